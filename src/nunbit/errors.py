@@ -1,0 +1,36 @@
+"""The one exception meant for people. It says what was given, what is allowed, what to do.
+
+An `assert` guards our own invariants; a `UserError` answers somebody else's input. No imports from the rest of the house.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A sentence for the user: the command line prints it and exits with code 2, the server answers 400 with it.
+
+    Args:
+        given: what was given, e.g. ``"photo.txt is not an image"``.
+        allowed: what is allowed, e.g. ``"PNG, JPEG, WebP, GIF and BMP files"``.
+        todo: what to do now, e.g. ``"convert the file, or name another one"``.
+    """
+
+    def __init__(self, given: str, *, allowed: str = "", todo: str = "") -> None:
+        self.given, self.allowed, self.todo = given, allowed, todo
+        parts = [given.rstrip(".") + "."]
+        if allowed:
+            parts.append("Allowed: " + allowed.rstrip(".") + ".")
+        if todo:
+            parts.append(todo[0].upper() + todo[1:].rstrip(".") + ".")
+        super().__init__(" ".join(parts))
+
+
+def unknown_name(kind: str, name: str, choices: Iterable[str]) -> UserError:
+    """The error for a name that is not in a list: names every choice and the nearest one."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(name, known, n=1)
+    todo = f"did you mean '{near[0]}'?" if near else "name one of these"
+    return UserError(f"unknown {kind} '{name}'", allowed=", ".join(known) or "none is registered", todo=todo)

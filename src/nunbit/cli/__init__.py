@@ -1,0 +1,26 @@
+"""The command line: thin commands, everything heavy imported inside them so that `nunbit --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point: user errors become one sentence on stderr and exit code 2, never a traceback."""
+    import os
+
+    from nunbit.cli.commands import app
+    from nunbit.errors import UserError
+
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    try:
+        app()
+    except UserError as e:
+        print(f"nunbit: {e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)

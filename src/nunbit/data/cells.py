@@ -1,0 +1,88 @@
+"""Scene -> what each cell of the picture holds: the dense truth that teaches an encoder, and what a perfect eye would report.
+
+Legend: G cells a side, C = G*G cells row by row, K glyph slots a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nunbit.world.base import COLOURS, Picture
+
+CELL_PX = 16
+SLOTS = 4
+COLOUR_NAMES = ("", *COLOURS)
+LEAD = 1 + 95 + 19 + 1
+"""Classes of a glyph's first part: none, printable ASCII, the 19 Hangul initials, anything else."""
+VOWEL, FINAL = 1 + 21, 28
+_OTHER = LEAD - 1
+
+
+@dataclass(slots=True)
+class Cells:
+    """Integer labels of one picture's C cells.
+
+    ``name`` (C,) class of the covering object, 0 = none; ``colour`` (C,); ``box`` (C, 4) the object's box in units of the
+    picture's side; ``glyph`` (C, K, 3) parts of up to K characters whose centres lie in the cell, in reading order.
+    """
+
+    name: np.ndarray
+    colour: np.ndarray
+    box: np.ndarray
+    glyph: np.ndarray
+
+
+def glyph_parts(char: str) -> tuple[int, int, int]:
+    """A character as (lead, vowel, final) classes; (0, 0, 0) means no character."""
+    code = ord(char)
+    if 0xAC00 <= code <= 0xD7A3:
+        code -= 0xAC00
+        return 96 + code // 588, 1 + code % 588 // 28, code % 28
+    return (code - 31, 0, 0) if 32 <= code < 127 else (_OTHER, 0, 0)
+
+
+def cells_of(picture: Picture, names: Sequence[str]) -> Cells:
+    """The labels of a world picture. ``names`` is the encoder's class list; position 0 stands for "nothing"."""
+    side = picture.pixels.shape[0]
+    grid = side // CELL_PX
+    index = {n: i for i, n in enumerate(names)}
+    count = grid * grid
+    name, colour = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    box = np.zeros((count, 4), np.float32)
+    # Small objects are written last, so that a cell that two cover belongs to the smaller one.
+    for o in sorted(picture.scene.objects, key=lambda o: -(o.box[2] - o.box[0]) * (o.box[3] - o.box[1])):
+        cells = _covered(o.box, grid)
+        name[cells] = index.get(o.name, 0)
+        hue = o.attributes.get("colour") or ""
+        colour[cells] = COLOUR_NAMES.index(hue) if hue in COLOUR_NAMES else 0
+        box[cells] = np.asarray(o.box, np.float32) / side
+    return Cells(name, colour, box, _glyph_slots(picture, grid))
+
+
+def _covered(box: Sequence[float], grid: int) -> np.ndarray:
+    """Cells whose centre lies inside the box; at least the one that holds the box's centre."""
+    x1, y1, x2, y2 = (v / CELL_PX - 0.5 for v in box)
+    columns = np.arange(max(0, int(np.ceil(x1))), min(grid - 1, int(np.floor(x2))) + 1)
+    rows = np.arange(max(0, int(np.ceil(y1))), min(grid - 1, int(np.floor(y2))) + 1)
+    if not len(columns):
+        columns = np.array([min(grid - 1, max(0, int((box[0] + box[2]) / 2 // CELL_PX)))])
+    if not len(rows):
+        rows = np.array([min(grid - 1, max(0, int((box[1] + box[3]) / 2 // CELL_PX)))])
+    return (rows[:, None] * grid + columns[None]).ravel()
+
+
+def _glyph_slots(picture: Picture, grid: int) -> np.ndarray:
+    out = np.zeros((grid * grid, SLOTS, 3), np.int64)
+    used = np.zeros(grid * grid, np.int64)
+    for g in picture.glyphs:
+        x, y = (g.box[0] + g.box[2]) / 2 // CELL_PX, (g.box[1] + g.box[3]) / 2 // CELL_PX
+        if not (0 <= x < grid and 0 <= y < grid):
+            continue
+        cell = int(y) * grid + int(x)
+        if used[cell] < SLOTS:
+            out[cell, used[cell]] = glyph_parts(g.char)
+            used[cell] += 1
+    return out

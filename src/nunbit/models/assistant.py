@@ -1,0 +1,131 @@
+"""Assistant: a loaded model that answers a conversation. The path picture -> answer, in one file.
+
+Works with every image-text-to-text model of transformers; our own renderer is used where the tokenizer is ours, else the model's chat template.
+"""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nunbit.errors import UserError
+from nunbit.messages import Message, check
+from nunbit.models.compose import open_native
+
+EMBEDDED = Path(__file__).parent / "weights" / "nunbit-tiny"
+"""The model that ships with the package, loaded when none is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Words of an answer with its cost: milliseconds to the first token (picture processing included), and tokens made."""
+
+    text: str
+    ttft_ms: float
+    tokens: int
+
+
+class Assistant:
+    """A model with its processor, ready to be asked.
+
+    Args:
+        folder: a folder or hub id; None for the embedded `nunbit-tiny`.
+        device: ``cpu``, ``cuda``, ``mps`` ...
+    """
+
+    def __init__(self, folder: str | Path | None = None, device: str = "cpu") -> None:
+        self.name = str(folder or "nunbit-tiny")
+        if folder is None and not (EMBEDDED / "config.json").exists():
+            raise UserError("the embedded model is missing from this installation", todo="install nunbit again, or name a model with --model")
+        self.model, self.processor = open_native(folder or EMBEDDED, device)
+        self.device = device
+
+    def ask(self, messages: Sequence[Message], *, max_new_tokens: int = 96, on_text: Callable[[str], None] | None = None) -> Answer:
+        """Answer one conversation greedily; ``on_text`` receives the pieces of the answer as they come."""
+        began = time.perf_counter()
+        listener = _Listener(self.processor.tokenizer, began, on_text)
+        inputs = self._inputs([messages])
+        with torch.inference_mode():
+            self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, streamer=listener)
+        return Answer(listener.finish(), listener.ttft_ms, len(listener.ids))
+
+    def ask_many(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 48, batch: int = 16) -> list[str]:
+        """Answer many conversations, ``batch`` at a time, in the order given."""
+        out: list[str] = []
+        for start in range(0, len(conversations), batch):
+            inputs = self._inputs(conversations[start : start + batch])
+            with torch.inference_mode():
+                made = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+            out += [_plain(self.processor.tokenizer.decode(row, skip_special_tokens=True)) for row in made[:, inputs["input_ids"].shape[1] :]]
+        return out
+
+    def _inputs(self, conversations: Sequence[Sequence[Message]]) -> Any:
+        for c in conversations:
+            check(c)
+        words = [self.processor.apply_chat_template(_turns(c), add_generation_prompt=True) for c in conversations]
+        pictures = [image for c in conversations for m in c for image in m.images]
+        inputs = self.processor(text=words, images=pictures or None, return_tensors="pt", padding=True,
+                                add_special_tokens=False)  # fmt: skip
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit and inputs["input_ids"].shape[1] > limit:
+            raise UserError(f"{inputs['input_ids'].shape[1]} tokens in one conversation", allowed=f"at most {limit} for {self.name}",
+                            todo="ask with fewer pictures or words")  # fmt: skip
+        return inputs.to(self.device)
+
+
+class _Listener:
+    """Collects ids as `generate` makes them, and passes on words once they can no longer change."""
+
+    def __init__(self, tokenizer: Any, began: float, on_text: Callable[[str], None] | None) -> None:
+        self.tokenizer, self.began, self.on_text = tokenizer, began, on_text
+        self.ids: list[int] = []
+        self.ttft_ms, self._said, self._prompt = 0.0, 0, True
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._prompt:  # the first call carries the prompt
+            self._prompt = False
+            return
+        if not self.ids:
+            self.ttft_ms = 1000 * (time.perf_counter() - self.began)
+        self.ids += value.reshape(-1).tolist()
+        # The last character is held back: a Hangul syllable or a byte sequence may still grow.
+        self._say(hold=1)
+
+    def end(self) -> None:
+        self._say(hold=0)
+
+    def finish(self) -> str:
+        return self._text()
+
+    def _text(self) -> str:
+        return _plain(self.tokenizer.decode(self.ids, skip_special_tokens=True))
+
+    def _say(self, hold: int) -> None:
+        text = self._text()
+        ready = text[: len(text) - hold].rstrip("�")
+        if self.on_text and len(ready) > self._said:
+            self.on_text(ready[self._said :])
+            self._said = len(ready)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    kinds = {"image": lambda p: {"type": "image"}, "text": lambda p: {"type": "text", "text": _spell(p.content)}}
+    for m in messages:
+        if any(p.kind not in kinds for p in m.parts):
+            raise UserError("a sound in the conversation", allowed="text and pictures: this model has no ears", todo="leave the sound out")
+    return [{"role": m.role, "content": [kinds[p.kind](p) for p in m.parts]} for m in messages]
+
+
+def _spell(text: str) -> str:
+    """Words that look like a control token are broken up, so that no question can pretend to be another turn."""
+    return text.replace("<", "< ") if any(mark in text for mark in ("<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>")) else text

@@ -1,0 +1,89 @@
+"""Composing a multimodal model from a vision encoder, a connector and a causal LM, all of Hugging Face shape.
+
+LLaVA-shaped compositions (linear or two-layer MLP connector) are the *native* `llava` type of transformers: they are saved so
+that any Hugging Face tool opens them. Source: LLaVA, arXiv 2304.08485; LLaVA-1.5, arXiv 2310.03744, sec. 3.2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import UserError
+
+
+def image_tokens(config: Any, height_px: int | None = None, width_px: int | None = None) -> int:
+    """How many tokens one picture becomes: the one counter that processor and model share.
+
+    Args:
+        config: a `LlavaConfig`, or anything with ``image_seq_length``.
+    """
+    del height_px, width_px  # LLaVA resizes every picture to one size; the counter takes the size for types that do not
+    return int(config.image_seq_length)
+
+
+def compose_llava(vision: Any, text: Any, tokenizer: Any, *, activation: str = "gelu", image_size_px: int, patch_px: int) -> Any:
+    """Compose a native LLaVA.
+
+    Args:
+        vision: vision encoder, or its config; its hidden states must be ``(B, 1 + N, Dv)`` with a class token first.
+        text: causal LM, or its config.
+        tokenizer: holds the ``<image>`` token.
+        activation: between the connector's two layers.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
+
+    side = image_size_px // patch_px
+    config = LlavaConfig(
+        vision_config=getattr(vision, "config", vision), text_config=getattr(text, "config", text),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"), projector_hidden_act=activation,
+        vision_feature_layer=-1, vision_feature_select_strategy="default", image_seq_length=side * side,
+        tie_word_embeddings=bool(getattr(getattr(text, "config", text), "tie_word_embeddings", False)),
+    )  # fmt: skip
+    model = LlavaForConditionalGeneration(config)
+    if hasattr(vision, "state_dict"):
+        model.model.vision_tower.load_state_dict(vision.state_dict())
+    if hasattr(text, "state_dict"):
+        model.model.language_model.load_state_dict(text.model.state_dict())
+        model.lm_head.load_state_dict(text.lm_head.state_dict())
+    _ = AutoModel, AutoModelForCausalLM
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.bos_token_id = tokenizer.bos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def make_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
+    """The `LlavaProcessor` that goes with `compose_llava`: pictures are scaled to a square and normalised to -1 .. 1."""
+    from transformers import CLIPImageProcessor, LlavaProcessor
+
+    images = CLIPImageProcessor(
+        do_resize=True, size={"height": image_size_px, "width": image_size_px}, do_center_crop=False, resample=3,
+        image_mean=[0.5] * 3, image_std=[0.5] * 3, do_convert_rgb=True,
+    )  # fmt: skip
+    return LlavaProcessor(
+        image_processor=images, tokenizer=tokenizer, patch_size=patch_px, vision_feature_select_strategy="default",
+        num_additional_image_tokens=1, chat_template=tokenizer.chat_template, image_token="<image>",
+    )  # fmt: skip
+
+
+def save(model: Any, processor: Any, folder: str | Path) -> None:
+    """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder."""
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def open_native(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
+    """Open any image-text-to-text model of transformers with its processor: weights only, no remote code."""
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder)
+        model = AutoModelForImageTextToText.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as e:
+        raise UserError(
+            f"the model '{folder}' cannot be opened ({str(e).splitlines()[0][:200]})",
+            allowed="a folder or hub id of an image-text-to-text model of transformers",
+            todo="check the path; without a network only local folders can be opened",
+        ) from None
+    return model.eval().to(device), processor

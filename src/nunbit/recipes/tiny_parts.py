@@ -1,0 +1,38 @@
+"""The sizes of `nunbit-tiny` and how its parts are built. Nothing is trained here.
+
+Vision: a hybrid encoder (convolutional stages to stride 16, then a few transformer layers), transformers' own `dpt` hybrid, because
+convolutions learn from far fewer pictures than a plain ViT. Language: a small Llama. Connector: LLaVA-1.5's MLP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nunbit.world.base import SIZE_PX
+
+PATCH_PX = 16
+VISION_WIDTH, TEXT_WIDTH = 192, 192
+
+
+def vision_config() -> Any:
+    from transformers import DPTConfig
+
+    backbone = dict(model_type="bit", embedding_size=32, hidden_sizes=[48, 96, 192], depths=[1, 1, 2], layer_type="bottleneck",
+                    num_groups=8, global_padding="same", embedding_dynamic_padding=True,
+                    out_features=["stage1", "stage2", "stage3"])  # fmt: skip
+    return DPTConfig(
+        hidden_size=VISION_WIDTH, num_hidden_layers=3, num_attention_heads=6, intermediate_size=768, image_size=SIZE_PX,
+        patch_size=PATCH_PX, is_hybrid=True, backbone_out_indices=[0, 1, 2, 2], neck_ignore_stages=[0, 1],
+        backbone_featmap_shape=[1, 192, SIZE_PX // PATCH_PX, SIZE_PX // PATCH_PX], backbone_config=backbone,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+
+
+def text_config(tokenizer: Any) -> Any:
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=512, num_hidden_layers=6, num_attention_heads=6,
+        num_key_value_heads=6, max_position_embeddings=1024, rope_theta=10000.0, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+"""Stage "eyes": the vision encoder alone, under the dense truth that a Scene gives for free: per cell the object's class, colour and
+box, and the characters. Hundreds of targets a picture, so a small encoder learns on a processor.
+
+Legend: B pictures, C cells, D width, K glyph slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, Cells, cells_of
+from nunbit.data.stream import MIXTURE, sample
+from nunbit.training.loop import Stage
+
+
+class DenseHeads(nn.Module):
+    """Linear read-outs of one cell: (B, C, D) -> a dictionary of logits."""
+
+    def __init__(self, width: int, names: int) -> None:
+        super().__init__()
+        self.sizes = {"name": names, "colour": len(COLOUR_NAMES), "box": 4, "lead": SLOTS * LEAD, "vowel": SLOTS * VOWEL, "final": SLOTS * FINAL}
+        self.out = nn.Linear(width, sum(self.sizes.values()))
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = self.out(features).split(list(self.sizes.values()), dim=-1)
+        return dict(zip(self.sizes, parts, strict=True))
+
+
+def to_pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    """(H, W, 3) uint8 pictures -> (B, 3, H, W) in -1 .. 1, as the processor does for a picture of the model's own size."""
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return stacked.float().div_(127.5).sub_(1.0).contiguous()
+
+
+def stack(cells: Sequence[Cells]) -> dict[str, torch.Tensor]:
+    """Labels of a batch: ``name``, ``colour`` (B, C), ``box`` (B, C, 4), ``glyph`` (B, C, K, 3)."""
+    return {k: torch.from_numpy(np.stack([getattr(c, k) for c in cells])) for k in ("name", "colour", "box", "glyph")}
+
+
+def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
+    """Sum of the read-outs' losses, each a mean over the cells it says something about; shares right as figures."""
+    covered = truth["name"] > 0
+    tinted = truth["colour"] > 0
+    zero = out["name"].sum() * 0
+    name = F.cross_entropy(out["name"].flatten(0, 1), truth["name"].flatten())
+    name_covered = F.cross_entropy(out["name"][covered], truth["name"][covered]) if covered.any() else zero
+    colour = F.cross_entropy(out["colour"][tinted], truth["colour"][tinted]) if tinted.any() else zero
+    box = F.smooth_l1_loss(out["box"][covered], truth["box"][covered], beta=0.02) if covered.any() else zero
+    lead = out["lead"].unflatten(-1, (SLOTS, LEAD))
+    glyph = truth["glyph"]
+    full = glyph[..., 0] > 0
+    # Most slots are empty: full ones count on their own, else "nothing here" drowns them.
+    lead_all = F.cross_entropy(lead.flatten(0, 2), glyph[..., 0].flatten())
+    lead_full = F.cross_entropy(lead[full], glyph[..., 0][full]) if full.any() else zero
+    hangul = glyph[..., 1] > 0
+    jamo = zero
+    if hangul.any():
+        vowel = out["vowel"].unflatten(-1, (SLOTS, VOWEL))[hangul]
+        final = out["final"].unflatten(-1, (SLOTS, FINAL))[hangul]
+        jamo = F.cross_entropy(vowel, glyph[..., 1][hangul]) + F.cross_entropy(final, glyph[..., 2][hangul])
+    total = name + 0.5 * name_covered + 0.5 * colour + 10 * box + lead_all + lead_full + 0.5 * jamo
+    with torch.no_grad():
+        figures = {"name_ok": _share(out["name"], truth["name"], covered), "colour_ok": _share(out["colour"], truth["colour"], tinted),
+                   "glyph_ok": _share(lead, glyph[..., 0], full), "box_l1": box.item()}  # fmt: skip
+        if hangul.any():
+            figures["vowel_ok"] = _share(vowel, glyph[..., 1][hangul], torch.ones(len(vowel), dtype=torch.bool))
+    return total, figures
+
+
+class EyesTask:
+    """The encoder with its dense heads, on the stream's pictures."""
+
+    def __init__(self, vision: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE) -> None:
+        self.vision, self.names, self.mixture = vision, names, mixture
+        self.heads = DenseHeads(vision.config.hidden_size, len(names))
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"vision": self.vision, "heads": self.heads}
+
+    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+        first = step * stage.batch
+        samples = [sample(first + i, seed=stage.seed, questions=0, korean=0.0, mixture=self.mixture) for i in range(stage.batch)]
+        truth = stack([cells_of(s.picture, self.names) for s in samples])
+        return dense_loss(self.heads(features(self.vision, to_pixels([s.picture.pixels for s in samples]))), truth)
+
+
+def features(vision: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """(B, 3, H, W) -> (B, C, D): what LLaVA hands to the connector, the last layer without the class token."""
+    return vision(pixels, output_hidden_states=True).hidden_states[-1][:, 1:]
+
+
+def _share(logits: torch.Tensor, labels: torch.Tensor, where: torch.Tensor) -> float:
+    return (logits.argmax(-1) == labels)[where].float().mean().item() if where.any() else float("nan")

@@ -1,0 +1,143 @@
+"""Stage "words": the language model alone, no pixels. A table (`PerfectEyes`) turns each cell's labels into one token, as a perfect
+encoder would, and the model learns to answer from them. Stage "together" joins it with the real encoder.
+
+Legend: B samples, C cells, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, cells_of
+from nunbit.data.packing import Pack, pack
+from nunbit.data.stream import MIXTURE, Sample, sample
+from nunbit.models.chat import encode_text
+from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, USER
+from nunbit.training.eyes import dense_loss, features, stack, to_pixels
+from nunbit.training.loop import Stage
+
+WAVES = 6
+
+
+class PerfectEyes(nn.Module):
+    """Cell labels -> (.., C, D): the sum of a table row for each fact, the box as sines and cosines."""
+
+    def __init__(self, width: int, names: int) -> None:
+        super().__init__()
+        self.name, self.colour = nn.Embedding(names, width), nn.Embedding(len(COLOUR_NAMES), width)
+        self.box = nn.Linear(4 * 2 * WAVES, width)
+        self.lead = nn.Embedding(SLOTS * LEAD, width)
+        self.vowel, self.final = nn.Embedding(SLOTS * VOWEL, width), nn.Embedding(SLOTS * FINAL, width)
+        self.cell = nn.Parameter(torch.zeros(144, width))
+        for table in (self.name, self.colour, self.lead, self.vowel, self.final):
+            nn.init.normal_(table.weight, std=0.02)
+        nn.init.normal_(self.cell, std=0.02)
+
+    def forward(self, truth: dict[str, torch.Tensor]) -> torch.Tensor:
+        covered = (truth["name"] > 0).unsqueeze(-1)
+        glyph, offset = truth["glyph"], torch.arange(SLOTS)
+        full, hangul = (glyph[..., 0] > 0).unsqueeze(-1), (glyph[..., 1] > 0).unsqueeze(-1)
+        waves = truth["box"].unsqueeze(-1) * (2.0 ** torch.arange(WAVES) * torch.pi)
+        box = self.box(torch.cat([waves.sin(), waves.cos()], -1).flatten(-2))
+        out = self.name(truth["name"]) + self.colour(truth["colour"]) + box * covered + self.cell
+        out = out + (self.lead(glyph[..., 0] + offset * LEAD) * full).sum(-2)
+        jamo = self.vowel(glyph[..., 1] + offset * VOWEL) + self.final(glyph[..., 2] + offset * FINAL)
+        return out + (jamo * hangul).sum(-2)
+
+
+def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
+    """Per sample, (given, learnt) ids of each question, as `nunbit.models.chat` renders them after a picture."""
+    assistant, eos = tokenizer.convert_tokens_to_ids(ASSISTANT), tokenizer.convert_tokens_to_ids(EOS)
+    return [
+        [(encode_text(q.question, tokenizer) + [assistant], encode_text(q.answer, tokenizer) + [eos]) for q in s.questions]
+        for s in samples
+    ]
+
+
+def answer_loss(model: Any, embeds: torch.Tensor, packed: Pack) -> tuple[torch.Tensor, dict[str, float]]:
+    """Cross entropy on answer rows only: they are selected before the LM head, which is most of the cost at this size."""
+    hidden = model.model.language_model(
+        inputs_embeds=embeds, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
+    ).last_hidden_state
+    rows = packed.labels >= 0
+    logits = model.lm_head(hidden[rows])
+    loss = F.cross_entropy(logits, packed.labels[rows])
+    return loss, {"answer": loss.item(), "token_ok": (logits.argmax(-1) == packed.labels[rows]).float().mean().item()}
+
+
+class WordsTask:
+    """The LM and its perfect eyes. Only cells that hold something are shown (and a few empty ones): shorter sequences, same positions."""
+
+    def __init__(self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 8) -> None:
+        self.model, self.tokenizer, self.names = model, tokenizer, names
+        self.mixture, self.questions = mixture, questions
+        self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
+        self.ids = {t: tokenizer.convert_tokens_to_ids(t) for t in (BOS, USER, IMAGE)}
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"language": self.model.model.language_model, "eyes": self.eyes}
+
+    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+        first = step * stage.batch
+        samples = [sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture) for i in range(stage.batch)]
+        cells = [cells_of(s.picture, self.names) for s in samples]
+        rng = np.random.default_rng((stage.seed, step))
+        shown = [np.flatnonzero((c.name > 0) | (c.glyph[:, 0, 0] > 0) | (rng.random(len(c.name)) < 0.1)) for c in cells]
+        head = [self.ids[BOS], self.ids[USER]]
+        packed = pack([head + [self.ids[IMAGE]] * len(s) for s in shown], [[0, 1, *(s + 2)] for s in shown],
+                      2 + len(cells[0].name), question_ids(samples, self.tokenizer), self.tokenizer.pad_token_id)  # fmt: skip
+        seen = self.eyes(stack(cells))
+        embeds = self.model.get_input_embeddings()(packed.ids)
+        tokens = torch.cat([seen[i, torch.from_numpy(s)] for i, s in enumerate(shown)])
+        embeds = embeds.masked_scatter((packed.ids == self.ids[IMAGE]).unsqueeze(-1), tokens)
+        return answer_loss(self.model, embeds, packed)
+
+
+class TogetherTask:
+    """Encoder, connector and LM on pixels. ``imitate`` pulls the connector's tokens towards the perfect eyes' while it is above zero,
+    ``dense`` keeps the encoder's read-outs alive."""
+
+    def __init__(self, words: WordsTask, heads: nn.Module, *, imitate: float, dense: float, lm: bool = True, encoder: bool = True) -> None:
+        self.words, self.heads = words, heads
+        self.imitate, self.dense, self.lm = imitate, dense, lm
+        words.model.model.vision_tower.requires_grad_(encoder)
+        words.model.model.language_model.requires_grad_(lm)
+        words.eyes.requires_grad_(False)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"model": self.words.model, "heads": self.heads, "eyes": self.words.eyes}
+
+    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+        w, first = self.words, step * stage.batch
+        samples = [sample(first + i, seed=stage.seed, questions=w.questions, mixture=w.mixture) for i in range(stage.batch)]
+        truth = stack([cells_of(s.picture, w.names) for s in samples])
+        with torch.set_grad_enabled(next(w.model.model.vision_tower.parameters()).requires_grad):
+            seen = features(w.model.model.vision_tower, to_pixels([s.picture.pixels for s in samples]))
+        tokens = w.model.model.multi_modal_projector(seen)
+        total, figures = seen.new_zeros(()), {}
+        if self.imitate:
+            wanted = w.eyes(truth)
+            gap = F.mse_loss(tokens, wanted) / wanted.var()
+            total, figures["imitate"] = total + self.imitate * gap, gap.item()
+        if self.dense:
+            dense, more = dense_loss(self.heads(seen), truth)
+            total, figures = total + self.dense * dense, figures | more
+        if self.lm:
+            answer, more = self._answers(samples, tokens)
+            total, figures = total + answer, figures | more
+        return total, figures
+
+    def _answers(self, samples: list[Sample], tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        w, count = self.words, tokens.shape[1]
+        prefix = [w.ids[BOS], w.ids[USER]] + [w.ids[IMAGE]] * count
+        packed = pack([prefix] * len(samples), [range(len(prefix))] * len(samples), len(prefix),
+                      question_ids(samples, w.tokenizer), w.tokenizer.pad_token_id)  # fmt: skip
+        embeds = w.model.get_input_embeddings()(packed.ids)
+        embeds = embeds.masked_scatter((packed.ids == w.ids[IMAGE]).unsqueeze(-1), tokens.flatten(0, 1))
+        return answer_loss(w.model, embeds, packed)

@@ -32,7 +32,7 @@ def features(batch: int, n: int = N, seed: int = 1) -> torch.Tensor:
     return torch.randn(batch, n, DV, generator=torch.Generator().manual_seed(seed))
 
 
-def test_all_seven_papers_are_registered():
+def test_the_token_connectors_are_registered_with_their_papers():
     assert set(NAMES) >= {"linear", "mlp", "pixel_shuffle", "perceiver", "qformer", "window_qformer"}
     assert all(CONNECTORS[name].paper for name in NAMES)
 
@@ -112,7 +112,7 @@ def test_mlp_is_the_projector_of_transformers():
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
     from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
-    config = LlavaConfig(vision_config=CLIPVisionConfig(hidden_size=DV), text_config=LlamaConfig(hidden_size=DT))
+    config = LlavaConfig(vision_config=CLIPVisionConfig(hidden_size=DV), text_config=LlamaConfig(hidden_size=DT, num_attention_heads=2))
     theirs, ours = LlavaMultiModalProjector(config), make("mlp")
     ours.load_state_dict(theirs.state_dict())
     assert torch.equal(ours(features(2)), theirs(features(2)))

@@ -51,7 +51,7 @@ def crayon_grids(
     Args:
         classes: class name -> row of the semantic table. A class that is not in it is unknown (0) in both grids.
         compat: as the released code: number afresh by walking the ids in the map, without an upper bound
-            (`CrayonMap.embed` then raises IndexError at the 21st of a class); an id without a row repeats the id before it.
+            (`CrayonMap.embed` then raises IndexError at a 21st instance); an id without a row repeats the id before it.
     """
     table = {s.id: s for s in segments}
     semantic, numbering = np.zeros(cells.shape, dtype=np.int64), np.zeros(cells.shape, dtype=np.int64)

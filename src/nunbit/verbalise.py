@@ -172,7 +172,7 @@ def join_aux(parts: Sequence[str], *, compat: bool = False) -> str:
 
 
 def moai_text(scene: Scene, *, compat: bool = False) -> str:
-    """MoAI's auxiliary text. Objects with a ``segment`` speak in the panoptic sentence, the others in the detector's."""
+    """MoAI's auxiliary text. Objects with a ``segment`` speak in the panoptic sentence, others in the detector's."""
     detected = [o for o in scene.objects if o.segment is None]
     parts = (
         panoptic_sentence(scene.segment_map, scene.segments, compat=compat),

@@ -112,7 +112,8 @@ def test_mlp_is_the_projector_of_transformers():
     from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
     from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
-    config = LlavaConfig(vision_config=CLIPVisionConfig(hidden_size=DV), text_config=LlamaConfig(hidden_size=DT, num_attention_heads=2))
+    text = LlamaConfig(hidden_size=DT, num_attention_heads=2)
+    config = LlavaConfig(vision_config=CLIPVisionConfig(hidden_size=DV), text_config=text)
     theirs, ours = LlavaMultiModalProjector(config), make("mlp")
     ours.load_state_dict(theirs.state_dict())
     assert torch.equal(ours(features(2)), theirs(features(2)))

@@ -67,8 +67,8 @@ def test_closed_gates_are_the_bare_model_bit_for_bit(kind, dtype):
     assert torch.equal(lm(IDS).logits, bare)
 
 
-def inputs_of_blocks(gated, lm, media, ids=IDS, **see):
-    """What each block's attention gives: ``(blocks, B, T, Dt)``. The first block's is not mixed by the model's own attention."""
+def attention_outputs(gated, lm, media, ids=IDS, **see):
+    """What each block's attention gives: ``(blocks, B, T, Dt)``. Before the first one the pictures have mixed with nothing."""
     seen, hooks = [], []
     for block in gated.blocks.values():
         look = block.look
@@ -87,11 +87,11 @@ def test_a_word_sees_the_last_picture_or_all_before_it(only_last):
     lm, gated = language_model("llama"), connector(only_last=only_last)
     gated.attach(lm)
     media = gated.media_tokens(features(2, 2))
-    seen, logits = inputs_of_blocks(gated, lm, media)
+    seen, logits = attention_outputs(gated, lm, media)
     for picture in (0, 1):
         changed = media.clone()
         changed[:, picture] += torch.randn(3, DV)
-        other, other_logits = inputs_of_blocks(gated, lm, changed)
+        other, other_logits = attention_outputs(gated, lm, changed)
         differs = (other[0] != seen[0]).any(-1)  # (B, T), the first block
         index = (IDS == IMAGE).cumsum(-1)
         assert torch.equal(differs, (index == picture + 1) if only_last else (index > picture))
@@ -104,7 +104,7 @@ def test_a_word_sees_the_last_picture_or_all_before_it(only_last):
 def test_words_before_the_first_picture_see_exactly_nothing():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
-    seen, _ = inputs_of_blocks(gated, lm, gated.media_tokens(features(2, 2)))
+    seen, _ = attention_outputs(gated, lm, gated.media_tokens(features(2, 2)))
     blind = IDS.eq(IMAGE).cumsum(-1) == 0
     assert blind.sum() == 2
     assert (seen[:, blind] == 0).all()
@@ -300,20 +300,21 @@ def test_the_perceiver_is_that_of_idefics():
                  activation="relu", max_frames=0, project=False)  # fmt: skip
     renames = {"blocks.": "layers.", "context_layer_norm": "features_norm", "latents_layer_norm": "latents_norm",
                ".0.output_proj": ".attention.out_proj", "layer_norm.": "norm.", ".1.ln": ".feed_forward.0",
-               ".1.fc": ".feed_forward.1", ".1.c_proj": ".feed_forward.3"}  # fmt: skip
+               ".1.fc": ".feed_forward.1", ".1.c_proj": ".feed_forward.3", ".0.features_norm": ".features_norm",
+               ".0.latents_norm": ".latents_norm", ".0.q_": ".attention.q_", ".0.k_": ".attention.k_",
+               ".0.v_": ".attention.v_"}  # fmt: skip
     state = {}
     for key, value in theirs.state_dict().items():
         for old, new in renames.items():
             key = key.replace(old, new)
-        key = key.replace(".0.features_norm", ".features_norm").replace(".0.latents_norm", ".latents_norm")
-        state[key.replace(".0.q_", ".attention.q_").replace(".0.k_", ".attention.k_").replace(".0.v_", ".attention.v_")] = value
+        state[key] = value
     ours.load_state_dict(state)
     x = torch.randn(4, 7, DV)
     assert (ours(x) - theirs(x)).abs().max() < 1e-4
 
 
 @torch.no_grad()
-def test_the_block_is_the_paper_s_arithmetic():
+def test_the_block_is_the_arithmetic_of_the_paper():
     """Written again from Flamingo's figure 4, one word and one head at a time."""
     gated = connector()
     block = gated.blocks["1"]

@@ -1,7 +1,7 @@
 """What every connection module shares: its config, its contract and the registry.
 
-A *token* connector turns features of an encoder into tokens that are spliced into the language model's sequence. A *layer*
-connector acts inside the decoder layers. Both are registered in `CONNECTORS` by exact name.
+A *token* connector turns features of an encoder into tokens that are spliced into the language model's sequence. A
+*layer* connector acts inside the decoder layers. Both are registered in `CONNECTORS` by exact name.
 
 Letters: B pictures (or sounds), N features, M tokens, Dv width of the encoder, Dt width of the language model.
 """
@@ -45,8 +45,8 @@ class ConnectorConfig:
 class TokenConnector(nn.Module, ABC):
     """Features ``(B, N, Dv)`` to tokens ``(B, M, Dt)``, where M is `tokens(N, grid)`.
 
-    A mask is ``(B, N)`` bool, true where a feature is real. A masked feature never changes a token of a real one, whatever
-    its value, and `output_mask` says which of the M tokens stand for something real.
+    A mask is ``(B, N)`` bool, true where a feature is real. A masked feature never changes a token of a real
+    one, whatever its value, and `output_mask` says which of the M tokens stand for something real.
     """
 
     config_class: ClassVar[type[ConnectorConfig]] = ConnectorConfig
@@ -65,7 +65,7 @@ class TokenConnector(nn.Module, ABC):
         """M, the number of tokens that ``n_features`` features become."""
 
     def output_mask(self, mask: Tensor, grid: Grid | None = None) -> Tensor:
-        """``(B, N)`` bool to ``(B, M)`` bool: which tokens stand for real features. Here: every one of a fixed number."""
+        """``(B, N)`` bool to ``(B, M)`` bool: which tokens stand for something real. Here: all of a fixed number."""
         return mask.new_ones(mask.shape[0], self.tokens(mask.shape[-1], grid))
 
 
@@ -80,7 +80,7 @@ class PerFeatureConnector(TokenConnector):
 
 
 def blank(features: Tensor, mask: Tensor | None) -> Tensor:
-    """Features ``(..., N, D)`` with zeros where the mask ``(..., N)`` is false, so that not even a NaN there can leak."""
+    """Features ``(..., N, D)`` with zeros where the mask ``(..., N)`` is false, so that not even a NaN can leak."""
     return features if mask is None else features.masked_fill(~mask.bool().unsqueeze(-1), 0)
 
 
@@ -97,7 +97,7 @@ def square_grid(n_features: int) -> Grid:
 
 
 def build(name: str, **values: Any) -> nn.Module:
-    """Build a connector from its registered name and the fields of its config, e.g. ``build("mlp", vision_width=8, text_width=16)``."""
+    """Build a connector from its name and the fields of its config: ``build("mlp", vision_width=8, text_width=16)``."""
     cls = CONNECTORS[name]
     config_class = getattr(cls, "config_class", ConnectorConfig)
     known = [f.name for f in fields(config_class) if f.name != "name"]
@@ -113,7 +113,7 @@ def build(name: str, **values: Any) -> nn.Module:
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention without biases whose keys and values come from another sequence. Masked features get no weight."""
+    """Multi-head attention without biases whose keys and values come from another sequence."""
 
     def __init__(self, width: int, source_width: int, heads: int, head_dim: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class CrossAttention(nn.Module):
         return self._split(self.k_proj(source)), self._split(self.v_proj(source))
 
     def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
-        """``(B, T, D)`` to ``(B, T, D)``; ``mask`` is bool and broadcasts to ``(B, heads, T, S)``, true where one may look."""
+        """``(B, T, D)`` to ``(B, T, D)``; bool ``mask`` broadcasts to ``(B, heads, T, S)``, true where one may look."""
         seen = F.scaled_dot_product_attention(self._split(self.q_proj(x)), *keys_values, attn_mask=mask)
         return self.out_proj(seen.transpose(1, 2).flatten(2))
 

@@ -1,12 +1,15 @@
 """Gated cross-attention: the words look at pictures inside the decoder layers of a frozen language model.
 
-Source: Flamingo, arXiv 2204.14198, sec. 2.2 to 2.4, fig. 4; where to put the blocks: OpenFlamingo, arXiv 2308.01390, sec. 3.1.
+Source: Flamingo, arXiv 2204.14198, sec. 2.2 to 2.4, fig. 4. The blocks' places are those of
+OpenFlamingo, arXiv 2308.01390, sec. 3.1: the first one stands before layer k - 1, not before layer 0.
 
     y = y + tanh(a) * attention(y, media);  y = y + tanh(b) * ff(y);  then the frozen layer.   (a = b = 0 at the start)
 
-The blocks hang on the language model as hooks before its layers: its own modules, parameter names and checkpoints stay as they are.
+The blocks hang on the language model as hooks before its layers: its modules, parameter names and
+checkpoints stay as they are.
 
-Letters: B sequences, T text tokens, I pictures (or videos), F frames, S features a frame, M media tokens a picture, Dv, Dt widths.
+Letters: B sequences, T text tokens, I pictures (or videos), F frames, S features a frame, M media tokens a picture,
+Dv and Dt the widths of features and text.
 """
 
 from __future__ import annotations
@@ -120,7 +123,7 @@ class GatedCrossAttentionBlock(nn.Module):
 
 @CONNECTORS.register("gated_cross_attention")
 class GatedCrossAttention(nn.Module):
-    """A resampler and the blocks before every k-th layer. Build, `attach` to a language model, then `see` before each batch.
+    """A resampler and the blocks before every k-th layer. Build, `attach`, then `see` before each batch.
 
     It holds the media of one batch at a time, so one thread at a time may run the language model.
     """
@@ -160,7 +163,7 @@ class GatedCrossAttention(nn.Module):
         Args:
             tokens: ``(B, I, M, Dv)``; None or I = 0 for a batch without pictures.
             mask: ``(B, I)`` or ``(B, I, M)`` bool, false for padding.
-            index: ``(B, L)``, how many pictures stand before or at each token, for prompts without `image_token_id` in them.
+            index: ``(B, L)``, how many pictures stand before or at each token, where the ids do not tell.
         """
         self.forget()
         if tokens is None or not tokens.shape[1]:
@@ -181,6 +184,7 @@ class GatedCrossAttention(nn.Module):
         owner, layers = decoder_layers(language_model, self.config.layers)
         self._hooks.append(owner.register_forward_pre_hook(self._before_decoder, with_kwargs=True))
         for place, block in self.blocks.items():
+            assert isinstance(block, GatedCrossAttentionBlock)
             hook = self._before_layer(int(place), block)
             self._hooks.append(layers[int(place)].register_forward_pre_hook(hook, with_kwargs=True))
 
@@ -190,7 +194,7 @@ class GatedCrossAttention(nn.Module):
             hook.remove()
         self._hooks.clear()
 
-    def _before_layer(self, place: int, block: nn.Module):
+    def _before_layer(self, place: int, block: GatedCrossAttentionBlock):
         def hook(_layer: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
             if args:
                 return (self._run(place, block, args[0]), *args[1:]), kwargs
@@ -198,7 +202,7 @@ class GatedCrossAttention(nn.Module):
 
         return hook
 
-    def _run(self, place: int, block: nn.Module, hidden: Tensor) -> Tensor:
+    def _run(self, place: int, block: GatedCrossAttentionBlock, hidden: Tensor) -> Tensor:
         """One block in its own precision: a 16-bit language model may have 32-bit blocks."""
         text = hidden.to(block.norm.weight.dtype)
         if self._media is None:
@@ -206,7 +210,7 @@ class GatedCrossAttention(nn.Module):
         visible = self._media.visible(self.config.only_last)
         return block(text, self._keys_values(place, block), visible).to(hidden.dtype)
 
-    def _keys_values(self, place: int, block: nn.Module) -> tuple[Tensor, Tensor]:
+    def _keys_values(self, place: int, block: GatedCrossAttentionBlock) -> tuple[Tensor, Tensor]:
         assert self._media is not None
         source = self._media.tokens.flatten(1, 2).to(block.norm.weight.dtype)
         if torch.is_grad_enabled():
@@ -225,12 +229,14 @@ class GatedCrossAttention(nn.Module):
             if ids is not None and self.config.image_token_id is not None and not cached:
                 _check_pictures((ids == self.config.image_token_id).sum(-1), ids.new_zeros(len(ids)))
             return
-        batch, length = ids.shape if ids is not None else embeds.shape[:2]
+        read = ids if ids is not None else embeds
+        assert read is not None, "a decoder reads ids or embeddings"
+        batch, length = read.shape[:2]
         self._media.expand(batch)
         self._media.now = self._index(self._media, ids, cached, length)
 
     def _index(self, media: Media, ids: Tensor | None, cached: int, length: int) -> Tensor:
-        """``(B, length)``; also extends the history, cut to the cached tokens first so that a rolled back cache is right too."""
+        """``(B, length)``; also extends the history, cut to the cached tokens first: a cache may be rolled back."""
         if media.given is not None and cached + length <= media.given.shape[1]:
             now = media.given[:, cached : cached + length]
             media.history = media.given[:, : cached + length]
@@ -240,7 +246,7 @@ class GatedCrossAttention(nn.Module):
         if known < cached or (not cached and (ids is None or self.config.image_token_id is None)):
             raise UserError(
                 f"the pictures' places are known for {known} of {cached + length} tokens",
-                allowed="input_ids with the image token in them from the first token on, or an index for the whole prompt",
+                allowed="input_ids with the image token in them, or an index for the whole prompt",
                 todo="pass index to see(), or set image_token_id and pass input_ids",
             )
         now = torch.zeros(len(media.tokens), length, dtype=torch.long, device=media.tokens.device)
@@ -278,7 +284,7 @@ def _check_pictures(placeholders: Tensor, pictures: Tensor) -> None:
 
 
 def decoder_layers(language_model: nn.Module, layers: int) -> tuple[nn.Module, Sequence[nn.Module]]:
-    """The decoder and its list of layers: the first list that is as long as the model is deep (Llama, Qwen3, OPT, GPT-2 ...)."""
+    """The decoder and its list of layers: the first list as long as the model is deep (Llama, Qwen3, OPT ...)."""
     found = []
     for module in language_model.modules():
         for child in module.children():

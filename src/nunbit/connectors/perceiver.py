@@ -1,6 +1,7 @@
-"""Perceiver resampler: any number of features, of one picture or of many video frames, becomes a fixed number of tokens.
+"""Perceiver resampler: any number of features, of a picture or of video frames, becomes a fixed number of tokens.
 
-Source: Flamingo, arXiv 2204.14198, sec. 2.1, fig. 5, and app. A.1.1. OpenFlamingo (arXiv 2308.01390) has GELU and 8 heads of 64.
+Source: Flamingo, arXiv 2204.14198, sec. 2.1, fig. 5, and app. A.1.1. OpenFlamingo (arXiv 2308.01390) has GELU and
+8 heads of 64.
 """
 
 from __future__ import annotations
@@ -12,8 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nunbit.connectors.base import (
-    CONNECTORS, ConnectorConfig, CrossAttention, Grid, TokenConnector, blank, feed_forward,
-)  # fmt: skip
+    CONNECTORS,
+    ConnectorConfig,
+    CrossAttention,
+    Grid,
+    TokenConnector,
+    blank,
+    feed_forward,
+)
 from nunbit.errors import UserError
 
 

@@ -1,7 +1,7 @@
 """s x s neighbouring features become one wide feature, then one token: s squared times fewer tokens.
 
-Source: Idefics3, arXiv 2408.12637, sec. 2.2 (linear map after it); InternVL 1.5, arXiv 2404.16821, sec. 3.1 (an MLP after it).
-The order of the parts inside a wide feature is that of transformers' `Idefics3Connector.pixel_shuffle`: row by row.
+Source: Idefics3, arXiv 2408.12637, sec. 2.2 (linear map after it); InternVL 1.5, arXiv 2404.16821, sec. 3.1 (an MLP
+after it). The order of the parts inside a wide feature is that of transformers' `Idefics3Connector.pixel_shuffle`: row by row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PixelShuffleConfig(ConnectorConfig):
 
 @CONNECTORS.register("pixel_shuffle")
 class PixelShuffleConnector(TokenConnector):
-    """``(B, h * w, Dv)`` to ``(B, ceil(h / s) * ceil(w / s), Dt)``; grids that s does not divide get zeros below and right.
+    """``(B, h * w, Dv)`` to ``(B, ceil(h / s) * ceil(w / s), Dt)``; other grids get zeros below and right.
 
     Features after the first ``h * w`` are padding and are left out.
     """

@@ -53,7 +53,7 @@ class QFormerBase(TokenConnector):
         self.project = nn.Linear(config.width, config.text_width)
 
     def query(self, features: Tensor, mask: Tensor | None) -> Tensor:
-        """``(B, N, Dv)`` to ``(B, queries, Dt)``; a row without a real feature gives tokens of no meaning, but finite ones."""
+        """``(B, N, Dv)`` to ``(B, queries, Dt)``; a row without a real feature gives finite tokens of no meaning."""
         if not len(features):
             return self.project(self.queries.expand(0, -1, -1))
         if mask is not None:

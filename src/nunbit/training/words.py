@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, cells_of
+from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, Cells, cells_of
 from nunbit.data.packing import Pack, pack
 from nunbit.data.stream import MIXTURE, Sample, sample
 from nunbit.models.chat import encode_text
@@ -72,9 +72,9 @@ def answer_loss(model: Any, embeds: torch.Tensor, packed: Pack) -> tuple[torch.T
 
 
 class WordsTask:
-    """The LM and its perfect eyes. Only cells that hold something are shown (and a few empty ones): shorter sequences, same positions."""
+    """The LM and its perfect eyes. Not every cell is shown (`_shown`): shorter sequences, same positions."""
 
-    def __init__(self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 8) -> None:
+    def __init__(self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 12) -> None:
         self.model, self.tokenizer, self.names = model, tokenizer, names
         self.mixture, self.questions = mixture, questions
         self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
@@ -88,7 +88,7 @@ class WordsTask:
         samples = [sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture) for i in range(stage.batch)]
         cells = [cells_of(s.picture, self.names) for s in samples]
         rng = np.random.default_rng((stage.seed, step))
-        shown = [np.flatnonzero((c.name > 0) | (c.glyph[:, 0, 0] > 0) | (rng.random(len(c.name)) < 0.1)) for c in cells]
+        shown = [_shown(c, rng) for c in cells]
         head = [self.ids[BOS], self.ids[USER]]
         packed = pack([head + [self.ids[IMAGE]] * len(s) for s in shown], [[0, 1, *(s + 2)] for s in shown],
                       2 + len(cells[0].name), question_ids(samples, self.tokenizer), self.tokenizer.pad_token_id)  # fmt: skip
@@ -97,6 +97,12 @@ class WordsTask:
         tokens = torch.cat([seen[i, torch.from_numpy(s)] for i, s in enumerate(shown)])
         embeds = embeds.masked_scatter((packed.ids == self.ids[IMAGE]).unsqueeze(-1), tokens)
         return answer_loss(self.model, embeds, packed)
+
+
+def _shown(cells: Cells, rng: np.random.Generator) -> np.ndarray:
+    """All cells with characters, half of those inside an object, a tenth of the empty ones."""
+    chance = np.where(cells.glyph[:, 0, 0] > 0, 1.0, np.where(cells.name > 0, 0.5, 0.1))
+    return np.flatnonzero(rng.random(len(chance)) < chance)
 
 
 class TogetherTask:

@@ -1,0 +1,128 @@
+"""Reading with the tesseract program: lines of text with their place and confidence.
+
+Needs the ``tesseract`` binary with its language data, and ``pytesseract``; what is missing is said in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nunbit.errors import UserError
+from nunbit.scene import Box, Scene, TextLine
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LANGUAGES = ("kor", "eng", "chi_sim")
+BLOCK, SPARSE = 6, 11
+"""Page segmentation modes: one block of text; as much text as possible in no order."""
+
+
+class TesseractReader:
+    """A provider of text lines.
+
+    Args:
+        languages: tesseract's names, wished for in this order; those not installed are left out and noted.
+        threshold: lines of a mean word confidence below it (0 to 1) are dropped.
+        psm: page segmentation mode tried first; where it reads nothing, sparse text is tried.
+        timeout_s: for one run of the program on one picture.
+    """
+
+    def __init__(
+        self,
+        languages: Sequence[str] = LANGUAGES,
+        *,
+        threshold: float = 0.5,
+        psm: int = BLOCK,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self.languages, self.threshold, self.psm, self.timeout_s = tuple(languages), threshold, psm, timeout_s
+
+    @cached_property
+    def installed(self) -> tuple[str, ...]:
+        """The wished languages that are there; a UserError when the program or all of them are missing."""
+        try:
+            import pytesseract
+        except ImportError:
+            raise UserError("reading needs the package 'pytesseract'", todo="install nunbit[ocr]") from None
+        try:
+            have = set(pytesseract.get_languages())
+        except (pytesseract.TesseractNotFoundError, OSError):
+            todo = "install Tesseract OCR and its language data, and put it on the PATH"
+            raise UserError("the program 'tesseract' was not found", todo=todo) from None
+        found = tuple(n for n in self.languages if n in have)
+        if not found:
+            given = f"no tesseract data for {', '.join(self.languages) or 'any language'}"
+            raise UserError(given, allowed=", ".join(sorted(have)) or "none is installed", todo="install one of them")
+        return found
+
+    @property
+    def name(self) -> str:
+        import pytesseract
+
+        found = "+".join(self.installed)
+        return f"ocr-tesseract-{pytesseract.get_tesseract_version()}-{found}-{self.psm}-{self.threshold}"
+
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        missing = [n for n in self.languages if n not in self.installed]
+        meta: dict[str, Any] = {"languages": list(self.installed)} | ({"missing": missing} if missing else {})
+        return [Scene(i.width, i.height, text_lines=self.read(i), meta=dict(meta)) for i in images]
+
+    def read(self, image: Image) -> list[TextLine]:
+        """The lines of one picture, in the program's order."""
+        lines = self._run(image, self.psm)
+        return lines or (self._run(image, SPARSE) if self.psm != SPARSE else [])
+
+    def _run(self, image: Image, psm: int) -> list[TextLine]:
+        import pytesseract
+        from PIL import Image as images
+
+        factor = enlargement(*image.size)
+        size = (image.width * factor, image.height * factor)
+        large = image.convert("RGB").resize(size, images.Resampling.LANCZOS) if factor > 1 else image.convert("RGB")
+        data = pytesseract.image_to_data(
+            large,
+            lang="+".join(self.installed),
+            config=f"--psm {psm}",
+            output_type=pytesseract.Output.DICT,
+            timeout=self.timeout_s,
+        )
+        return [t for t in lines_of(data, factor) if t.score >= self.threshold]
+
+
+def enlargement(width: int, height: int) -> int:
+    """How much to enlarge a picture: letters under some 20 pixels are misread, and small pictures have small letters."""
+    side = max(width, height)
+    return 3 if side < 500 else 2 if side < 1000 else 1
+
+
+def lines_of(data: dict[str, list[Any]], factor: float = 1.0) -> list[TextLine]:
+    """Word rows of ``image_to_data`` -> lines: words joined, their common box, their mean confidence as 0 to 1."""
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for i, (text, level) in enumerate(zip(data["text"], data["conf"], strict=True)):
+        if str(text).strip() and float(level) >= 0:
+            key = (int(data["block_num"][i]), int(data["par_num"][i]), int(data["line_num"][i]))
+            groups.setdefault(key, []).append(i)
+    lines = []
+    for rows in groups.values():
+        left, top = min(data["left"][i] for i in rows), min(data["top"][i] for i in rows)
+        right = max(data["left"][i] + data["width"][i] for i in rows)
+        bottom = max(data["top"][i] + data["height"][i] for i in rows)
+        box: Box = (left / factor, top / factor, right / factor, bottom / factor)
+        score = sum(float(data["conf"][i]) for i in rows) / len(rows) / 100
+        lines.append(TextLine.from_box(join_words([str(data["text"][i]).strip() for i in rows]), box, score))
+    return lines
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words with a space between them, but none between two Han characters."""
+    text = ""
+    for word in words:
+        text += word if not text or (_han(text[-1]) and _han(word[0])) else f" {word}"
+    return text
+
+
+def _han(char: str) -> bool:
+    return "\u4e00" <= char <= "\u9fff" or "\u3400" <= char <= "\u4dbf"

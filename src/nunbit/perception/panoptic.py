@@ -1,0 +1,99 @@
+"""Panoptic segmentation with any universal segmentation model of transformers (Mask2Former, MaskFormer, OneFormer, EoMT).
+
+Thresholds are those of CoLLaVO and MoAI: class 0.5, mask 0.95, overlap 0.8, stuff not fused. Source: released code of both.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nunbit.coco import PANOPTIC_CLASSES, segments_from_info
+from nunbit.perception.base import fingerprint, load_model
+from nunbit.scene import Scene, SceneObject, Segment
+from nunbit.verbalise import mask_boxes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class PanopticSegmenter:
+    """A provider of segments: the map at the picture's size, the table, and one object a segment with the box of its cells.
+
+    Args:
+        model: with a universal segmentation head; ``config.id2label`` names the classes.
+        image_processor: its image processor, which has ``post_process_panoptic_segmentation``.
+        fuse: label ids whose segments become one (e.g. all stuff); none in the papers.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        image_processor: Any,
+        *,
+        threshold: float = 0.5,
+        mask_threshold: float = 0.95,
+        overlap: float = 0.8,
+        fuse: Sequence[int] = (),
+    ) -> None:
+        self.model, self.image_processor = model.eval(), image_processor
+        self.settings = {
+            "threshold": threshold,
+            "mask_threshold": mask_threshold,
+            "overlap_mask_area_threshold": overlap,
+            "label_ids_to_fuse": set(fuse),
+        }
+        labels = model.config.id2label
+        named = [str(labels[i]) for i in range(len(labels))]
+        # The same object for COCO's table tells `segments_from_info` which classes are things.
+        self.classes = PANOPTIC_CLASSES if len(named) == len(PANOPTIC_CLASSES) and named[0] == "person" else named
+        self.name = "panoptic-" + fingerprint(model, sorted(fuse), threshold, mask_threshold, overlap)
+
+    @classmethod
+    def from_pretrained(cls, path: str, *, device: str = "cpu", **settings: Any) -> PanopticSegmenter:
+        from transformers import AutoImageProcessor, AutoModelForUniversalSegmentation
+
+        model, processor = load_model(AutoModelForUniversalSegmentation, AutoImageProcessor, path, device)
+        return cls(model, processor, **settings)
+
+    def segment(
+        self, images: Sequence[Image], target_sizes: Sequence[tuple[int, int]] | None = None
+    ) -> list[tuple[np.ndarray, list[Segment]]]:
+        """Segment maps and tables. ``target_sizes`` are (height, width); CoLLaVO asks for (35, 35), the default is the picture's.
+
+        Returns:
+            per picture an int32 map ``target_size``, 0 = unknown, and its rows; ids count from 1.
+        """
+        import torch
+
+        sizes = list(target_sizes or [(i.height, i.width) for i in images])
+        inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            outputs = self.model(
+                **{k: v for k, v in inputs.items() if k in ("pixel_values", "pixel_mask", "task_inputs")}
+            )
+        post = self.image_processor.post_process_panoptic_segmentation
+        known = inspect.signature(post).parameters
+        results = post(outputs, target_sizes=sizes, **{k: v for k, v in self.settings.items() if k in known})
+        return [self._table(r) for r in results]
+
+    def _table(self, result: dict[str, Any]) -> tuple[np.ndarray, list[Segment]]:
+        cells = result["segmentation"].cpu().numpy().astype(np.int32)
+        info = result["segments_info"]
+        if any(row["id"] == 0 for row in info):
+            # Some families count segments from 0 with -1 as background.
+            cells, info = cells + 1, [{**row, "id": row["id"] + 1} for row in info]
+        segments = segments_from_info(info, self.classes)
+        cells[~np.isin(cells, [s.id for s in segments])] = 0
+        return cells, segments
+
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        scenes = []
+        for image, (cells, segments) in zip(images, self.segment(images), strict=True):
+            boxes = mask_boxes(cells)
+            objects = [SceneObject(s.name, boxes[s.id], s.score, segment=s.id) for s in segments if s.id in boxes]
+            scenes.append(Scene(image.width, image.height, objects, segments=segments, segment_map=cells))
+        return scenes

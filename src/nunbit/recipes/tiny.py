@@ -1,0 +1,130 @@
+"""The recipe of the embedded model `nunbit-tiny`: everything about it is in this file and `tiny_parts.py`.
+
+Four stages, each resumable, each a folder under the run's folder:
+  eyes      the encoder alone on per-cell truth (pixels -> class, colour, box, characters)
+  words     the LM alone on what perfect eyes would report (no pixels); may run beside "eyes" as a process of its own
+  connect   the connector learns to say what perfect eyes would say; encoder and LM frozen
+  together  everything on pixels, loss on the answers
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import unknown_name
+from nunbit.training.loop import Stage
+
+STAGES = {
+    "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, decay=0.3),
+    "words": Stage(name="words", steps=5000, batch=16, lr=1.5e-3, decay=0.2, seed=1),
+    "connect": Stage(name="connect", steps=250, batch=32, lr=2e-3, warmup=20, seed=2, save_every=50),
+    "together": Stage(name="together", steps=1500, batch=16, lr=6e-4, warmup=50, decay=0.7, seed=3, save_every=50),
+}
+
+
+def class_names() -> list[str]:
+    """What an encoder cell can hold, position 0 being nothing."""
+    from nunbit.world import panels, things
+
+    steps = [f"{script} step {i + 1}" for script, (_, n, _) in panels.SCRIPTS.items() for i in range(n)]
+    return ["", *things.names(), "bar", "point", "sector", "board", "hour hand", "minute hand", *steps]
+
+
+def make_tokenizer(pictures: int = 3000, most: int = 1500) -> Any:
+    """Whole-word tokens from what the question makers say, less what is merely copied off the picture."""
+    from nunbit.data.stream import sample
+    from nunbit.models.tokenizer import build_tokenizer, words_of
+    from nunbit.world import things
+
+    counts: Counter[str] = Counter()
+    for i in range(pictures):
+        drawn = sample(i, seed=0, questions=99)
+        copied = {w for t in drawn.picture.scene.text_lines for w in words_of(t.text)}
+        for qa in drawn.questions:
+            if drawn.picture.domain == "writing" and qa.kind in ("read", "exists"):
+                continue  # these quote strings at random
+            counts.update(w for w in words_of(f"{qa.question} {qa.answer}") if w not in copied)
+    parts = [w for pair in (v for v in things.names().values()) for text in pair for w in words_of(text)]
+    parts += [w for n in things.names() for w in words_of(n)]
+    common = [w for w, n in counts.most_common(most) if n >= 25 and (len(w) > 1 or "가" <= w <= "힣" or w == "a")]
+    korean = [v[1] for v in things.names().values()]
+    return build_tokenizer(dict.fromkeys([*parts, *common]), korean)
+
+
+def build(tokenizer: Any) -> Any:
+    """The untrained model."""
+    import torch
+
+    from nunbit.models.compose import compose_llava
+    from nunbit.recipes.tiny_parts import PATCH_PX, text_config, vision_config
+    from nunbit.world.base import SIZE_PX
+
+    torch.manual_seed(0)
+    return compose_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
+
+
+def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False,
+        say: Callable[[str], None] = print, **changes: Any) -> Path:  # fmt: skip
+    """Train the named stages in the folder, each from its own last checkpoint; the model is saved after the last one.
+
+    Args:
+        minutes: at most so long a stage.
+        debug: two tiny steps a stage: shows that everything runs.
+        changes: fields of `Stage` to override, for every stage named.
+    """
+    folder = Path(folder)
+    for name in stages:
+        if name not in STAGES:
+            raise unknown_name("stage", name, STAGES)
+        stage = replace(STAGES[name], **({"steps": 2, "batch": 2} if debug else {}), **changes)
+        _train_stage(folder, stage, minutes, say)
+    return folder
+
+
+def _train_stage(folder: Path, stage: Stage, minutes: float, say: Callable[[str], None]) -> None:
+    from nunbit.training.eyes import DenseHeads, EyesTask
+    from nunbit.training.loop import restore, train
+    from nunbit.training.words import TogetherTask, WordsTask
+
+    tokenizer = _tokenizer(folder)
+    model, names = build(tokenizer), class_names()
+    if stage.name == "eyes":
+        train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", say=say, minutes=minutes)
+        return
+    words = WordsTask(model, tokenizer, names)
+    if stage.name == "words":
+        train(words, stage, folder / "words", say=say, minutes=minutes)
+        return
+    heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
+    restore(folder / "eyes", {"vision": model.model.vision_tower, "heads": heads})
+    restore(folder / "words", words.modules())
+    last = stage.name == "together"
+    task = TogetherTask(words, heads, imitate=0.1 if last else 1.0, dense=0.15 if last else 0.0, lm=last, encoder=last)
+    if last and not (folder / "together" / "last.pt").exists():
+        restore(folder / "connect", task.modules())
+    train(task, stage, folder / stage.name, say=say, minutes=minutes)
+    if last:
+        export(model, tokenizer, folder / "model")
+
+
+def export(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the model in its native form."""
+    from nunbit.models.compose import make_processor, save
+    from nunbit.recipes.tiny_parts import PATCH_PX
+    from nunbit.world.base import SIZE_PX
+
+    model.requires_grad_(True)
+    save(model.eval(), make_processor(tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX), folder)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    path = folder / "tokenizer"
+    if not (path / "tokenizer.json").exists():
+        make_tokenizer().save_pretrained(path)
+    return AutoTokenizer.from_pretrained(path)

@@ -31,7 +31,7 @@ _RELATIONS = "The image includes relationships between objects: "
 _TEXTS = "The image includes text descriptions: "
 
 
-def box_to_string(box: Sequence[float]) -> str:
+def box_to_string(box: Sequence[float] | np.ndarray) -> str:
     """``[x1, y1, x2, y2]`` with two decimals. Rounded from float32, as the released code does: 0.995 becomes 1.00."""
     return "[" + ", ".join(f"{float(v):.2f}" for v in np.asarray(box, dtype=np.float32)) + "]"
 
@@ -98,7 +98,9 @@ def detection_sentence(objects: Sequence[SceneObject], width: int, height: int, 
     return _sentence(_BOXES, [f"{box_to_string(b)} {o.name}" for o, b in zip(kept, boxes, strict=True)])
 
 
-def relations_from_scores(scores: np.ndarray, pairs: Sequence[Sequence[int]], n_objects: int) -> list[Relation]:
+def relations_from_scores(
+    scores: np.ndarray, pairs: Sequence[Sequence[int]] | np.ndarray, n_objects: int
+) -> list[Relation]:
     """The strongest relations of a scene-graph model, weakest first or in no order.
 
     Args:

@@ -68,7 +68,7 @@ def test_closed_gates_are_the_bare_model_bit_for_bit(kind, dtype):
 
 
 def attention_outputs(gated, lm, media, ids=IDS, **see):
-    """What each block's attention gives: ``(blocks, B, T, Dt)``. Before the first one the pictures have mixed with nothing."""
+    """What each block's attention gives: ``(blocks, B, T, Dt)``. Before the first, no picture has mixed in."""
     seen, hooks = [], []
     for block in gated.blocks.values():
         look = block.look
@@ -133,12 +133,13 @@ def test_a_rolled_back_cache_forgets_the_pictures_it_lost():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
     gated.see(gated.media_tokens(features(2, 2)))
-    full = lm(IDS).logits
+    other = torch.cat([IDS[:, :2], IDS[:, 2:].flip(1)], 1)  # the pictures stand elsewhere after the first two tokens
+    full = lm(other).logits
     past = transformers.DynamicCache()
     lm(IDS, past_key_values=past)
     past.crop(2 - IDS.shape[1])
-    again = lm(IDS[:, 2:], past_key_values=past).logits
-    assert (again - full[:, 2:]).abs().max() < 1e-5
+    parts = [lm(ids, past_key_values=past).logits for ids in other[:, 2:].split([5, 2, 1], dim=1)]
+    assert (torch.cat(parts, 1) - full[:, 2:]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -154,6 +155,30 @@ def test_generate_with_a_cache_equals_without(beams):
         )
         texts.append(lm.generate(IDS, attention_mask=torch.ones_like(IDS), generation_config=config))
     assert torch.equal(*texts)
+
+
+@torch.no_grad()
+def test_repeated_prompts_keep_their_own_pictures():
+    """`generate` repeats each prompt for beams and samples, one after the other."""
+    lm, gated = language_model("llama"), connector()
+    gated.attach(lm)
+    media = gated.media_tokens(features(2, 2))
+    gated.see(media)
+    once = lm(IDS).logits
+    gated.see(media)
+    assert (lm(IDS.repeat_interleave(3, 0)).logits - once.repeat_interleave(3, 0)).abs().max() < 1e-5
+
+
+@torch.no_grad()
+def test_masked_media_tokens_are_not_seen():
+    lm, gated = language_model("llama"), connector()
+    gated.attach(lm)
+    media = gated.media_tokens(features(2, 2))
+    gated.see(media[:, :, :2])
+    expected = lm(IDS).logits
+    media[:, :, 2] = float("nan")
+    gated.see(media, torch.tensor([True, True, False]).expand(2, 2, 3))
+    assert (lm(IDS).logits - expected).abs().max() < 1e-5
 
 
 @torch.no_grad()

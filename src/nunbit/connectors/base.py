@@ -145,7 +145,7 @@ def feed_forward(width: int, mult: int, act: str) -> nn.Sequential:
 
 
 class SquaredReLU(nn.Module):
-    """max(x, 0) squared. Source: Flamingo, arXiv 2204.14198, app. A.1.2."""
+    """max(x, 0) squared. Source: Flamingo, arXiv 2204.14198, app. A."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x).square()

@@ -1,7 +1,7 @@
 """s x s neighbouring features become one wide feature, then one token: s squared times fewer tokens.
 
-Source: Idefics3, arXiv 2408.12637, sec. 2.2 (linear map after it); InternVL 1.5, arXiv 2404.16821, sec. 3.1 (an MLP
-after it). The order of the parts inside a wide feature is that of transformers' `Idefics3Connector.pixel_shuffle`: row by row.
+Source: Idefics3, arXiv 2408.12637 (linear map after it); InternVL 1.5, arXiv 2404.16821, sec. 3.1 (an MLP
+after it). The parts of a wide feature stand row by row, as in transformers' `Idefics3Connector.pixel_shuffle`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PixelShuffleConnector(TokenConnector):
     """
 
     config_class = PixelShuffleConfig
-    paper = "InternVL 1.5, arXiv 2404.16821, sec. 3.1; Idefics3, arXiv 2408.12637, sec. 2.2"
+    paper = "InternVL 1.5, arXiv 2404.16821, sec. 3.1; Idefics3, arXiv 2408.12637"
 
     def __init__(self, config: PixelShuffleConfig) -> None:
         super().__init__(config)

@@ -44,9 +44,13 @@ class QFormerBase(TokenConnector):
         self.queries = nn.Parameter(torch.randn(config.queries, config.width) * 0.02)
         self.qformer = Blip2QFormerModel(
             Blip2QFormerConfig(
-                hidden_size=config.width, num_hidden_layers=config.depth, num_attention_heads=config.heads,
-                intermediate_size=config.width * config.ff_mult, encoder_hidden_size=config.vision_width,
-                cross_attention_frequency=config.cross_every, hidden_dropout_prob=config.dropout,
+                hidden_size=config.width,
+                num_hidden_layers=config.depth,
+                num_attention_heads=config.heads,
+                intermediate_size=config.width * config.ff_mult,
+                encoder_hidden_size=config.vision_width,
+                cross_attention_frequency=config.cross_every,
+                hidden_dropout_prob=config.dropout,
                 attention_probs_dropout_prob=config.dropout,
             )  # fmt: skip
         )

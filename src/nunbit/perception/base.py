@@ -1,6 +1,6 @@
 """What a part of perception is, and how parts make one Scene of a picture.
 
-A part that is absent, cannot be loaded or fails on a picture adds nothing; why is written in ``scene.meta["perception"]``.
+A part that is absent, cannot be loaded or fails on a picture adds nothing; ``scene.meta["perception"]`` says why.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nunbit.coco import short_name
 from nunbit.errors import UserError
@@ -18,14 +18,13 @@ from nunbit.scene import Relation, Scene, SceneObject, box_iou
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-T = TypeVar("T")
 PARTS = ("panoptic", "detection", "relations", "ocr")
 
 
 class Provider(Protocol):
     """Pictures in, partial Scenes out, one a picture and of the picture's size.
 
-    ``name`` identifies weights and settings: two providers of one name must give the same Scenes (the cache relies on it).
+    ``name`` identifies weights and settings: two providers of one name give the same Scenes (the cache relies on it).
     """
 
     @property
@@ -34,7 +33,6 @@ class Provider(Protocol):
     def __call__(self, images: Sequence[Image]) -> list[Scene]: ...
 
 
-@runtime_checkable
 class Relator(Protocol):
     """Relates the objects that the other parts have found; one list a picture, positions in ``scene.objects``."""
 
@@ -76,7 +74,7 @@ class Perception:
     """Composes parts into one Scene a picture.
 
     Args:
-        relations: a Provider (finds its own objects) or a Relator (relates those that panoptic and detection have found).
+        relations: a Provider (finds its own objects) or a Relator (relates those that the parts before it found).
         cache: where providers' Scenes are kept by picture content; failures are never kept.
         merge_iou: an object of a later part is the same as an earlier one of its name at this overlap; None keeps both,
             which is what MoAI's two sentences expect.
@@ -102,10 +100,10 @@ class Perception:
         for part, provider in self.parts.items():
             if provider is None:
                 notes: list[dict[str, Any]] = [{"status": "absent", "reason": "no provider was given"} for _ in images]
-            elif isinstance(provider, Relator):
-                notes = self._relate(provider, images, scenes)
+            elif hasattr(type(provider), "relate"):
+                notes = self._relate(cast(Relator, provider), images, scenes)
             else:
-                notes = self._see(provider, images, scenes)
+                notes = self._see(cast(Provider, provider), images, scenes)
             for scene, note in zip(scenes, notes, strict=True):
                 scene.meta["perception"][part] = note
         return [s.validate() for s in scenes]
@@ -196,13 +194,24 @@ def clip_objects(objects: Sequence[SceneObject], width: int, height: int) -> lis
     return out
 
 
-def fingerprint(model: Any, *settings: Any) -> str:
-    """16 hex digits of a torch model's configuration, the first values of every parameter, and the settings."""
-    h = hashlib.blake2b(type(model).__name__.encode() + model.config.to_json_string().encode(), digest_size=8)
+def fingerprint(model: Any, image_processor: Any, *settings: Any) -> str:
+    """16 hex digits of a model's configuration, the first values of each weight, its processor and settings."""
+    facts = [type(model).__name__, _facts(model.config.to_dict()), _facts(image_processor.to_dict()), settings]
+    h = hashlib.blake2b(repr(facts).encode(), digest_size=8)
     for name, value in model.state_dict().items():
         h.update(name.encode() + value.flatten()[:16].double().cpu().numpy().tobytes())
-    h.update(repr(settings).encode())
     return h.hexdigest()
+
+
+_PROVENANCE = ("architectures", "dtype", "processor_class", "torch_dtype", "transformers_version")
+
+
+def _facts(value: Any) -> Any:
+    """A configuration without what only says where and how it was stored, in an order of its own."""
+    if isinstance(value, dict):
+        kept = {str(k): v for k, v in value.items() if not str(k).startswith("_") and k not in _PROVENANCE}
+        return sorted((k, _facts(v)) for k, v in kept.items() if v is not None)
+    return [_facts(v) for v in value] if isinstance(value, (list, tuple)) else str(value)
 
 
 def load_model(model_class: Any, processor_class: Any, path: str, device: str) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
-"""Scenes on disk by the content of their picture: one JSON file each, written whole or not at all, in a folder of bounded size.
+"""Scenes on disk by the content of their picture: a JSON file each, whole or not at all, in a folder of bounded size.
 
-Several processes may share a folder: a file appears by renaming, and a file that vanished or is broken counts as not there.
+Several processes may share a folder: a file appears by renaming, and one that vanished or is broken is not there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def picture_key(image: Image, provider: str) -> str:
 
 
 class SceneCache:
-    """A folder of Scenes. When it grows over ``max_bytes`` the least recently used go, down to nine tenths.
+    """A folder of Scenes. When it grows over ``max_bytes`` the least recently used go, down to nine tenths;
+    between two looks at the folder each process may add a sixteenth.
 
     Args:
         folder: made when missing.
@@ -45,7 +46,7 @@ class SceneCache:
         self.folder, self.max_bytes = Path(folder), max_bytes
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._bytes = sum(size for _, _, size in self._files())
+        self._unseen = max_bytes  # so that the first write looks at what lies there
 
     def get(self, key: str) -> Scene | None:
         """The Scene under a key, or None."""
@@ -77,19 +78,22 @@ class SceneCache:
                 self._remove(Path(temporary))
             return
         with self._lock:
-            self._bytes += len(data)
-            if self._bytes > self.max_bytes:
+            self._unseen += len(data)
+            # Looking at the folder costs time, and others write to it too: it is done every sixteenth of its size.
+            if self._unseen >= self.max_bytes / 16:
+                self._unseen = 0
                 self._trim()
 
     def _trim(self) -> None:
         files = sorted(self._files())
         total = sum(size for _, _, size in files)
+        if total <= self.max_bytes:
+            return
         for _, path, size in files:
-            if total <= self.max_bytes * 0.9:
-                break
             self._remove(path)
             total -= size
-        self._bytes = total
+            if total <= self.max_bytes * 0.9:
+                return
 
     def _files(self) -> list[tuple[float, Path, int]]:
         found = []

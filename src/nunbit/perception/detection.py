@@ -1,7 +1,8 @@
 """Open-vocabulary detection with any zero-shot detector of transformers.
 
-OWL-ViT and OWLv2 encode the words apart from the picture: the queries are encoded once. Grounding DINO mixes both, so words
-travel with every batch, in groups that fit its text length. Source: arXiv 2403.07508 (MoAI: OWLv2, keep scores >= 0.5, no NMS).
+OWL-ViT and OWLv2 encode the words apart from the picture: the queries are encoded once. Grounding DINO mixes both, so
+words travel with every batch, in groups that fit its text length.
+Source: arXiv 2403.07508 (MoAI: OWLv2, keep scores >= 0.5, no NMS).
 
 Letters: B pictures, P patches, Q queries, D width.
 """
@@ -41,7 +42,7 @@ class ZeroShotDetector:
             raise UserError("a detector without names, or with an empty one", allowed="at least one word to look for")
         self.model, self.processor, self.names = model.eval(), processor, list(names)
         self.threshold, self.clip = threshold, clip
-        self.name = "detection-" + fingerprint(model, self.names, threshold, clip)
+        self.name = "detection-" + fingerprint(model, processor.image_processor, self.names, threshold, clip)
         self._queries: tuple[torch.Tensor, torch.Tensor] | None = None
 
     @classmethod
@@ -54,6 +55,11 @@ class ZeroShotDetector:
         return cls(model, processor, names, **settings)
 
     @property
+    def _loose(self) -> float:
+        """Post-processing keeps what is above its threshold; ours keeps the threshold itself too."""
+        return self.threshold * 0.99
+
+    @property
     def encodes_words_apart(self) -> bool:
         return self.model.config.model_type in ("owlvit", "owlv2")
 
@@ -63,7 +69,9 @@ class ZeroShotDetector:
         for image, objects in zip(images, found, strict=True):
             if self.clip:
                 objects = clip_objects(objects, image.width, image.height)
-            scenes.append(Scene(image.width, image.height, [o for o in objects if _has_area(o)]))
+            scenes.append(
+                Scene(image.width, image.height, [o for o in objects if o.score >= self.threshold and _has_area(o)])
+            )
         return scenes
 
     # ---- OWL: words once
@@ -99,7 +107,7 @@ class ZeroShotDetector:
             boxes = self.model.box_predictor(features, grid)
         results = self.processor.image_processor.post_process_object_detection(
             SimpleNamespace(logits=logits, pred_boxes=boxes),
-            threshold=self.threshold,
+            threshold=self._loose,
             target_sizes=[(i.height, i.width) for i in images],
         )
         return [
@@ -122,7 +130,7 @@ class ZeroShotDetector:
             given = {
                 "outputs": outputs,
                 "input_ids": inputs.get("input_ids"),
-                "threshold": self.threshold,
+                "threshold": self._loose,
                 "target_sizes": [(i.height, i.width) for i in images],
                 "text_labels": labels,
             }

@@ -58,11 +58,11 @@ class TesseractReader:
             raise UserError(given, allowed=", ".join(sorted(have)) or "none is installed", todo="install one of them")
         return found
 
-    @property
+    @cached_property
     def name(self) -> str:
+        found = "+".join(self.installed)
         import pytesseract
 
-        found = "+".join(self.installed)
         return f"ocr-tesseract-{pytesseract.get_tesseract_version()}-{found}-{self.psm}-{self.threshold}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
@@ -93,7 +93,7 @@ class TesseractReader:
 
 
 def enlargement(width: int, height: int) -> int:
-    """How much to enlarge a picture: letters under some 20 pixels are misread, and small pictures have small letters."""
+    """How much to enlarge a picture: letters under some 20 pixels are misread, small pictures have such."""
     side = max(width, height)
     return 3 if side < 500 else 2 if side < 1000 else 1
 
@@ -112,17 +112,31 @@ def lines_of(data: dict[str, list[Any]], factor: float = 1.0) -> list[TextLine]:
         bottom = max(data["top"][i] + data["height"][i] for i in rows)
         box: Box = (left / factor, top / factor, right / factor, bottom / factor)
         score = sum(float(data["conf"][i]) for i in rows) / len(rows) / 100
-        lines.append(TextLine.from_box(join_words([str(data["text"][i]).strip() for i in rows]), box, score))
+        words = [(str(data["text"][i]).strip(), data["left"][i], data["left"][i] + data["width"][i]) for i in rows]
+        lines.append(TextLine.from_box(join_words(words, bottom - top), box, score))
     return lines
 
 
-def join_words(words: Sequence[str]) -> str:
-    """Words with a space between them, but none between two Han characters."""
-    text = ""
-    for word in words:
-        text += word if not text or (_han(text[-1]) and _han(word[0])) else f" {word}"
+def join_words(words: Sequence[tuple[str, float, float]], height: float) -> str:
+    """Words given as (text, left, right) with a space between them, unless both are Han or hardly any room is between.
+
+    Tesseract cuts Chinese into characters and Korean at digits ("2 번"): beside a character of either script, a gap
+    under a quarter of the line's height is no space.
+    """
+    text, end = "", 0.0
+    for word, left, right in words:
+        if text:
+            pair = (text[-1], word[0])
+            close = left - end < 0.25 * height and any(map(_east, pair))
+            text += "" if close or all(map(_han, pair)) else " "
+        text += word
+        end = right
     return text
 
 
 def _han(char: str) -> bool:
     return "\u4e00" <= char <= "\u9fff" or "\u3400" <= char <= "\u4dbf"
+
+
+def _east(char: str) -> bool:
+    return _han(char) or "\uac00" <= char <= "\ud7a3"

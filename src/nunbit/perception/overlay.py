@@ -41,8 +41,6 @@ def draw(image: Image, scene: Scene, *, alpha: float = 0.45, font: str | None = 
     size = 11 * unit
     face = ImageFont.truetype(font, size) if font else ImageFont.load_default(size)
     colours = palette(max(134, len(scene.objects) + 2))
-    for line in scene.text_lines:
-        pen.polygon(list(line.quad), outline=_TEXT, width=unit)
     for i, o in enumerate(scene.objects):
         colour = tuple(int(v) for v in colours[o.segment if o.segment and o.segment < len(colours) else i + 1])
         pen.rectangle(_inner(o.box, scene), outline=colour, width=2 * unit)
@@ -51,6 +49,8 @@ def draw(image: Image, scene: Scene, *, alpha: float = 0.45, font: str | None = 
         start, end = _centre(scene.objects[r.subject].box), _centre(scene.objects[r.object].box)
         _arrow(pen, start, end, unit)
         _label(pen, face, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2, r.predicate, _ARROW)
+    for line in scene.text_lines:
+        pen.polygon(list(line.quad), outline=_TEXT, width=unit)
     return out
 
 

@@ -1,6 +1,7 @@
-"""Panoptic segmentation with any universal segmentation model of transformers (Mask2Former, MaskFormer, OneFormer, EoMT).
+"""Panoptic segmentation with any universal segmentation model of transformers that takes pixels alone.
 
-Thresholds are those of CoLLaVO and MoAI: class 0.5, mask 0.95, overlap 0.8, stuff not fused. Source: released code of both.
+Mask2Former, MaskFormer, EoMT (OneFormer wants a task text too). Thresholds are those of CoLLaVO and MoAI: class 0.5,
+mask 0.95, overlap 0.8, stuff not fused. Source: released code of both.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PanopticSegmenter:
-    """A provider of segments: the map at the picture's size, the table, and one object a segment with the box of its cells.
+    """A provider of segments: the map at the picture's size, its table, and one object a segment, boxed by its cells.
 
     Args:
         model: with a universal segmentation head; ``config.id2label`` names the classes.
@@ -50,7 +51,7 @@ class PanopticSegmenter:
         named = [str(labels[i]) for i in range(len(labels))]
         # The same object for COCO's table tells `segments_from_info` which classes are things.
         self.classes = PANOPTIC_CLASSES if len(named) == len(PANOPTIC_CLASSES) and named[0] == "person" else named
-        self.name = "panoptic-" + fingerprint(model, sorted(fuse), threshold, mask_threshold, overlap)
+        self.name = "panoptic-" + fingerprint(model, image_processor, sorted(fuse), threshold, mask_threshold, overlap)
 
     @classmethod
     def from_pretrained(cls, path: str, *, device: str = "cpu", **settings: Any) -> PanopticSegmenter:
@@ -62,7 +63,7 @@ class PanopticSegmenter:
     def segment(
         self, images: Sequence[Image], target_sizes: Sequence[tuple[int, int]] | None = None
     ) -> list[tuple[np.ndarray, list[Segment]]]:
-        """Segment maps and tables. ``target_sizes`` are (height, width); CoLLaVO asks for (35, 35), the default is the picture's.
+        """Segment maps and tables. ``target_sizes``: (height, width); (35, 35) in CoLLaVO, by default the picture's.
 
         Returns:
             per picture an int32 map ``target_size``, 0 = unknown, and its rows; ids count from 1.
@@ -72,9 +73,7 @@ class PanopticSegmenter:
         sizes = list(target_sizes or [(i.height, i.width) for i in images])
         inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
         with torch.inference_mode():
-            outputs = self.model(
-                **{k: v for k, v in inputs.items() if k in ("pixel_values", "pixel_mask", "task_inputs")}
-            )
+            outputs = self.model(**{k: v for k, v in inputs.items() if k in ("pixel_values", "pixel_mask")})
         post = self.image_processor.post_process_panoptic_segmentation
         known = inspect.signature(post).parameters
         results = post(outputs, target_sizes=sizes, **{k: v for k, v in self.settings.items() if k in known})

@@ -1,6 +1,6 @@
 """Relations between objects: a seat for any scene-graph model (PSGTR's outputs), and geometry over any detections.
 
-Source: arXiv 2403.07508 (MoAI: the min(10, objects) strongest, kept at 0.8 and up); OpenPSG for the shape of the outputs.
+Source: arXiv 2403.07508 (MoAI: the min(10, objects) strongest, kept at 0.8 and up); OpenPSG for the outputs' shape.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SceneGraph:
         objects = [SceneObject(n, b) for n, b in zip(names, boxes, strict=True)]
         # Fewer rows than min(10, objects) empties the release's answer; here those there are count.
         found = relations_from_scores(out.scores, out.pairs, min(count, len(out.scores)))
-        found = [r for r in found if 0 <= min(r.subject, r.object) and max(r.subject, r.object) < count]
+        found = [r for r in found if min(r.subject, r.object) >= 0 and max(r.subject, r.object) < count]
         used = sorted({i for r in found for i in (r.subject, r.object) if clip_objects([objects[i]], *image.size)})
         place = {old: new for new, old in enumerate(used)}
         return Scene(
@@ -134,7 +134,9 @@ class GeometricRelations:
         for k, i in enumerate(sorted(best)):
             for j in sorted(best)[k + 1 :]:
                 a, b = objects[i].box, objects[j].box
-                (s, o), (word, score) = max((((i, j), relation(a, b)), ((j, i), relation(b, a))), key=lambda c: c[1][1])
+                views = (((i, j), relation(a, b)), ((j, i), relation(b, a)))
+                # "On" and "inside" say more than a direction does, whatever its margin.
+                (s, o), (word, score) = max(views, key=lambda v: (v[1][0] in ("on", "inside"), v[1][1]))
                 if score >= self.threshold:
                     found.append(Relation(s, word, o, score))
                     if self.inverses and word in _INVERSE:
@@ -145,9 +147,9 @@ class GeometricRelations:
 def relation(a: Box, b: Box) -> tuple[str, float]:
     """How box a stands to box b, and how clearly (0 to 1).
 
-    Inside: the share of a within a larger b. On: a's foot at b's top edge, within a quarter of a's height, over at least half
-    of a's width. Overlapping: the shared part of the smaller box. Otherwise a direction: the distance of the centres over
-    what would just separate the boxes, less by up to half for a diagonal.
+    Inside: the share of a within a larger b. On: a's foot at b's top edge, within a quarter of a's height, over at
+    least half of a's width. Overlapping: the shared part of the smaller box. Otherwise a direction: the distance of the
+    centres over what would just separate the boxes, less by up to half for a diagonal.
     """
     (wa, ha), (wb, hb) = (a[2] - a[0], a[3] - a[1]), (b[2] - b[0], b[3] - b[1])
     shared_w = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))

@@ -1,0 +1,46 @@
+# The first target you need: `make ask`. Everything sets itself up in .venv; nothing is installed outside the project
+# (scripts/system.sh installs the optional system packages, and needs root).
+PYTHON ?= python3
+VENV := .venv
+NUNBIT := $(VENV)/bin/nunbit
+STAMP := $(VENV)/.ready
+EXTRAS ?= train,qlora,ocr,chart,dev
+
+.PHONY: ask test lint types bench parity eval resume setup doctor train clean
+
+ask: $(STAMP)           ## answer the questions about the shipped example pictures
+	@$(VENV)/bin/python scripts/ask_examples.py
+
+test: $(STAMP)          ## lint, types and the tests
+	$(VENV)/bin/ruff check src tests scripts
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 2; }
+	@test -x $(VENV)/bin/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing packages into $(VENV) (some minutes the first time)"
+	@$(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]' 2>&1 | grep -v -e '^WARNING: Location' -e 'notice' || true
+	@$(VENV)/bin/python -c 'import importlib.util as u, torch, transformers; assert not u.find_spec("torchvision"), "torchvision must not be installed"'
+	@touch $@
+
+doctor: $(STAMP)
+	$(NUNBIT) doctor
+
+bench: $(STAMP)         ## milliseconds to the first token
+	$(NUNBIT) bench
+
+eval: $(STAMP)          ## 2,000 held-out questions
+	$(NUNBIT) eval tiny-world
+
+GOLDEN ?= ../shared/golden
+parity: $(STAMP)        ## CoLLaVO and MoAI against reference tensors: make parity GOLDEN=DIR
+	$(VENV)/bin/python scripts/parity.py $(GOLDEN)
+
+train: $(STAMP)         ## train the embedded model again (resumes)
+	$(NUNBIT) train tiny
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,9 @@
+"""`make ask`: the embedded model on the example pictures, each answer beside what is known to be right."""
+
+import sys
+from pathlib import Path
+
+from nunbit.cli import main
+
+sys.argv = ["nunbit", "ask", "--batch", str(Path(__file__).parents[1] / "examples" / "questions.jsonl"), "--readable"]
+main()

@@ -1,0 +1,153 @@
+"""The commands. Each reads its arguments, calls one thing of the library, and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nunbit.errors import UserError
+
+app = typer.Typer(name="nunbit", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+                  help="Ask pictures. Nunbit answers, and shows what in the picture the answer rests on.")  # fmt: skip
+eval_app = typer.Typer(no_args_is_help=True, help="Benchmarks.")
+world_app = typer.Typer(no_args_is_help=True, help="The procedural picture world.")
+app.add_typer(eval_app, name="eval")
+app.add_typer(world_app, name="world")
+
+Model = Annotated[str | None, typer.Option("--model", help="Folder or hub id of an image-text-to-text model; the embedded one if not named.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps ...")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def ask(
+    words: Annotated[list[str] | None, typer.Argument(help="PICTURE... QUESTION")] = None,
+    batch: Annotated[Path | None, typer.Option("--batch", help="JSON lines with image, question and, if known, answers.")] = None,
+    model: Model = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+    max_new_tokens: Annotated[int, typer.Option(min=1, max=1024)] = 96,
+    readable: Annotated[bool, typer.Option("--readable", help="With --batch: lines for people instead of JSON.")] = False,
+) -> None:
+    """Answer a question about pictures, or a file of questions."""
+    from nunbit.cli.asking import ask_batch, ask_once
+
+    if batch is not None:
+        if words:
+            raise UserError("both --batch and a picture", allowed="one of the two")
+        ask_batch(batch, model, device, readable and not as_json, max_new_tokens)
+        return
+    if not words or len(words) < 2:
+        raise UserError(f"{len(words or [])} arguments", allowed="one or more pictures, then the question in quotes",
+                        todo='write for example: nunbit ask picture.png "What is in the picture?"')  # fmt: skip
+    ask_once(words[:-1], words[-1], model, device, as_json, max_new_tokens)
+
+
+@app.command()
+def chat(pictures: Annotated[list[str], typer.Argument(help="PICTURE...")], model: Model = None, device: Device = "cpu") -> None:
+    """Talk about pictures, turn by turn; an empty line or Ctrl-D ends it."""
+    from nunbit.cli.asking import chat_loop
+
+    chat_loop(pictures, model, device)
+
+
+@app.command()
+def doctor(
+    as_json: AsJson = False,
+    layout: Annotated[list[str] | None, typer.Option("--layout", help="Check a released layout: moai-7b, collavo-7b.")] = None,
+) -> None:
+    """What is installed, which device there is, and whether the embedded model is whole."""
+    from nunbit.cli.doctor import examine, print_report
+
+    report = examine(layout or [])
+    print(json.dumps(report, indent=1, ensure_ascii=False)) if as_json else print_report(report)
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def see(
+    picture: Annotated[str, typer.Argument(help="PICTURE")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the picture with what was seen drawn on it.")] = None,
+    as_json: AsJson = False,
+    panoptic: Annotated[str | None, typer.Option(help="Folder of a universal segmentation model.")] = None,
+    detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None,
+    queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = "",
+    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read the writing.")] = True,
+) -> None:
+    """Show what perception finds in a picture: segments, objects, relations, text."""
+    from nunbit.cli.seeing import see_picture
+
+    see_picture(picture, out, as_json, panoptic, detector, [q.strip() for q in queries.split(",") if q.strip()], ocr)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="tiny")],
+    changes: Annotated[list[str] | None, typer.Argument(help="key=value ...: stages=eyes,words  steps=100  batch=8  lr=1e-3  seed=1")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")] = Path("runs/tiny"),
+    minutes: Annotated[float, typer.Option(min=0.01, help="At most so long a stage.")] = 1e9,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
+    debug: Annotated[bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")] = False,
+) -> None:
+    """Train by a recipe. A killed run goes on from its last checkpoint."""
+    from nunbit.cli.training import train_recipe
+
+    train_recipe(recipe, changes or [], out, minutes, threads, debug)
+
+
+@eval_app.command("tiny-world")
+def eval_tiny_world(
+    seed: Annotated[int, typer.Option(help="Any seed is held out.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Questions.")] = 2000,
+    model: Model = None,
+    device: Device = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Held-out questions about world pictures, beside the blanked picture and the usual answer."""
+    from nunbit.evaluation.tiny_world import as_text, run
+    from nunbit.models.assistant import Assistant
+
+    assistant = Assistant(model, device)
+    result = run(assistant.ask_many, seed=seed, limit=limit, say=lambda s: print(f"\r{s}", end="", file=sys.stderr, flush=True))
+    print(file=sys.stderr)
+    result["model"] = assistant.name
+    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else as_text(result))
+
+
+@world_app.command("show")
+def world_show(
+    out: Annotated[Path, typer.Option("-o", "--out", help="PNG file.")] = Path("world.png"),
+    domain: Annotated[str | None, typer.Option(help="things, writing, documents, charts, puzzles, panels.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    count: Annotated[int, typer.Option(min=1, max=200)] = 12,
+    split: Annotated[str, typer.Option(help="train, test or unseen.")] = "train",
+) -> None:
+    """A contact sheet of pictures with their questions and answers."""
+    from nunbit.cli.sheet import write_sheet
+
+    write_sheet(out, domain, seed, count, split)
+    print(out)
+
+
+@app.command()
+def bench(
+    model: Model = None,
+    device: Device = "cpu",
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    runs: Annotated[int, typer.Option(min=1, max=1000)] = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds to the first token for a 640x480 picture, model already loaded."""
+    from nunbit.cli.bench import first_token
+
+    result: dict[str, Any] = first_token(model, device, threads, runs)
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(f"first token, {result['picture']} picture, {threads} threads: median {result['median_ms']:.0f} ms, "
+              f"slowest {result['max_ms']:.0f} ms of {runs} (GPT-4o's figure: 232 ms)")  # fmt: skip

@@ -1,0 +1,154 @@
+"""Crayon Prompt: what each image token shows, and which one of its kind, painted into every decoder layer.
+
+Source: CoLLaVO, arXiv 2402.11248, sec. 3.1 and fig. 5; the low-rank form of the injection: released code.
+
+    crayon = MLP(semantic[class] + numbering[number]);  linear(x) = W x + alpha / rank * B A crayon   (image rows only)
+
+The same crayon features go into every chosen linear map of every layer. B starts at zero: a fresh module changes nothing.
+
+Letters: B sequences, L rows of the prompt, N image tokens, R image rows of the whole batch, Dv width of the tables, Dt of the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nunbit.connectors.base import CONNECTORS, ConnectorConfig
+from nunbit.connectors.prefill import PrefillConnector, check_mask, cut
+from nunbit.errors import UserError
+
+
+@dataclass(frozen=True)
+class CrayonConfig(ConnectorConfig):
+    """Args:
+    layers: decoder layers of the language model.
+    classes, numbers: rows of the two tables without the row 0 = unknown; COCO panoptic has 133 classes, CoLLaVO counts to 20.
+    rank, alpha: of the low-rank branches; alpha 0 means alpha = rank.
+    dropout: on the crayon features while training.
+    targets: last names of the linear maps to inject into. CoLLaVO's are all but the last of the feed-forward block.
+    """
+
+    layers: int = 32
+    classes: int = 133
+    numbers: int = 20
+    rank: int = 256
+    alpha: float = 0.0
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj")
+
+
+class LowRank(nn.Module):
+    """``(..., Din)`` to ``(..., Dout)`` through ``rank`` numbers, no biases; zero at the start."""
+
+    def __init__(self, width_in: int, width_out: int, rank: int, scale: float = 1.0, dropout: float = 0.0, **where: Any) -> None:
+        super().__init__()
+        self.scale, self.dropout = scale, nn.Dropout(dropout)
+        self.A = nn.Linear(width_in, rank, bias=False, **where)
+        self.B = nn.Linear(rank, width_out, bias=False, **where)
+        nn.init.zeros_(self.B.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * self.B(self.A(self.dropout(x)))
+
+
+@dataclass
+class Crayon:
+    """Features ``(R, Dt)`` in the order of the true cells of the mask ``(B, L)``."""
+
+    mask: Tensor
+    features: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+
+@CONNECTORS.register("crayon")
+class CrayonPrompt(PrefillConnector):
+    """Two tables, a projector and the low-rank branches. The branches take their sizes from the decoder: `attach` makes them."""
+
+    config_class = CrayonConfig
+    paper = "CoLLaVO, arXiv 2402.11248, sec. 3.1"
+
+    def __init__(self, config: CrayonConfig) -> None:
+        super().__init__(config.layers)
+        self.config = config
+        self.semantic = nn.Embedding(config.classes + 1, config.vision_width)
+        self.numbering = nn.Embedding(config.numbers + 1, config.vision_width)
+        width = config.text_width
+        self.projector = nn.Sequential(nn.Linear(config.vision_width, width), nn.GELU(), nn.Linear(width, width))
+        self.branches = nn.ModuleDict()
+
+    def forward(self, semantic: Tensor, numbering: Tensor) -> Tensor:
+        """Two grids ``(B, N)`` of row numbers, 0 = unknown, to crayon features ``(B, N, Dt)``."""
+        return self.projector(self.semantic(semantic) + self.numbering(numbering))
+
+    def see(self, features: Tensor, image_mask: Tensor) -> None:
+        """Set the crayon features of the next prompt.
+
+        Args:
+            features: ``(B, N, Dt)`` or ``(R, Dt)``, one for each image row, in the order of the rows.
+            image_mask: ``(B, L)`` bool, true at image rows of the merged sequence; may end before the answer.
+        """
+        mask, flat = check_mask(image_mask, "image_mask"), features.flatten(0, -2)
+        if int(mask.sum()) != len(flat):
+            raise UserError(
+                f"{len(flat)} crayon features for {int(mask.sum())} image rows",
+                allowed="one feature for each image row",
+                todo="make the crayon grids at the size of the image tokens",
+            )
+        self._seen = Crayon(mask, flat)
+
+    def _window(self, seen: Crayon, times: int, cached: int, length: int) -> tuple[Tensor, Tensor] | None:
+        mask = cut(seen.mask, times, cached, length)
+        if not mask.any():
+            return None
+        order = (seen.mask.flatten().cumsum(0) - 1).view_as(seen.mask)
+        return mask.flatten(), seen.features[cut(order, times, cached, length)[mask]]
+
+    def _hang(self, layers: Sequence[nn.Module]) -> list[Any]:
+        hooks = []
+        for i, layer in enumerate(layers):
+            found = linears(layer, self.config.targets)
+            if str(i) not in self.branches:
+                self.branches[str(i)] = nn.ModuleDict({branch_name(n): self._branch(m) for n, m in found.items()})
+            branches: Any = self.branches[str(i)]
+            for name, linear in found.items():
+                hooks.append(linear.register_forward_hook(partial(self._inject, branches[branch_name(name)])))
+        return hooks
+
+    def _branch(self, linear: Any) -> LowRank:
+        c = self.config
+        scale = (c.alpha or c.rank) / c.rank
+        return LowRank(c.text_width, linear.out_features, c.rank, scale, c.dropout, device=next(linear.parameters()).device)
+
+    def _inject(self, branch: LowRank, _linear: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
+        if self._now is None:
+            return None
+        mask, features = self._now
+        added = branch(features.to(branch.A.weight.dtype)).to(output.dtype)
+        return output.flatten(0, -2).index_put((mask,), added, accumulate=True).view_as(output)
+
+
+def branch_name(module_name: str) -> str:
+    """A module's name in a layer as a key without dots: ``attention.wqkv`` is ``attention__wqkv``."""
+    return module_name.replace(".", "__")
+
+
+def linears(layer: nn.Module, targets: Sequence[str]) -> dict[str, nn.Module]:
+    """The linear maps of a decoder layer whose last name is one of the targets; every target must be there."""
+    maps = {n: m for n, m in layer.named_modules() if n and hasattr(m, "out_features")}
+    found = {n: m for n, m in maps.items() if n.rsplit(".", 1)[-1] in targets}
+    missing = sorted(set(targets) - {n.rsplit(".", 1)[-1] for n in found})
+    if missing:
+        raise UserError(
+            f"{type(layer).__name__} has no linear map named {' or '.join(missing)}",
+            allowed=", ".join(sorted({n.rsplit('.', 1)[-1] for n in maps})),
+            todo="set 'targets' to names of this list",
+        )
+    return found

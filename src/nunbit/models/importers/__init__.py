@@ -1,0 +1,1 @@
+"""Released checkpoints that transformers cannot open: MoAI-7B and CoLLaVO-7B."""

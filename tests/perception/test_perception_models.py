@@ -1,0 +1,193 @@
+"""Panoptic and zero-shot providers on tiny random models built from a configuration: nothing is downloaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    BertTokenizerFast,
+    CLIPTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessor,
+    GroundingDinoProcessor,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
+    Owlv2Config,
+    Owlv2ForObjectDetection,
+    Owlv2ImageProcessor,
+    Owlv2Processor,
+    SwinConfig,
+)
+
+from nunbit.coco import PANOPTIC_CLASSES
+from nunbit.errors import UserError
+from nunbit.perception import PanopticSegmenter, Perception, ZeroShotDetector
+from nunbit.perception.detection import match_name
+
+
+def pictures():
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 255, (h, w, 3), dtype=np.uint8)) for h, w in ((40, 60), (64, 64))]
+
+
+def swin():
+    return SwinConfig(
+        image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1], window_size=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def segmenter_parts():
+    torch.manual_seed(0)
+    config = Mask2FormerConfig(
+        backbone_config=swin(), feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16,
+        dim_feedforward=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=6,
+        id2label=dict(enumerate(PANOPTIC_CLASSES)), label2id={n: i for i, n in enumerate(PANOPTIC_CLASSES)},
+    )  # fmt: skip
+    model = Mask2FormerForUniversalSegmentation(config).eval()
+    return model, Mask2FormerImageProcessor(size={"height": 64, "width": 64}, do_resize=True)
+
+
+def test_panoptic_is_the_library_post_processing(segmenter_parts):
+    model, processor = segmenter_parts
+    images = pictures()
+    part = PanopticSegmenter(model, processor, threshold=0.0, mask_threshold=0.0, overlap=0.0)
+    assert part.classes is PANOPTIC_CLASSES
+    inputs = processor(images=images, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = model(**inputs)
+    theirs = processor.post_process_panoptic_segmentation(
+        outputs, 0.0, 0.0, 0.0, set(), target_sizes=[(40, 60), (64, 64)]
+    )
+    found = part.segment(images)
+    assert sum(len(segments) for _, segments in found) > 0
+    for (cells, segments), result in zip(found, theirs, strict=True):
+        np.testing.assert_array_equal(cells, result["segmentation"].clamp(min=0).numpy())
+        assert [s.id for s in segments] == [r["id"] for r in result["segments_info"]]
+        assert [s.thing for s in segments] == [r["label_id"] < 80 for r in result["segments_info"]]
+    scenes = [s.validate() for s in part(images)]
+    assert [o.segment for s in scenes for o in s.objects] == [i for c, _ in found for i in np.unique(c[c > 0])]
+    small = part.segment(images, [(35, 35)] * 2)
+    assert all(cells.shape == (35, 35) for cells, _ in small)
+
+
+def test_panoptic_finds_nothing_above_an_unreachable_threshold(segmenter_parts):
+    part = PanopticSegmenter(*segmenter_parts, threshold=1.0)
+    [scene] = part(pictures()[:1])
+    assert scene.segments == scene.objects == [] and not scene.segment_map.any()
+    assert part.name != PanopticSegmenter(*segmenter_parts, threshold=0.9).name
+
+
+def test_segments_counted_from_zero_are_moved_up(segmenter_parts):
+    part = PanopticSegmenter(*segmenter_parts)
+    info = [{"id": 0, "label_id": 17, "score": 0.9}, {"id": 1, "label_id": 17, "score": 0.8}]
+    cells, segments = part._table({"segmentation": torch.tensor([[-1, 0], [1, 5]]), "segments_info": info})
+    assert cells.tolist() == [[0, 1], [2, 0]]
+    assert [(s.id, s.name, s.number) for s in segments] == [(1, "horse", 1), (2, "horse", 2)]
+
+
+def test_saved_and_loaded_and_missing(segmenter_parts, tmp_path):
+    model, processor = segmenter_parts
+    model.save_pretrained(tmp_path), processor.save_pretrained(tmp_path)
+    loaded = PanopticSegmenter.from_pretrained(str(tmp_path))
+    assert loaded.name == PanopticSegmenter(model, processor).name
+    with pytest.raises(UserError, match="no usable model"):
+        PanopticSegmenter.from_pretrained(str(tmp_path / "nowhere"))
+
+
+@pytest.fixture(scope="module")
+def owl():
+    torch.manual_seed(0)
+    letters = [c + end for c in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
+    vocabulary = {w: i for i, w in enumerate(["!", *letters, "<|startoftext|>", "<|endoftext|>"])}
+    tokenizer = CLIPTokenizer(vocabulary, [], pad_token="!", model_max_length=16)
+    config = Owlv2Config(
+        text_config={"vocab_size": len(vocabulary), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                     "num_attention_heads": 2, "max_position_embeddings": 16, "eos_token_id": len(vocabulary) - 1},
+        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )  # fmt: skip
+    model = Owlv2ForObjectDetection(config).eval()
+    return model, Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), tokenizer)
+
+
+def test_owl_with_kept_queries_equals_the_full_pass(owl):
+    model, processor = owl
+    images, names = pictures(), ["cat", "dog", "red ball"]
+    inputs = processor(images=images, text=[names] * 2, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = model(**inputs)
+    theirs = processor.post_process_grounded_object_detection(
+        outputs, threshold=0.0, target_sizes=[(40, 60), (64, 64)], text_labels=[names] * 2
+    )
+    part = ZeroShotDetector(model, processor, names, threshold=0.0, clip=False)
+    for scene, result in zip(part(images), theirs, strict=True):
+        assert len(result["scores"]) == 16
+        real = [i for i, b in enumerate(result["boxes"].tolist()) if b[2] > b[0] and b[3] > b[1]]
+        assert [o.name for o in scene.objects] == [result["text_labels"][i] for i in real]
+        np.testing.assert_allclose([o.score for o in scene.objects], result["scores"][real], atol=1e-5)
+        np.testing.assert_allclose([o.box for o in scene.objects], result["boxes"][real], atol=1e-3)
+
+
+def test_owl_encodes_its_words_once(owl, monkeypatch):
+    part = ZeroShotDetector(*owl, ["cat", "dog"], threshold=0.0)
+    calls = []
+    text_model = part.model.owlv2.text_model
+    hook = text_model.register_forward_hook(lambda *_: calls.append(1))
+    part(pictures()), part(pictures())
+    hook.remove()
+    assert len(calls) == 1
+    for scene in part(pictures()):
+        assert all(0 <= o.box[0] < o.box[2] <= scene.width and o.box[3] <= scene.height for o in scene.objects)
+    kept = sorted(o.score for s in part(pictures()) for o in s.objects)
+    middle = kept[len(kept) // 2]
+    again = [o.score for s in ZeroShotDetector(*owl, ["cat", "dog"], threshold=middle)(pictures()) for o in s.objects]
+    assert sorted(again) == [k for k in kept if k >= middle]
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory):
+    torch.manual_seed(0)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "cat", "dog", "red", "ball"]
+    file = tmp_path_factory.mktemp("dino") / "vocab.txt"
+    file.write_text("\n".join(words))
+    tokenizer = BertTokenizerFast(vocab={w: i for i, w in enumerate(words)})
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
+                                   window_size=2, out_features=["stage2", "stage3", "stage4"]),
+        text_config={"model_type": "bert", "vocab_size": len(words), "hidden_size": 16, "num_hidden_layers": 1,
+                     "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 32},
+        d_model=32, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=16, decoder_ffn_dim=16,
+        encoder_attention_heads=2, decoder_attention_heads=2, num_queries=7, max_text_len=12,
+    )  # fmt: skip
+    model = GroundingDinoForObjectDetection(config).eval()
+    processor = GroundingDinoImageProcessor(size={"shortest_edge": 32, "longest_edge": 64})
+    return model, GroundingDinoProcessor(processor, tokenizer)
+
+
+def test_grounding_dino_groups_its_words_and_names_its_boxes(dino):
+    names = ["cat", "dog", "red ball", "ball", "red dog"]
+    part = ZeroShotDetector(*dino, names, threshold=0.0)
+    groups = list(part._groups())
+    assert sum(groups, []) == names and len(groups) == 2
+    for scene in part(pictures()):
+        scene.validate()
+        assert {o.name for o in scene.objects} <= set(names)
+        assert all(o.box[2] <= scene.width and o.box[3] <= scene.height for o in scene.objects)
+    scenes = Perception(detection=part)(pictures())
+    assert [s.meta["perception"]["detection"]["status"] for s in scenes] == ["ok", "ok"]
+    assert sum(len(s.objects) for s in scenes) > 0
+
+
+def test_phrases_find_their_names():
+    names = ["red ball", "ball", "dog"]
+    assert match_name("ball", names) == "ball" and match_name("Red ball .", names) == "red ball"
+    assert match_name("", names) is None and match_name("tree", names) is None
+    with pytest.raises(UserError, match="without names"):
+        ZeroShotDetector(None, None, [])

@@ -13,6 +13,8 @@ from nunbit.scene import Segment
 
 THINGS = 80
 """Classes 0 to 79 are countable things, the others are stuff."""
+NUMBER_MAX = 20
+"""CoLLaVO's numbering table has rows 1 to 20."""
 
 # fmt: off
 PANOPTIC_CLASSES: tuple[str, ...] = (

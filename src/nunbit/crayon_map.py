@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nunbit.coco import CLASS_INDEX
+from nunbit.coco import CLASS_INDEX, NUMBER_MAX
 from nunbit.errors import UserError
 from nunbit.scene import Scene, Segment
-from nunbit.verbalise import NUMBER_MAX
 
 TOKENS = (35, 35)
 """490 pixels in patches of 14."""

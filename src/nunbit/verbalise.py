@@ -15,15 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from nunbit.coco import PANOPTIC_CLASSES, PREDICATES, short_name
+from nunbit.coco import NUMBER_MAX, PANOPTIC_CLASSES, PREDICATES, short_name
 from nunbit.errors import unknown_name
 from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine
 
 DETECTION_MIN, RELATION_MIN, TEXT_MIN = 0.5, 0.8, 0.85
 """Scores kept by MoAI, the bound included."""
 RELATIONS_MAX = 10
-NUMBER_MAX = 20
-"""CoLLaVO's numbering table has rows 1 to 20."""
 
 SYSTEM = "AI assistant should give helpful and detailed answers to user after fully understanding an image. <image>"
 _BOXES = "The image includes bounding box coordinates and their objects: "

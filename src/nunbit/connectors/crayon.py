@@ -4,9 +4,10 @@ Source: CoLLaVO, arXiv 2402.11248, sec. 3.1 and fig. 5; the low-rank form of the
 
     crayon = MLP(semantic[class] + numbering[number]);  linear(x) = W x + alpha / rank * B A crayon   (image rows only)
 
-The same crayon features go into every chosen linear map of every layer. B starts at zero: a fresh module changes nothing.
+The same crayon features go into every chosen linear map of every layer. B starts at zero: a fresh module is silent.
 
-Letters: B sequences, L rows of the prompt, N image tokens, R image rows of the whole batch, Dv width of the tables, Dt of the decoder.
+Letters: B sequences, L rows of the prompt, N image tokens, R image rows of the batch, Dv width of the tables, Dt of the
+decoder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from nunbit.connectors.base import CONNECTORS, ConnectorConfig
@@ -28,7 +28,7 @@ from nunbit.errors import UserError
 class CrayonConfig(ConnectorConfig):
     """Args:
     layers: decoder layers of the language model.
-    classes, numbers: rows of the two tables without the row 0 = unknown; COCO panoptic has 133 classes, CoLLaVO counts to 20.
+    classes, numbers: rows of the two tables without the row 0 = unknown; COCO has 133, CoLLaVO counts to 20.
     rank, alpha: of the low-rank branches; alpha 0 means alpha = rank.
     dropout: on the crayon features while training.
     targets: last names of the linear maps to inject into. CoLLaVO's are all but the last of the feed-forward block.
@@ -46,7 +46,9 @@ class CrayonConfig(ConnectorConfig):
 class LowRank(nn.Module):
     """``(..., Din)`` to ``(..., Dout)`` through ``rank`` numbers, no biases; zero at the start."""
 
-    def __init__(self, width_in: int, width_out: int, rank: int, scale: float = 1.0, dropout: float = 0.0, **where: Any) -> None:
+    def __init__(
+        self, width_in: int, width_out: int, rank: int, scale: float = 1.0, dropout: float = 0.0, **where: Any
+    ) -> None:
         super().__init__()
         self.scale, self.dropout = scale, nn.Dropout(dropout)
         self.A = nn.Linear(width_in, rank, bias=False, **where)
@@ -70,7 +72,7 @@ class Crayon:
 
 @CONNECTORS.register("crayon")
 class CrayonPrompt(PrefillConnector):
-    """Two tables, a projector and the low-rank branches. The branches take their sizes from the decoder: `attach` makes them."""
+    """Two tables, a projector and the low-rank branches. The branches have the decoder's sizes: `attach` makes them."""
 
     config_class = CrayonConfig
     paper = "CoLLaVO, arXiv 2402.11248, sec. 3.1"
@@ -116,7 +118,8 @@ class CrayonPrompt(PrefillConnector):
         for i, layer in enumerate(layers):
             found = linears(layer, self.config.targets)
             if str(i) not in self.branches:
-                self.branches[str(i)] = nn.ModuleDict({branch_name(n): self._branch(m) for n, m in found.items()})
+                made = {branch_name(n): self._branch(m) for n, m in found.items()}
+                self.branches[str(i)] = nn.ModuleDict(made).train(self.training)
             branches: Any = self.branches[str(i)]
             for name, linear in found.items():
                 hooks.append(linear.register_forward_hook(partial(self._inject, branches[branch_name(name)])))
@@ -125,7 +128,9 @@ class CrayonPrompt(PrefillConnector):
     def _branch(self, linear: Any) -> LowRank:
         c = self.config
         scale = (c.alpha or c.rank) / c.rank
-        return LowRank(c.text_width, linear.out_features, c.rank, scale, c.dropout, device=next(linear.parameters()).device)
+        return LowRank(
+            c.text_width, linear.out_features, c.rank, scale, c.dropout, device=next(linear.parameters()).device
+        )
 
     def _inject(self, branch: LowRank, _linear: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
         if self._now is None:
@@ -148,7 +153,7 @@ def linears(layer: nn.Module, targets: Sequence[str]) -> dict[str, nn.Module]:
     if missing:
         raise UserError(
             f"{type(layer).__name__} has no linear map named {' or '.join(missing)}",
-            allowed=", ".join(sorted({n.rsplit('.', 1)[-1] for n in maps})),
+            allowed=", ".join(sorted({n.rsplit(".", 1)[-1] for n in maps})),
             todo="set 'targets' to names of this list",
         )
     return found

@@ -4,13 +4,14 @@ Source: MoAI, arXiv 2403.07508, sec. 3; details (ranks, heads, places, what is r
 
     compressor  aux tokens -> latents, a Perceiver resampler (Flamingo, arXiv 2204.14198)
     mixer       in every k-th layer, between the input norm and attention: six low-rank attention experts and two gates.
-                image rows look at [aux, language, image], language rows at [aux, image, language]; a gate weighs the three.
+                image rows look at [aux, language, image], language rows at [aux, image, language]; a gate weighs them.
 
-The released mixer has no causal mask: earlier rows read later ones. Ours lets a row look only at rows before it (the rows of
-one picture at each other), so that no prompt row knows what comes after it. ``compat=True`` is the released behaviour.
-Rows in neither mask (answers, padding, decode steps) are not mixed.
+The released mixer has no causal mask: earlier rows read later ones. Ours lets a row look only at rows before it (the
+rows of one picture at each other), so that no prompt row knows what comes after it. ``compat=True`` is the released
+behaviour. Rows in neither mask (answers, padding, decode steps) are not mixed.
 
-Letters: B sequences, L rows of the prompt, N aux tokens, M latents, I image rows, W language rows, D width of the decoder.
+Letters: B sequences, L rows of the prompt, N aux tokens, M latents, Q rows that ask, S rows asked, R rows of a side, D
+width of the decoder.
 """
 
 from __future__ import annotations
@@ -107,25 +108,24 @@ class MoAICompressor(nn.Module):
         if mask is not None:
             mask = F.pad(mask.bool(), (0, latents.shape[1]), value=True)[:, None, None]
         for layer in self.layers:
-            attention, forward = layer  # type: ignore[misc]
-            latents = latents + attention(aux, latents, mask)
-            latents = latents + forward(latents)
+            pair: Any = layer
+            latents = latents + pair[0](aux, latents, mask)
+            latents = latents + pair[1](latents)
         return self.norm(latents)
 
 
 class MoAIExpert(nn.Module):
-    """Attention through low-rank maps without biases: ``q + GELU(o)``. The last map starts at zero: a fresh expert is the identity."""
+    """Attention through low-rank maps without biases: ``q + GELU(o)``. The last map starts at zero: no change."""
 
     def __init__(self, width: int, rank: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        for name in ("linear_q", "linear_k", "linear_v", "linear_o"):
-            pair = nn.Sequential(nn.Linear(width, rank, bias=False), nn.Linear(rank, width, bias=False))
-            self.add_module(name, pair)
-        nn.init.zeros_(self.linear_o[1].weight)  # type: ignore[index]
+        self.linear_q, self.linear_k = low_rank(width, rank), low_rank(width, rank)
+        self.linear_v, self.linear_o = low_rank(width, rank), low_rank(width, rank)
+        nn.init.zeros_(self.linear_o[1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``(B, Q, D)`` looks at ``(B, S, D)``; ``mask`` ``(B, Q, S)`` or ``(B, 1, S)`` bool, true where it may look."""
+        """``(B, Q, D)`` looks at ``(B, S, D)``; ``mask`` ``(B, Q, S)`` or ``(B, 1, S)`` bool: where it may."""
         return x + self.branch(x, source, mask)
 
     def branch(self, x: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -139,6 +139,10 @@ class MoAIExpert(nn.Module):
         blind = ~mask.any(-1, keepdim=True)  # a softmax over nothing would be NaN
         seen = attend(queries, keys, values, self.heads, (mask | blind).unsqueeze(1))
         return F.gelu(self.linear_o(seen.masked_fill(blind, 0)))
+
+
+def low_rank(width: int, rank: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, rank, bias=False), nn.Linear(rank, width, bias=False))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Tensor:
@@ -177,7 +181,7 @@ class Prompt:
     Args:
         latents: ``(B, M, D)``.
         image, language: the rows of the two sides.
-        looks: who may look where: ``(B, Q, S)`` bool for ("img", "lang"), ("img", "img"), ("lang", "img"), ("lang", "lang").
+        looks: who may look where: ``(B, Q, S)`` bool for ("img", "lang") and the other pairs.
         draws: ``(mixers, 2)`` numbers of the one expert of each side, or None for soft gates.
     """
 
@@ -189,7 +193,7 @@ class Prompt:
 
 
 def looks(image: Rows, language: Rows, config: MoAIConfig) -> dict[tuple[str, str], Tensor]:
-    """The masks of `Prompt`: released, everybody at everybody; otherwise backwards only, and within one's own picture."""
+    """The masks of `Prompt`: released, everybody at everybody; otherwise backwards and within a picture."""
     sides = {"img": image, "lang": language}
     allowed = {}
     for asking, a in sides.items():
@@ -225,7 +229,11 @@ class MoAIMixer(nn.Module):
         """``(B, L, D)`` to ``(B, L, D)``; both sides are computed from the rows as they came in."""
         image, language = prompt.image.take(x), prompt.language.take(x)
         see = prompt.looks
-        of_image = {"aux": (prompt.latents, None), "lang": (language, see["img", "lang"]), "self": (image, see["img", "img"])}
+        of_image = {
+            "aux": (prompt.latents, None),
+            "lang": (language, see["img", "lang"]),
+            "self": (image, see["img", "img"]),
+        }
         of_language = {
             "aux": (prompt.latents, None), "img": (image, see["lang", "img"]), "self": (language, see["lang", "lang"]),
         }  # fmt: skip
@@ -240,7 +248,7 @@ class MoAIMixer(nn.Module):
             return experts[name](rows, *sources[name])
         weights = self.gates(gate, rows)
         outputs = [experts[name](rows, *sources[name]) for name in experts]
-        return sum(weights[..., k : k + 1] * y for k, y in enumerate(outputs))  # type: ignore[return-value]
+        return sum(weights[..., k : k + 1] * y for k, y in enumerate(outputs))
 
     def gates(self, gate: nn.Linear, rows: Tensor) -> Tensor:
         """``(B, R, D)`` to ``(B, R, 3)``."""
@@ -293,14 +301,14 @@ class MoAI(PrefillConnector):
         image, language = check_mask(image_mask, "image_mask"), check_mask(language_mask, "language_mask")
         if image.shape != language.shape or len(image) != len(latents) or (image & language).any():
             raise UserError(
-                f"latents {tuple(latents.shape)}, image_mask {tuple(image.shape)}, language_mask {tuple(language.shape)}",
+                f"latents of {len(latents)} sequences, masks of {tuple(image.shape)} and {tuple(language.shape)}",
                 allowed="two masks of one shape (sequences, rows) that share no row, and latents for each sequence",
                 todo="make both masks from the same merged sequence",
             )
         self._seen = Seen(latents, image, language, draws)
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
-        """Training step 1: one random expert a side and mixer, ``(mixers, 2)`` numbers in the gates' order, image first."""
+        """Training step 1: one random expert a mixer and side, ``(mixers, 2)``, image first, in the gates' order."""
         return torch.randint(3, (len(self.mixers), 2), generator=generator)
 
     def train_step(self, step: int) -> None:

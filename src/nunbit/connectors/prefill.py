@@ -1,7 +1,8 @@
 """Layer connectors that act on the rows of a prompt, in the pass that reads it: what `crayon` and `moai` share.
 
-Such a connector is told where the prompt's rows are (`see`), works in the forward pass that reads them, and does nothing while
-an answer is decoded. It hangs on the language model as hooks: the model's own modules, names and checkpoints stay as they are.
+Such a connector is told where the prompt's rows are (`see`), works in the forward pass that reads them, and does nothing
+while an answer is decoded. It hangs on the language model as hooks: the model's own modules, names and checkpoints stay
+as they are.
 
 Letters: B sequences, L rows of the prompt (pictures' rows included), T rows of one forward pass.
 """
@@ -22,7 +23,7 @@ from nunbit.errors import UserError
 
 
 class PrefillConnector(nn.Module, ABC):
-    """Build, `attach` to a language model, then `see` before each batch. One thread at a time may run the language model.
+    """Build, `attach` to a language model, then `see` before each batch. One thread at a time may run the model.
 
     What was seen stays until the next `see` or `forget`, so that a backward pass that recomputes activations finds it.
     """
@@ -40,7 +41,7 @@ class PrefillConnector(nn.Module, ABC):
 
     @abstractmethod
     def _window(self, seen: Any, times: int, cached: int, length: int) -> Any:
-        """What the hooks need for rows ``cached : cached + length``, every sequence ``times`` times; None for nothing to do."""
+        """What the hooks need for rows ``cached : cached + length``, each sequence ``times`` times; None: nothing."""
 
     def attach(self, language_model: nn.Module) -> None:
         """Hang the hooks on any decoder of transformers."""
@@ -65,9 +66,10 @@ class PrefillConnector(nn.Module, ABC):
         if self._seen is None:
             return
         inputs = inspect.signature(decoder.forward).bind_partial(*args, **kwargs).arguments
-        ids, embeds, past = (inputs.get(k) for k in ("input_ids", "inputs_embeds", "past_key_values"))
+        past = inputs.get("past_key_values")
+        rows = inputs["inputs_embeds"] if inputs.get("input_ids") is None else inputs["input_ids"]
         cached = 0 if past is None else int(past.get_seq_length())
-        batch, length = ids.shape if ids is not None else embeds.shape[:2]
+        batch, length = rows.shape[:2]
         self._now = self._window(self._seen, repeats(batch, len(self._seen)), cached, length)
 
 
@@ -90,5 +92,7 @@ def cut(mask: Tensor, times: int, cached: int, length: int) -> Tensor:
 
 def check_mask(mask: Tensor, name: str) -> Tensor:
     if mask.ndim != 2:
-        raise UserError(f"{name} has the shape {tuple(mask.shape)}", allowed="(sequences, rows)", todo="pass a 2-d mask")
+        raise UserError(
+            f"{name} has the shape {tuple(mask.shape)}", allowed="(sequences, rows)", todo="pass a 2-d mask"
+        )
     return mask.to(torch.bool)

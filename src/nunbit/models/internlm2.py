@@ -1,11 +1,12 @@
 """InternLM2 decoder with one packed map for queries, keys and values, and PLoRA: extra low-rank maps on image rows.
 
-The shape of the released CoLLaVO and MoAI checkpoints; parameters are named as there. Everything that the two papers add hangs
-on this decoder as hooks, as on any other (`nunbit.connectors.crayon`, `nunbit.connectors.moai`).
+The shape of the released CoLLaVO and MoAI checkpoints; parameters are named as there. Everything that the two papers add
+hangs on this decoder as hooks, as on any other (`nunbit.connectors.crayon`, `nunbit.connectors.moai`).
 
-Source: InternLM2, arXiv 2403.17297; PLoRA: InternLM-XComposer2, arXiv 2401.16420, sec. 3.3; layout: released checkpoints.
+Source: InternLM2, arXiv 2403.17297; PLoRA: InternLM-XComposer2, arXiv 2401.16420; layout: released checkpoints.
 
-Letters: B sequences, T rows of one pass, L rows of the prompt, D width, H query heads, K key heads, G = H / K, d head width.
+Letters: B sequences, T rows of one pass, L rows of the prompt, D width, H query heads, K key heads, G = H / K, d head
+width.
 """
 
 from __future__ import annotations
@@ -100,7 +101,12 @@ class InternLM2Attention(nn.Module):
         self.wo = PLoRALinear(config, config.hidden_size, config.hidden_size)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, rope: tuple[Tensor, Tensor], image_mask: Tensor | None, cache: Cache | None
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        rope: tuple[Tensor, Tensor],
+        image_mask: Tensor | None,
+        cache: Cache | None,
     ) -> Tensor:
         """``mask`` is additive or bool, ``(B, 1, T, S)``; without one the pass is causal."""
         # Rows of the packed map are grouped by key head: G queries, then the key, then the value.
@@ -144,6 +150,7 @@ class InternLM2DecoderLayer(GradientCheckpointingLayer):
 
 
 class InternLM2PreTrainedModel(PreTrainedModel):
+    config: InternLM2Config
     config_class = InternLM2Config
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
@@ -168,7 +175,7 @@ class InternLM2Model(InternLM2PreTrainedModel):
     def get_input_embeddings(self) -> nn.Module:
         return self.tok_embeddings
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
+    def set_input_embeddings(self, value: nn.Embedding) -> None:  # type: ignore[override]
         self.tok_embeddings = value
 
     def forward(
@@ -236,7 +243,7 @@ def next_token_loss(logits: Tensor, labels: Tensor, attention_mask: Tensor | Non
 
 
 def rope_table(config: InternLM2Config, positions: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine ``(B, 1, T, d)`` of the positions ``(B, T)``; beyond the trained length the base grows (dynamic NTK)."""
+    """Cosine and sine ``(B, 1, T, d)`` of the positions ``(B, T)``; the base grows beyond the trained length."""
     width = config.hidden_size // config.num_attention_heads
     base, length = config.rope_theta, positions.shape[-1]
     if length > config.max_position_embeddings:

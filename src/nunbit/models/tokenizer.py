@@ -51,7 +51,7 @@ def build_tokenizer(words: Iterable[str], names: Iterable[str] = ()) -> Any:
     vocab = {t: i for i, t in enumerate(SPECIAL)}
     marked = [_nfd("▁" + w) for w in words]
     for token in (*(f"<0x{b:02X}>" for b in range(256)), "▁", *(chr(c) for c in range(33, 127)), *JAMO,
-                  *map(_nfd, PARTICLES), *marked):  # fmt: skip
+                  *map(_nfd, PARTICLES), *marked, *(_nfd("▁" + n) for n in names if " " not in n)):  # fmt: skip
         vocab.setdefault(token, len(vocab))
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], ignore_merges=True, byte_fallback=True, unk_token=None))
     tokenizer.normalizer = normalizers.NFD()

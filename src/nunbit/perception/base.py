@@ -222,7 +222,9 @@ def load_model(model_class: Any, processor_class: Any, path: str, device: str) -
     except (OSError, ValueError, ImportError, KeyError) as e:
         todo = "name a folder that holds the model, or download it first"
         raise UserError(f"no usable model at '{path}' ({_reason(e)})", allowed="a model folder", todo=todo) from e
-    return cast(Any, model).to(device).eval(), processor
+    model.to(device)
+    model.eval()
+    return model, processor
 
 
 def _reason(e: Exception) -> str:

@@ -17,16 +17,23 @@ _UNUSED = re.compile(r"unused\.(\d+)\.(A|B)\.weight")
 
 
 class ReleasedCoLLaVO(ReleasedModel):
-    """The checkpoint holds crayon maps for ``w2`` too that the released code never calls: `unused` keeps them for a full count."""
+    """`unused` holds the checkpoint's crayon maps of ``w2``, which the released code never calls."""
 
     def __init__(self, config: InternLM2Config, dims: Dims, *, compat: bool = True) -> None:
         super().__init__(config, dims, compat=compat)
         self.crayon = CrayonPrompt(
             CrayonConfig(
-                "crayon", dims.vision_hidden, config.hidden_size, layers=config.num_hidden_layers, rank=dims.plora_r,
-                classes=dims.semantic_rows - 1, numbers=dims.numbering_rows - 1, alpha=dims.plora_alpha, targets=TARGETS,
+                "crayon",
+                dims.vision_hidden,
+                config.hidden_size,
+                layers=config.num_hidden_layers,
+                rank=dims.plora_r,
+                classes=dims.semantic_rows - 1,
+                numbers=dims.numbering_rows - 1,
+                alpha=dims.plora_alpha,
+                targets=TARGETS,
             )
-        )  # fmt: skip
+        )
         self.crayon.attach(self.language_model)
         sizes = config.intermediate_size, config.hidden_size, dims.plora_r
         self.unused = nn.ModuleList(LowRank(*sizes) for _ in range(config.num_hidden_layers)).requires_grad_(False)
@@ -38,17 +45,25 @@ class ReleasedCoLLaVO(ReleasedModel):
         if found := _UNUSED.fullmatch(name):
             return f"model.layers.{found[1]}.feed_forward.w2.Plora_seg_{found[2]}.weight"
         for ours, theirs in (
-            ("language_model.", ""), ("vision_tower.", "vit.vision_tower.vision_model."), ("crayon.semantic.", "seg_prompt_embed."),
-            ("crayon.numbering.", "seg_num_embed."), ("crayon.projector.", "vision_proj_for_seg."),
-        ):  # fmt: skip
+            ("language_model.", ""),
+            ("vision_tower.", "vit.vision_tower.vision_model."),
+            ("crayon.semantic.", "seg_prompt_embed."),
+            ("crayon.numbering.", "seg_num_embed."),
+            ("crayon.projector.", "vision_proj_for_seg."),
+        ):
             if name.startswith(ours):
                 return theirs + name.removeprefix(ours)
         return name
 
     def read(  # type: ignore[override]
-        self, *, input_ids: Tensor, images: Tensor, attention_mask: Tensor | None = None, semantic: Tensor | None = None,
+        self,
+        *,
+        input_ids: Tensor,
+        images: Tensor,
+        attention_mask: Tensor | None = None,
+        semantic: Tensor | None = None,
         numbering: Tensor | None = None,
-    ) -> Merged:  # fmt: skip
+    ) -> Merged:
         """Args:
         input_ids: ``(B, T)``, left padded, one ``<image>`` each.
         images: ``(B, 3, S, S)`` uint8.

@@ -32,12 +32,19 @@ def check_layout(name: str, counts_path: str | Path | None = None) -> dict[str, 
         counts_path: JSON ``{"MoAI-7B": {"total_parameters": n, "tensors": [[name, shape], ...]}, ...}``.
 
     Returns:
-        ``name``, ``tensors``, ``parameters``, ``bytes_2_byte``, ``compared``; and when compared ``expected_parameters``,
-        ``missing`` and ``unexpected`` (names), ``misshapen`` (name -> [ours, theirs]) and ``ok`` (None when not compared).
+        ``name``, ``tensors``, ``parameters``, ``bytes_2_byte``, ``compared``, ``ok`` (None when not compared); and when
+        compared ``expected_parameters``, ``missing``, ``unexpected`` (names) and ``misshapen`` (name -> [ours, theirs]).
     """
     ours = shapes(name)
     total = sum(math.prod(s) for s in ours.values())
-    result = {"name": name, "tensors": len(ours), "parameters": total, "bytes_2_byte": 2 * total, "compared": False, "ok": None}
+    result = {
+        "name": name,
+        "tensors": len(ours),
+        "parameters": total,
+        "bytes_2_byte": 2 * total,
+        "compared": False,
+        "ok": None,
+    }
     if counts_path is None:
         return result
     path, title = Path(counts_path), MODELS[name][0]
@@ -49,6 +56,10 @@ def check_layout(name: str, counts_path: str | Path | None = None) -> dict[str, 
     missing, unexpected = sorted(theirs.keys() - ours.keys()), sorted(ours.keys() - theirs.keys())
     ok = not (differ or missing or unexpected) and total == record["total_parameters"]
     return result | {
-        "compared": True, "expected_parameters": record["total_parameters"], "missing": missing, "unexpected": unexpected,
-        "misshapen": differ, "ok": ok,
-    }  # fmt: skip
+        "compared": True,
+        "expected_parameters": record["total_parameters"],
+        "missing": missing,
+        "unexpected": unexpected,
+        "misshapen": differ,
+        "ok": ok,
+    }

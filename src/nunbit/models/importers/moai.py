@@ -15,31 +15,53 @@ from nunbit.models.importers.released import Dims, Merged, ReleasedModel
 from nunbit.models.internlm2 import InternLM2Config
 
 EXPERTS = {
-    "img.aux": "moai_CA_img_aux", "img.lang": "moai_CA_img_lang", "img.self": "moai_SA_img", "gate_img": "moai_GA_img",
-    "lang.aux": "moai_CA_lang_aux", "lang.img": "moai_CA_lang_img", "lang.self": "moai_SA_lang", "gate_lang": "moai_GA_lang",
-}  # fmt: skip
+    "img.aux": "moai_CA_img_aux",
+    "img.lang": "moai_CA_img_lang",
+    "img.self": "moai_SA_img",
+    "gate_img": "moai_GA_img",
+    "lang.aux": "moai_CA_lang_aux",
+    "lang.img": "moai_CA_lang_img",
+    "lang.self": "moai_SA_lang",
+    "gate_lang": "moai_GA_lang",
+}
 _MIXER = re.compile(r"moai\.mixers\.(\d+)\.(" + "|".join(EXPERTS).replace(".", r"\.") + r")\.(.+)")
 
 
 class ReleasedMoAI(ReleasedModel):
-    """``gate_dtype``: ``float16`` as the released evaluation rounds its gates, ``bfloat16`` as its training; empty for float32.
+    """``gate_dtype``: ``float16`` rounds gates as the released evaluation does, ``bfloat16`` as its training; or empty.
 
-    ``fixed_colour`` scales the colour map to 0..255 before it is normalised; released code forgets to (compat's default).
+    ``fixed_colour`` scales the colour map to 0..255 before it is normalised; the released code forgets to.
     """
 
     def __init__(
-        self, config: InternLM2Config, dims: Dims, *, compat: bool = True, gate_dtype: str = "", fixed_colour: bool | None = None
+        self,
+        config: InternLM2Config,
+        dims: Dims,
+        *,
+        compat: bool = True,
+        gate_dtype: str = "",
+        fixed_colour: bool | None = None,
     ) -> None:
         super().__init__(config, dims, compat=compat)
         self.fixed_colour = not compat if fixed_colour is None else fixed_colour
         self.moai = MoAI(
             MoAIConfig(
-                "moai", dims.vision_hidden, config.hidden_size, layers=config.num_hidden_layers, places=dims.mixer_layers,
-                latents=dims.latents, depth=dims.compressor_depth, heads=dims.compressor_heads,
-                head_dim=dims.compressor_head_dim, ff_mult=dims.compressor_ff_mult, rank=dims.expert_rank,
-                expert_heads=dims.expert_heads, gate_dtype=gate_dtype, compat=compat,
+                "moai",
+                dims.vision_hidden,
+                config.hidden_size,
+                layers=config.num_hidden_layers,
+                places=dims.mixer_layers,
+                latents=dims.latents,
+                depth=dims.compressor_depth,
+                heads=dims.compressor_heads,
+                head_dim=dims.compressor_head_dim,
+                ff_mult=dims.compressor_ff_mult,
+                rank=dims.expert_rank,
+                expert_heads=dims.expert_heads,
+                gate_dtype=gate_dtype,
+                compat=compat,
             )
-        )  # fmt: skip
+        )
         self.moai.attach(self.language_model)
 
     @staticmethod
@@ -47,8 +69,10 @@ class ReleasedMoAI(ReleasedModel):
         if found := _MIXER.fullmatch(name):
             return f"model.layers.{found[1]}.attention.{EXPERTS[found[2]]}.{found[3]}"
         for ours, theirs in (
-            ("language_model.", ""), ("vision_tower.", "vit.vision_tower.vision_model."), ("moai.compressor.", "moai_compressor."),
-        ):  # fmt: skip
+            ("language_model.", ""),
+            ("vision_tower.", "vit.vision_tower.vision_model."),
+            ("moai.compressor.", "moai_compressor."),
+        ):
             if name.startswith(ours):
                 return theirs + name.removeprefix(ours)
         return name
@@ -58,11 +82,11 @@ class ReleasedMoAI(ReleasedModel):
         if table is None:
             table = torch.from_numpy(palette()).float() / 255
         if int(panoptic_ids.max()) >= len(table):
-            raise UserError(f"segment id {int(panoptic_ids.max())}", allowed=f"0 to {len(table) - 1}", todo="merge segments")
-        table = table.to(panoptic_ids.device)
-        # Through float16, as released: 128 / 255 is then 0.50195.
-        pixels = (table * 255 if self.fixed_colour else table).half()[panoptic_ids.long()].movedim(-1, 1)
-        return self.normalise(pixels)
+            raise UserError(
+                f"segment id {int(panoptic_ids.max())}", allowed=f"0 to {len(table) - 1}", todo="merge segments"
+            )
+        table = table.half().float() * (255 if self.fixed_colour else 1)  # through float16, as released
+        return self.normalise(table.to(panoptic_ids.device)[panoptic_ids.long()].movedim(-1, 1))
 
     def aux_tokens(self, aux_ids: Tensor, panoptic_ids: Tensor, table: Tensor | None = None) -> Tensor:
         """Words of the auxiliary text ``(B, A)`` and the colour map's tokens: ``(B, A + N, D)``."""
@@ -70,10 +94,18 @@ class ReleasedMoAI(ReleasedModel):
         return torch.cat([self.language_model.model.tok_embeddings(aux_ids), maps], dim=1)
 
     def read(  # type: ignore[override]
-        self, *, input_ids: Tensor, images: Tensor, aux_ids: Tensor, panoptic_ids: Tensor, attention_mask: Tensor | None = None,
-        aux_mask: Tensor | None = None, language_mask: Tensor | None = None, draws: Tensor | None = None,
+        self,
+        *,
+        input_ids: Tensor,
+        images: Tensor,
+        aux_ids: Tensor,
+        panoptic_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        aux_mask: Tensor | None = None,
+        language_mask: Tensor | None = None,
+        draws: Tensor | None = None,
         colour_table: Tensor | None = None,
-    ) -> Merged:  # fmt: skip
+    ) -> Merged:
         """Args:
         input_ids: ``(B, T)``, left padded, one ``<image>`` each.
         images: ``(B, 3, S, S)`` uint8.

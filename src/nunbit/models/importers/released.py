@@ -1,7 +1,7 @@
-"""What the released CoLLaVO and MoAI have in common: sizes, picture to tokens, the merged sequence, and reading a folder.
+"""What the released CoLLaVO and MoAI have in common: sizes, picture to tokens, merged sequence, and reading a folder.
 
-A folder holds ``config.json`` and safetensors files, and may hold ``dims.json`` for the sizes that a released config does not
-say; without it they are those of the 7B models.
+A folder holds ``config.json`` and safetensors files, and may hold ``dims.json`` for the sizes that a released config
+does not say; without it they are those of the 7B models.
 
 Letters: B sequences, T prompt ids, L rows of the merged sequence, N image tokens a picture, Dv and D widths.
 """
@@ -91,11 +91,16 @@ class ReleasedModel(nn.Module, ABC):
         self.dims, self.compat = dims, compat
         self.vision_tower = CLIPVisionModel(
             CLIPVisionConfig(
-                hidden_size=dims.vision_hidden, intermediate_size=dims.vision_ffn, patch_size=dims.vision_patch,
-                num_hidden_layers=dims.vision_layers, num_attention_heads=dims.vision_heads,
-                image_size=dims.vision_image, hidden_act=dims.vision_activation, layer_norm_eps=dims.vision_layer_norm_eps,
+                hidden_size=dims.vision_hidden,
+                intermediate_size=dims.vision_ffn,
+                patch_size=dims.vision_patch,
+                num_hidden_layers=dims.vision_layers,
+                num_attention_heads=dims.vision_heads,
+                image_size=dims.vision_image,
+                hidden_act=dims.vision_activation,
+                layer_norm_eps=dims.vision_layer_norm_eps,
             )
-        )  # fmt: skip
+        )
         self.vision_proj = projector(dims.vision_hidden, config.hidden_size)
         config.padded_positions = compat
         self.language_model = InternLM2ForCausalLM(config)
@@ -130,9 +135,10 @@ class ReleasedModel(nn.Module, ABC):
 
     @torch.no_grad()
     def generate(self, options: dict[str, Any] | None = None, **inputs: Any) -> Any:
-        """Transformers' `generate` with its options (``max_new_tokens``, ``num_beams`` ...): the answer's ids ``(B, new)``."""
+        """Transformers' `generate` with its options (``max_new_tokens``, ``num_beams`` ...): new ids ``(B, new)``."""
         m = self.read(**inputs)
-        return self.language_model.generate(
+        decoder: Any = self.language_model
+        return decoder.generate(
             inputs_embeds=m.embeds, attention_mask=m.attention_mask, image_mask=m.image_mask, **(options or {})
         )
 
@@ -143,14 +149,17 @@ class ReleasedModel(nn.Module, ABC):
 
     def look(self, pixels: Tensor) -> Tensor:
         """Normalised pixels to features ``(B, N, Dv)``: the last layer before its norm, without the class token."""
-        return self.vision_tower(pixels.to(self.vision_proj[0].weight.dtype)).last_hidden_state[:, 1:]  # type: ignore[union-attr]
+        weight = self.vision_tower.embeddings.patch_embedding.weight
+        return self.vision_tower(pixels.to(weight.dtype)).last_hidden_state[:, 1:]
 
     def merge(self, input_ids: Tensor, attention_mask: Tensor | None, images: Tensor) -> Merged:
-        """Prompt ids ``(B, T)``, left padded, and image tokens ``(pictures, N, D)`` in the order of the ``<image>`` ids."""
+        """Prompt ids ``(B, T)``, left padded, and image tokens ``(pictures, N, D)`` in the order of ``<image>``."""
         attended = torch.ones_like(input_ids) if attention_mask is None else attention_mask.long()
         is_image = (input_ids == self.dims.image_token_id) & attended.bool()
         if int(is_image.sum()) != len(images):
-            raise UserError(f"{len(images)} pictures for {int(is_image.sum())} <image> tokens", todo="give one for each")
+            raise UserError(
+                f"{len(images)} pictures for {int(is_image.sum())} <image> tokens", todo="give one for each"
+            )
         widths = torch.where(is_image, images.shape[1], 1)
         length = int(widths.sum(-1).max())
         ids, mask = (_widen(x, widths, length) for x in (input_ids, attended))
@@ -208,7 +217,7 @@ class ReleasedModel(nn.Module, ABC):
 
     def _materialise(self, dtype: torch.dtype) -> None:
         """Give memory to what no file holds: constants, and (not strict) zeros for missing parameters."""
-        table = self.vision_tower.embeddings
+        table: Any = self.vision_tower.embeddings
         table.position_ids = torch.arange(table.num_positions)[None]
         for module in self.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -231,9 +240,12 @@ def decoder_config(config: dict[str, Any], dims: Dims) -> InternLM2Config:
     vocabulary = known.get("vocab_size", InternLM2Config.vocab_size)
     factor = float((config.get("rope_scaling") or {}).get("factor", 1.0))
     return InternLM2Config(
-        **known, embedding_rows=max(vocabulary, dims.image_token_id + 1), plora_rank=dims.plora_r, plora_alpha=dims.plora_alpha,
+        **known,
+        embedding_rows=max(vocabulary, dims.image_token_id + 1),
+        plora_rank=dims.plora_r,
+        plora_alpha=dims.plora_alpha,
         rope_factor=factor,
-    )  # fmt: skip
+    )
 
 
 def tensors(root: Path) -> Iterator[tuple[str, Tensor]]:
@@ -265,7 +277,7 @@ def fit(key: str, value: Tensor, shape: tuple[int, ...]) -> tuple[Tensor | None,
 
 
 def resize_positions(table: Tensor, rows: int) -> Tensor:
-    """CLIP's table ``(1 + n * n, D)`` to ``(rows, D)``: bicubic, the class token's row as it is, patch rows through float16."""
+    """CLIP's table ``(1 + n * n, D)`` to ``(rows, D)``: bicubic, through float16 as released; row 0 stays."""
     old, new = round((len(table) - 1) ** 0.5), round((rows - 1) ** 0.5)
     grid = table[1:].float().T.reshape(1, -1, old, old)
     patches = F.interpolate(grid, size=(new, new), mode="bicubic", align_corners=False).flatten(2)[0].T

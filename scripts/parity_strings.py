@@ -1,0 +1,120 @@
+"""The verbalisers' part of the comparison with the released code: sentences, prompts, maps and tables, exactly equal.
+
+`parity.py` runs it on ``verbaliser_strings.json`` of its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nunbit import coco, verbalise
+from nunbit.crayon_map import crayon_grids, palette
+from nunbit.scene import TextLine
+
+
+def strings(file: Path, check: Any) -> None:
+    record = json.loads(file.read_text(encoding="utf-8"))
+    for kind, say in SAYINGS.items():
+        for n, case in enumerate(record.get(kind, [])):
+            want = ("raises", case["raises"]) if "raises" in case else ("says", expected(kind, case))
+            check.same(f"{kind} {n}: {case.get('name', '')[:34]}", outcome(lambda s=say, c=case: s(c)), want)
+    check.same("tables: classes", list(coco.PANOPTIC_CLASSES), record["tables"]["coco_panoptic_classes"])
+    check.same("tables: predicates", list(coco.PREDICATES), record["tables"]["predicates"])
+    check.same("colour table", palette().tolist(), record["colour_table_times_255"])
+
+
+def outcome(call: Callable[[], Any]) -> tuple[str, Any]:
+    try:
+        return "says", call()
+    except Exception as e:  # noqa: BLE001 - the type is what is compared
+        return "raises", type(e).__name__
+
+
+def expected(kind: str, case: dict[str, Any]) -> Any:
+    if kind == "collavo_prompt":
+        maps = [unroll(case[f"{n}_index_runs"]) for n in ("semantic", "numbering")]
+        forward = case.get("model_forward", {}).get("raises", "ok")
+        return case.get("object_list", ""), maps, case["output_demo"], case["output_eval"], forward
+    if kind == "system_prompt":
+        return case["system"], case["demo"], case["eval"]
+    if "relations_in_any_order" in case:
+        return sorted(case["relations_in_any_order"])
+    return case["output"]
+
+
+def unroll(runs: list[list[int]]) -> list[int]:
+    return np.repeat([v for v, _ in runs], [n for _, n in runs]).tolist()
+
+
+def paint(case: dict[str, Any]) -> np.ndarray:
+    cells = np.full((case["size"], case["size"]), case["background"])
+    for i, y0, y1, x0, x1 in case["rects_id_y0_y1_x0_x1"]:
+        cells[y0:y1, x0:x1] = i
+    return cells
+
+
+def say_panoptic(case: dict[str, Any]) -> str:
+    return verbalise.panoptic_sentence(paint(case), coco.segments_from_info(case["segments_info"]), compat=True)
+
+
+def say_detection(case: dict[str, Any]) -> str:
+    names = [f"name {i}" for i in range(1847)]
+    for label, name in zip(case["labels"], case["label_names"], strict=True):
+        if name is not None:
+            names[label] = name
+    objects = verbalise.objects_from_detector(case["scores"], case["labels"], case["boxes"], names)
+    return verbalise.detection_sentence(objects, 490, 490, compat=True)
+
+
+def say_relations(case: dict[str, Any]) -> Any:
+    scores = np.zeros((len(case["pairs"]), 57), dtype=np.float32)
+    for row, entries in zip(scores, case["relation_scores_column_value"], strict=True):
+        for column, value in entries:
+            row[column] = value
+    said = verbalise.psg_sentence(case["labels_1_based"], scores, case["pairs"])
+    if "relations_in_any_order" not in case:
+        return said
+    return sorted(said.removeprefix("The image includes relationships between objects: ")[:-1].split(", and "))
+
+
+def say_text(case: dict[str, Any]) -> str:
+    lines = case["lines"]
+    if lines is not None:
+        lines = [TextLine.from_box(text, (0, 0, 1, 1), score) for text, score in lines]
+    return verbalise.text_sentence(lines, compat=True)
+
+
+def say_collavo(case: dict[str, Any]) -> Any:
+    cells, segments = paint(case), coco.segments_from_info(case["segments_info"])
+    maps = crayon_grids(cells, segments, compat=True)
+    listed = verbalise.object_list(cells, segments, compat=True)
+    question = verbalise.collavo_question(case["question"], listed)
+    kind, name = outcome(lambda: maps.embed(np.zeros((134, 1)), np.zeros((21, 1))))
+    prompts = (verbalise.collavo_prompt(question, style) for style in ("demo", "eval"))
+    return (
+        listed,
+        [m.ravel().tolist() for m in (maps.semantic, maps.numbering)],
+        *prompts,
+        name if kind == "raises" else "ok",
+    )
+
+
+SAYINGS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "moai_seg": say_panoptic,
+    "moai_od": say_detection,
+    "moai_sgg": say_relations,
+    "moai_ocr": say_text,
+    "moai_aux_join": lambda c: verbalise.join_aux(c["parts_seg_od_sgg_ocr"], compat=True),
+    "box_to_string": lambda c: verbalise.box_to_string(c["box"]),
+    "collavo_prompt": say_collavo,
+    "system_prompt": lambda c: (
+        verbalise.SYSTEM,
+        verbalise.collavo_prompt(c["question"], "demo"),
+        verbalise.collavo_prompt(c["question"], "eval"),
+    ),
+}

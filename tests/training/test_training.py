@@ -1,0 +1,142 @@
+"""Packing changes no logit, answers alone are learnt, and a killed run goes on as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from nunbit.data.cells import cells_of, glyph_parts
+from nunbit.data.packing import pack
+from nunbit.data.stream import sample
+from nunbit.recipes import tiny
+from nunbit.training.loop import Stage, Task, learning_rate, train
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tiny.make_tokenizer(pictures=60)
+
+
+def test_packed_questions_equal_separate_ones(tokenizer):
+    model = tiny.build(tokenizer).eval()
+    torch.manual_seed(0)
+    prefix, asked = list(range(10, 30)), [([40, 41, 42], [50, 51]), ([43], [52, 53, 54]), ([44, 45], [55])]
+    other = list(range(60, 67))
+    packed = pack([prefix, other], [range(len(prefix)), range(len(other))], 30, [asked, asked[:1]], pad=0)
+
+    def hidden(p):
+        embeds = model.get_input_embeddings()(p.ids)
+        return model.model.language_model(inputs_embeds=embeds, attention_mask=p.mask, position_ids=p.positions).last_hidden_state
+
+    with torch.no_grad():
+        together = hidden(packed)
+        for k, single in enumerate(asked):
+            alone = pack([prefix], [range(len(prefix))], 30, [[single]], pad=0)
+            start, size = len(prefix) + sum(len(g) + len(a) for g, a in asked[:k]), len(single[0]) + len(single[1])
+            got, want = together[0, start : start + size], hidden(alone)[0, len(prefix) :]
+            assert torch.allclose(got, want, atol=2e-5)
+            assert packed.labels[0, start : start + size].tolist() == alone.labels[0, len(prefix) :].tolist()
+    assert torch.isfinite(together).all()
+
+
+def test_answer_rows_are_exactly_the_answers():
+    asked = [([1, 2, 3], [4, 5]), ([6], [7])]
+    packed = pack([[9, 9]], [[0, 1]], 2, [asked], pad=0)
+    ids, labels = packed.ids[0].tolist(), packed.labels[0].tolist()
+    assert [(ids[i], labels[i]) for i in range(len(ids)) if labels[i] >= 0] == [(3, 4), (4, 5), (6, 7)]
+
+
+def test_hangul_parts_compose_back():
+    for char in "가힣각뷁한":
+        lead, vowel, final = glyph_parts(char)
+        assert chr(0xAC00 + (lead - 96) * 588 + (vowel - 1) * 28 + final) == char
+    assert glyph_parts("A") == (34, 0, 0)
+
+
+def test_cells_hold_what_was_drawn():
+    names = tiny.class_names()
+    for i in range(40):
+        picture = sample(i, seed=4).picture
+        cells = cells_of(picture, names)
+        assert cells.name.shape == (144,) and cells.glyph.shape == (144, 4, 3)
+        assert {names[k] for k in cells.name if k} <= {o.name for o in picture.scene.objects}
+        assert (cells.glyph[..., 0] > 0).sum() <= len(picture.glyphs)
+
+
+class Line(Task):
+    """A task small enough to run hundreds of steps: fit a line to noise drawn from the step's own seed."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(5)
+        self.layer = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, 1))
+
+    def modules(self):
+        return {"layer": self.layer}
+
+    def loss(self, step, stage):
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        return (self.layer(x) - x.sum(1, keepdim=True)).square().mean(), {}
+
+
+def curve(folder):
+    return [(r["step"], r["loss"], r["grad"]) for r in map(json.loads, (folder / "log.jsonl").read_text().splitlines())]
+
+
+STAGE = Stage(name="line", steps=60, batch=4, lr=1e-2, warmup=5, save_every=7)
+
+
+def test_interrupted_and_resumed_is_bit_equal(tmp_path):
+    train(Line(), STAGE, tmp_path / "whole", say=lambda _: None)
+
+    class Dies(Line):
+        def loss(self, step, stage):
+            if step == 33:
+                raise KeyboardInterrupt
+            return super().loss(step, stage)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Dies(), STAGE, tmp_path / "cut", say=lambda _: None)
+    train(Line(), STAGE, tmp_path / "cut", say=lambda _: None)
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    assert len(curve(tmp_path / "whole")) == 60
+
+
+def test_a_killed_recipe_resumes_to_the_same_curve(tmp_path):
+    """The real thing: the recipe's encoder stage as a process, killed without warning, started again."""
+    command = [sys.executable, "-m", "nunbit", "train", "tiny", "stages=eyes", "steps=6", "batch=2", "save_every=2", "--threads", "1", "-o"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    tiny.make_tokenizer(pictures=40).save_pretrained(tmp_path / "whole" / "tokenizer")
+    tiny.make_tokenizer(pictures=40).save_pretrained(tmp_path / "cut" / "tokenizer")
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, env=env, capture_output=True, timeout=240)
+    process = subprocess.Popen([*command, str(tmp_path / "cut")], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = tmp_path / "cut" / "eyes" / "log.jsonl"
+    deadline = time.time() + 200
+    while time.time() < deadline and not (log.exists() and len(log.read_text().splitlines()) >= 3):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 3 <= len(log.read_text().splitlines()) < 6, "the kill came too late to show anything"
+    subprocess.run([*command, str(tmp_path / "cut")], check=True, env=env, capture_output=True, timeout=240)
+    assert curve(tmp_path / "cut" / "eyes") == curve(tmp_path / "whole" / "eyes")
+
+
+def test_every_stage_runs_and_the_model_opens(tmp_path, tokenizer):
+    from nunbit.models.compose import open_native
+
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    tiny.run(tmp_path, debug=True, say=lambda _: None)
+    model, _ = open_native(tmp_path / "model")
+    assert model.config.model_type == "llava"
+    for stage in tiny.STAGES:
+        assert len(curve(tmp_path / stage)) == 2
+
+
+def test_schedule_rises_stays_and_falls():
+    s = Stage(name="s", steps=100, batch=1, lr=1.0, warmup=10, decay=0.3)
+    rates = [learning_rate(i, s) for i in range(100)]
+    assert rates[0] == 0.1 and rates[9:70] == [1.0] * 61 and rates[99] == pytest.approx(1 / 30)

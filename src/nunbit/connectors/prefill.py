@@ -1,8 +1,8 @@
 """Layer connectors that act on the rows of a prompt, in the pass that reads it: what `crayon` and `moai` share.
 
-Such a connector is told where the prompt's rows are (`see`), works in the forward pass that reads them, and does nothing
-while an answer is decoded. It hangs on the language model as hooks: the model's own modules, names and checkpoints stay
-as they are.
+Such a connector is told where the prompt's rows are (`see`), works in the forward pass that reads them, and does
+nothing while an answer is decoded. It hangs on the language model as hooks: the model's own modules, names and
+checkpoints stay as they are.
 
 Letters: B sequences, L rows of the prompt (pictures' rows included), T rows of one forward pass.
 """

@@ -1,7 +1,7 @@
 """InternLM2 decoder with one packed map for queries, keys and values, and PLoRA: extra low-rank maps on image rows.
 
-The shape of the released CoLLaVO and MoAI checkpoints; parameters are named as there. Everything that the two papers add
-hangs on this decoder as hooks, as on any other (`nunbit.connectors.crayon`, `nunbit.connectors.moai`).
+The shape of the released CoLLaVO and MoAI checkpoints; parameters are named as there. Everything that the two papers
+add hangs on this decoder as hooks, as on any other (`nunbit.connectors.crayon`, `nunbit.connectors.moai`).
 
 Source: InternLM2, arXiv 2403.17297; PLoRA: InternLM-XComposer2, arXiv 2401.16420; layout: released checkpoints.
 

@@ -34,6 +34,14 @@ def class_names() -> list[str]:
     return ["", *things.names(), "bar", "point", "sector", "board", "hour hand", "minute hand", *steps]
 
 
+def spoken_names() -> list[list[str]]:
+    """What each class of `class_names` is called, in English and Korean."""
+    from nunbit.world import things
+
+    named = things.names()
+    return [[n, named[n][1]] if n in named else [n] if n and " step " not in n else [] for n in class_names()]
+
+
 def make_tokenizer(pictures: int = 3000, most: int = 1500) -> Any:
     """Whole-word tokens from what the question makers say, less what is merely copied off the picture."""
     from nunbit.data.stream import sample
@@ -96,6 +104,7 @@ def _train_stage(folder: Path, stage: Stage, minutes: float, say: Callable[[str]
         train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", say=say, minutes=minutes)
         return
     words = WordsTask(model, tokenizer, names)
+    words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names())
     if stage.name == "words":
         train(words, stage, folder / "words", say=say, minutes=minutes)
         return

@@ -32,8 +32,8 @@ def check_layout(name: str, counts_path: str | Path | None = None) -> dict[str, 
         counts_path: JSON ``{"MoAI-7B": {"total_parameters": n, "tensors": [[name, shape], ...]}, ...}``.
 
     Returns:
-        ``name``, ``tensors``, ``parameters``, ``bytes_2_byte``, ``compared``, ``ok`` (None when not compared); and when
-        compared ``expected_parameters``, ``missing``, ``unexpected`` (names) and ``misshapen`` (name -> [ours, theirs]).
+        ``name``, ``tensors``, ``parameters``, ``bytes_2_byte``, ``compared``, ``ok`` (None: not compared); and when
+        compared ``expected_parameters``, ``missing``, ``unexpected`` (names), ``misshapen`` (name: [ours, theirs]).
     """
     ours = shapes(name)
     total = sum(math.prod(s) for s in ours.values())

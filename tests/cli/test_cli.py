@@ -1,0 +1,90 @@
+"""The commands as a person types them: bad input gets a sentence and exit code 2, never a traceback."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from nunbit.cli.asking import read_questions
+from nunbit.cli.training import parse_changes
+from nunbit.errors import UserError
+
+
+def nunbit(*words: str, stdin: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "nunbit", *words], input=stdin, capture_output=True, text=True, timeout=250)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "p.png"
+    Image.new("RGB", (64, 48), "red").save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ask"], "0 arguments"),
+        (["ask", "none.png", "What?"], "none.png"),
+        (["ask", "PICTURE", " "], "empty question"),
+        (["ask", "--batch", "none.jsonl"], "none.jsonl"),
+        (["see", "PICTURE", "--queries", "dog"], "without a detector"),
+        (["train", "tinny"], "Did you mean 'tiny'"),
+        (["train", "tiny", "stpes=3"], "Did you mean 'steps'"),
+        (["train", "tiny", "steps=many"], "a number"),
+        (["world", "show", "--split", "tests"], "unknown split"),
+        (["world", "show", "--domain", "thing"], "Did you mean 'things'"),
+        (["doctor", "--layout", "moai"], "unknown layout"),
+    ],
+)
+def test_bad_input_is_a_sentence(words, says, picture):
+    done = nunbit(*[picture if w == "PICTURE" else w for w in words])
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr and "Traceback" not in done.stderr and done.stderr.startswith("nunbit: ")
+
+
+def test_help_is_light():
+    code = "import sys; sys.argv = ['nunbit', '--help']\ntry:\n    from nunbit.cli import main; main()\nexcept SystemExit: pass\n"
+    done = subprocess.run([sys.executable, "-c", code + "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ask" in done.stdout
+
+
+def test_ask_prints_json(picture):
+    done = nunbit("ask", picture, "무엇이 있나요?", "--json")
+    out = json.loads(done.stdout)
+    assert out["question"] == "무엇이 있나요?" and out["ttft_ms"] > 0 and isinstance(out["answer"], str)
+
+
+def test_batch_paths_are_relative_to_the_file(picture, tmp_path):
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"image": "p.png", "question": "Is there a dog?", "answers": ["no"]}\n\n{"image": "p.png", "question": "개가 있나요?"}\n')
+    rows = [json.loads(line) for line in nunbit("ask", "--batch", str(file)).stdout.splitlines()]
+    assert [set(r) for r in rows] == [{"image", "question", "answer", "ttft_ms", "answers", "right"}, {"image", "question", "answer", "ttft_ms"}]
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"image": 1, "question": "x"}', '{"image": "a.png"}', '{"image": "a", "question": "?", "answers": "yes"}'])
+def test_a_bad_line_is_named(line, tmp_path):
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"image": "a.png", "question": "ok?"}\n' + line + "\n")
+    with pytest.raises(UserError, match="line 2"):
+        read_questions(file)
+
+
+def test_changes_have_types():
+    assert parse_changes(["steps=5", "lr=1e-3", "stages=eyes,words"]) == (["eyes", "words"], {"steps": 5, "lr": 1e-3})
+    with pytest.raises(UserError):
+        parse_changes(["lr=-1"])
+
+
+def test_a_contact_sheet_is_a_picture(tmp_path):
+    out = tmp_path / "sheet.png"
+    assert nunbit("world", "show", "-o", str(out), "--count", "4").returncode == 0
+    assert Image.open(out).size[0] > 1000
+
+
+def test_doctor_reports_the_embedded_model():
+    report = json.loads(nunbit("doctor", "--json").stdout)
+    assert report["ok"] and report["embedded_model"]["whole"] and report["packages"]["torch"]

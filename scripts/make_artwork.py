@@ -85,7 +85,9 @@ def main(folder: Path) -> None:
     for style, data in sets.items():
         atlas = np.zeros((-(-len(rows) // COLUMNS) * TILE_PX, COLUMNS * TILE_PX, 4), np.uint8)
         for i, (icon, *_) in enumerate(rows):
-            tile = np.asarray(Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg(data, icon))))).convert("RGBA"))
+            tile = np.asarray(
+                Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg(data, icon))))).convert("RGBA")
+            )
             y, x = i // COLUMNS * TILE_PX, i % COLUMNS * TILE_PX
             atlas[y : y + TILE_PX, x : x + TILE_PX] = tile
         Image.fromarray(atlas).save(out / f"{style}.webp", quality=92, method=6)

@@ -18,8 +18,16 @@ CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-fir
 def chromium(html: str, *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
-        page.write_text("<!doctype html><meta charset=utf-8><style>body{margin:0;font-family:'DejaVu Sans','NanumGothic'}</style>" + html)
-        subprocess.run([*CHROMIUM, f"--user-data-dir={folder}/profile", *options, page.as_uri()], check=True, capture_output=True, timeout=120)
+        page.write_text(
+            "<!doctype html><meta charset=utf-8><style>body{margin:0;font-family:'DejaVu Sans','NanumGothic'}</style>"
+            + html
+        )
+        subprocess.run(
+            [*CHROMIUM, f"--user-data-dir={folder}/profile", *options, page.as_uri()],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
 
 
 def shot(name: str, html: str, width: int, height: int) -> None:
@@ -34,8 +42,12 @@ def icon(sets: Path, name: str, size: int, x: int, y: int) -> str:
 
 def main(sets: Path) -> None:
     OUT.mkdir(exist_ok=True)
-    scene = '<body style="background:linear-gradient(#bfe3ff 60%,#8ccf7e 60%)">' + icon(sets, "elephant", 190, 40, 250) + \
-        icon(sets, "automobile", 170, 420, 270) + icon(sets, "balloon", 120, 290, 40)
+    scene = (
+        '<body style="background:linear-gradient(#bfe3ff 60%,#8ccf7e 60%)">'
+        + icon(sets, "elephant", 190, 40, 250)
+        + icon(sets, "automobile", 170, 420, 270)
+        + icon(sets, "balloon", 120, 290, 40)
+    )
     shot("animals.png", scene, 640, 480)
     page = """<body style="background:#fff"><div style="background:#2653c8;color:#fff;font-size:44px;padding:24px">NOTICE</div>
       <p style="font-size:40px;margin:24px">The library is closed</p><p style="font-size:40px;margin:24px">Open: 9:30</p>"""
@@ -48,7 +60,9 @@ def main(sets: Path) -> None:
       <tr><td><b>Total</b><td align=right><b>$11.75</b></table>"""
     with tempfile.TemporaryDirectory() as folder:
         chromium(invoice, f"--print-to-pdf={folder}/i.pdf", "--no-pdf-header-footer")
-        subprocess.run(["pdftoppm", "-png", "-r", "120", "-singlefile", f"{folder}/i.pdf", str(OUT / "invoice")], check=True)
+        subprocess.run(
+            ["pdftoppm", "-png", "-r", "120", "-singlefile", f"{folder}/i.pdf", str(OUT / "invoice")], check=True
+        )
     grid = [[3, 0, 2, 4], [2, 4, 0, 3], [0, 2, 3, 1], [1, 3, 4, 2]]
     rows = "".join("<tr>" + "".join(f"<td>{d or ''}" for d in r) for r in grid)
     style = "<style>table{border-collapse:collapse;margin:30px}td{border:3px solid #222;width:100px;height:100px;text-align:center;font-size:64px}</style>"

@@ -63,7 +63,9 @@ def test_ground_floors_never_load_models():
 
 def test_network_and_processes_stay_in_their_rooms():
     wrong = [str(p) for p in files() if room(p) != "serving" for n in imports(p) if n.split(".")[0] in NETWORK]
-    distributed = [str(p) for p in files() if p.name != "distributed.py" for n in imports(p) if n.startswith("torch.distributed")]
+    distributed = [
+        str(p) for p in files() if p.name != "distributed.py" for n in imports(p) if n.startswith("torch.distributed")
+    ]
     assert not wrong + distributed
 
 
@@ -75,5 +77,7 @@ def test_nothing_evaluates_or_unpickles():
                 base = getattr(getattr(node.func, "value", None), "id", "")
                 assert not (name in ("eval", "exec") and not base), f"{path} calls {name}"
                 if (base, name) == ("torch", "load"):
-                    assert any(k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in node.keywords), path
+                    assert any(
+                        k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in node.keywords
+                    ), path
         assert "pickle" not in set(imports(path)), path

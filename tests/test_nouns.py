@@ -21,7 +21,9 @@ def scenes(draw):
     width, height = draw(st.integers(1, 30)), draw(st.integers(1, 30))
     ids = draw(st.lists(st.integers(1, 300), unique=True, max_size=4))
     flat = draw(st.lists(st.sampled_from([0, *ids]), min_size=width * height, max_size=width * height))
-    objects = [SceneObject(n, b, attributes={"colour": "red"}) for n, b in draw(st.lists(st.tuples(words, boxes), max_size=4))]
+    objects = [
+        SceneObject(n, b, attributes={"colour": "red"}) for n, b in draw(st.lists(st.tuples(words, boxes), max_size=4))
+    ]
     return Scene(
         width, height, objects=objects, segments=[Segment(i, "thing", k + 1) for k, i in enumerate(ids)],
         segment_map=np.array(flat, np.int32).reshape(height, width),

@@ -71,8 +71,10 @@ def check(messages: Sequence[Message]) -> None:
         if m.role not in ROLES:
             raise UserError(f"turn {i} has role '{m.role}'", allowed=", ".join(ROLES))
     turns = [m.role for m in messages if m.role != "system"]
-    if any(m.role == "system" for m in messages[1:]) or turns[::2] != ["user"] * len(turns[::2]) or (
-        turns[1::2] != ["assistant"] * len(turns[1::2])
+    if (
+        any(m.role == "system" for m in messages[1:])
+        or turns[::2] != ["user"] * len(turns[::2])
+        or (turns[1::2] != ["assistant"] * len(turns[1::2]))
     ):
         raise UserError(
             f"turns in the order {', '.join(m.role for m in messages)}",

@@ -95,7 +95,9 @@ class Scene:
     def validate(self) -> Scene:
         """Return self, or raise a UserError that names the first thing that cannot be."""
         if self.width < 1 or self.height < 1:
-            raise UserError(f"a scene of size {self.width}x{self.height}", allowed="width and height of at least 1 pixel")
+            raise UserError(
+                f"a scene of size {self.width}x{self.height}", allowed="width and height of at least 1 pixel"
+            )
         for i, o in enumerate(self.objects):
             _check_box(f"object {i} ('{o.name}')", o.box)
         for i, line in enumerate(self.text_lines):
@@ -103,16 +105,23 @@ class Scene:
                 raise UserError(f"text line {i} has {len(line.quad)} corners", allowed="4 corners")
         for i, r in enumerate(self.relations):
             if not (0 <= r.subject < len(self.objects) and 0 <= r.object < len(self.objects)):
-                raise UserError(f"relation {i} points at objects {r.subject} and {r.object}", allowed=f"0 to {len(self.objects) - 1}")
+                raise UserError(
+                    f"relation {i} points at objects {r.subject} and {r.object}",
+                    allowed=f"0 to {len(self.objects) - 1}",
+                )
         ids = {s.id for s in self.segments}
         if len(ids) != len(self.segments) or any(i < 1 for i in ids):
             raise UserError("segment ids that repeat or are below 1", allowed="one positive id a segment")
         if self.segment_map is not None:
             if self.segment_map.shape != (self.height, self.width):
-                raise UserError(f"a segment map of shape {self.segment_map.shape}", allowed=f"({self.height}, {self.width})")
+                raise UserError(
+                    f"a segment map of shape {self.segment_map.shape}", allowed=f"({self.height}, {self.width})"
+                )
             unknown = set(np.unique(self.segment_map).tolist()) - ids - {0}
             if unknown:
-                raise UserError(f"segment map ids without a row: {sorted(unknown)[:5]}", allowed="0 and the ids of the table")
+                raise UserError(
+                    f"segment map ids without a row: {sorted(unknown)[:5]}", allowed="0 and the ids of the table"
+                )
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -154,7 +163,9 @@ def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 def _check_box(who: str, box: Sequence[float]) -> None:
     if len(box) != 4 or not np.all(np.isfinite(box)) or box[2] <= box[0] or box[3] <= box[1]:
-        raise UserError(f"{who} has the box {tuple(box)}", allowed="(x1, y1, x2, y2) in pixels with x1 < x2 and y1 < y2")
+        raise UserError(
+            f"{who} has the box {tuple(box)}", allowed="(x1, y1, x2, y2) in pixels with x1 < x2 and y1 < y2"
+        )
 
 
 def _runs(flat: np.ndarray) -> list[list[int]]:

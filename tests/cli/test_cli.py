@@ -13,7 +13,9 @@ from nunbit.errors import UserError
 
 
 def nunbit(*words: str, stdin: str = "") -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "nunbit", *words], input=stdin, capture_output=True, text=True, timeout=250)
+    return subprocess.run(
+        [sys.executable, "-m", "nunbit", *words], input=stdin, capture_output=True, text=True, timeout=250
+    )
 
 
 @pytest.fixture
@@ -47,7 +49,11 @@ def test_bad_input_is_a_sentence(words, says, picture):
 
 def test_help_is_light():
     code = "import sys; sys.argv = ['nunbit', '--help']\ntry:\n    from nunbit.cli import main; main()\nexcept SystemExit: pass\n"
-    done = subprocess.run([sys.executable, "-c", code + "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code + "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "ask" in done.stdout
 
@@ -60,12 +66,26 @@ def test_ask_prints_json(picture):
 
 def test_batch_paths_are_relative_to_the_file(picture, tmp_path):
     file = tmp_path / "q.jsonl"
-    file.write_text('{"image": "p.png", "question": "Is there a dog?", "answers": ["no"]}\n\n{"image": "p.png", "question": "개가 있나요?"}\n')
+    file.write_text(
+        '{"image": "p.png", "question": "Is there a dog?", "answers": ["no"]}\n\n{"image": "p.png", "question": "개가 있나요?"}\n'
+    )
     rows = [json.loads(line) for line in nunbit("ask", "--batch", str(file)).stdout.splitlines()]
-    assert [set(r) for r in rows] == [{"image", "question", "answer", "ttft_ms", "answers", "right"}, {"image", "question", "answer", "ttft_ms"}]
+    assert [set(r) for r in rows] == [
+        {"image", "question", "answer", "ttft_ms", "answers", "right"},
+        {"image", "question", "answer", "ttft_ms"},
+    ]
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"image": 1, "question": "x"}', '{"image": "a.png"}', '{"image": "a", "question": "?", "answers": "yes"}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        '{"image": 1, "question": "x"}',
+        '{"image": "a.png"}',
+        '{"image": "a", "question": "?", "answers": "yes"}',
+    ],
+)
 def test_a_bad_line_is_named(line, tmp_path):
     file = tmp_path / "q.jsonl"
     file.write_text('{"image": "a.png", "question": "ok?"}\n' + line + "\n")

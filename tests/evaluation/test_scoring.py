@@ -55,7 +55,9 @@ def test_the_blanked_picture_reaches_the_model():
     result = run(ask, seed=1, limit=40)
     assert sum(blanked) == 40 and len(blanked) == 80
     row = result["tables"]["all"]["all"]
-    assert row["n"] == 40 and row["right"] == row["blanked"] and row["interval"][0] <= row["right"] <= row["interval"][1]
+    assert (
+        row["n"] == 40 and row["right"] == row["blanked"] and row["interval"][0] <= row["right"] <= row["interval"][1]
+    )
     assert "tiny-world, seed 1, 40 questions" in as_text(result)
 
 

@@ -31,7 +31,12 @@ def png_claiming(width: int, height: int, idat: bytes = b"") -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", idat or zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", idat or zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
 
 
 def bmp_claiming(width: int, height: int) -> bytes:
@@ -54,9 +59,13 @@ def malformed() -> list[tuple[str, bytes]]:
             out.append((f"{fmt} cut {i}", whole[: rng.randrange(1, int(len(whole) * 0.9))]))
     for i in range(20):
         side = rng.choice([12_001, 20_000, 100_000, 2**31 - 1])
-        out.append((f"png bomb {i}", png_claiming(side, rng.choice([12_001, 60_000]), zlib.compress(b"\0" * 10_000_00))))
+        out.append(
+            (f"png bomb {i}", png_claiming(side, rng.choice([12_001, 60_000]), zlib.compress(b"\0" * 10_000_00)))
+        )
         out.append((f"bmp bomb {i}", bmp_claiming(rng.randrange(12_001, 2**30), rng.randrange(10_000, 2**20))))
-    out += [(f"gif bomb {i}", gif_claiming(rng.randrange(13_000, 65_536), rng.randrange(13_000, 65_536))) for i in range(10)]
+    out += [
+        (f"gif bomb {i}", gif_claiming(rng.randrange(13_000, 65_536), rng.randrange(13_000, 65_536))) for i in range(10)
+    ]
     out += [(f"noise {i}", rng.randbytes(rng.randrange(1, 4000))) for i in range(20)]
     wrong = [b"", b"\0", b"%PDF-1.7 hello", b"\x7fELF" + bytes(200), b"PK\x03\x04" + bytes(60), b"<svg xmlns='http://www.w3.org/2000/svg'/>",
              b"<html></html>", "안녕하세요".encode(), b"RIFF\x10\0\0\0WAVEfmt ", b"II*\0" + bytes(50), b"GIF89a", b"BM", b"\xff\xd8\xff\xd9"]  # fmt: skip
@@ -101,7 +110,9 @@ def test_every_format_from_path_bytes_base64_and_uri(fmt, tmp_path):
 def test_exif_orientation_is_applied(orientation):
     corner = Image.new("RGB", (40, 20), "black")
     corner.paste("red", (0, 0, 10, 10))
-    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # PIL's Transpose members that store it turned
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[
+        orientation
+    ]  # PIL's Transpose members that store it turned
     stored = corner if undo is None else corner.transpose(Image.Transpose(undo))
     exif = Image.Exif()
     exif[0x0112] = orientation

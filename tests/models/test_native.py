@@ -27,7 +27,9 @@ def test_saved_and_opened_by_transformers_alone(assistant, tmp_path):
     save(assistant.model, assistant.processor, tmp_path)
     model, processor = AutoModelForImageTextToText.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)
     turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is in the picture?"}]}]
-    inputs = processor(text=processor.apply_chat_template(turns, add_generation_prompt=True), images=noise(), return_tensors="pt")
+    inputs = processor(
+        text=processor.apply_chat_template(turns, add_generation_prompt=True), images=noise(), return_tensors="pt"
+    )
     ours = assistant._inputs([question("What is in the picture?", [noise()])])
     assert type(model).__name__ == "LlavaForConditionalGeneration"
     with torch.no_grad():
@@ -36,7 +38,11 @@ def test_saved_and_opened_by_transformers_alone(assistant, tmp_path):
 
 
 def test_batches_equal_singles_and_streams_equal_answers(assistant):
-    asked = [question("What is in the picture?", [noise(1)]), question("코끼리가 있나요?", [noise(2)]), question("How many things are there in all?", [noise(3)])]
+    asked = [
+        question("What is in the picture?", [noise(1)]),
+        question("코끼리가 있나요?", [noise(2)]),
+        question("How many things are there in all?", [noise(3)]),
+    ]
     singles = []
     for turns in asked:
         pieces: list[str] = []

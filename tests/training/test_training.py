@@ -31,7 +31,9 @@ def test_packed_questions_equal_separate_ones(tokenizer):
 
     def hidden(p):
         embeds = model.get_input_embeddings()(p.ids)
-        return model.model.language_model(inputs_embeds=embeds, attention_mask=p.mask, position_ids=p.positions).last_hidden_state
+        return model.model.language_model(
+            inputs_embeds=embeds, attention_mask=p.mask, position_ids=p.positions
+        ).last_hidden_state
 
     with torch.no_grad():
         together = hidden(packed)
@@ -108,12 +110,27 @@ def test_interrupted_and_resumed_is_bit_equal(tmp_path):
 
 def test_a_killed_recipe_resumes_to_the_same_curve(tmp_path):
     """The real thing: the recipe's encoder stage as a process, killed without warning, started again."""
-    command = [sys.executable, "-m", "nunbit", "train", "tiny", "stages=eyes", "steps=6", "batch=2", "save_every=2", "--threads", "1", "-o"]
+    command = [
+        sys.executable,
+        "-m",
+        "nunbit",
+        "train",
+        "tiny",
+        "stages=eyes",
+        "steps=6",
+        "batch=2",
+        "save_every=2",
+        "--threads",
+        "1",
+        "-o",
+    ]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     tiny.make_tokenizer(pictures=40).save_pretrained(tmp_path / "whole" / "tokenizer")
     tiny.make_tokenizer(pictures=40).save_pretrained(tmp_path / "cut" / "tokenizer")
     subprocess.run([*command, str(tmp_path / "whole")], check=True, env=env, capture_output=True, timeout=240)
-    process = subprocess.Popen([*command, str(tmp_path / "cut")], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "cut")], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     log = tmp_path / "cut" / "eyes" / "log.jsonl"
     deadline = time.time() + 200
     while time.time() < deadline and not (log.exists() and len(log.read_text().splitlines()) >= 3):

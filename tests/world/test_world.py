@@ -47,7 +47,13 @@ def test_no_answer_contradicts_another(domain):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_yes_and_no_are_both_common(language):
-    answers = Counter(q.answer for d in DOMAINS for p, r in drawn(d, 120) for q in DOMAINS[d].ask(p, r, language) if q.kind == "exists")
+    answers = Counter(
+        q.answer
+        for d in DOMAINS
+        for p, r in drawn(d, 120)
+        for q in DOMAINS[d].ask(p, r, language)
+        if q.kind == "exists"
+    )
     yes, no = answers["yes" if language == "en" else "네"], answers["no" if language == "en" else "아니요"]
     assert set(answers) <= {"yes", "no", "네", "아니요"} and 0.3 < yes / (yes + no) < 0.7
 
@@ -78,7 +84,9 @@ def test_written_characters_are_the_truth_in_order():
             if domain != "charts":
                 for g in picture.glyphs:
                     x1, y1, x2, y2 = (round(v) for v in g.box)
-                    assert picture.pixels[max(0, y1) : y2, max(0, x1) : x2].reshape(-1, 3).std() > 5, "no ink under a character"
+                    assert picture.pixels[max(0, y1) : y2, max(0, x1) : x2].reshape(-1, 3).std() > 5, (
+                        "no ink under a character"
+                    )
 
 
 def test_receipts_add_up():
@@ -108,7 +116,9 @@ def test_panels_order_names_each_panel_once():
 
 
 def test_splits_never_meet_and_the_unseen_style_stays_unseen():
-    assert all(things.UNSEEN_STYLE not in p.scene.meta["style"] for s in ("train", "test") for p, _ in drawn("things", 60, s))
+    assert all(
+        things.UNSEEN_STYLE not in p.scene.meta["style"] for s in ("train", "test") for p, _ in drawn("things", 60, s)
+    )
     assert all(p.scene.meta["style"] == [things.UNSEEN_STYLE] for p, _ in drawn("things", 20, "unseen"))
     a, b = (sample(3, seed=5, split=s).picture.pixels for s in ("train", "test"))
     assert not np.array_equal(a, b)

@@ -15,7 +15,9 @@ from nunbit.messages import Message, Part, assistant, question
 from nunbit.models.assistant import Answer, Assistant
 
 
-def ask_once(pictures: Sequence[str], text: str, model: str | None, device: str, as_json: bool, max_new_tokens: int) -> None:
+def ask_once(
+    pictures: Sequence[str], text: str, model: str | None, device: str, as_json: bool, max_new_tokens: int
+) -> None:
     images = [decode(Path(p)) for p in pictures]
     _need_words(text)
     helper = Assistant(model, device)
@@ -32,7 +34,9 @@ def ask_batch(file: Path, model: str | None, device: str, readable: bool, max_ne
     rows = read_questions(file)
     images = [decode(file.parent / r["image"]) for r in rows]
     helper = Assistant(model, device)
-    helper.ask(question(rows[0]["question"], [images[0]]), max_new_tokens=1)  # the first pass through a model warms it up
+    helper.ask(
+        question(rows[0]["question"], [images[0]]), max_new_tokens=1
+    )  # the first pass through a model warms it up
     marks = []
     for row, image in zip(rows, images, strict=True):
         answer = helper.ask(question(row["question"], [image]), max_new_tokens=max_new_tokens)
@@ -68,14 +72,20 @@ def read_questions(file: Path) -> list[dict[str, Any]]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        raise UserError(f"the file '{file}' cannot be read ({e.__class__.__name__})", allowed="a UTF-8 text file of JSON lines") from None
+        raise UserError(
+            f"the file '{file}' cannot be read ({e.__class__.__name__})", allowed="a UTF-8 text file of JSON lines"
+        ) from None
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            good = isinstance(row["image"], str) and isinstance(row["question"], str) and isinstance(row.get("answers", []), list)
+            good = (
+                isinstance(row["image"], str)
+                and isinstance(row["question"], str)
+                and isinstance(row.get("answers", []), list)
+            )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
             good = False
         if not good or not row["question"].strip():

@@ -18,7 +18,10 @@ world_app = typer.Typer(no_args_is_help=True, help="The procedural picture world
 app.add_typer(eval_app, name="eval")
 app.add_typer(world_app, name="world")
 
-Model = Annotated[str | None, typer.Option("--model", help="Folder or hub id of an image-text-to-text model; the embedded one if not named.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Folder or hub id of an image-text-to-text model; the embedded one if not named."),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps ...")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -26,12 +29,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command()
 def ask(
     words: Annotated[list[str] | None, typer.Argument(help="PICTURE... QUESTION")] = None,
-    batch: Annotated[Path | None, typer.Option("--batch", help="JSON lines with image, question and, if known, answers.")] = None,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", help="JSON lines with image, question and, if known, answers.")
+    ] = None,
     model: Model = None,
     device: Device = "cpu",
     as_json: AsJson = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024)] = 96,
-    readable: Annotated[bool, typer.Option("--readable", help="With --batch: lines for people instead of JSON.")] = False,
+    readable: Annotated[
+        bool, typer.Option("--readable", help="With --batch: lines for people instead of JSON.")
+    ] = False,
 ) -> None:
     """Answer a question about pictures, or a file of questions."""
     from nunbit.cli.asking import ask_batch, ask_once
@@ -48,7 +55,9 @@ def ask(
 
 
 @app.command()
-def chat(pictures: Annotated[list[str], typer.Argument(help="PICTURE...")], model: Model = None, device: Device = "cpu") -> None:
+def chat(
+    pictures: Annotated[list[str], typer.Argument(help="PICTURE...")], model: Model = None, device: Device = "cpu"
+) -> None:
     """Talk about pictures, turn by turn; an empty line or Ctrl-D ends it."""
     from nunbit.cli.asking import chat_loop
 
@@ -58,7 +67,9 @@ def chat(pictures: Annotated[list[str], typer.Argument(help="PICTURE...")], mode
 @app.command()
 def doctor(
     as_json: AsJson = False,
-    layout: Annotated[list[str] | None, typer.Option("--layout", help="Check a released layout: moai-7b, collavo-7b.")] = None,
+    layout: Annotated[
+        list[str] | None, typer.Option("--layout", help="Check a released layout: moai-7b, collavo-7b.")
+    ] = None,
 ) -> None:
     """What is installed, which device there is, and whether the embedded model is whole."""
     from nunbit.cli.doctor import examine, print_report
@@ -72,7 +83,9 @@ def doctor(
 @app.command()
 def see(
     picture: Annotated[str, typer.Argument(help="PICTURE")],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the picture with what was seen drawn on it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the picture with what was seen drawn on it.")
+    ] = None,
     as_json: AsJson = False,
     panoptic: Annotated[str | None, typer.Option(help="Folder of a universal segmentation model.")] = None,
     detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None,
@@ -88,11 +101,17 @@ def see(
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="tiny")],
-    changes: Annotated[list[str] | None, typer.Argument(help="key=value ...: stages=eyes,words  steps=100  batch=8  lr=1e-3  seed=1")] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")] = Path("runs/tiny"),
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="key=value ...: stages=eyes,words  steps=100  batch=8  lr=1e-3  seed=1")
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")] = Path(
+        "runs/tiny"
+    ),
     minutes: Annotated[float, typer.Option(min=0.01, help="At most so long a stage.")] = 1e9,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
-    debug: Annotated[bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
+    ] = False,
 ) -> None:
     """Train by a recipe. A killed run goes on from its last checkpoint."""
     from nunbit.cli.training import train_recipe
@@ -113,7 +132,9 @@ def eval_tiny_world(
     from nunbit.models.assistant import Assistant
 
     assistant = Assistant(model, device)
-    result = run(assistant.ask_many, seed=seed, limit=limit, say=lambda s: print(f"\r{s}", end="", file=sys.stderr, flush=True))
+    result = run(
+        assistant.ask_many, seed=seed, limit=limit, say=lambda s: print(f"\r{s}", end="", file=sys.stderr, flush=True)
+    )
     print(file=sys.stderr)
     result["model"] = assistant.name
     print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else as_text(result))

@@ -12,7 +12,19 @@ from typing import Any
 
 from nunbit.errors import unknown_name
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pillow", "peft", "accelerate", "bitsandbytes", "pytesseract")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "pillow",
+    "peft",
+    "accelerate",
+    "bitsandbytes",
+    "pytesseract",
+)
 LAYOUTS = ("moai-7b", "collavo-7b")
 
 
@@ -33,15 +45,21 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
         "warnings": [],
     }
     if importlib.util.find_spec("torchvision"):
-        report["warnings"].append("torchvision is installed: a build that does not match torch stops transformers from importing")
+        report["warnings"].append(
+            "torchvision is installed: a build that does not match torch stops transformers from importing"
+        )
     if not report["tesseract"]:
-        report["warnings"].append("tesseract is missing: no text is read outside the model. Install it with scripts/system.sh")
+        report["warnings"].append(
+            "tesseract is missing: no text is read outside the model. Install it with scripts/system.sh"
+        )
     if layouts:
         from nunbit.models.importers.layout import check_layout
 
         report["layouts"] = {name: check_layout(name) for name in layouts}
     core = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pillow")
-    report["ok"] = all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and len(report["fonts"]) == 7
+    report["ok"] = (
+        all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and len(report["fonts"]) == 7
+    )
     return report
 
 
@@ -86,7 +104,13 @@ def _embedded() -> dict[str, Any]:
     try:
         with safe_open(EMBEDDED / "model.safetensors", "pt") as f:
             count = sum(f.get_slice(k).get_shape() != [] for k in f.keys())  # noqa: SIM118
-        whole = count > 0 and all((EMBEDDED / n).exists() for n in ("config.json", "tokenizer.json", "processor_config.json"))
-        return {"whole": whole, "tensors": count, "megabytes": round((EMBEDDED / "model.safetensors").stat().st_size / 1e6, 1)}
+        whole = count > 0 and all(
+            (EMBEDDED / n).exists() for n in ("config.json", "tokenizer.json", "processor_config.json")
+        )
+        return {
+            "whole": whole,
+            "tensors": count,
+            "megabytes": round((EMBEDDED / "model.safetensors").stat().st_size / 1e6, 1),
+        }
     except (OSError, SafetensorError) as e:
         return {"whole": False, "reason": str(e)[:200]}

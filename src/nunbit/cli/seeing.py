@@ -17,7 +17,15 @@ from nunbit.verbalise import moai_text
 FONT = Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"
 
 
-def see_picture(picture: str, out: Path | None, as_json: bool, panoptic: str | None, detector: str | None, queries: list[str], ocr: bool) -> None:
+def see_picture(
+    picture: str,
+    out: Path | None,
+    as_json: bool,
+    panoptic: str | None,
+    detector: str | None,
+    queries: list[str],
+    ocr: bool,
+) -> None:
     if bool(detector) != bool(queries):
         raise UserError("a detector without names to look for" if detector else "names to look for without a detector",
                         allowed="--detector FOLDER together with --queries a,b,c")  # fmt: skip
@@ -32,7 +40,9 @@ def see_picture(picture: str, out: Path | None, as_json: bool, panoptic: str | N
         try:
             draw(image, scene, font=str(FONT)).save(out)
         except (OSError, ValueError) as e:
-            raise UserError(f"'{out}' cannot be written ({e})", allowed="a .png or .jpg file in a folder that exists") from None
+            raise UserError(
+                f"'{out}' cannot be written ({e})", allowed="a .png or .jpg file in a folder that exists"
+            ) from None
     words = " ".join(moai_text(scene).split())
     if as_json:
         report: dict[str, Any] = scene.to_json() | {"words": words}

@@ -10,7 +10,14 @@ import numpy as np
 from nunbit.world import DOMAINS
 from nunbit.world.base import QA, Language, Picture, Split, generator
 
-MIXTURE: dict[str, float] = {"things": 0.34, "writing": 0.18, "documents": 0.14, "charts": 0.14, "puzzles": 0.12, "panels": 0.08}
+MIXTURE: dict[str, float] = {
+    "things": 0.34,
+    "writing": 0.18,
+    "documents": 0.14,
+    "charts": 0.14,
+    "puzzles": 0.12,
+    "panels": 0.08,
+}
 """Share of each domain among training pictures."""
 
 
@@ -26,7 +33,9 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
     rng = generator(seed, index, split)
     names = list(mixture)
     weights = np.cumsum([mixture[n] for n in names])
-    domain = DOMAINS[names[int(np.searchsorted(weights, rng.random() * weights[-1], side="right").clip(0, len(names) - 1))]]
+    domain = DOMAINS[
+        names[int(np.searchsorted(weights, rng.random() * weights[-1], side="right").clip(0, len(names) - 1))]
+    ]
     picture = domain.draw(rng, split)
     both: dict[Language, list[QA]] = {}
     out: list[QA] = []

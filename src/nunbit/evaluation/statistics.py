@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def bootstrap_interval(right: Sequence[bool], clusters: Sequence[int], *, rounds: int = 1000, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(
+    right: Sequence[bool], clusters: Sequence[int], *, rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """95 % interval of the mean by resampling whole clusters."""
     values, groups = np.asarray(right, float), np.asarray(clusters)
     _, index = np.unique(groups, return_inverse=True)

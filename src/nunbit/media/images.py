@@ -39,7 +39,9 @@ class Limits:
     max_side_px: int = 12_000
 
 
-def decode(source: str | os.PathLike[str] | bytes | Image, *, name: str | None = None, limits: Limits = Limits()) -> Image:
+def decode(
+    source: str | os.PathLike[str] | bytes | Image, *, name: str | None = None, limits: Limits = Limits()
+) -> Image:
     """Decode one picture to RGB, turned upright (EXIF), transparent parts over white.
 
     Args:
@@ -64,7 +66,9 @@ def decode(source: str | os.PathLike[str] | bytes | Image, *, name: str | None =
     except pil.DecompressionBombError:
         raise _too_large(name, limits) from None
     except _BAD:
-        raise UserError(f"{name} is not a picture that can be opened", allowed=ALLOWED, todo="convert the file or name another") from None
+        raise UserError(
+            f"{name} is not a picture that can be opened", allowed=ALLOWED, todo="convert the file or name another"
+        ) from None
     _check_size(image.size, name, limits)
     return _upright(image, name)
 
@@ -94,7 +98,9 @@ def _upright(image: Image, name: str) -> Image:
                 return pil.alpha_composite(paper, rgba).convert("RGB")
             return image.convert("RGB")
     except _BAD:
-        raise UserError(f"{name} is damaged or cut short", allowed="whole " + ALLOWED, todo="get the file again") from None
+        raise UserError(
+            f"{name} is damaged or cut short", allowed="whole " + ALLOWED, todo="get the file again"
+        ) from None
 
 
 def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
@@ -107,7 +113,11 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
 
 
 def _too_large(name: str, limits: Limits) -> UserError:
-    return UserError(f"{name} would unpack to more pixels than are allowed", allowed=f"at most {limits.max_pixels:,} pixels", todo="make the picture smaller")
+    return UserError(
+        f"{name} would unpack to more pixels than are allowed",
+        allowed=f"at most {limits.max_pixels:,} pixels",
+        todo="make the picture smaller",
+    )
 
 
 def _read(source: str | os.PathLike[str] | bytes, name: str | None, limits: Limits) -> tuple[bytes, str]:
@@ -121,7 +131,9 @@ def _read(source: str | os.PathLike[str] | bytes, name: str | None, limits: Limi
     if isinstance(source, str) and len(source) > 260 and re.fullmatch(r"[A-Za-z0-9+/=\s_-]+", source[:4096]):
         return _from_base64(source, name or "the base64 text", limits), name or "the base64 text"
     if not isinstance(source, (str, os.PathLike)):
-        raise UserError(f"a picture of type {type(source).__name__}", allowed="a path, bytes, base64 text or a data: URI")
+        raise UserError(
+            f"a picture of type {type(source).__name__}", allowed="a path, bytes, base64 text or a data: URI"
+        )
     path, name = Path(source), name or f"'{os.fspath(source)[:200]}'"
     try:
         if not path.is_file():
@@ -133,13 +145,17 @@ def _read(source: str | os.PathLike[str] | bytes, name: str | None, limits: Limi
     except (OSError, ValueError) as e:
         if isinstance(e, UserError):
             raise
-        raise UserError(f"{name} cannot be read ({e.__class__.__name__})", allowed=ALLOWED, todo="check the path") from None
+        raise UserError(
+            f"{name} cannot be read ({e.__class__.__name__})", allowed=ALLOWED, todo="check the path"
+        ) from None
 
 
 def _from_uri(source: str, name: str, limits: Limits) -> bytes:
     head = _DATA_URI.match(source[:300])
     if not head or not head["mime"].lower().startswith("image/") or ";base64" not in head["options"].lower():
-        raise UserError(f"{name} is not a base64 picture", allowed="data:image/png;base64,... (or jpeg, webp, gif, bmp)")
+        raise UserError(
+            f"{name} is not a base64 picture", allowed="data:image/png;base64,... (or jpeg, webp, gif, bmp)"
+        )
     return _from_base64(source[head.end() :], name, limits)
 
 
@@ -153,4 +169,6 @@ def _from_base64(text: str, name: str, limits: Limits) -> bytes:
 
 def _check_bytes(count: int, name: str, limits: Limits) -> None:
     if count > limits.max_bytes:
-        raise UserError(f"{name} has {count:,} bytes", allowed=f"at most {limits.max_bytes:,}", todo="make the file smaller")
+        raise UserError(
+            f"{name} has {count:,} bytes", allowed=f"at most {limits.max_bytes:,}", todo="make the file smaller"
+        )

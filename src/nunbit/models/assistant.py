@@ -42,11 +42,16 @@ class Assistant:
     def __init__(self, folder: str | Path | None = None, device: str = "cpu") -> None:
         self.name = str(folder or "nunbit-tiny")
         if folder is None and not (EMBEDDED / "config.json").exists():
-            raise UserError("the embedded model is missing from this installation", todo="install nunbit again, or name a model with --model")
+            raise UserError(
+                "the embedded model is missing from this installation",
+                todo="install nunbit again, or name a model with --model",
+            )
         self.model, self.processor = open_native(folder or EMBEDDED, device)
         self.device = device
 
-    def ask(self, messages: Sequence[Message], *, max_new_tokens: int = 96, on_text: Callable[[str], None] | None = None) -> Answer:
+    def ask(
+        self, messages: Sequence[Message], *, max_new_tokens: int = 96, on_text: Callable[[str], None] | None = None
+    ) -> Answer:
         """Answer one conversation greedily; ``on_text`` receives the pieces of the answer as they come."""
         began = time.perf_counter()
         listener = _Listener(self.processor.tokenizer, began, on_text)
@@ -55,14 +60,19 @@ class Assistant:
             self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, streamer=listener)
         return Answer(listener.finish(), listener.ttft_ms, len(listener.ids))
 
-    def ask_many(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 48, batch: int = 16) -> list[str]:
+    def ask_many(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int = 48, batch: int = 16
+    ) -> list[str]:
         """Answer many conversations, ``batch`` at a time, in the order given."""
         out: list[str] = []
         for start in range(0, len(conversations), batch):
             inputs = self._inputs(conversations[start : start + batch])
             with torch.inference_mode():
                 made = self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-            out += [_plain(self.processor.tokenizer.decode(row, skip_special_tokens=True)) for row in made[:, inputs["input_ids"].shape[1] :]]
+            out += [
+                _plain(self.processor.tokenizer.decode(row, skip_special_tokens=True))
+                for row in made[:, inputs["input_ids"].shape[1] :]
+            ]
         return out
 
     def _inputs(self, conversations: Sequence[Sequence[Message]]) -> Any:
@@ -122,10 +132,18 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     kinds = {"image": lambda p: {"type": "image"}, "text": lambda p: {"type": "text", "text": _spell(p.content)}}
     for m in messages:
         if any(p.kind not in kinds for p in m.parts):
-            raise UserError("a sound in the conversation", allowed="text and pictures: this model has no ears", todo="leave the sound out")
+            raise UserError(
+                "a sound in the conversation",
+                allowed="text and pictures: this model has no ears",
+                todo="leave the sound out",
+            )
     return [{"role": m.role, "content": [kinds[p.kind](p) for p in m.parts]} for m in messages]
 
 
 def _spell(text: str) -> str:
     """Words that look like a control token are broken up, so that no question can pretend to be another turn."""
-    return text.replace("<", "< ") if any(mark in text for mark in ("<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>")) else text
+    return (
+        text.replace("<", "< ")
+        if any(mark in text for mark in ("<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>"))
+        else text
+    )

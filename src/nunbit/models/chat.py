@@ -59,9 +59,15 @@ def render(messages: Sequence[Message], tokenizer: Any, image_tokens: int, *, ma
     if generate:
         add([special[ASSISTANT]], False)
     elif not any(out.trainable):
-        raise UserError(f"{name} has no trainable token", allowed="at least one assistant turn with words", todo="add an answer")
+        raise UserError(
+            f"{name} has no trainable token", allowed="at least one assistant turn with words", todo="add an answer"
+        )
     if max_tokens is not None and len(out.ids) > max_tokens:
-        raise UserError(f"{name} has {len(out.ids)} tokens", allowed=f"at most {max_tokens}", todo="ask with fewer pictures or words")
+        raise UserError(
+            f"{name} has {len(out.ids)} tokens",
+            allowed=f"at most {max_tokens}",
+            todo="ask with fewer pictures or words",
+        )
     return out
 
 

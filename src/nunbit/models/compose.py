@@ -22,7 +22,9 @@ def image_tokens(config: Any, height_px: int | None = None, width_px: int | None
     return int(config.image_seq_length)
 
 
-def compose_llava(vision: Any, text: Any, tokenizer: Any, *, activation: str = "gelu", image_size_px: int, patch_px: int) -> Any:
+def compose_llava(
+    vision: Any, text: Any, tokenizer: Any, *, activation: str = "gelu", image_size_px: int, patch_px: int
+) -> Any:
     """Compose a native LLaVA.
 
     Args:

@@ -16,7 +16,7 @@ from typing import Any
 IMAGE, USER, ASSISTANT, BOS, EOS, PAD = "<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>"
 SPECIAL = (PAD, BOS, EOS, IMAGE, USER, ASSISTANT)
 JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
-PARTICLES = "은 는 이 가 을 를 와 과 의 도 로 으로 보다 에 이나 나".split()
+PARTICLES = ["은", "는", "이", "가", "을", "를", "와", "과", "의", "도", "로", "으로", "보다", "에", "이나", "나"]
 PUNCTUATION = r"[\.,\?!:;\(\)\[\]\"'“”‘’%/\$₩#&\*\+=<>_~@-]"
 
 CHAT_TEMPLATE = (
@@ -56,7 +56,9 @@ def build_tokenizer(words: Iterable[str], names: Iterable[str] = ()) -> Any:
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], ignore_merges=True, byte_fallback=True, unk_token=None))
     tokenizer.normalizer = normalizers.NFD()
     hangul = sorted({_nfd(n) for n in names if _is_hangul(n)}, key=len, reverse=True)
-    split_name = f"▁(?:{'|'.join(map(re.escape, hangul)) or '$^'})(?=(?:{'|'.join(map(_nfd, PARTICLES))})(?:▁|$|[\\.,\\?]))"
+    split_name = (
+        f"▁(?:{'|'.join(map(re.escape, hangul)) or '$^'})(?=(?:{'|'.join(map(_nfd, PARTICLES))})(?:▁|$|[\\.,\\?]))"
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Metaspace(prepend_scheme="always", split=True),
         pre_tokenizers.Split(Regex(split_name), behavior="isolated"),

@@ -24,7 +24,14 @@ class DenseHeads(nn.Module):
 
     def __init__(self, width: int, names: int) -> None:
         super().__init__()
-        self.sizes = {"name": names, "colour": len(COLOUR_NAMES), "box": 4, "lead": SLOTS * LEAD, "vowel": SLOTS * VOWEL, "final": SLOTS * FINAL}
+        self.sizes = {
+            "name": names,
+            "colour": len(COLOUR_NAMES),
+            "box": 4,
+            "lead": SLOTS * LEAD,
+            "vowel": SLOTS * VOWEL,
+            "final": SLOTS * FINAL,
+        }
         self.out = nn.Linear(width, sum(self.sizes.values()))
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -85,7 +92,10 @@ class EyesTask:
 
     def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
         first = step * stage.batch
-        samples = [sample(first + i, seed=stage.seed, questions=0, korean=0.0, mixture=self.mixture) for i in range(stage.batch)]
+        samples = [
+            sample(first + i, seed=stage.seed, questions=0, korean=0.0, mixture=self.mixture)
+            for i in range(stage.batch)
+        ]
         truth = stack([cells_of(s.picture, self.names) for s in samples])
         return dense_loss(self.heads(features(self.vision, to_pixels([s.picture.pixels for s in samples]))), truth)
 

@@ -54,7 +54,9 @@ def learning_rate(step: int, stage: Stage) -> float:
     return stage.lr * min(1.0, (step + 1) / max(1, stage.warmup), max(0.0, (stage.steps - step) / falling))
 
 
-def train(task: Task, stage: Stage, folder: str | Path, *, say: Callable[[str], None] = print, minutes: float = math.inf) -> int:
+def train(
+    task: Task, stage: Stage, folder: str | Path, *, say: Callable[[str], None] = print, minutes: float = math.inf
+) -> int:
     """Train until ``stage.steps`` or until the minutes are over; resume from the folder's checkpoint if there is one.
 
     Returns:
@@ -80,18 +82,28 @@ def train(task: Task, stage: Stage, folder: str | Path, *, say: Callable[[str], 
         if torch.isfinite(norm):
             optimiser.step()
         step += 1
-        line = {"step": step, "loss": loss.item(), "grad": norm.item(), "seconds": round(time.perf_counter() - start, 4), **parts}
+        line = {
+            "step": step,
+            "loss": loss.item(),
+            "grad": norm.item(),
+            "seconds": round(time.perf_counter() - start, 4),
+            **parts,
+        }
         with log.open("a") as f:
             f.write(json.dumps(line) + "\n")
         if step % 25 == 0:
-            say(f"{stage.name} {step}/{stage.steps} " + " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step"))
+            say(
+                f"{stage.name} {step}/{stage.steps} " + " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
+            )
         if step % stage.save_every == 0:
             checkpoint(folder, modules, optimiser, step, stage)
     checkpoint(folder, modules, optimiser, step, stage)
     return step
 
 
-def checkpoint(folder: Path, modules: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer, step: int, stage: Stage) -> None:
+def checkpoint(
+    folder: Path, modules: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer, step: int, stage: Stage
+) -> None:
     """Write ``last.pt`` atomically: a kill at any moment leaves the old one or the new one, whole."""
     state = {
         "step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "optimiser": optimiser.state_dict(),

@@ -81,7 +81,10 @@ def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[l
     """Per sample, (given, learnt) ids of each question, as `nunbit.models.chat` renders them after a picture."""
     assistant, eos = tokenizer.convert_tokens_to_ids(ASSISTANT), tokenizer.convert_tokens_to_ids(EOS)
     return [
-        [(encode_text(q.question, tokenizer) + [assistant], encode_text(q.answer, tokenizer) + [eos]) for q in s.questions]
+        [
+            (encode_text(q.question, tokenizer) + [assistant], encode_text(q.answer, tokenizer) + [eos])
+            for q in s.questions
+        ]
         for s in samples
     ]
 
@@ -100,7 +103,9 @@ def answer_loss(model: Any, embeds: torch.Tensor, packed: Pack) -> tuple[torch.T
 class WordsTask:
     """The LM and its perfect eyes. Not every cell is shown (`_shown`): shorter sequences, same positions."""
 
-    def __init__(self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 12) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 12
+    ) -> None:
         self.model, self.tokenizer, self.names = model, tokenizer, names
         self.mixture, self.questions = mixture, questions
         self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
@@ -111,7 +116,10 @@ class WordsTask:
 
     def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
         first = step * stage.batch
-        samples = [sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture) for i in range(stage.batch)]
+        samples = [
+            sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture)
+            for i in range(stage.batch)
+        ]
         cells = [cells_of(s.picture, self.names) for s in samples]
         rng = np.random.default_rng((stage.seed, step))
         shown = [_shown(c, rng) for c in cells]
@@ -140,7 +148,9 @@ class TogetherTask:
     """Encoder, connector and LM on pixels. ``imitate`` pulls the connector's tokens towards the perfect eyes' while it is above zero,
     ``dense`` keeps the encoder's read-outs alive."""
 
-    def __init__(self, words: WordsTask, heads: nn.Module, *, imitate: float, dense: float, lm: bool = True, encoder: bool = True) -> None:
+    def __init__(
+        self, words: WordsTask, heads: nn.Module, *, imitate: float, dense: float, lm: bool = True, encoder: bool = True
+    ) -> None:
         self.words, self.heads = words, heads
         self.imitate, self.dense, self.lm = imitate, dense, lm
         words.model.model.vision_tower.requires_grad_(encoder)
@@ -152,7 +162,9 @@ class TogetherTask:
 
     def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
         w, first = self.words, step * stage.batch
-        samples = [sample(first + i, seed=stage.seed, questions=w.questions, mixture=w.mixture) for i in range(stage.batch)]
+        samples = [
+            sample(first + i, seed=stage.seed, questions=w.questions, mixture=w.mixture) for i in range(stage.batch)
+        ]
         truth = stack([cells_of(s.picture, w.names) for s in samples])
         with torch.set_grad_enabled(next(w.model.model.vision_tower.parameters()).requires_grad):
             seen = features(w.model.model.vision_tower, to_pixels([s.picture.pixels for s in samples]))

@@ -25,7 +25,12 @@ def rect(pixels: np.ndarray, box: Sequence[float], colour: RGB) -> None:
 
 def frame(pixels: np.ndarray, box: Sequence[float], colour: RGB, width: int = 1) -> None:
     x1, y1, x2, y2 = (round(v) for v in box)
-    for part in ((x1, y1, x2, y1 + width), (x1, y2 - width, x2, y2), (x1, y1, x1 + width, y2), (x2 - width, y1, x2, y2)):
+    for part in (
+        (x1, y1, x2, y1 + width),
+        (x1, y2 - width, x2, y2),
+        (x1, y1, x1 + width, y2),
+        (x2 - width, y1, x2, y2),
+    ):
         rect(pixels, part, colour)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nunbit.scene import Scene, SceneObject, TextLine
@@ -16,8 +14,18 @@ from nunbit.world.wording import colour_word, yes_no
 KINDS = {"bar": ("bar chart", "막대 차트"), "line": ("line chart", "선 차트"), "pie": ("pie chart", "원 차트")}
 INK = (40, 40, 46)
 _HUES = tuple(c for c in COLOURS if c not in ("white", "black", "gray"))
-_LABELS_EN = (["A", "B", "C", "D", "E"], ["Mon", "Tue", "Wed", "Thu", "Fri"], ["Jan", "Feb", "Mar", "Apr", "May"], ["Kim", "Lee", "Tom", "Ann", "Max"])
-_LABELS_KO = (["월", "화", "수", "목", "금"], ["1월", "2월", "3월", "4월", "5월"], lexicon.CITIES_KO[:5], ["사과", "포도", "수박", "딸기", "배"])
+_LABELS_EN = (
+    ["A", "B", "C", "D", "E"],
+    ["Mon", "Tue", "Wed", "Thu", "Fri"],
+    ["Jan", "Feb", "Mar", "Apr", "May"],
+    ["Kim", "Lee", "Tom", "Ann", "Max"],
+)
+_LABELS_KO = (
+    ["월", "화", "수", "목", "금"],
+    ["1월", "2월", "3월", "4월", "5월"],
+    lexicon.CITIES_KO[:5],
+    ["사과", "포도", "수박", "딸기", "배"],
+)
 _TITLES_EN, _TITLES_KO = ["Sales", "Rain", "Visits", "Votes", "Scores"], ["판매량", "강수량", "방문자", "투표", "점수"]
 
 
@@ -34,10 +42,16 @@ class _Sheet:
 
     def write(self, x: float, y: float, text: str, align: float = 0.0) -> None:
         font = font_for(text, self.latin, self.hangul)
-        new = paint(self.pixels, x - align * width(text, font, self.size), y, text, font=font, size_px=self.size, colour=INK)
+        new = paint(
+            self.pixels, x - align * width(text, font, self.size), y, text, font=font, size_px=self.size, colour=INK
+        )
         self.glyphs += new
         b = np.array([g.box for g in new])
-        self.lines.append(TextLine.from_box(text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))))
+        self.lines.append(
+            TextLine.from_box(
+                text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
+            )
+        )
 
     def mark(self, name: str, box: tuple[float, float, float, float], colour: str, label: str, value: int) -> None:
         self.objects.append(SceneObject(name, box, attributes={"colour": colour, "label": label, "value": str(value)}))
@@ -62,8 +76,15 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
         if kind == "bar" and rng.random() < 0.5:
             hues = [hues[0]] * len(labels)
         (_bars if kind == "bar" else _line)(sheet, labels, values, hues, printed)
-    meta = {"chart": {"type": kind, "title": title, "labels": labels, "values": values, "colours": hues, "printed": printed}}
-    return Picture(sheet.pixels, Scene(SIZE_PX, SIZE_PX, objects=sheet.objects, text_lines=sheet.lines, meta=meta), "charts", sheet.glyphs)
+    meta = {
+        "chart": {"type": kind, "title": title, "labels": labels, "values": values, "colours": hues, "printed": printed}
+    }
+    return Picture(
+        sheet.pixels,
+        Scene(SIZE_PX, SIZE_PX, objects=sheet.objects, text_lines=sheet.lines, meta=meta),
+        "charts",
+        sheet.glyphs,
+    )
 
 
 def _axes(sheet: _Sheet, printed: bool) -> tuple[float, float, float]:
@@ -149,20 +170,53 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
         for k in (i, j):
             say("lookup", f"What is the value of {labels[k]}?", f"{labels[k]}의 값은 얼마인가요?", str(values[k]))
     if chart["type"] == "pie" or len(set(chart["colours"])) > 1 and chart["type"] == "bar":
-        say("attribute", f"What color is the {part_en} of {labels[i]}?", f"{labels[i]} {part_ko}: 무슨 색인가요?", colour_word(chart["colours"][i], language))
+        say(
+            "attribute",
+            f"What color is the {part_en} of {labels[i]}?",
+            f"{labels[i]} {part_ko}: 무슨 색인가요?",
+            colour_word(chart["colours"][i], language),
+        )
     if abs(values[i] - values[j]) >= 4:
-        say("compare", f"Which is higher, {labels[i]} or {labels[j]}?", f"{labels[i]}, {labels[j]} 중 어느 것이 더 높은가요?", labels[i] if values[i] > values[j] else labels[j])
-    say("compare", "Which is the highest?" if chart["type"] != "pie" else "Which is the largest?", "가장 큰 것은 무엇인가요?", labels[int(np.argmax(values))])
-    say("compare", "Which is the lowest?" if chart["type"] != "pie" else "Which is the smallest?", "가장 작은 것은 무엇인가요?", labels[int(np.argmin(values))])
+        say(
+            "compare",
+            f"Which is higher, {labels[i]} or {labels[j]}?",
+            f"{labels[i]}, {labels[j]} 중 어느 것이 더 높은가요?",
+            labels[i] if values[i] > values[j] else labels[j],
+        )
+    say(
+        "compare",
+        "Which is the highest?" if chart["type"] != "pie" else "Which is the largest?",
+        "가장 큰 것은 무엇인가요?",
+        labels[int(np.argmax(values))],
+    )
+    say(
+        "compare",
+        "Which is the lowest?" if chart["type"] != "pie" else "Which is the smallest?",
+        "가장 작은 것은 무엇인가요?",
+        labels[int(np.argmin(values))],
+    )
     say("count", f"How many {part_en}s are there?", f"{part_ko}: 모두 몇 개 있나요?", str(len(labels)))
-    asked = pick(rng, labels) if rng.random() < 0.5 else pick(rng, pick(rng, _LABELS_KO if any("가" <= c for c in labels[0]) else _LABELS_EN))
-    say("exists", f"Is there a {part_en} named {asked}?", f"{asked} {part_ko}: 있나요?", yes_no(asked in labels, language))
+    asked = (
+        pick(rng, labels)
+        if rng.random() < 0.5
+        else pick(rng, pick(rng, _LABELS_KO if any(c >= "가" for c in labels[0]) else _LABELS_EN))
+    )
+    say(
+        "exists",
+        f"Is there a {part_en} named {asked}?",
+        f"{asked} {part_ko}: 있나요?",
+        yes_no(asked in labels, language),
+    )
     if len(labels) <= 4:
-        say("order", "List the labels from highest to lowest.", "큰 것부터 차례로 말해 주세요.", ", ".join(labels[k] for k in np.argsort(values)[::-1]))
+        say(
+            "order",
+            "List the labels from highest to lowest.",
+            "큰 것부터 차례로 말해 주세요.",
+            ", ".join(labels[k] for k in np.argsort(values)[::-1]),
+        )
     if chart["title"]:
         say("read", "What is the title?", "제목은 무엇인가요?", chart["title"])
     return out
-
 
 
 DOMAINS.register("charts")(Domain(draw, ask))

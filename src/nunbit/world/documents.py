@@ -20,7 +20,10 @@ class _Page:
     def __init__(self, rng: np.random.Generator, hangul: bool) -> None:
         self.pixels = np.empty((SIZE_PX, SIZE_PX, 3), np.uint8)
         self.pixels[:] = rng.integers(232, 256, 3)
-        self.latin, self.hangul = pick(rng, ("sans", "serif", "mono", "sans-bold")), pick(rng, ("gothic", "gothic-bold", "round"))
+        self.latin, self.hangul = (
+            pick(rng, ("sans", "serif", "mono", "sans-bold")),
+            pick(rng, ("gothic", "gothic-bold", "round")),
+        )
         self.size = int(rng.integers(14, 17)) if hangul else int(rng.integers(12, 15))
         self.ink = tuple(int(v) for v in rng.integers(0, 70, 3))
         self.glyphs: list[Glyph] = []
@@ -32,10 +35,16 @@ class _Page:
         new = paint(self.pixels, x, y, text, font=font, size_px=self.size, colour=self.ink)  # type: ignore[arg-type]
         self.glyphs += new
         b = np.array([g.box for g in new])
-        self.lines.append(TextLine.from_box(text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))))
+        self.lines.append(
+            TextLine.from_box(
+                text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
+            )
+        )
 
     def picture(self, meta: dict[str, Any]) -> Picture:
-        return Picture(self.pixels, Scene(SIZE_PX, SIZE_PX, text_lines=self.lines, meta={"doc": meta}), "documents", self.glyphs)
+        return Picture(
+            self.pixels, Scene(SIZE_PX, SIZE_PX, text_lines=self.lines, meta={"doc": meta}), "documents", self.glyphs
+        )
 
 
 def _choose(rng: np.random.Generator, items: list[str], n: int) -> list[str]:
@@ -51,8 +60,17 @@ def money(amount: int, hangul: bool) -> str:
 
 
 def _receipt(rng: np.random.Generator, hangul: bool) -> Picture:
-    page, x0, x1, y = _Page(rng, hangul), int(rng.integers(6, 20)), int(rng.integers(165, 186)), int(rng.integers(4, 18))
-    shop = lexicon.random_hangul(rng) + pick(rng, ("마트", "상회", "카페")) if hangul else pick(rng, lexicon.ENGLISH).capitalize() + pick(rng, (" Mart", " Cafe", " Shop"))
+    page, x0, x1, y = (
+        _Page(rng, hangul),
+        int(rng.integers(6, 20)),
+        int(rng.integers(165, 186)),
+        int(rng.integers(4, 18)),
+    )
+    shop = (
+        lexicon.random_hangul(rng) + pick(rng, ("마트", "상회", "카페"))
+        if hangul
+        else pick(rng, lexicon.ENGLISH).capitalize() + pick(rng, (" Mart", " Cafe", " Shop"))
+    )
     goods = _choose(rng, lexicon.GOODS_KO if hangul else lexicon.GOODS_EN, int(rng.integers(2, 6)))
     # Two prices are never equal, so that "the cheapest" has one answer.
     prices = [int(p) * (100 if hangul else 5) for p in rng.permutation(np.arange(5, 100))[: len(goods)]]
@@ -65,7 +83,15 @@ def _receipt(rng: np.random.Generator, hangul: bool) -> Picture:
     rect(page.pixels, (x0, bottom, x1, bottom + 1), (120, 120, 120))
     page.write(x0, bottom + 3, "합계" if hangul else "Total")
     page.write(x1, bottom + 3, money(sum(prices), hangul), right=True)
-    return page.picture({"type": "receipt", "shop": shop, "rows": [[n, p] for n, p in zip(goods, prices, strict=True)], "total": sum(prices), "hangul": hangul})
+    return page.picture(
+        {
+            "type": "receipt",
+            "shop": shop,
+            "rows": [[n, p] for n, p in zip(goods, prices, strict=True)],
+            "total": sum(prices),
+            "hangul": hangul,
+        }
+    )
 
 
 def _table(rng: np.random.Generator, hangul: bool) -> Picture:
@@ -95,7 +121,9 @@ def _form(rng: np.random.Generator, hangul: bool) -> Picture:
     fields = {
         "이름" if hangul else "Name": pick(rng, lexicon.PEOPLE_KO if hangul else lexicon.PEOPLE_EN),
         "도시" if hangul else "City": pick(rng, lexicon.CITIES_KO if hangul else lexicon.CITIES_EN),
-        "날짜" if hangul else "Date": f"{int(rng.integers(2015, 2030))}-{int(rng.integers(1, 13)):02d}-{int(rng.integers(1, 29)):02d}",
+        "날짜"
+        if hangul
+        else "Date": f"{int(rng.integers(2015, 2030))}-{int(rng.integers(1, 13)):02d}-{int(rng.integers(1, 29)):02d}",
         "전화" if hangul else "Phone": f"010-{int(rng.integers(1000, 10000))}",
         "코드" if hangul else "Code": lexicon.random_latin(rng).upper(),
     }
@@ -145,11 +173,25 @@ def _ask_table(doc: dict[str, Any], rng: np.random.Generator, say: Any, language
         say("lookup", f"What is the {h} of {p}?", f"{p}의 {h}: 얼마인가요?", str(doc["rows"][p][h]))
     h = pick(rng, doc["heads"])
     a, b = (people[int(i)] for i in rng.permutation(len(people))[:2])
-    say("compare", f"Who has the larger {h}, {a} or {b}?", f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?", a if doc["rows"][a][h] > doc["rows"][b][h] else b)
+    say(
+        "compare",
+        f"Who has the larger {h}, {a} or {b}?",
+        f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?",
+        a if doc["rows"][a][h] > doc["rows"][b][h] else b,
+    )
     say("count", "How many people are in the table?", "표에 몇 명이 있나요?", str(len(people)))
-    name = pick(rng, people) if rng.random() < 0.5 else pick(rng, lexicon.PEOPLE_KO if doc["hangul"] else lexicon.PEOPLE_EN)
+    name = (
+        pick(rng, people)
+        if rng.random() < 0.5
+        else pick(rng, lexicon.PEOPLE_KO if doc["hangul"] else lexicon.PEOPLE_EN)
+    )
     say("exists", f"Is {name} in the table?", f"표에 {name} 이름이 있나요?", yes_no(name in people, language))
-    say("order", f"Who has the highest {h}?", f"{h} 값이 가장 큰 사람은 누구인가요?", max(people, key=lambda p: doc["rows"][p][h]))
+    say(
+        "order",
+        f"Who has the highest {h}?",
+        f"{h} 값이 가장 큰 사람은 누구인가요?",
+        max(people, key=lambda p: doc["rows"][p][h]),
+    )
 
 
 def _ask_form(doc: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
@@ -158,7 +200,12 @@ def _ask_form(doc: dict[str, Any], rng: np.random.Generator, say: Any, language:
     say("count", "How many fields does the form have?", "양식에 칸이 몇 개 있나요?", str(len(doc["rows"])))
     labels = ["이름", "도시", "날짜", "전화", "코드"] if doc["hangul"] else ["Name", "City", "Date", "Phone", "Code"]
     label = pick(rng, labels)
-    say("exists", f"Does the form have a {label} field?", f"양식에 {label} 칸이 있나요?", yes_no(label in doc["rows"], language))
+    say(
+        "exists",
+        f"Does the form have a {label} field?",
+        f"양식에 {label} 칸이 있나요?",
+        yes_no(label in doc["rows"], language),
+    )
 
 
 DOMAINS.register("documents")(Domain(draw, ask))

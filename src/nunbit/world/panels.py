@@ -58,7 +58,13 @@ def _egg(p: np.ndarray, cx: float, cy: float, step: int) -> None:
         disc(p, cx, cy + 2, 18, (246, 232, 208))
         if step == 1:
             for x in range(-3, 3):
-                line(p, (cx + 6 * x, cy + (4 if x % 2 else -2)), (cx + 6 * x + 6, cy + (-2 if x % 2 else 4)), (90, 70, 50), 2)
+                line(
+                    p,
+                    (cx + 6 * x, cy + (4 if x % 2 else -2)),
+                    (cx + 6 * x + 6, cy + (-2 if x % 2 else 4)),
+                    (90, 70, 50),
+                    2,
+                )
         return
     colour, r = ((250, 215, 60), 13) if step == 2 else ((250, 248, 240), 19)
     disc(p, cx, cy + 6, r, colour)
@@ -129,7 +135,13 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
         glyphs += new
         scene.text_lines.append(TextLine.from_box(letter, new[0].box))
         cx, cy = x + w / 2, y + h / 2
-        scene.objects.append(SceneObject(f"{script} step {step + 1}", (cx - 30, cy - 24, cx + 30, cy + 24), attributes={"letter": letter, "step": str(step + 1)}))
+        scene.objects.append(
+            SceneObject(
+                f"{script} step {step + 1}",
+                (cx - 30, cy - 24, cx + 30, cy + 24),
+                attributes={"letter": letter, "step": str(step + 1)},
+            )
+        )
     order = ["ABCDE"[shown.index(s)] for s in chosen]
     scene.meta["panels"] = {"script": script, "order": order, "steps": shown}
     return Picture(pixels, scene, "panels", glyphs)
@@ -147,10 +159,20 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
     say("lookup", "Which panel shows the first step?", "첫 단계는 어느 칸인가요?", order[0])
     say("lookup", "Which panel shows the last step?", "마지막 단계는 어느 칸인가요?", order[-1])
     say("count", "How many panels are there?", "칸은 모두 몇 개인가요?", str(len(order)))
-    say("describe", "What is this story about?", "무엇에 관한 이야기인가요?", SCRIPTS[facts["script"]][0] if ko else facts["script"])
+    say(
+        "describe",
+        "What is this story about?",
+        "무엇에 관한 이야기인가요?",
+        SCRIPTS[facts["script"]][0] if ko else facts["script"],
+    )
     i, j = (int(k) for k in rng.permutation(len(order))[:2])
     a, b = "ABCDE"[i], "ABCDE"[j]
-    say("compare", f"Which comes first, {a} or {b}?", f"{a}, {b} 중 무엇이 먼저인가요?", a if order.index(a) < order.index(b) else b)
+    say(
+        "compare",
+        f"Which comes first, {a} or {b}?",
+        f"{a}, {b} 중 무엇이 먼저인가요?",
+        a if order.index(a) < order.index(b) else b,
+    )
     letter = pick(rng, "ABCDEF")
     say("exists", f"Is there a panel {letter}?", f"{letter} 칸이 있나요?", yes_no(letter in order, language))
     return out

@@ -30,10 +30,16 @@ def _paper(rng: np.random.Generator) -> np.ndarray:
 
 def _put(pixels: np.ndarray, cx: float, cy: float, text: str, font: str, size: int, glyphs: list[Glyph], lines: list[TextLine],
          colour: tuple[int, int, int] = INK) -> None:  # fmt: skip
-    new = paint(pixels, cx - width(text, font, size) / 2, cy - size * 0.62, text, font=font, size_px=size, colour=colour)
+    new = paint(
+        pixels, cx - width(text, font, size) / 2, cy - size * 0.62, text, font=font, size_px=size, colour=colour
+    )
     b = np.array([g.box for g in new])
     glyphs += new
-    lines.append(TextLine.from_box(text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))))
+    lines.append(
+        TextLine.from_box(
+            text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
+        )
+    )
 
 
 def solved_board(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -67,7 +73,13 @@ def _sudoku(rng: np.random.Generator) -> Picture:
             if board[r, c]:
                 _put(pixels, x0 + (c + 0.5) * cell, y0 + (r + 0.5) * cell, str(board[r, c]), font, size, glyphs, lines)
     box = (float(x0), float(y0), float(x0 + n * cell), float(y0 + n * cell))
-    scene = Scene(SIZE_PX, SIZE_PX, objects=[SceneObject("board", box)], text_lines=lines, meta={"puzzle": {"type": "sudoku", "board": board.tolist()}})
+    scene = Scene(
+        SIZE_PX,
+        SIZE_PX,
+        objects=[SceneObject("board", box)],
+        text_lines=lines,
+        meta={"puzzle": {"type": "sudoku", "board": board.tolist()}},
+    )
     return Picture(pixels, scene, "puzzles", glyphs)
 
 
@@ -92,7 +104,9 @@ def _sequence(rng: np.random.Generator) -> Picture:
             box = _small_shape(pixels, slot * (i + 0.5), y, shape, hue)
             objects.append(SceneObject(shape, box, attributes={"colour": hue}))
     _put(pixels, slot * (n + 0.5), y, "?", "sans-bold", 20, glyphs, lines)
-    scene = Scene(SIZE_PX, SIZE_PX, objects=objects, text_lines=lines, meta={"puzzle": {"type": "sequence", "terms": terms}})
+    scene = Scene(
+        SIZE_PX, SIZE_PX, objects=objects, text_lines=lines, meta={"puzzle": {"type": "sequence", "terms": terms}}
+    )
     return Picture(pixels, scene, "puzzles", glyphs)
 
 
@@ -101,7 +115,11 @@ def _small_shape(pixels: np.ndarray, x: float, y: float, shape: str, hue: str) -
     if shape == "circle":
         disc(pixels, x, y, r, colour)
     else:
-        points = [(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)] if shape == "square" else [(x, y - r), (x + r, y + r), (x - r, y + r)]
+        points = (
+            [(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)]
+            if shape == "square"
+            else [(x, y - r), (x + r, y + r), (x - r, y + r)]
+        )
         polygon(pixels, points, colour)
     return (x - r, y - r, x + r, y + r)
 
@@ -129,7 +147,13 @@ def _clock(rng: np.random.Generator) -> Picture:
         tip = (cx + radius * length * np.sin(2 * np.pi * turn), cy - radius * length * np.cos(2 * np.pi * turn))
         line(pixels, (cx, cy), tip, INK if name == "minute hand" else (190, 30, 30), thick)
         objects.append(SceneObject(name, (float(tip[0]) - 8, float(tip[1]) - 8, float(tip[0]) + 8, float(tip[1]) + 8)))
-    scene = Scene(SIZE_PX, SIZE_PX, objects=objects, text_lines=lines, meta={"puzzle": {"type": "clock", "hour": hour, "minute": minute}})
+    scene = Scene(
+        SIZE_PX,
+        SIZE_PX,
+        objects=objects,
+        text_lines=lines,
+        meta={"puzzle": {"type": "clock", "hour": hour, "minute": minute}},
+    )
     return Picture(pixels, scene, "puzzles", glyphs)
 
 
@@ -153,12 +177,27 @@ def _ask_sudoku(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, lang
     for _ in range(3):
         r, c = int(rng.integers(n)), int(rng.integers(n))
         empty = "empty" if language == "en" else "빈칸"
-        say("lookup", f"What is in row {r + 1}, column {c + 1}?", f"{r + 1}행 {c + 1}열에는 무엇이 있나요?", str(board[r, c]) if board[r, c] else empty)
+        say(
+            "lookup",
+            f"What is in row {r + 1}, column {c + 1}?",
+            f"{r + 1}행 {c + 1}열에는 무엇이 있나요?",
+            str(board[r, c]) if board[r, c] else empty,
+        )
     if n == 4:
         r = int(rng.integers(n))
-        say("count", f"How many empty cells are in row {r + 1}?", f"{r + 1}행에는 빈칸이 몇 개 있나요?", str(int((board[r] == 0).sum())))
+        say(
+            "count",
+            f"How many empty cells are in row {r + 1}?",
+            f"{r + 1}행에는 빈칸이 몇 개 있나요?",
+            str(int((board[r] == 0).sum())),
+        )
         for r in np.flatnonzero((board == 0).sum(1) == 1)[:1]:
-            say("order", f"Which number is missing in row {r + 1}?", f"{r + 1}행에 없는 수는 무엇인가요?", str(({1, 2, 3, 4} - set(board[r].tolist())).pop()))
+            say(
+                "order",
+                f"Which number is missing in row {r + 1}?",
+                f"{r + 1}행에 없는 수는 무엇인가요?",
+                str(({1, 2, 3, 4} - set(board[r].tolist())).pop()),
+            )
 
 
 def _ask_sequence(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
@@ -171,7 +210,12 @@ def _ask_sequence(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, la
     name = last[0] if language == "en" else SEQUENCE_SHAPES[last[0]]
     say("order", "What comes next?", "다음에 올 것은 무엇인가요?", f"{colour_word(last[1], language)} {name}")
     i = int(rng.integers(len(shown)))
-    say("attribute", f"What color is item {i + 1}?", f"{i + 1}번째 것은 무슨 색인가요?", colour_word(shown[i][1], language))
+    say(
+        "attribute",
+        f"What color is item {i + 1}?",
+        f"{i + 1}번째 것은 무슨 색인가요?",
+        colour_word(shown[i][1], language),
+    )
 
 
 def _ask_clock(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:

@@ -29,7 +29,9 @@ def width(text: str, font: str = "sans", size_px: int = 14) -> int:
     return round(sum(_glyph(font, size_px, c)[3] for c in text))
 
 
-def paint(pixels: np.ndarray, x: float, y: float, text: str, *, font: str = "sans", size_px: int = 14, colour: RGB = (0, 0, 0)) -> list[Glyph]:
+def paint(
+    pixels: np.ndarray, x: float, y: float, text: str, *, font: str = "sans", size_px: int = 14, colour: RGB = (0, 0, 0)
+) -> list[Glyph]:
     """Draw one line with its top left at (x, y); what lies outside the canvas is cut. Returns a Glyph a visible character."""
     out, ink = [], np.asarray(colour, np.float32)
     for char in text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def artwork_names() -> tuple[str, ...]:
     return tuple(n for n in names() if n not in SHAPES)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _atlas(style: str):
     from PIL import Image
 
@@ -54,7 +54,9 @@ def _tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray,
     tile = _atlas(style).crop((x, y, x + TILE_PX, y + TILE_PX))
     tile = tile.crop(tile.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox())
     scale = size_px / max(tile.size)
-    tile = tile.resize((max(6, round(tile.width * scale)), max(6, round(tile.height * scale))), Image.Resampling.LANCZOS)
+    tile = tile.resize(
+        (max(6, round(tile.width * scale)), max(6, round(tile.height * scale))), Image.Resampling.LANCZOS
+    )
     rgba = np.asarray(tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else tile, np.float32)
     return rgba[..., :3].astype(np.float16).astype(np.float32), rgba[..., 3:] / 255.0
 
@@ -69,9 +71,28 @@ def _shape(name: str, size_px: int) -> np.ndarray:
         "triangle": [(0, -1), (1, 1), (-1, 1)],
         "diamond": [(0, -1), (0.75, 0), (0, 1), (-0.75, 0)],
         "hexagon": [(np.sin(a), -np.cos(a)) for a in turn[::10]],
-        "star": [((1 if i % 2 == 0 else 0.42) * np.sin(i * np.pi / 5), -(1 if i % 2 == 0 else 0.42) * np.cos(i * np.pi / 5)) for i in range(10)],
-        "cross": [(-0.33, -1), (0.33, -1), (0.33, -0.33), (1, -0.33), (1, 0.33), (0.33, 0.33), (0.33, 1), (-0.33, 1), (-0.33, 0.33), (-1, 0.33), (-1, -0.33), (-0.33, -0.33)],
-        "heart": [(np.sin(a) ** 3, -(13 * np.cos(a) - 5 * np.cos(2 * a) - 2 * np.cos(3 * a) - np.cos(4 * a)) / 16) for a in turn],
+        "star": [
+            ((1 if i % 2 == 0 else 0.42) * np.sin(i * np.pi / 5), -(1 if i % 2 == 0 else 0.42) * np.cos(i * np.pi / 5))
+            for i in range(10)
+        ],
+        "cross": [
+            (-0.33, -1),
+            (0.33, -1),
+            (0.33, -0.33),
+            (1, -0.33),
+            (1, 0.33),
+            (0.33, 0.33),
+            (0.33, 1),
+            (-0.33, 1),
+            (-0.33, 0.33),
+            (-1, 0.33),
+            (-1, -0.33),
+            (-0.33, -0.33),
+        ],
+        "heart": [
+            (np.sin(a) ** 3, -(13 * np.cos(a) - 5 * np.cos(2 * a) - 2 * np.cos(3 * a) - np.cos(4 * a)) / 16)
+            for a in turn
+        ],
     }
     half = size_px / 2
     return polygon_mask([(half + half * x, half + half * y) for x, y in unit[name]])[2][..., None]
@@ -194,7 +215,15 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
         if all(b.box[0] + b.box[2] - a.box[0] - a.box[2] > 16 for a, b in zip(ordered, ordered[1:], strict=False)):
             out.append(say(rng, "order", ["List the things from left to right."], ["왼쪽부터 차례로 말해 주세요."],
                            ", ".join(o.name for o in ordered), ", ".join(names()[o.name][1] for o in ordered)))  # fmt: skip
-    out.append(say(rng, "describe", ["What is in the picture?", "Describe the picture."], ["그림에 무엇이 있나요?", "그림을 설명해 주세요."], *(_described(scene, lang) for lang in ("en", "ko"))))
+    out.append(
+        say(
+            rng,
+            "describe",
+            ["What is in the picture?", "Describe the picture."],
+            ["그림에 무엇이 있나요?", "그림을 설명해 주세요."],
+            *(_described(scene, lang) for lang in ("en", "ko")),
+        )
+    )
     return out
 
 
@@ -207,7 +236,9 @@ class _Say:
     def name(self, name: str) -> str:
         return names()[name][1] if self.language == "ko" else name
 
-    def __call__(self, rng: np.random.Generator, kind: str, en: list[str], ko: list[str], answer_en: str, answer_ko: str) -> QA:
+    def __call__(
+        self, rng: np.random.Generator, kind: str, en: list[str], ko: list[str], answer_en: str, answer_ko: str
+    ) -> QA:
         korean = self.language == "ko"
         return QA(pick(rng, ko if korean else en), answer_ko if korean else answer_en, kind, self.language)
 
@@ -226,7 +257,15 @@ def _exists(scene: Scene, counts: Counter[str], rng: np.random.Generator, say: _
         o = pick(rng, shapes)
         hue = o.attributes["colour"] if rng.random() < 0.5 else pick(rng, tuple(COLOURS))
         truth = any(s.name == o.name and s.attributes.get("colour") == hue for s in scene.objects)
-        out.append(say.yes_no(rng, "exists", [f"Is there {article(hue)} {o.name}?"], [f"{colour_word(hue, 'ko')} {josa(say.name(o.name), '이/가')} 있나요?"], truth))
+        out.append(
+            say.yes_no(
+                rng,
+                "exists",
+                [f"Is there {article(hue)} {o.name}?"],
+                [f"{colour_word(hue, 'ko')} {josa(say.name(o.name), '이/가')} 있나요?"],
+                truth,
+            )
+        )
     return out
 
 
@@ -239,7 +278,9 @@ def _counts(counts: Counter[str], rng: np.random.Generator, say: _Say) -> list[Q
         out.append(say(rng, "count", [f"How many {names()[name][0]} are there?"], [f"{josa(say.name(name), '이/가')} 몇 개 있나요?", f"{josa(say.name(name), '은/는')} 모두 몇 개인가요?"],
                        str(counts[name]), str(counts[name])))  # fmt: skip
     total = sum(counts.values())
-    out.append(say(rng, "count", ["How many things are there in all?"], ["물건은 모두 몇 개 있나요?"], str(total), str(total)))
+    out.append(
+        say(rng, "count", ["How many things are there in all?"], ["물건은 모두 몇 개 있나요?"], str(total), str(total))
+    )
     return out
 
 
@@ -259,13 +300,33 @@ def _pairs(scene: Scene, alone: list[SceneObject], rng: np.random.Generator, say
         side = rng.random() < 0.5
         out.append(say.yes_no(rng, "relation", [f"Is the {a.name} {'above' if side else 'below'} the {b.name}?"],
                               [f"{josa(an, '이/가')} {bn}보다 {'위' if side else '아래'}에 있나요?"], (dy > 0) == side))  # fmt: skip
-    left = [scene.objects[r.subject] for r in scene.relations if r.predicate == "left of" and scene.objects[r.object] is a]
+    left = [
+        scene.objects[r.subject] for r in scene.relations if r.predicate == "left of" and scene.objects[r.object] is a
+    ]
     if len(left) == 1:
-        out.append(say(rng, "relation", [f"What is to the left of the {a.name}?"], [f"{an}의 왼쪽에는 무엇이 있나요?"], left[0].name, names()[left[0].name][1]))
+        out.append(
+            say(
+                rng,
+                "relation",
+                [f"What is to the left of the {a.name}?"],
+                [f"{an}의 왼쪽에는 무엇이 있나요?"],
+                left[0].name,
+                names()[left[0].name][1],
+            )
+        )
     areas = [(o.box[2] - o.box[0]) * (o.box[3] - o.box[1]) for o in (a, b)]
     if max(areas) > 1.6 * min(areas):
         larger = a if areas[0] > areas[1] else b
-        out.append(say(rng, "compare", [f"Which is larger, the {a.name} or the {b.name}?"], [f"{josa(an, '과/와')} {bn} 중에 어느 것이 더 큰가요?"], larger.name, names()[larger.name][1]))
+        out.append(
+            say(
+                rng,
+                "compare",
+                [f"Which is larger, the {a.name} or the {b.name}?"],
+                [f"{josa(an, '과/와')} {bn} 중에 어느 것이 더 큰가요?"],
+                larger.name,
+                names()[larger.name][1],
+            )
+        )
     return out
 
 

@@ -22,7 +22,10 @@ def _lines(rng: np.random.Generator) -> list[str]:
         return [lexicon.random_number(rng)]
     if kind < 0.6:
         return [lexicon.word(rng, hangul)]
-    return [" ".join(lexicon.word(rng, hangul) for _ in range(int(rng.integers(1, 3))))[:MAX_ANSWER] for _ in range(int(rng.integers(1, 5)))]
+    return [
+        " ".join(lexicon.word(rng, hangul) for _ in range(int(rng.integers(1, 3))))[:MAX_ANSWER]
+        for _ in range(int(rng.integers(1, 5)))
+    ]
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
@@ -32,7 +35,10 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     fonts = [font_for(line, latin, hangul) for line in lines]
     floor = 16 if any(f in HANGUL_FONTS for f in fonts) else 12
     size = int(rng.integers(floor, 41))
-    while size > floor and (max(width(t, f, size) for t, f in zip(lines, fonts, strict=True)) > SIZE_PX - 12 or len(lines) * line_height(size) > SIZE_PX - 12):
+    while size > floor and (
+        max(width(t, f, size) for t, f in zip(lines, fonts, strict=True)) > SIZE_PX - 12
+        or len(lines) * line_height(size) > SIZE_PX - 12
+    ):
         size -= 1
     dark = [n for n in COLOURS if n not in ("white", "yellow", "orange", "pink", "gray")]
     ink_name = pick(rng, dark)
@@ -67,7 +73,9 @@ def _around(glyphs: list[Glyph]) -> tuple[float, float, float, float]:
     return (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
 
 
-def _turn(rng: np.random.Generator, pixels: np.ndarray, glyphs: list[Glyph], scene: Scene) -> tuple[np.ndarray, list[Glyph]]:
+def _turn(
+    rng: np.random.Generator, pixels: np.ndarray, glyphs: list[Glyph], scene: Scene
+) -> tuple[np.ndarray, list[Glyph]]:
     """Rotate everything about the centre by up to 12 degrees, less where a corner would leave the canvas."""
     from PIL import Image
 
@@ -75,7 +83,9 @@ def _turn(rng: np.random.Generator, pixels: np.ndarray, glyphs: list[Glyph], sce
     corners = np.array([p for t in scene.text_lines for p in t.quad])
     while abs(angle) > 1 and not _inside(_rotated(corners, angle)):
         angle *= 0.6
-    turned = Image.fromarray(pixels).rotate(angle, Image.Resampling.BILINEAR, fillcolor=tuple(int(v) for v in pixels[0, 0]))
+    turned = Image.fromarray(pixels).rotate(
+        angle, Image.Resampling.BILINEAR, fillcolor=tuple(int(v) for v in pixels[0, 0])
+    )
     for t in scene.text_lines:
         t.quad = tuple((float(x), float(y)) for x, y in _rotated(np.array(t.quad), angle))  # type: ignore[assignment]
     out = []
@@ -105,20 +115,40 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
         out.append(QA(pick(rng, korean if ko else en), answer, kind, language))
 
     if len(lines) == 1:
-        say("read", ["What does it say?", "Read the text.", "What is written here?"], ["뭐라고 쓰여 있나요?", "글자를 읽어 주세요."], lines[0])
+        say(
+            "read",
+            ["What does it say?", "Read the text.", "What is written here?"],
+            ["뭐라고 쓰여 있나요?", "글자를 읽어 주세요."],
+            lines[0],
+        )
         say("read", ["Read the sign."], ["표지판을 읽어 주세요."], lines[0])
     for i in rng.permutation(len(lines))[:2] if len(lines) > 1 else ():
         n = int(i) + 1
-        say("read", [f"What is written on line {n}?", f"Read line {n}."], [f"{n}번째 줄에 뭐라고 쓰여 있나요?", f"{n}번째 줄을 읽어 주세요."], lines[int(i)])
+        say(
+            "read",
+            [f"What is written on line {n}?", f"Read line {n}."],
+            [f"{n}번째 줄에 뭐라고 쓰여 있나요?", f"{n}번째 줄을 읽어 주세요."],
+            lines[int(i)],
+        )
     say("count", ["How many lines of text are there?"], ["글은 몇 줄인가요?"], str(len(lines)))
     hue = scene.meta["ink"]
-    say("attribute", ["What color is the text?", "What colour are the letters?"], ["글자는 무슨 색인가요?"], colour_word(hue, language))
+    say(
+        "attribute",
+        ["What color is the text?", "What colour are the letters?"],
+        ["글자는 무슨 색인가요?"],
+        colour_word(hue, language),
+    )
     words = [w for t in lines for w in t.split()]
     shown = pick(rng, words)
     truth = bool(rng.random() < 0.5)
     other = lexicon.word(rng, any("가" <= c <= "힣" for c in shown))
     asked = shown if truth or other in words else other
-    say("exists", [f'Is the word "{asked}" written here?'], [f'"{asked}" 글자가 있나요?'], yes_no(asked in words, language))
+    say(
+        "exists",
+        [f'Is the word "{asked}" written here?'],
+        [f'"{asked}" 글자가 있나요?'],
+        yes_no(asked in words, language),
+    )
     i = int(rng.integers(len(lines)))
     if lines.count(lines[i]) == 1:
         box = box_text(scene.text_lines[i].box)

@@ -144,7 +144,9 @@ class Scene:
             raise UserError(f"a scene of form '{given}'", allowed=FORMAT)
         try:
             return _read(data).validate()
-        except (KeyError, TypeError, IndexError, OverflowError) as e:
+        except UserError:
+            raise
+        except (KeyError, TypeError, IndexError, ValueError, OverflowError) as e:
             raise UserError(f"a scene with a missing or misshapen field ({e})", allowed=f"the form {FORMAT}") from None
 
     def count(self, name: str) -> int:
@@ -175,6 +177,11 @@ def _runs(flat: np.ndarray) -> list[list[int]]:
     return [[int(flat[s]), int(c)] for s, c in zip(starts, counts, strict=True)]
 
 
+def _quad(corners: Sequence[Sequence[float]]) -> tuple[Point, Point, Point, Point]:
+    a, b, c, d = ((float(x), float(y)) for x, y in corners)
+    return a, b, c, d
+
+
 def _read(data: dict[str, Any]) -> Scene:
     width, height = int(data["width"]), int(data["height"])
     runs = data.get("segment_map_runs")
@@ -190,7 +197,7 @@ def _read(data: dict[str, Any]) -> Scene:
         height=height,
         objects=[SceneObject(**{**o, "box": tuple(o["box"])}) for o in data["objects"]],
         relations=[Relation(**r) for r in data["relations"]],
-        text_lines=[TextLine(t["text"], tuple(tuple(p) for p in t["quad"]), t["score"]) for t in data["text_lines"]],
+        text_lines=[TextLine(t["text"], _quad(t["quad"]), t["score"]) for t in data["text_lines"]],
         segments=[Segment(**s) for s in data["segments"]],
         segment_map=segment_map,
         captions=list(data.get("captions", [])),

@@ -88,7 +88,8 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
     for name in stages:
         if name not in STAGES:
             raise unknown_name("stage", name, STAGES)
-        stage = replace(STAGES[name], **({"steps": 2, "batch": 2} if debug else {}), **changes)
+        small: dict[str, Any] = {"steps": 2, "batch": 2} if debug else {}
+        stage = replace(STAGES[name], **(small | changes))
         _train_stage(folder, stage, minutes, say)
     return folder
 

@@ -33,6 +33,6 @@ def text_config(tokenizer: Any) -> Any:
 
     return LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=512, num_hidden_layers=6, num_attention_heads=6,
-        num_key_value_heads=6, max_position_embeddings=1024, rope_theta=10000.0, tie_word_embeddings=True,
+        num_key_value_heads=6, max_position_embeddings=1024, tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip

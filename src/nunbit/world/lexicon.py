@@ -45,7 +45,14 @@ def random_hangul(rng: np.random.Generator) -> str:
 def random_number(rng: np.random.Generator) -> str:
     kind = int(rng.integers(6))
     n = int(rng.integers(1, 10000))
-    return (str(n), f"{n / 100:.2f}", f"${n / 100:.2f}", f"{n % 24}:{n % 60:02d}", f"{n * 100:,}원", f"{n % 1000:03d}-{n:04d}")[kind]
+    return (
+        str(n),
+        f"{n / 100:.2f}",
+        f"${n / 100:.2f}",
+        f"{n % 24}:{n % 60:02d}",
+        f"{n * 100:,}원",
+        f"{n % 1000:03d}-{n:04d}",
+    )[kind]
 
 
 def word(rng: np.random.Generator, hangul: bool) -> str:

@@ -66,12 +66,12 @@ def _egg(p: np.ndarray, cx: float, cy: float, step: int) -> None:
                     2,
                 )
         return
-    colour, r = ((250, 215, 60), 13) if step == 2 else ((250, 248, 240), 19)
+    colour, r = ((250, 215, 60), 13.0) if step == 2 else ((250, 248, 240), 19.0)
     disc(p, cx, cy + 6, r, colour)
     disc(p, cx + r * 0.7, cy - r * 0.6, r * 0.6, colour)
     disc(p, cx + r * 0.8, cy - r * 0.7, 2, (20, 20, 20))
-    x, y = cx + r * 1.2, cy - r * 0.55
-    polygon(p, [(x, y - 3), (x + 8, y), (x, y + 4)], (240, 140, 40))
+    beak, y = cx + r * 1.2, cy - r * 0.55
+    polygon(p, [(beak, y - 3), (beak + 8, y), (beak, y + 4)], (240, 140, 40))
     if step == 3:
         disc(p, cx + r * 0.65, cy - r * 1.2, 5, (210, 40, 40))
 

@@ -59,7 +59,9 @@ def _sudoku(rng: np.random.Generator) -> Picture:
         row = int(rng.integers(n))
         board[row] = solved_board(rng, n)[row]
         board[row, int(rng.integers(n))] = 0
-    pixels, glyphs, lines = _paper(rng), [], []
+    pixels = _paper(rng)
+    glyphs: list[Glyph] = []
+    lines: list[TextLine] = []
     cell = int(rng.integers(30, 43)) if n == 4 else int(rng.integers(18, 21))
     x0, y0 = (int(rng.integers(4, SIZE_PX - n * cell - 3)) for _ in range(2))
     font, k = pick(rng, ("sans", "sans-bold", "serif", "mono")), int(n**0.5)
@@ -131,7 +133,9 @@ def _dial_numbers() -> list[tuple[float, float]]:
 
 def _clock(rng: np.random.Generator) -> Picture:
     hour, minute = int(rng.integers(1, 13)), 5 * int(rng.integers(12))
-    pixels, glyphs, lines = _paper(rng), [], []
+    pixels = _paper(rng)
+    glyphs: list[Glyph] = []
+    lines: list[TextLine] = []
     radius = float(rng.integers(56, 88))
     cx, cy = (float(rng.integers(int(radius) + 4, SIZE_PX - int(radius) - 3)) for _ in range(2))
     disc(pixels, cx, cy, radius, tuple(int(v) for v in rng.integers(0, 150, 3)))  # type: ignore[arg-type]

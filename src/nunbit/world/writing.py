@@ -53,7 +53,7 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     if rng.random() < 0.4:
         edge = np.clip(paper.astype(int) + (-40 if paper.mean() > 128 else 60), 0, 255)
         pixels[:] = edge
-        rect(pixels, (x0 - 8, y0 - 8, x0 + wide + 8, y0 + tall + 8), tuple(int(v) for v in paper))
+        rect(pixels, (x0 - 8, y0 - 8, x0 + wide + 8, y0 + tall + 8), (int(paper[0]), int(paper[1]), int(paper[2])))
     glyphs: list[Glyph] = []
     scene = Scene(SIZE_PX, SIZE_PX, meta={"ink": ink_name})
     for i, (text, font) in enumerate(zip(lines, fonts, strict=True)):

@@ -143,6 +143,7 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
         counts[o.name] += 1
         scene.segments.append(Segment(i, o.name, counts[o.name]))
     scene.relations = _relations(scene)
+    scene.captions = [_described(scene, "en")]
     scene.meta["style"] = styles
     if rng.random() < 0.3:
         pixels = speckle(rng, pixels, 8)
@@ -170,7 +171,8 @@ def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scen
             break
     else:
         return
-    box = (float(x), float(y), float(x + w), float(y + h))
+    rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+    box = (float(x + columns[0]), float(y + rows[0]), float(x + columns[-1] + 1), float(y + rows[-1] + 1))
     blend(pixels, x, y, alpha, colour)
     under[solid] = len(areas) + 1
     for k, loss in enumerate(hidden):
@@ -303,7 +305,9 @@ def _pairs(scene: Scene, alone: list[SceneObject], rng: np.random.Generator, say
     left = [
         scene.objects[r.subject] for r in scene.relations if r.predicate == "left of" and scene.objects[r.object] is a
     ]
-    if len(left) == 1:
+    # Something else that is only partly left of it would be a second right answer, so nobody asks then.
+    partly = [o for o in scene.objects if o is not a and o.box[0] + o.box[2] < a.box[0] + a.box[2] + 16]
+    if len(left) == len(partly) == 1:
         out.append(
             say(
                 rng,

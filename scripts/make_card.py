@@ -1,0 +1,75 @@
+"""Write the embedded model's card and its training curve from the run's own logs and an evaluation's JSON.
+
+Usage: nunbit eval tiny-world --json > eval.json; python scripts/make_card.py RUN_FOLDER eval.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
+CURVE = ROOT / "docs/nunbit-tiny-curve.png"
+FIGURES = {
+    "eyes": ("glyph_ok", "name_ok", "colour_ok"),
+    "words": ("token_ok",),
+    "connect": ("imitate",),
+    "together": ("token_ok", "glyph_ok", "name_ok"),
+}
+
+
+def stages(run: Path) -> dict[str, list[dict]]:
+    logs = {s: run / s / "log.jsonl" for s in FIGURES}
+    return {s: [json.loads(line) for line in p.read_text().splitlines()] for s, p in logs.items() if p.exists()}
+
+
+def draw_curve(logs: dict[str, list[dict]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(logs), figsize=(4 * len(logs), 3), layout="constrained")
+    for axes, (stage, rows) in zip(panels, logs.items(), strict=True):
+        for key in FIGURES[stage]:
+            values = [(r["step"], r[key]) for r in rows if r.get(key) == r.get(key) and key in r]
+            width = max(1, len(values) // 30)
+            means = [
+                sum(v for _, v in values[i : i + width]) / len(values[i : i + width])
+                for i in range(0, len(values), width)
+            ]
+            axes.plot([values[i][0] for i in range(0, len(values), width)], means, label=key)
+        axes.set_title(stage)
+        axes.set_xlabel("step")
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=8)
+    figure.savefig(CURVE, dpi=80)
+
+
+def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str]) -> str:
+    lines = ["# nunbit-tiny", "", "4.5 million parameters, trained from scratch on pictures of the procedural world only, on a processor with two cores",
+             "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
+             "it knows nothing of photographs.", "", "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.data.stream`, drawn as it goes.",
+             "Optimiser steps and minutes of this version, read from its logs:", "", "| stage | steps | minutes | pictures a step |", "|---|--:|--:|--:|"]  # fmt: skip
+    for stage, rows in logs.items():
+        lines.append(
+            f"| {stage} | {rows[-1]['step']} | {sum(r['seconds'] for r in rows) / 60:.0f} | {batches.get(stage, '')} |"
+        )
+    lines += ["", "![curve](../../../../../docs/nunbit-tiny-curve.png)", "", f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
+              "pictures, 95 % intervals by pictures:", "", "| | n | right | interval | picture blanked | usual answer |", "|---|--:|--:|---|--:|--:|"]  # fmt: skip
+    for by, rows in result["tables"].items():
+        for name, r in rows.items():
+            low, high = r["interval"]
+            label = "**all**" if by == "all" else f"{by}: {name}"
+            lines.append(
+                f"| {label} | {r['n']} | {100 * r['right']:.1f} % | {100 * low:.1f} to {100 * high:.1f} | {100 * r['blanked']:.1f} % | {100 * r['usual']:.1f} % |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    logs = stages(Path(sys.argv[1]))
+    draw_curve(logs)
+    batches = dict(a.split("=") for a in sys.argv[3:])
+    CARD.write_text(card(logs, json.loads(Path(sys.argv[2]).read_text()), batches))
+    print(CARD)

@@ -28,7 +28,7 @@ def scenes(draw):
         width, height, objects=objects, segments=[Segment(i, "thing", k + 1) for k, i in enumerate(ids)],
         segment_map=np.array(flat, np.int32).reshape(height, width),
         text_lines=[TextLine.from_box(t, b) for t, b in draw(st.lists(st.tuples(words, boxes), max_size=3))],
-        relations=[Relation(0, "on", len(objects) - 1)] if objects else [], captions=draw(st.lists(words, max_size=2)),
+        relations=[Relation(0, "on", len(objects) - 1)] if objects else [], meta=draw(st.dictionaries(words, st.integers())), captions=draw(st.lists(words, max_size=2)),
     )  # fmt: skip
 
 
@@ -38,6 +38,45 @@ def test_scene_survives_json(scene):
     back = Scene.from_json(json.dumps(scene.to_json()))
     assert np.array_equal(back.segment_map, scene.segment_map)
     assert back.to_json() == scene.to_json()
+    assert (back.objects, back.relations, back.text_lines) == (scene.objects, scene.relations, scene.text_lines)
+    assert (back.segments, back.captions, back.meta) == (scene.segments, scene.captions, scene.meta)
+
+
+def test_scene_without_a_map_survives_json_and_stays_without():
+    assert Scene.from_json(json.dumps(Scene(3, 2).to_json())) == Scene(3, 2)
+
+
+junk = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=3), lambda x: st.lists(x, max_size=3), max_leaves=6
+)
+FIELDS = ["width", "height", "objects", "relations", "text_lines", "segments", "segment_map_runs", "captions"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes(), st.sampled_from(FIELDS), junk)
+def test_a_scene_with_junk_in_a_field_is_read_or_refused(scene, field, value):
+    try:
+        Scene.from_json(scene.to_json() | {field: value}).validate()
+    except UserError:
+        pass
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes(), st.sampled_from(FIELDS[:6]))
+def test_a_scene_without_a_needed_field_is_refused(scene, field):
+    data = scene.to_json()
+    del data[field]
+    with pytest.raises(UserError, match=field):
+        Scene.from_json(data)
+
+
+def test_refusals_name_the_thing_that_is_wrong():
+    with pytest.raises(UserError, match=r"object 1 \('cup'\) has the box \(3, 1, 2, 4\)"):
+        Scene(5, 5, objects=[SceneObject("ok", (0, 0, 1, 1)), SceneObject("cup", (3, 1, 2, 4))]).validate()
+    with pytest.raises(UserError, match="relation 0 points at objects 0 and 1.*0 to 0"):
+        Scene(5, 5, objects=[SceneObject("a", (0, 0, 1, 1))], relations=[Relation(0, "on", 1)]).validate()
+    with pytest.raises(UserError, match=r"without a row: \[9\]"):
+        Scene(2, 1, segment_map=np.array([[0, 9]])).validate()
 
 
 @pytest.mark.parametrize(
@@ -91,3 +130,28 @@ def test_errors_say_what_to_do():
     assert names["one"] == 1 and list(names) == ["one"]
     with pytest.raises(UserError, match="unknown number 'on'"):
         names["on"]
+
+
+@given(st.sampled_from(["gated_cross_attention", "pixel_shuffle", "perceiver"]), st.data())
+def test_a_name_with_one_letter_lost_finds_its_neighbour(name, data):
+    at = data.draw(st.integers(0, len(name) - 1))
+    typo = name[:at] + name[at + 1 :]
+    assert f"Did you mean '{name}'?" in str(
+        unknown_name("connector", typo, ["gated_cross_attention", "pixel_shuffle", "perceiver"])
+    )
+
+
+def test_errors_without_a_neighbour_or_choices():
+    assert "Did you mean" not in str(unknown_name("recipe", "zzzz", ["tiny"]))
+    assert "none is registered" in str(unknown_name("recipe", "tiny", []))
+    error = UserError("it broke.", allowed="a, b.", todo="try again.")
+    assert str(error) == "it broke. Allowed: a, b. Try again."
+    assert (error.given, error.allowed, error.todo) == ("it broke.", "a, b.", "try again.")
+
+
+def test_a_name_registers_once():
+    names: Registry[int] = Registry("number")
+    names.register("one")(1)
+    assert "one" in names and "On" not in names and len(names) == 1
+    with pytest.raises(AssertionError, match="twice"):
+        names.register("one")(2)

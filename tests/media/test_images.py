@@ -4,6 +4,7 @@ import base64
 import io
 import random
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nunbit.errors import UserError
-from nunbit.media import Limits, content_hash, decode
+from nunbit.media import FetchPolicy, Limits, content_hash, decode, kind_of, letterbox, sources_in
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 
@@ -51,6 +52,23 @@ def gif_claiming(width: int, height: int) -> bytes:
     return bytes(body)
 
 
+def webp_claiming(width: int, height: int) -> bytes:
+    canvas = (
+        b"VP8X"
+        + struct.pack("<I", 10)
+        + bytes(4)
+        + struct.pack("<I", width - 1)[:3]
+        + struct.pack("<I", height - 1)[:3]
+    )
+    body = b"WEBP" + canvas + encoded("WEBP")[12:]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def jpeg_with(blocks: bytes) -> bytes:
+    whole = encoded("JPEG")
+    return whole[:2] + blocks + whole[2:]
+
+
 def malformed() -> list[tuple[str, bytes]]:
     rng, out = random.Random(7), []
     for fmt in FORMATS:
@@ -66,6 +84,12 @@ def malformed() -> list[tuple[str, bytes]]:
     out += [
         (f"gif bomb {i}", gif_claiming(rng.randrange(13_000, 65_536), rng.randrange(13_000, 65_536))) for i in range(10)
     ]
+    out += [
+        (f"webp bomb {i}", webp_claiming(rng.randrange(13_000, 2**24), rng.randrange(13_000, 2**24))) for i in range(10)
+    ]
+    out += [
+        ("a hundred thousand a side", claim(100_000, 100_000)) for claim in (png_claiming, bmp_claiming, webp_claiming)
+    ]
     out += [(f"noise {i}", rng.randbytes(rng.randrange(1, 4000))) for i in range(20)]
     wrong = [b"", b"\0", b"%PDF-1.7 hello", b"\x7fELF" + bytes(200), b"PK\x03\x04" + bytes(60), b"<svg xmlns='http://www.w3.org/2000/svg'/>",
              b"<html></html>", "안녕하세요".encode(), b"RIFF\x10\0\0\0WAVEfmt ", b"II*\0" + bytes(50), b"GIF89a", b"BM", b"\xff\xd8\xff\xd9"]  # fmt: skip
@@ -73,7 +97,7 @@ def malformed() -> list[tuple[str, bytes]]:
 
 
 def test_two_hundred_malformed_files_each_end_in_a_user_error(tmp_path):
-    cases = malformed()
+    cases, start = malformed(), time.perf_counter()
     assert len(cases) >= 200
     for name, data in cases:
         path = tmp_path / "bad.png"
@@ -81,6 +105,7 @@ def test_two_hundred_malformed_files_each_end_in_a_user_error(tmp_path):
         with pytest.raises(UserError, match="bad.png"):
             decode(path)
             pytest.fail(f"{name} was decoded")
+    assert time.perf_counter() - start < 60
 
 
 def test_flipped_bits_never_escape_as_another_exception():
@@ -148,3 +173,172 @@ def test_limits_name_the_file_and_the_limit(tmp_path):
         decode("data:text/html;base64,aGVsbG8=")
     with pytest.raises(UserError):
         decode("\0bad")
+    with pytest.raises(UserError, match="address"):
+        decode("https://example.org/cat.png")
+
+
+@pytest.mark.parametrize("claim", [png_claiming, bmp_claiming, webp_claiming])
+def test_a_bomb_is_refused_by_its_header_with_both_sizes_named(claim):
+    with pytest.raises(UserError, match=r"b\.png is 13000x12500 pixels.*at most 50,000,000 pixels and 12,000 a side"):
+        decode(claim(13_000, 12_500), name="b.png")
+
+
+def test_a_webp_bomb_never_reaches_its_decoder(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda *a, **k: pytest.fail("PIL allocates the canvas when it opens a WebP"))
+    plain, lossless = bytearray(encoded("WEBP")), bytearray(encoded("WEBP", lossless=True))
+    assert (plain[12:16], lossless[12:16]) == (b"VP8 ", b"VP8L")
+    plain[26:30] = struct.pack("<HH", 16_383, 16_383)
+    lossless[21:25] = struct.pack("<I", 16_382 | 16_382 << 14)
+    for data in (webp_claiming(16_384, 16_384), bytes(plain), bytes(lossless)):
+        with pytest.raises(UserError, match="1638[34]x1638[34]"):
+            decode(data)
+
+
+def test_headers_that_cost_quadratic_time_are_cut_off():
+    gif = encoded("GIF")
+    start = gif.index(b"\x2c", 13 + 3 * 2 ** ((gif[10] & 7) + 1))
+    comments = gif[:start] + b"\x21\xfe\x01a\0" * 200_000 + gif[start:]
+    exif = jpeg_with((b"\xff\xe1\0\x09Exif\0\0y") * 100_000)
+    scans = encoded("JPEG", progressive=True)
+    scan = scans.index(b"\xff\xda")
+    scans = scans[:scan] + b"\xff\xda\0\x08\x01\x01\0\0\0\0" * 1000 + scans[scan:]
+    for data, message in ((comments, "not a picture"), (exif, "not a picture"), (scans, "JPEG scans.*at most 100")):
+        begin = time.perf_counter()
+        with pytest.raises(UserError, match=message):
+            decode(data)
+        assert time.perf_counter() - begin < 5
+
+
+def test_unreadable_exif_does_not_spoil_whole_pixels():
+    block = b"Exif\0\0MM\0*\0\0\0\xff" + b"\xff" * 40
+    assert decode(jpeg_with(b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block)).size == (64, 48)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["data:", "data:image/png,raw", "data:image/png;base64", "data:image/png;base64,", "data:image/png;base64,!!!", "data:image/png;base64x,AAAA",
+     "data:text/plain;base64,iVBORw0KGgo=", "data:image/svg+xml;base64,PHN2Zy8+", "data:image/png;charset=utf-8,abc", "data:;base64,AAAA",
+     "A" * 301, "A" * 301 + "!", "iVBORw0KGgo" + "A" * 60, "=" * 400, ""],
+)  # fmt: skip
+def test_rubbish_text_is_refused(text):
+    with pytest.raises(UserError):
+        decode(text)
+
+
+def test_base64_in_every_common_spelling():
+    data = encoded("PNG", Image.new("RGB", (2, 2), (255, 251, 0)))
+    text = base64.b64encode(data).decode()
+    assert len(text) < 260  # short enough to be mistaken for a path
+    wrapped = "\n".join(text[i : i + 20] for i in range(0, len(text), 20))
+    for spelling in (
+        text,
+        text.rstrip("="),
+        wrapped,
+        base64.urlsafe_b64encode(data).decode(),
+        f"DATA:image/png;name=a.png;base64,{text}",
+    ):
+        assert decode(spelling).getpixel((1, 1)) == (255, 251, 0)
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "La", "P", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "I", "I;16", "F"]
+)
+def test_pictures_of_every_mode_become_rgb_and_stay_as_they_were(mode):
+    given = Image.new(mode, (5, 3))
+    before = given.tobytes()
+    assert (decode(given).mode, decode(given).size) == ("RGB", (5, 3))
+    assert (given.mode, given.tobytes()) == (mode, before)
+
+
+def test_palette_and_cmyk_files_keep_their_colours():
+    red = Image.new("RGB", (16, 16), (255, 0, 0))
+    assert decode(encoded("PNG", red.quantize(4))).getpixel((3, 3)) == (255, 0, 0)
+    assert decode(encoded("GIF", Image.new("RGBA", (4, 4), (0, 0, 0, 0)))).getpixel((1, 1)) == (255, 255, 255)
+    r, g, b = decode(encoded("JPEG", red.convert("CMYK"))).getpixel((3, 3))
+    assert r > 240 and g < 15 and b < 15
+
+
+def test_pil_is_left_as_it_was():
+    from PIL import ImageFile
+
+    settings = [Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES]
+    decode(encoded("PNG"))
+    with pytest.raises(UserError):
+        decode(png_claiming(50_000, 50_000))
+    assert settings == [Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES]
+
+
+def test_hash_names_pixels_and_shape():
+    one = Image.frombytes("RGB", (2, 1), bytes(6))
+    assert content_hash(one) == content_hash(one.copy()) != content_hash(Image.frombytes("RGB", (1, 2), bytes(6)))
+    assert content_hash(picture(0)) != content_hash(picture(1))
+
+
+@pytest.mark.parametrize("size", [(40, 20), (20, 40), (30, 30), (500, 1), (3, 7)])
+def test_letterbox_maps_corners_and_fills_the_rest(size):
+    square, scale, dx, dy = letterbox(Image.new("RGB", size, "red"), 64, fill=(0, 0, 255))
+    assert square.size == (64, 64)
+    red = np.argwhere(np.asarray(square)[..., 0] > 128)
+    (top, left), (bottom, right) = red.min(0), red.max(0) + 1
+    assert (left, top) == (dx, dy)
+    assert abs(right - (size[0] * scale + dx)) <= 1 and abs(bottom - (size[1] * scale + dy)) <= 1
+    if dx or dy:
+        assert square.getpixel((0, 0)) == (0, 0, 255)
+    with pytest.raises(UserError):
+        letterbox(square, 0)
+
+
+def test_sources_in_a_folder_are_found_by_content(tmp_path):
+    for name, data in {
+        "b.png": encoded("JPEG"),
+        "가.dat": encoded("WEBP"),
+        "a.gif": encoded("GIF")[:20],
+        "c.png": b"text",
+        "d": b"",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "folder.png").mkdir()
+    assert [p.name for p in sources_in(tmp_path)] == ["a.gif", "b.png", "가.dat"]
+    with pytest.raises(UserError, match="missing"):
+        sources_in(tmp_path / "missing")
+
+
+def test_a_request_names_nothing_unless_listed(tmp_path):
+    shared, other = tmp_path / "shared", tmp_path / "shared-not"
+    for folder in (shared, other):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(encoded("PNG"))
+    (shared / "way_out.png").symlink_to(other / "a.png")
+    inline = "data:image/png;base64," + base64.b64encode(encoded("PNG")).decode()
+    named = [
+        str(shared / "a.png"),
+        shared / "a.png",
+        "a.png",
+        "/etc/passwd",
+        "https://example.org/a.png",
+        "file:///etc/passwd",
+    ]
+    for source in named:
+        with pytest.raises(UserError, match="data:image"):
+            FetchPolicy().admit(source)
+    assert FetchPolicy().admit(inline) is inline
+    policy = FetchPolicy(folders=(shared,), hosts=("Example.org",))
+    assert decode(policy.admit(str(shared / "a.png"))).size == (64, 48)
+    assert policy.admit("https://example.org/a.png?b=1") == "https://example.org/a.png?b=1"
+    for source in (
+        shared / "way_out.png", f"{shared}/../shared-not/a.png", other / "a.png", "a\0b", "http://example.org/a.png",
+        "https://example.org.evil.net/a", "https://example.org@evil.net/a", "https://evil.net\\@example.org/", "https://example.org:8080/a",
+        "https://sub.example.org/a", "HTTPS://127.0.0.1/", " https://example.org/a", "ftp://example.org/a", "https://example.org\n.evil.net/",
+    ):  # fmt: skip
+        with pytest.raises(UserError):
+            policy.admit(source)
+
+
+def test_what_the_policy_takes_for_a_picture_is_never_opened_as_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in ("iVBORw0KGgo" + "A" * 60, "R0lGODlh" + "A" * 60):
+        (tmp_path / text).write_bytes(encoded("PNG"))
+        assert kind_of(text) == "inline"
+        with pytest.raises(UserError):
+            decode(text)
+        assert decode(tmp_path / text).size == (64, 48)

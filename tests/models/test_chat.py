@@ -98,7 +98,7 @@ def test_one_counter_over_500_sizes(tokenizer):
         w, h = rng.randrange(1, 400), rng.randrange(1, 400)
         picture = Image.fromarray(np.zeros((h, w, 3), np.uint8))
         out = processor(text="<bos><user><image>What?<assistant>", images=picture)
-        assert sum(i == mark for i in out["input_ids"][0]) == image_tokens(config, h, w) == 144
+        assert sum(i == mark for i in out["input_ids"][0]) == image_tokens(config) == 144
 
 
 def test_words_of_leaves_marks_out():

@@ -66,6 +66,7 @@ def decode(
         raise UserError(f"{name} is empty", allowed=ALLOWED, todo="name a file with a picture in it")
     _check_structure(data, name, limits)
     file = _HeaderReader(data)
+    # PIL may warn here of sizes that are refused below. Its warnings are left alone: silencing them is not safe between threads.
     try:
         image = pil.open(file, formats=FORMATS)
     except pil.DecompressionBombError:
@@ -233,7 +234,9 @@ def _read(source: object, name: str | None, limits: Limits) -> tuple[bytes, str]
         _check_bytes(size, name or "the picture", limits)
         return bytes(source), name or "the picture"
     if not isinstance(source, (str, os.PathLike)):
-        raise UserError(f"a picture of type {type(source).__name__}", allowed="a path, bytes, base64 text or a data: URI")
+        raise UserError(
+            f"a picture of type {type(source).__name__}", allowed="a path, bytes, base64 text or a data: URI"
+        )
     kind = kind_of(source)
     if kind == "inline":
         assert isinstance(source, str)

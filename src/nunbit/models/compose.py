@@ -12,13 +12,11 @@ from typing import Any
 from nunbit.errors import UserError
 
 
-def image_tokens(config: Any, height_px: int | None = None, width_px: int | None = None) -> int:
+def image_tokens(config: Any) -> int:
     """How many tokens one picture becomes: the one counter that processor and model share.
 
-    Args:
-        config: a `LlavaConfig`, or anything with ``image_seq_length``.
+    LLaVA scales every picture to one square, so the count does not depend on its size (a test holds the processor to it).
     """
-    del height_px, width_px  # LLaVA resizes every picture to one size; the counter takes the size for types that do not
     return int(config.image_seq_length)
 
 
@@ -33,7 +31,7 @@ def compose_llava(
         tokenizer: holds the ``<image>`` token.
         activation: between the connector's two layers.
     """
-    from transformers import AutoModel, AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
+    from transformers import LlavaConfig, LlavaForConditionalGeneration
 
     side = image_size_px // patch_px
     config = LlavaConfig(
@@ -48,7 +46,6 @@ def compose_llava(
     if hasattr(text, "state_dict"):
         model.model.language_model.load_state_dict(text.model.state_dict())
         model.lm_head.load_state_dict(text.lm_head.state_dict())
-    _ = AutoModel, AutoModelForCausalLM
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.bos_token_id = tokenizer.bos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id

@@ -157,3 +157,34 @@ def test_schedule_rises_stays_and_falls():
     s = Stage(name="s", steps=100, batch=1, lr=1.0, warmup=10, decay=0.3)
     rates = [learning_rate(i, s) for i in range(100)]
     assert rates[0] == 0.1 and rates[9:70] == [1.0] * 61 and rates[99] == pytest.approx(1 / 30)
+
+
+def test_training_and_asking_see_the_same_sequence(tokenizer):
+    """Logits at the answer are those of the whole model on the processor's input: what is trained is what is asked."""
+    from nunbit.models.compose import make_processor
+    from nunbit.training.eyes import features, to_pixels
+    from nunbit.training.words import WordsTask, question_ids
+
+    model = tiny.build(tokenizer).eval()
+    words = WordsTask(model, tokenizer, tiny.class_names())
+    drawn = sample(5, seed=1, questions=3)
+    pixels = to_pixels([drawn.picture.pixels])
+    with torch.no_grad():
+        tokens = model.model.multi_modal_projector(features(model.model.vision_tower, pixels))[0]
+        prefix = [words.ids["<bos>"], words.ids["<user>"], *[words.ids["<image>"]] * len(tokens)]
+        packed = pack(
+            [prefix], [range(len(prefix))], len(prefix), question_ids([drawn], tokenizer), tokenizer.pad_token_id
+        )
+        embeds = model.get_input_embeddings()(packed.ids)
+        embeds[0, 2 : 2 + len(tokens)] = tokens
+        hidden = model.model.language_model(
+            inputs_embeds=embeds, attention_mask=packed.mask, position_ids=packed.positions
+        )
+        logits = model.lm_head(hidden.last_hidden_state)[0]
+        at, processor = len(prefix), make_processor(tokenizer, image_size_px=192, patch_px=16)
+        for qa, (given, learnt) in zip(drawn.questions, question_ids([drawn], tokenizer)[0], strict=True):
+            text = f"<bos><user><image>{qa.question}<assistant>"
+            inputs = processor(text=text, images=drawn.picture.pixels, return_tensors="pt", add_special_tokens=False)
+            assert inputs["input_ids"][0, len(prefix) :].tolist() == given
+            assert torch.allclose(model(**inputs).logits[0, -1], logits[at + len(given) - 1], atol=1e-3)
+            at += len(given) + len(learnt)

@@ -1,6 +1,6 @@
 """Write the embedded model's card and its training curve from the run's own logs and an evaluation's JSON.
 
-Usage: nunbit eval tiny-world --json > eval.json; python scripts/make_card.py RUN_FOLDER eval.json
+Usage: nunbit eval tiny-world --json > eval.json; python scripts/make_card.py RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
 """
 
 import json
@@ -19,8 +19,16 @@ FIGURES = {
 
 
 def stages(run: Path) -> dict[str, list[dict]]:
-    logs = {s: run / s / "log.jsonl" for s in FIGURES}
-    return {s: [json.loads(line) for line in p.read_text().splitlines()] for s, p in logs.items() if p.exists()}
+    """The log of each stage up to the checkpoint that went on into the next one."""
+    import torch
+
+    out = {}
+    for stage in FIGURES:
+        if (run / stage / "last.pt").exists():
+            last = torch.load(run / stage / "last.pt", weights_only=True)["step"]
+            rows = [json.loads(line) for line in (run / stage / "log.jsonl").read_text().splitlines()]
+            out[stage] = sorted({r["step"]: r for r in rows if r["step"] <= last}.values(), key=lambda r: r["step"])
+    return out
 
 
 def draw_curve(logs: dict[str, list[dict]]) -> None:
@@ -46,7 +54,7 @@ def draw_curve(logs: dict[str, list[dict]]) -> None:
     figure.savefig(CURVE, dpi=80)
 
 
-def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str]) -> str:
+def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
     lines = ["# nunbit-tiny", "", "4.5 million parameters, trained from scratch on pictures of the procedural world only, on a processor with two cores",
              "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
              "it knows nothing of photographs.", "", "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.data.stream`, drawn as it goes.",
@@ -70,6 +78,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str]) -> 
 if __name__ == "__main__":
     logs = stages(Path(sys.argv[1]))
     draw_curve(logs)
-    batches = dict(a.split("=") for a in sys.argv[3:])
-    CARD.write_text(card(logs, json.loads(Path(sys.argv[2]).read_text()), batches))
+    batches = dict(a.split("=") for a in sys.argv[3:] if "=" in a)
+    notes = [a for a in sys.argv[3:] if "=" not in a]
+    CARD.write_text(card(logs, json.loads(Path(sys.argv[2]).read_text()), batches, notes))
     print(CARD)

@@ -63,6 +63,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
         lines.append(
             f"| {stage} | {rows[-1]['step']} | {sum(r['seconds'] for r in rows) / 60:.0f} | {batches.get(stage, '')} |"
         )
+    lines += ["", *notes] if notes else []
     lines += ["", "![curve](../../../../../docs/nunbit-tiny-curve.png)", "", f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
               "pictures, 95 % intervals by pictures:", "", "| | n | right | interval | picture blanked | usual answer |", "|---|--:|--:|---|--:|--:|"]  # fmt: skip
     for by, rows in result["tables"].items():

@@ -14,7 +14,8 @@ from nunbit.data.cells import cells_of, glyph_parts
 from nunbit.data.packing import pack
 from nunbit.data.stream import sample
 from nunbit.recipes import tiny
-from nunbit.training.loop import Stage, Task, learning_rate, train
+from nunbit.training.loop import Stage, Task, share_of_peak, train
+from nunbit.training.muon import Muon
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +81,11 @@ class Line(Task):
     def modules(self):
         return {"layer": self.layer}
 
-    def loss(self, step, stage):
-        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+    def batch(self, step, stage):
+        return {"x": torch.randn(4, 3, generator=torch.Generator().manual_seed(step))}
+
+    def loss(self, batch):
+        x = batch["x"]
         return (self.layer(x) - x.sum(1, keepdim=True)).square().mean(), {}
 
 
@@ -96,16 +100,22 @@ def test_interrupted_and_resumed_is_bit_equal(tmp_path):
     train(Line(), STAGE, tmp_path / "whole", say=lambda _: None)
 
     class Dies(Line):
-        def loss(self, step, stage):
+        def batch(self, step, stage):
             if step == 33:
                 raise KeyboardInterrupt
-            return super().loss(step, stage)
+            return super().batch(step, stage)
 
     with pytest.raises(KeyboardInterrupt):
         train(Dies(), STAGE, tmp_path / "cut", say=lambda _: None)
     train(Line(), STAGE, tmp_path / "cut", say=lambda _: None)
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
     assert len(curve(tmp_path / "whole")) == 60
+
+
+def test_batches_drawn_by_other_processes_are_the_same(tmp_path):
+    train(Line(), STAGE, tmp_path / "here", say=lambda _: None)
+    train(Line(), STAGE, tmp_path / "there", say=lambda _: None, workers=2)
+    assert curve(tmp_path / "here") == curve(tmp_path / "there")
 
 
 def test_a_killed_recipe_resumes_to_the_same_curve(tmp_path):
@@ -155,7 +165,7 @@ def test_every_stage_runs_and_the_model_opens(tmp_path, tokenizer):
 
 def test_schedule_rises_stays_and_falls():
     s = Stage(name="s", steps=100, batch=1, lr=1.0, warmup=10, decay=0.3)
-    rates = [learning_rate(i, s) for i in range(100)]
+    rates = [share_of_peak(i, s) for i in range(100)]
     assert rates[0] == 0.1 and rates[9:70] == [1.0] * 61 and rates[99] == pytest.approx(1 / 30)
 
 
@@ -188,3 +198,36 @@ def test_training_and_asking_see_the_same_sequence(tokenizer):
             assert inputs["input_ids"][0, len(prefix) :].tolist() == given
             assert torch.allclose(model(**inputs).logits[0, -1], logits[at + len(given) - 1], atol=1e-3)
             at += len(given) + len(learnt)
+
+
+def test_muon_steps_are_orthogonal_and_go_downhill():
+    from nunbit.training.muon import orthogonal
+
+    torch.manual_seed(0)
+    for shape in ((3, 16, 40), (2, 40, 16)):
+        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+        assert values.min() > 0.5 and values.max() < 1.3
+    layer = torch.nn.Linear(12, 12, bias=False)
+    muon, wanted, x = Muon([layer.weight], lr=0.05), torch.randn(12, 12), torch.randn(64, 12)
+    losses = []
+    for _ in range(150):
+        loss = torch.nn.functional.mse_loss(layer(x), x @ wanted)
+        losses.append(loss.item())
+        muon.zero_grad()
+        loss.backward()
+        muon.step()
+    assert losses[-1] < 0.05 * losses[0]
+
+
+def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
+    from nunbit.training.loop import make_optimisers
+    from nunbit.training.words import WordsTask
+
+    words = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names())
+    stage = Stage(name="s", steps=1, batch=1, lr=1e-3, matrix_lr=2e-3)
+    adamw, muon = make_optimisers(words.modules(), stage)
+    taken = {id(p) for g in muon.param_groups for p in g["params"]}
+    left = {id(p) for g in adamw.param_groups for p in g["params"]}
+    assert not taken & left and taken | left == {id(p) for m in words.modules().values() for p in m.parameters()}
+    assert id(words.model.get_input_embeddings().weight) in left and id(words.eyes.name.weight) in left
+    assert id(words.model.model.language_model.layers[0].mlp.up_proj.weight) in taken

@@ -109,6 +109,8 @@ def train(
     ),
     minutes: Annotated[float, typer.Option(min=0.01, help="At most so long a stage.")] = 1e9,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
+    device: Device = "cpu",
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that draw pictures ahead.")] = 0,
     debug: Annotated[
         bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
     ] = False,
@@ -116,7 +118,9 @@ def train(
     """Train by a recipe. A killed run goes on from its last checkpoint."""
     from nunbit.cli.training import train_recipe
 
-    train_recipe(recipe, changes or [], out, minutes, threads, debug)
+    train_recipe(
+        recipe, changes or [], out, threads, {"minutes": minutes, "device": device, "workers": workers, "debug": debug}
+    )
 
 
 @eval_app.command("tiny-world")

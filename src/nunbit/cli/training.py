@@ -12,7 +12,7 @@ from nunbit.errors import UserError, unknown_name
 RECIPES = ("tiny",)
 
 
-def train_recipe(recipe: str, changes: Sequence[str], out: Path, minutes: float, threads: int, debug: bool) -> None:
+def train_recipe(recipe: str, changes: Sequence[str], out: Path, threads: int, how: dict[str, Any]) -> None:
     if recipe not in RECIPES:
         raise unknown_name("recipe", recipe, RECIPES)
     stages, values = parse_changes(changes)
@@ -21,7 +21,7 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path, minutes: float,
     from nunbit.recipes import tiny
 
     torch.set_num_threads(threads)
-    tiny.run(out, stages or list(tiny.STAGES), minutes=minutes, debug=debug, **values)
+    tiny.run(out, stages or list(tiny.STAGES), **how, **values)
     print(f"the run is in {out}")
 
 

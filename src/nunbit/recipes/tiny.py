@@ -19,10 +19,12 @@ from nunbit.errors import unknown_name
 from nunbit.training.loop import Stage
 
 STAGES = {
-    "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, decay=0.3),
-    "words": Stage(name="words", steps=5000, batch=16, lr=1.5e-3, decay=0.2, seed=1),
+    "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
+    "words": Stage(name="words", steps=5000, batch=16, lr=1.5e-3, matrix_lr=6e-3, decay=0.2, seed=1),
     "connect": Stage(name="connect", steps=250, batch=32, lr=2e-3, warmup=20, seed=2, save_every=50),
-    "together": Stage(name="together", steps=1500, batch=16, lr=6e-4, warmup=50, decay=0.7, seed=3, save_every=50),
+    "together": Stage(
+        name="together", steps=1500, batch=16, lr=6e-4, matrix_lr=3e-3, warmup=50, decay=0.7, seed=3, save_every=50
+    ),
 }
 
 
@@ -75,12 +77,13 @@ def build(tokenizer: Any) -> Any:
     return compose_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
 
 
-def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False,
+def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
         say: Callable[[str], None] = print, **changes: Any) -> Path:  # fmt: skip
     """Train the named stages in the folder, each from its own last checkpoint; the model is saved after the last one.
 
     Args:
         minutes: at most so long a stage.
+        device, workers: see `nunbit.training.loop.train`.
         debug: two tiny steps a stage: shows that everything runs.
         changes: fields of `Stage` to override, for every stage named.
     """
@@ -90,11 +93,11 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
             raise unknown_name("stage", name, STAGES)
         small: dict[str, Any] = {"steps": 2, "batch": 2} if debug else {}
         stage = replace(STAGES[name], **(small | changes))
-        _train_stage(folder, stage, minutes, say)
+        _train_stage(folder, stage, dict(say=say, minutes=minutes, device=device, workers=workers))
     return folder
 
 
-def _train_stage(folder: Path, stage: Stage, minutes: float, say: Callable[[str], None]) -> None:
+def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.training.eyes import DenseHeads, EyesTask
     from nunbit.training.loop import restore, train
     from nunbit.training.words import TogetherTask, WordsTask
@@ -102,12 +105,12 @@ def _train_stage(folder: Path, stage: Stage, minutes: float, say: Callable[[str]
     tokenizer = _tokenizer(folder)
     model, names = build(tokenizer), class_names()
     if stage.name == "eyes":
-        train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", say=say, minutes=minutes)
+        train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", **how)
         return
     words = WordsTask(model, tokenizer, names)
     words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names())
     if stage.name == "words":
-        train(words, stage, folder / "words", say=say, minutes=minutes)
+        train(words, stage, folder / "words", **how)
         return
     heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
     restore(folder / "eyes", {"vision": model.model.vision_tower, "heads": heads})
@@ -116,9 +119,9 @@ def _train_stage(folder: Path, stage: Stage, minutes: float, say: Callable[[str]
     task = TogetherTask(words, heads, imitate=0.1 if last else 1.0, dense=0.15 if last else 0.0, lm=last, encoder=last)
     if last and not (folder / "together" / "last.pt").exists():
         restore(folder / "connect", task.modules())
-    train(task, stage, folder / stage.name, say=say, minutes=minutes)
+    train(task, stage, folder / stage.name, **how)
     if last:
-        export(model, tokenizer, folder / "model")
+        export(model.cpu(), tokenizer, folder / "model")
 
 
 def export(model: Any, tokenizer: Any, folder: Path) -> None:

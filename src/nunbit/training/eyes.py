@@ -16,7 +16,7 @@ from torch import nn
 
 from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, Cells, cells_of
 from nunbit.data.stream import MIXTURE, sample
-from nunbit.training.loop import Stage
+from nunbit.training.loop import Batch, Stage
 
 
 class DenseHeads(nn.Module):
@@ -76,7 +76,9 @@ def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> 
         figures = {"name_ok": _share(out["name"], truth["name"], covered), "colour_ok": _share(out["colour"], truth["colour"], tinted),
                    "glyph_ok": _share(lead, glyph[..., 0], full), "box_l1": box.item()}  # fmt: skip
         if hangul.any():
-            figures["vowel_ok"] = _share(vowel, glyph[..., 1][hangul], torch.ones(len(vowel), dtype=torch.bool))
+            figures["vowel_ok"] = _share(
+                vowel, glyph[..., 1][hangul], torch.ones(len(vowel), dtype=torch.bool, device=vowel.device)
+            )
     return total, figures
 
 
@@ -90,14 +92,18 @@ class EyesTask:
     def modules(self) -> dict[str, nn.Module]:
         return {"vision": self.vision, "heads": self.heads}
 
-    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+    def batch(self, step: int, stage: Stage) -> Batch:
         first = step * stage.batch
         samples = [
             sample(first + i, seed=stage.seed, questions=0, korean=0.0, mixture=self.mixture)
             for i in range(stage.batch)
         ]
-        truth = stack([cells_of(s.picture, self.names) for s in samples])
-        return dense_loss(self.heads(features(self.vision, to_pixels([s.picture.pixels for s in samples]))), truth)
+        return {"pixels": to_pixels([s.picture.pixels for s in samples])} | stack(
+            [cells_of(s.picture, self.names) for s in samples]
+        )
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        return dense_loss(self.heads(features(self.vision, batch["pixels"])), batch)
 
 
 def features(vision: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -10,12 +10,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
+
+from nunbit.training.muon import Muon
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,7 @@ class Stage:
         steps: optimiser steps in all.
         batch: pictures a step.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
+        matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
         save_every: steps between checkpoints.
     """
 
@@ -33,6 +36,7 @@ class Stage:
     steps: int
     batch: int
     lr: float
+    matrix_lr: float = 0.0
     warmup: int = 100
     decay: float = 0.3
     weight_decay: float = 0.05
@@ -41,23 +45,42 @@ class Stage:
     save_every: int = 200
 
 
+Batch = dict[str, torch.Tensor]
+
+
 class Task(Protocol):
     """What the loop needs of a thing that learns."""
 
     def modules(self) -> dict[str, torch.nn.Module]: ...
-    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]: ...
+
+    def batch(self, step: int, stage: Stage) -> Batch:
+        """The batch of a step, a function of the step alone: may run in another process."""
+        ...
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]: ...
 
 
-def learning_rate(step: int, stage: Stage) -> float:
+def share_of_peak(step: int, stage: Stage) -> float:
     """Warm-up, plateau, linear decay to zero (at step 0 the first warm-up fraction)."""
     falling = max(1, int(stage.steps * stage.decay))
-    return stage.lr * min(1.0, (step + 1) / max(1, stage.warmup), max(0.0, (stage.steps - step) / falling))
+    return min(1.0, (step + 1) / max(1, stage.warmup), max(0.0, (stage.steps - step) / falling))
 
 
 def train(
-    task: Task, stage: Stage, folder: str | Path, *, say: Callable[[str], None] = print, minutes: float = math.inf
+    task: Task,
+    stage: Stage,
+    folder: str | Path,
+    *,
+    say: Callable[[str], None] = print,
+    minutes: float = math.inf,
+    device: str = "cpu",
+    workers: int = 0,
 ) -> int:
     """Train until ``stage.steps`` or until the minutes are over; resume from the folder's checkpoint if there is one.
+
+    Args:
+        device: where the model learns; on ``cuda`` in bfloat16 autocast, on a processor in float32 (bfloat16 is slower there).
+        workers: processes that draw batches ahead; 0 draws them in this one.
 
     Returns:
         The number of steps done in all.
@@ -65,22 +88,30 @@ def train(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(stage.seed)
-    modules = task.modules()
-    optimiser = torch.optim.AdamW(_groups(modules.values(), stage.weight_decay), lr=stage.lr, betas=(0.9, 0.98))
-    step = restore(folder, modules, optimiser)
+    modules = {k: m.to(device) for k, m in task.modules().items()}
+    optimisers = make_optimisers(modules, stage)
+    peaks = [group["lr"] for o in optimisers for group in o.param_groups]
+    step = restore(folder, modules, optimisers)
+    groups = [group for o in optimisers for group in o.param_groups]  # restoring made new ones
     began, log = time.perf_counter(), folder / "log.jsonl"
     _drop_after(log, step)
     parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-    while step < stage.steps and time.perf_counter() - began < minutes * 60:
-        start = time.perf_counter()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, stage)
-        loss, parts = task.loss(step, stage)
-        optimiser.zero_grad(set_to_none=True)
+    start = time.perf_counter()
+    for batch in batches(task, stage, step, workers):
+        if time.perf_counter() - began >= minutes * 60:
+            break
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = peak * share_of_peak(step, stage)
+        on_device = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss, parts = task.loss(on_device)
+        for o in optimisers:
+            o.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, stage.clip)
         if torch.isfinite(norm):
-            optimiser.step()
+            for o in optimisers:
+                o.step()
         step += 1
         line = {
             "step": step,
@@ -89,6 +120,7 @@ def train(
             "seconds": round(time.perf_counter() - start, 4),
             **parts,
         }
+        start = time.perf_counter()
         with log.open("a") as f:
             f.write(json.dumps(line) + "\n")
         if step % 25 == 0:
@@ -96,17 +128,51 @@ def train(
                 f"{stage.name} {step}/{stage.steps} " + " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
             )
         if step % stage.save_every == 0:
-            checkpoint(folder, modules, optimiser, step, stage)
-    checkpoint(folder, modules, optimiser, step, stage)
+            checkpoint(folder, modules, optimisers, step, stage)
+    checkpoint(folder, modules, optimisers, step, stage)
     return step
 
 
+def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch]:
+    """The batches from ``step`` on, in order, whether this process draws them or others do."""
+    source = _Steps(task, stage)
+    if workers == 0:
+        return (source[i] for i in range(step, stage.steps))
+    from torch.utils.data import DataLoader
+
+    return DataLoader(
+        source,
+        batch_size=None,
+        sampler=range(step, stage.steps),
+        num_workers=workers,
+        prefetch_factor=4,
+        generator=torch.Generator(),
+    )
+
+
+class _Steps(torch.utils.data.Dataset[Batch]):
+    """A task's batches by step. Workers are forked before a step's gradient exists and touch no weights."""
+
+    def __init__(self, task: Task, stage: Stage) -> None:
+        self.task, self.stage = task, stage
+
+    def __len__(self) -> int:
+        return self.stage.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.task.batch(step, self.stage)
+
+
 def checkpoint(
-    folder: Path, modules: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer, step: int, stage: Stage
+    folder: Path,
+    modules: dict[str, torch.nn.Module],
+    optimisers: Sequence[torch.optim.Optimizer],
+    step: int,
+    stage: Stage,
 ) -> None:
     """Write ``last.pt`` atomically: a kill at any moment leaves the old one or the new one, whole."""
     state = {
-        "step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "optimiser": optimiser.state_dict(),
+        "step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "optimisers": [o.state_dict() for o in optimisers],
         "modules": {k: m.state_dict() for k, m in modules.items()},
     }  # fmt: skip
     beside = folder / f"last.pt.{os.getpid()}"
@@ -120,27 +186,44 @@ def checkpoint(
         beside.unlink(missing_ok=True)
 
 
-def restore(folder: Path, modules: dict[str, torch.nn.Module], optimiser: torch.optim.Optimizer | None = None) -> int:
-    """Load ``last.pt`` into the modules (and the optimiser); returns its step, 0 if there is none."""
+def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Sequence[torch.optim.Optimizer] = ()) -> int:
+    """Load ``last.pt`` into the modules (and the optimisers, if given); returns its step, 0 if there is none."""
     path = folder / "last.pt"
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     for name, module in modules.items():
         module.load_state_dict(state["modules"][name])
-    if optimiser is not None:
-        optimiser.load_state_dict(state["optimiser"])
+    if optimisers:
+        for optimiser, held in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(held)
         torch.set_rng_state(state["rng"])
     return int(state["step"])
 
 
-def _groups(modules: Iterable[torch.nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and other vectors do not."""
-    parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
+    """AdamW for all; with a ``matrix_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
+    a table and do not belong to a part that writes classes ("heads") or is a table itself ("eyes")."""
+    learning = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+    hidden = _hidden_matrices(modules) if stage.matrix_lr else {}
+    rest = [p for p in learning if id(p) not in hidden]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": stage.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
+    out: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.98))]
+    if hidden:
+        out.append(Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay))
+    return out
+
+
+def _hidden_matrices(modules: dict[str, torch.nn.Module]) -> dict[int, torch.nn.Parameter]:
+    inner = [m for k, part in modules.items() if k not in ("heads", "eyes") for m in part.modules()]
+    tables = {id(m.weight) for m in inner if isinstance(m, torch.nn.Embedding)}
+    weights = [
+        p for m in inner if isinstance(m, torch.nn.Linear | torch.nn.Conv2d) for p in [m.get_parameter("weight")]
+    ]
+    return {id(w): w for w in weights if w.requires_grad and id(w) not in tables}
 
 
 def _drop_after(log: Path, step: int) -> None:

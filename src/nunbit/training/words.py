@@ -7,6 +7,7 @@ Legend: B samples, C cells, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from nunbit.data.stream import MIXTURE, Sample, sample
 from nunbit.models.chat import encode_text
 from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, USER
 from nunbit.training.eyes import dense_loss, features, stack, to_pixels
-from nunbit.training.loop import Stage
+from nunbit.training.loop import Batch, Stage
 
 WAVES = 6
 
@@ -62,9 +63,9 @@ class PerfectEyes(nn.Module):
 
     def forward(self, truth: dict[str, torch.Tensor]) -> torch.Tensor:
         covered = (truth["name"] > 0).unsqueeze(-1)
-        glyph, offset = truth["glyph"], torch.arange(SLOTS)
+        glyph, offset = truth["glyph"], torch.arange(SLOTS, device=self.cell.device)
         full, hangul = (glyph[..., 0] > 0).unsqueeze(-1), (glyph[..., 1] > 0).unsqueeze(-1)
-        waves = truth["box"].unsqueeze(-1) * (2.0 ** torch.arange(WAVES) * torch.pi)
+        waves = truth["box"].unsqueeze(-1) * (2.0 ** torch.arange(WAVES, device=self.cell.device) * torch.pi)
         box = self.box(torch.cat([waves.sin(), waves.cos()], -1).flatten(-2))
         out = self.name(truth["name"]) + self.colour(truth["colour"]) + box * covered + self.cell
         out = out + (self.lead(glyph[..., 0] + offset * LEAD) * full).sum(-2)
@@ -89,15 +90,19 @@ def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[l
     ]
 
 
-def answer_loss(model: Any, embeds: torch.Tensor, packed: Pack) -> tuple[torch.Tensor, dict[str, float]]:
+def answer_loss(model: Any, embeds: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Cross entropy on answer rows only: they are selected before the LM head, which is most of the cost at this size."""
     hidden = model.model.language_model(
-        inputs_embeds=embeds, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
+        inputs_embeds=embeds, attention_mask=batch["mask"], position_ids=batch["positions"], use_cache=False
     ).last_hidden_state
-    rows = packed.labels >= 0
-    logits = model.lm_head(hidden[rows])
-    loss = F.cross_entropy(logits, packed.labels[rows])
-    return loss, {"answer": loss.item(), "token_ok": (logits.argmax(-1) == packed.labels[rows]).float().mean().item()}
+    rows = batch["labels"] >= 0
+    logits, wanted = model.lm_head(hidden[rows]), batch["labels"][rows]
+    loss = F.cross_entropy(logits.float(), wanted)
+    return loss, {"answer": loss.item(), "token_ok": (logits.argmax(-1) == wanted).float().mean().item()}
+
+
+def vars_of(packed: Pack) -> Batch:
+    return {f.name: getattr(packed, f.name) for f in fields(packed)}
 
 
 class WordsTask:
@@ -114,23 +119,34 @@ class WordsTask:
     def modules(self) -> dict[str, nn.Module]:
         return {"language": self.model.model.language_model, "eyes": self.eyes}
 
-    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
+    def samples(self, step: int, stage: Stage) -> list[Sample]:
         first = step * stage.batch
-        samples = [
+        return [
             sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture)
             for i in range(stage.batch)
         ]
+
+    def batch(self, step: int, stage: Stage) -> Batch:
+        samples = self.samples(step, stage)
         cells = [cells_of(s.picture, self.names) for s in samples]
         rng = np.random.default_rng((stage.seed, step))
         shown = [_shown(c, rng) for c in cells]
         head = [self.ids[BOS], self.ids[USER]]
         packed = pack([head + [self.ids[IMAGE]] * len(s) for s in shown], [[0, 1, *(s + 2)] for s in shown],
                       2 + len(cells[0].name), question_ids(samples, self.tokenizer), self.tokenizer.pad_token_id)  # fmt: skip
-        seen = self.eyes(stack(cells))
-        embeds = self.model.get_input_embeddings()(packed.ids)
-        tokens = torch.cat([seen[i, torch.from_numpy(s)] for i, s in enumerate(shown)])
-        embeds = embeds.masked_scatter((packed.ids == self.ids[IMAGE]).unsqueeze(-1), tokens)
-        return answer_loss(self.model, embeds, packed)
+        where = torch.zeros(len(cells), len(cells[0].name), dtype=torch.bool)
+        for i, s in enumerate(shown):
+            where[i, torch.from_numpy(s)] = True
+        return stack(cells) | vars_of(packed) | {"shown": where}
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        return self.answers(batch, self.eyes(batch)[batch["shown"]])
+
+    def answers(self, batch: Batch, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        """Splice picture tokens (all of the batch's, in order, by D) into the words and ask for the answers."""
+        embeds = self.model.get_input_embeddings()(batch["ids"])
+        embeds = embeds.masked_scatter((batch["ids"] == self.ids[IMAGE]).unsqueeze(-1), tokens.to(embeds.dtype))
+        return answer_loss(self.model, embeds, batch)
 
 
 def _shown(cells: Cells, rng: np.random.Generator) -> np.ndarray:
@@ -160,33 +176,31 @@ class TogetherTask:
     def modules(self) -> dict[str, nn.Module]:
         return {"model": self.words.model, "heads": self.heads, "eyes": self.words.eyes}
 
-    def loss(self, step: int, stage: Stage) -> tuple[torch.Tensor, dict[str, float]]:
-        w, first = self.words, step * stage.batch
-        samples = [
-            sample(first + i, seed=stage.seed, questions=w.questions, mixture=w.mixture) for i in range(stage.batch)
-        ]
-        truth = stack([cells_of(s.picture, w.names) for s in samples])
+    def batch(self, step: int, stage: Stage) -> Batch:
+        w = self.words
+        samples = w.samples(step, stage)
+        out = {"pixels": to_pixels([s.picture.pixels for s in samples])} | stack(
+            [cells_of(s.picture, w.names) for s in samples]
+        )
+        prefix = [w.ids[BOS], w.ids[USER]] + [w.ids[IMAGE]] * out["name"].shape[1]
+        packed = pack([prefix] * len(samples), [range(len(prefix))] * len(samples), len(prefix),
+                      question_ids(samples, w.tokenizer), w.tokenizer.pad_token_id)  # fmt: skip
+        return out | vars_of(packed)
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        w = self.words
         with torch.set_grad_enabled(next(w.model.model.vision_tower.parameters()).requires_grad):
-            seen = features(w.model.model.vision_tower, to_pixels([s.picture.pixels for s in samples]))
+            seen = features(w.model.model.vision_tower, batch["pixels"])
         tokens = w.model.model.multi_modal_projector(seen)
         total, figures = seen.new_zeros(()), {}
         if self.imitate:
-            wanted = w.eyes(truth)
+            wanted = w.eyes(batch)
             gap = F.mse_loss(tokens, wanted) / wanted.var()
             total, figures["imitate"] = total + self.imitate * gap, gap.item()
         if self.dense:
-            dense, more = dense_loss(self.heads(seen), truth)
+            dense, more = dense_loss(self.heads(seen), batch)
             total, figures = total + self.dense * dense, figures | more
         if self.lm:
-            answer, more = self._answers(samples, tokens)
+            answer, more = w.answers(batch, tokens.flatten(0, 1))
             total, figures = total + answer, figures | more
         return total, figures
-
-    def _answers(self, samples: list[Sample], tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        w, count = self.words, tokens.shape[1]
-        prefix = [w.ids[BOS], w.ids[USER]] + [w.ids[IMAGE]] * count
-        packed = pack([prefix] * len(samples), [range(len(prefix))] * len(samples), len(prefix),
-                      question_ids(samples, w.tokenizer), w.tokenizer.pad_token_id)  # fmt: skip
-        embeds = w.model.get_input_embeddings()(packed.ids)
-        embeds = embeds.masked_scatter((packed.ids == w.ids[IMAGE]).unsqueeze(-1), tokens.flatten(0, 1))
-        return answer_loss(w.model, embeds, packed)

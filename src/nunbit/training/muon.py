@@ -1,0 +1,56 @@
+"""Muon: momentum whose step is the nearest orthogonal matrix. For hidden matrices only; AdamW keeps tables, gains and output heads.
+
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the step's size follows Liu et al. 2025
+(arXiv:2502.16982, eq. 4), so that one learning rate suits both optimisers. torch.optim.Muon iterates in bfloat16, which processors
+without bfloat16 units run several times slower; this one stays in the parameters' type and stacks equal shapes.
+On looking up one of five coloured things it stands after 100 steps where AdamW is not after 250 (docs/results.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+STEPS = 5
+A, B, C = 3.4445, -4.7750, 2.0315
+
+
+def orthogonal(x: torch.Tensor) -> torch.Tensor:
+    """Singular values pushed towards 1 by a quintic Newton-Schulz iteration. Shape: (..., rows, columns), kept."""
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(STEPS):
+        y = x @ x.mT
+        x = A * x + (B * y + C * y @ y) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """One parameter group a shape; convolution kernels count as (out, in x height x width)."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95,
+                 weight_decay: float = 0.0) -> None:  # fmt: skip
+        shapes: dict[tuple[int, ...], list[torch.nn.Parameter]] = {}
+        for p in parameters:
+            shapes.setdefault(tuple(p.shape), []).append(p)
+        super().__init__([{"params": ps} for ps in shapes.values()],
+                         {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})  # fmt: skip
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            held = [p for p in group["params"] if p.grad is not None]
+            if not held:
+                continue
+            grads = torch.stack([p.grad.flatten(1) for p in held if p.grad is not None])
+            means = []
+            for p, g in zip(held, grads, strict=True):
+                mean = self.state[p].setdefault("mean", torch.zeros_like(g))
+                means.append(mean.lerp_(g, 1 - group["momentum"]))
+            moves = orthogonal(grads.lerp(torch.stack(means), group["momentum"]))
+            size = 0.2 * max(moves.shape[-2:]) ** 0.5 * group["lr"]
+            for p, move in zip(held, moves, strict=True):
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(move.view_as(p), alpha=-size)

@@ -78,7 +78,7 @@ class Assistant:
     def _inputs(self, conversations: Sequence[Sequence[Message]]) -> Any:
         for c in conversations:
             check(c)
-        words = [self.processor.apply_chat_template(_turns(c), add_generation_prompt=True) for c in conversations]
+        words = [self.processor.apply_chat_template(turns(c), add_generation_prompt=True) for c in conversations]
         pictures = [image for c in conversations for m in c for image in m.images]
         inputs = self.processor(text=words, images=pictures or None, return_tensors="pt", padding=True,
                                 add_special_tokens=False)  # fmt: skip
@@ -128,7 +128,7 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     kinds = {"image": lambda p: {"type": "image"}, "text": lambda p: {"type": "text", "text": _spell(p.content)}}
     for m in messages:
         if any(p.kind not in kinds for p in m.parts):

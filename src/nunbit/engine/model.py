@@ -1,0 +1,158 @@
+"""What the engine needs of a model: prompt -> embeddings, a chunk of prefill, a batched step. Two shapes of transformers fit:
+LLaVA-shaped ones (features spliced at placeholder tokens) and plain causal language models.
+
+Legend: B rows, T tokens, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from nunbit.engine.cache import Bounded, SlotCache
+from nunbit.errors import UserError
+from nunbit.media import content_hash
+from nunbit.messages import Message, check
+
+
+@dataclass(slots=True)
+class Prompt:
+    """A conversation as the model reads it. ``units`` are the ids with picture tokens renamed by picture (see `Prefixes`)."""
+
+    ids: list[int]
+    units: tuple[int, ...]
+    pictures: list[str] = field(default_factory=list)
+    pixels: torch.Tensor | None = None
+
+
+class Runner:
+    """Runs one model on a slot cache.
+
+    Args:
+        slots: sequences that may be decoded together.
+        length: tokens a slot holds.
+        feature_bytes: bound of the picture-feature cache.
+    """
+
+    def __init__(self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int) -> None:
+        self.model, self.processor = model.eval(), processor
+        self.tokenizer = getattr(processor, "tokenizer", processor)
+        text = model.config.get_text_config()
+        _check_shape(model, text, length)
+        self.length = min(length, getattr(text, "max_position_embeddings", length) or length)
+        self.vocabulary = model.get_output_embeddings().weight.shape[0]
+        self.decoder = model.get_decoder()
+        self.device = next(model.parameters()).device
+        self.cache = SlotCache(text.num_hidden_layers, slots, self.length)
+        self.features = Bounded(feature_bytes)
+        ends = model.generation_config.eos_token_id
+        self.ends = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+        self.image_id: int = getattr(model.config, "image_token_id", None) or -1
+        self._numbers: dict[str, int] = {}
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Render a conversation. May run in any thread: it touches no state of the model.
+
+        Raises:
+            UserError: a form the model cannot take, or more tokens than a slot holds.
+        """
+        check(messages)
+        from nunbit.models.assistant import turns
+
+        words = self.processor.apply_chat_template(turns(messages), add_generation_prompt=True, tokenize=False)
+        pictures = [p for m in messages for p in m.images]
+        if pictures and self.image_id < 0:
+            raise UserError("a picture", allowed="text: this model has no eyes")
+        if not pictures:
+            ids = self.tokenizer(words, add_special_tokens=False)["input_ids"]
+            return self._fits(Prompt(ids, tuple(ids)))
+        made = self.processor(text=[words], images=pictures, return_tensors="pt", add_special_tokens=False)
+        ids, names = made["input_ids"][0].tolist(), [content_hash(p) for p in pictures]
+        return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"]))
+
+    def _fits(self, prompt: Prompt) -> Prompt:
+        if len(prompt.ids) >= self.length:
+            raise UserError(f"{len(prompt.ids)} tokens in one conversation", allowed=f"fewer than {self.length}",
+                            todo="ask with fewer pictures or words")  # fmt: skip
+        return prompt
+
+    def _units(self, ids: list[int], names: list[str]) -> tuple[int, ...]:
+        """Picture tokens become numbers of their own below zero: one number a picture, for as long as the engine lives."""
+        each = ids.count(self.image_id) // len(names)
+        if each * len(names) != ids.count(self.image_id):
+            raise UserError("a picture's placeholder in the text", allowed="words without the model's special tokens")
+        out, seen = list(ids), 0
+        for i, token in enumerate(ids):
+            if token == self.image_id:
+                out[i] = -1 - self._numbers.setdefault(names[seen // each], len(self._numbers))
+                seen += 1
+        return tuple(out)
+
+    def embed(self, prompt: Prompt) -> torch.Tensor:
+        """Embeddings ``(1, T, D)`` of a whole prompt; picture features come from the cache where the same pixels were seen."""
+        ids = torch.tensor([prompt.ids], device=self.device)
+        out = self.model.get_input_embeddings()(ids)
+        if prompt.pixels is None:
+            return out
+        tokens = torch.cat([self._look(prompt, i) for i in range(len(prompt.pictures))])
+        return out.masked_scatter((ids == self.image_id).unsqueeze(-1), tokens.to(out.dtype))
+
+    def _look(self, prompt: Prompt, i: int) -> torch.Tensor:
+        """Picture ``i`` of a prompt as the connector's tokens, ``(N, D)``."""
+        held = self.features.get(prompt.pictures[i])
+        if held is None:
+            assert prompt.pixels is not None
+            pixels = prompt.pixels[i : i + 1].to(self.device, self.model.dtype)
+            made = self.model.model.get_image_features(pixel_values=pixels, **self._feature_choice())
+            held = made.pooler_output[0]
+            self.features.put(prompt.pictures[i], held)
+        return held
+
+    def _feature_choice(self) -> dict[str, Any]:
+        c = self.model.config
+        return {
+            "vision_feature_layer": c.vision_feature_layer,
+            "vision_feature_select_strategy": c.vision_feature_select_strategy,
+        }
+
+    def prefill(self, slot: int, start: int, embeds: torch.Tensor) -> torch.Tensor:
+        """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one, ``(V,)``."""
+        count = embeds.shape[1]
+        self.cache.prefilling(slot, start, count)
+        at = torch.arange(start, start + count, device=self.device)
+        mask = at.unsqueeze(-1) >= torch.arange(start + count, device=self.device)
+        return self._logits(embeds, self._additive(mask, embeds.dtype)[None, None], at[None])[0]
+
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
+        """One step of the first ``len(tokens)`` slots, each holding ``lengths`` tokens so far. Logits ``(B, V)``."""
+        at, upto = torch.tensor(lengths, device=self.device), max(lengths) + 1
+        self.cache.decoding(at, upto)
+        mask = at.unsqueeze(-1) >= torch.arange(upto, device=self.device)
+        embeds = self.model.get_input_embeddings()(torch.tensor(tokens, device=self.device).unsqueeze(-1))
+        return self._logits(embeds, self._additive(mask, embeds.dtype)[:, None, None], at.unsqueeze(-1))
+
+    def _additive(self, allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        return torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill(~allowed, torch.finfo(dtype).min)
+
+    def _logits(self, embeds: torch.Tensor, mask: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        hidden = self.decoder(inputs_embeds=embeds, attention_mask=mask, position_ids=at, past_key_values=self.cache,
+                              use_cache=True).last_hidden_state  # fmt: skip
+        return self.model.get_output_embeddings()(hidden[:, -1]).float()
+
+
+def _check_shape(model: Any, text: Any, length: int) -> None:
+    """Refuse what slots cannot hold, rather than answer wrongly."""
+    kind = model.config.model_type
+    if hasattr(model.config, "vision_config") and kind != "llava":
+        raise UserError(f"a model of type '{kind}'", allowed="llava-shaped models and plain causal language models in the batching engine",
+                        todo="ask it through `nunbit ask`, one question at a time")  # fmt: skip
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    window = getattr(text, "sliding_window", None)
+    if kinds - {"full_attention", "sliding_attention"} or ("sliding_attention" in kinds and window and window < length):
+        raise UserError(
+            f"layers of kind {', '.join(sorted(kinds))}",
+            allowed="full attention, or a window not below the slot's length",
+        )

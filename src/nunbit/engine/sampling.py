@@ -1,0 +1,121 @@
+"""How the next token is chosen. No model here: logits in, one id out.
+
+Legend: V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from nunbit.errors import UserError
+
+MAX_STOPS, MAX_STOP_CHARS, MAX_BIASES = 16, 200, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The wishes of one request.
+
+    Attributes:
+        temperature: 0 is greedy.
+        top_p, top_k, min_p: cut the tail of the distribution (1, 0 and 0 leave it whole).
+        repetition: above 1, tokens already in the sequence are made less likely (Keskar et al. 2019).
+        seed: the same request with the same seed gives the same answer, whatever runs beside it.
+        bias: added to the logits of token ids.
+        stop: the answer ends before any of these strings.
+        logprobs: how many alternatives to report at each position; None reports nothing.
+        grammar: ``("json", schema)``, ``("regex", pattern)`` or None.
+        deadline_s: seconds after which the answer ends as it is.
+    """
+
+    max_tokens: int = 96
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition: float = 1.0
+    seed: int | None = None
+    bias: Mapping[int, float] = field(default_factory=dict)
+    stop: Sequence[str] = ()
+    logprobs: int | None = None
+    grammar: tuple[str, str] | None = None
+    deadline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("max_tokens", 1, 1 << 20), ("temperature", 0, 2), ("top_p", 0, 1), ("top_k", 0, 1 << 20),
+                                ("min_p", 0, 1), ("repetition", 0.1, 10)):  # fmt: skip
+            value = getattr(self, name)
+            if not low <= value <= high:  # also refuses NaN
+                raise UserError(f"{name}={value}", allowed=f"{low} to {high}")
+        if self.top_p == 0:
+            raise UserError("top_p=0", allowed="above 0 up to 1", todo="for the likeliest token use temperature 0")
+        if self.logprobs is not None and not 0 <= self.logprobs <= 20:
+            raise UserError(f"{self.logprobs} alternatives for logprobs", allowed="0 to 20")
+        if len(self.stop) > MAX_STOPS or any(not 0 < len(s) <= MAX_STOP_CHARS for s in self.stop):
+            raise UserError("too many, too long or empty stop strings",
+                            allowed=f"at most {MAX_STOPS} of 1 to {MAX_STOP_CHARS} characters")  # fmt: skip
+        if len(self.bias) > MAX_BIASES or any(not -100 <= v <= 100 for v in self.bias.values()):
+            raise UserError("a logit bias out of bounds", allowed=f"at most {MAX_BIASES} token ids, -100 to 100 each")
+
+
+@dataclass(frozen=True, slots=True)
+class Logprob:
+    """One token with its log probability under the unchanged distribution, and the likeliest others, best first."""
+
+    token: int
+    logprob: float
+    others: tuple[tuple[int, float], ...] = ()
+
+
+class Chooser:
+    """Chooses tokens for one request; holds its random state, so neighbours in a batch change nothing."""
+
+    def __init__(self, sampling: Sampling, vocabulary: int, prompt: Sequence[int], matcher: Any = None) -> None:
+        outside = [i for i in sampling.bias if not 0 <= i < vocabulary]
+        if outside:
+            raise UserError(f"logit bias for token {outside[0]}", allowed=f"token ids from 0 to {vocabulary - 1}")
+        self.sampling, self.matcher = sampling, matcher
+        self.seen = torch.zeros(vocabulary, dtype=torch.bool)
+        self.seen[[i for i in prompt if 0 <= i < vocabulary]] = True
+        self.random = torch.Generator()
+        self.random.manual_seed(sampling.seed) if sampling.seed is not None else self.random.seed()
+        self._bias_at = torch.tensor(list(sampling.bias), dtype=torch.long)
+        self._bias = torch.tensor(list(sampling.bias.values()), dtype=torch.float32)
+
+    def choose(self, logits: torch.Tensor) -> Logprob:
+        """Choose from logits ``(V,)``."""
+        s, raw = self.sampling, logits.float()
+        z = raw
+        if s.repetition != 1:
+            z = torch.where(self.seen, torch.where(z > 0, z / s.repetition, z * s.repetition), z)
+        if len(self._bias_at):
+            z = z.index_add(0, self._bias_at, self._bias)
+        if self.matcher is not None:
+            z = self.matcher.mask(z)
+        token = int(z.argmax()) if s.temperature == 0 else self._draw(z / s.temperature)
+        self.seen[token] = True
+        if self.matcher is not None:
+            self.matcher.take(token)
+        if s.logprobs is None:
+            return Logprob(token, 0.0)
+        log = raw.log_softmax(-1)
+        best = log.topk(min(s.logprobs, len(log))) if s.logprobs else None
+        others = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)) if best else ()
+        return Logprob(token, float(log[token]), others)
+
+    def _draw(self, z: torch.Tensor) -> int:
+        s = self.sampling
+        p = z.softmax(-1)
+        if s.top_k and s.top_k < len(p):
+            p = torch.where(p < p.topk(s.top_k).values[-1], 0.0, p)
+        if s.min_p:
+            p = torch.where(p < s.min_p * p.max(), 0.0, p)
+        if s.top_p < 1:
+            ordered, at = (p / p.sum()).sort(descending=True)
+            ordered[(ordered.cumsum(-1) - ordered) >= s.top_p] = 0.0  # the first to reach top_p stays
+            p = torch.zeros_like(p).scatter(0, at, ordered)
+        return int(torch.multinomial(p, 1, generator=self.random))

@@ -1,0 +1,287 @@
+"""The engine answers as `generate` does, whatever runs beside a request."""
+
+import queue
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nunbit.engine.cache import Bounded, Prefixes
+from nunbit.engine.sampling import Chooser, Sampling
+from nunbit.engine.scheduler import Busy, Engine, Piece, Result
+from nunbit.engine.text import Writer
+from nunbit.errors import UserError
+from nunbit.messages import assistant, question, user
+from nunbit.models.assistant import Assistant
+
+
+@pytest.fixture(scope="module")
+def reference():
+    torch.manual_seed(0)
+    return Assistant()
+
+
+@pytest.fixture
+def engine(reference):
+    made = Engine(reference.model, reference.processor, slots=4, chunk=64)
+    yield made
+    made.close(5)
+
+
+def picture(seed: int, size: int = 90) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8))
+
+
+ASKED = [
+    question("What color is the circle?", [picture(1)]),
+    question("How many cats are there in the picture?", [picture(2, 200)]),
+    question("그림에 무엇이 있나요?", [picture(3)]),
+    question("Describe the picture.", [picture(1)]),
+    question("What is left of the star? Name it.", [picture(4), picture(5)]),
+    question("Say something."),
+    [*question("What is it?", [picture(2, 200)]), assistant("A cat."), user("What color is it?")],
+]
+
+
+def collect(engine, messages, sampling=Sampling(max_tokens=24)):
+    out = queue.SimpleQueue()
+    return engine.submit(messages, sampling, out.put), out
+
+
+def drain(out):
+    pieces = []
+    while True:
+        event = out.get(timeout=60)
+        if isinstance(event, Result):
+            return pieces, event
+        pieces.append(event)
+
+
+def test_batched_answers_equal_generate(reference, engine):
+    want = [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+    for _ in range(2):  # the second time from the caches
+        flying = [collect(engine, m) for m in ASKED]
+        got = [drain(out) for _, out in flying]
+        assert [r.text for _, r in got] == want
+        assert ["".join(p.text for p in pieces).rstrip() for pieces, _ in got] == want
+    assert engine.figures.rows > engine.figures.steps, "nothing was decoded together"
+    assert engine.figures.cached_tokens > 0 and engine.runner.features.hits > 0
+
+
+def test_cancelled_neighbours_change_nothing(reference, engine):
+    want = reference.ask(ASKED[3], max_new_tokens=24).text
+    others = [collect(engine, m, Sampling(max_tokens=200, temperature=1.0)) for m in ASKED[:3]]
+    _, out = collect(engine, ASKED[3])
+    for request, _ in others:
+        request.cancel()
+        request.cancel()
+    assert drain(out)[1].text == want
+    assert {drain(o)[1].finish for _, o in others} <= {"cancelled", "stop"}
+    assert not engine.running and engine.filling is None
+
+
+def test_random_arrivals_and_cancels_never_disturb_a_canary(reference, engine):
+    rng, want = np.random.default_rng(0), [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+    flying = []
+    for _ in range(40):
+        k = int(rng.integers(len(ASKED)))
+        request, out = collect(engine, ASKED[k])
+        flying.append((k, out, bool(rng.random() < 0.3)))
+        if flying[-1][2]:
+            time.sleep(float(rng.random()) * 0.02)
+            request.cancel()
+    for k, out, cut in flying:
+        result = drain(out)[1]
+        assert cut or (result.text, result.finish in ("stop", "length")) == (want[k], True)
+
+
+def test_the_same_seed_gives_the_same_answer_in_any_company(engine):
+    wish = Sampling(max_tokens=20, temperature=1.2, top_p=0.95, seed=5)
+    alone = engine.answer(ASKED[0], wish).text
+    crowd = [collect(engine, m, Sampling(max_tokens=30, temperature=1.0)) for m in ASKED[1:4]]
+    _, out = collect(engine, ASKED[0], wish)
+    assert drain(out)[1].text == alone
+    assert len({engine.answer(ASKED[0], Sampling(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
+    [drain(o) for _, o in crowd]
+
+
+def test_a_full_queue_refuses_and_a_deadline_ends(reference):
+    engine = Engine(reference.model, reference.processor, slots=1, max_queue=1)
+    try:
+        flying = [
+            collect(engine, ASKED[0], Sampling(max_tokens=300, temperature=2.0, bias={2: -100})) for _ in range(2)
+        ]
+        with pytest.raises(Busy):
+            for _ in range(3):
+                flying.append(collect(engine, ASKED[0]))
+        for request, _ in flying:
+            request.cancel()
+        [drain(out) for _, out in flying]
+        ends = dict.fromkeys(engine.runner.ends, -100.0)
+        late = engine.answer(ASKED[0], Sampling(max_tokens=800, deadline_s=0.3, bias=ends))
+        assert late.finish == "deadline" and late.tokens
+    finally:
+        engine.close(5)
+    assert not engine.alive
+    with pytest.raises(Busy):
+        engine.submit(ASKED[0], Sampling(), print)
+
+
+def test_closing_lets_running_answers_end(reference):
+    engine = Engine(reference.model, reference.processor)
+    _, out = collect(engine, ASKED[0])
+    threading.Thread(target=engine.close).start()
+    assert drain(out)[1].text == reference.ask(ASKED[0], max_new_tokens=24).text
+
+
+def test_a_failing_listener_or_model_ends_one_request_only(reference, engine, monkeypatch):
+    def broken(event):
+        raise RuntimeError("gone")
+
+    engine.submit(ASKED[0], Sampling(), broken)
+    look = engine.runner._look
+    monkeypatch.setattr(engine.runner, "_look", lambda p, i: (_ for _ in ()).throw(RuntimeError("eye")))
+    assert engine.answer(ASKED[1]).finish.startswith("error")
+    monkeypatch.setattr(engine.runner, "_look", look)
+    assert engine.answer(ASKED[1], Sampling(max_tokens=24)).text == reference.ask(ASKED[1], max_new_tokens=24).text
+
+
+def test_logprobs_are_those_of_the_model(reference, engine):
+    result = engine.answer(ASKED[0], Sampling(max_tokens=5, logprobs=3))
+    prompt = engine.runner.prompt(ASKED[0])
+    ids = torch.tensor([prompt.ids + [t.token for t in result.tokens[:-1]]])
+    with torch.no_grad():
+        logits = (
+            reference.model(input_ids=ids, pixel_values=prompt.pixels).logits[0, len(prompt.ids) - 1 :].log_softmax(-1)
+        )
+    for row, t in zip(logits, result.tokens, strict=True):
+        assert abs(row[t.token].item() - t.logprob) < 1e-3
+        assert [i for i, _ in t.others] == row.topk(3).indices.tolist()
+
+
+def test_two_pictures_of_equal_size_never_share_a_prefix(engine):
+    a, b = (
+        engine.runner.prompt(question("What is it?", [picture(1)])),
+        engine.runner.prompt(question("What is it?", [picture(9)])),
+    )
+    assert a.ids == b.ids and a.units != b.units
+    same = next(i for i, (x, y) in enumerate(zip(a.units, b.units, strict=True)) if x != y)
+    engine.answer(question("What is it?", [picture(1)]))
+    assert engine.prefixes.longest(b.units)[0] == same < 5
+
+
+def test_caches_stay_within_their_bytes():
+    held = Bounded(1000)
+    for i in range(50):
+        held.put(i, torch.zeros(50))
+        assert held.bytes <= 1000
+    assert held.get(49) is not None and held.get(0) is None
+    held.put("big", torch.zeros(1000))
+    assert held.get("big") is None
+    prefixes = Prefixes(10_000)
+    prefixes.keep((1, 2, 3), torch.zeros(3))
+    prefixes.keep((1, 2, 3, 4), torch.zeros(4))
+    assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.names()) == 1
+
+
+@pytest.mark.parametrize("bad", [{"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"logprobs": 21}, {"max_tokens": 0},
+                                 {"stop": [""]}, {"stop": ["a"] * 99}, {"bias": {1: 1000}}])  # fmt: skip
+def test_wishes_out_of_bounds_are_refused(bad):
+    with pytest.raises(UserError):
+        Sampling(**bad)
+
+
+def test_sampling_cuts_where_it_says():
+    logits = torch.tensor([3.0, 2.0, 1.0, 0.0, -1.0])
+
+    def drawn(**wish):
+        chooser = Chooser(Sampling(temperature=1.0, seed=0, **wish), 5, [])
+        return {chooser.choose(logits).token for _ in range(300)}
+
+    assert (
+        drawn() == {0, 1, 2, 3, 4}
+        and drawn(top_k=2) == {0, 1}
+        and drawn(top_p=0.5) == {0}
+        and drawn(min_p=0.3) == {0, 1}
+    )
+    assert drawn(bias={0: -100.0, 1: -100.0}) == {2, 3, 4}
+    greedy = Chooser(Sampling(repetition=5.0), 5, [0])
+    assert [greedy.choose(logits).token for _ in range(2)] == [1, 2]
+
+
+class Letters:
+    """A tokenizer of one letter a token."""
+
+    def decode(self, ids, skip_special_tokens=True):
+        return "".join(map(chr, ids))
+
+
+def test_stop_strings_never_show_even_in_part():
+    writer, said = Writer(Letters(), ["END", "\n\n"]), []
+    for c in "one EN two\nthree END four":
+        said.append(writer.add(ord(c)))
+        if writer.stopped:
+            break
+    said.append(writer.finish())
+    assert "".join(said) == writer.text == "one EN two\nthree "
+
+
+def test_hangul_is_told_by_whole_syllables():
+    import unicodedata
+
+    writer, said = Writer(Letters()), []
+    for c in unicodedata.normalize("NFD", "안녕하세요"):
+        said.append(writer.add(ord(c)))
+    assert "".join(said) + writer.finish() == "안녕하세요" and all("가" <= c <= "힣" for s in said for c in s)
+
+
+def test_answers_of_a_given_form(engine):
+    pytest.importorskip("llguidance")
+    import json
+    import re
+
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["n"],
+              "additionalProperties": False}  # fmt: skip
+    result = engine.answer(ASKED[0], Sampling(max_tokens=60, grammar=("json", json.dumps(schema))))
+    assert 0 <= json.loads(result.text)["n"] <= 99 and result.finish == "stop"
+    assert re.fullmatch(r"(yes|no)", engine.answer(ASKED[1], Sampling(grammar=("regex", "(yes|no)"))).text)
+    with pytest.raises(UserError):
+        engine.answer(ASKED[0], Sampling(grammar=("json", "{")))
+
+
+def test_what_slots_cannot_hold_is_refused(engine):
+    with pytest.raises(UserError, match="tokens"):
+        engine.answer(question("word " * 2000))
+
+
+def test_plain_language_models_run_too(reference):
+    """A decoder without eyes, of another family."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(1)
+    tokenizer = reference.processor.tokenizer
+    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, head_dim=8, max_position_embeddings=256)  # fmt: skip
+    model = Qwen3ForCausalLM(config).eval()
+    engine = Engine(model, tokenizer, slots=2, length=256)
+    try:
+        messages = question("What is it?")
+        prompt = engine.runner.prompt(messages)
+        want = model.generate(torch.tensor([prompt.ids]), max_new_tokens=8, do_sample=False)[
+            0, len(prompt.ids) :
+        ].tolist()
+        assert [t.token for t in engine.answer(messages, Sampling(max_tokens=8)).tokens] == want
+        with pytest.raises(UserError, match="no eyes"):
+            engine.answer(question("What is it?", [picture(1)]))
+    finally:
+        engine.close(5)
+
+
+def test_pieces_carry_every_token_once(engine):
+    _, out = collect(engine, ASKED[2], Sampling(max_tokens=24, logprobs=0))
+    pieces, result = drain(out)
+    told = [t for p in pieces if isinstance(p, Piece) for t in p.tokens]
+    assert told == [t for t in result.tokens if t.token not in engine.runner.ends][: len(told)]

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
-EXTRAS ?= train,qlora,ocr,chart,dev
+EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
 .PHONY: ask test lint types bench parity eval resume setup doctor train clean
 

@@ -16,8 +16,9 @@ FLOORS = {
     **dict.fromkeys(["prompting", "data", "engine"], 5),
     **dict.fromkeys(["training", "trust", "evaluation"], 6),
     "recipes": 7,
-    **dict.fromkeys(["serving", "cli"], 8),
-    "__main__": 9,
+    "serving": 8,
+    "cli": 9,  # starts the server, so it stands above it
+    "__main__": 10,
 }
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}

@@ -123,6 +123,41 @@ def train(
     )
 
 
+@app.command()
+def serve(
+    model: Model = None,
+    device: Device = "cpu",
+    host: Annotated[str, typer.Option(help="0.0.0.0 for the whole network; then set a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", envvar="NUNBIT_API_KEYS", help="An API key that is accepted; repeatable."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option("--origin", help="A web origin that may call; repeatable.")
+    ] = None,
+    allow_folder: Annotated[
+        list[str] | None, typer.Option("--allow-folder", help="Requests may name pictures in this folder; repeatable.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="Requests may name https pictures on this host; repeatable."),
+    ] = None,
+    slots: Annotated[int, typer.Option(min=1, max=256, help="Answers made together.")] = 8,
+    queue: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait.")] = 64,
+    rate: Annotated[int, typer.Option(min=0, help="Requests a minute and caller; 0: no bound.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit linear layers on a processor.")] = False,
+    page: Annotated[bool, typer.Option(help="Serve the web page at /.")] = True,
+) -> None:
+    """Answer over the OpenAI API, with a web page."""
+    from nunbit.serving.run import serve as run
+
+    run(model, device, host, port, slots, queue, threads, int8,
+        {"keys": tuple(key or ()), "origins": tuple(origin or ()), "per_minute": rate, "page": page},
+        {"folders": tuple(allow_folder or ()), "hosts": tuple(allow_host or ())})  # fmt: skip
+
+
 @eval_app.command("tiny-world")
 def eval_tiny_world(
     seed: Annotated[int, typer.Option(help="Any seed is held out.")] = 0,

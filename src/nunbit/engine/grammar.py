@@ -35,7 +35,7 @@ class Grammars:
         try:
             if kind == "json":
                 json.loads(text)
-                compiled = llguidance.LLMatcher.grammar_from_json_schema(text)
+                compiled = llguidance.LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_flexible": False})
             else:
                 compiled = llguidance.LLMatcher.grammar_from_regex(text)
             if self._words is None:

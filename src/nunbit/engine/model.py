@@ -6,6 +6,9 @@ Legend: B rows, T tokens, D width, V vocabulary.
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +19,8 @@ from nunbit.engine.cache import Bounded, SlotCache
 from nunbit.errors import UserError
 from nunbit.media import content_hash
 from nunbit.messages import Message, check
+
+MOST_PICTURES = 100_000
 
 
 @dataclass(slots=True)
@@ -51,9 +56,10 @@ class Runner:
         ends = model.generation_config.eos_token_id
         self.ends = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
         self.image_id: int = getattr(model.config, "image_token_id", None) or -1
-        self._numbers: dict[str, int] = {}
+        self._numbers: OrderedDict[str, int] = OrderedDict()
+        self._next, self._lock = itertools.count(1), threading.Lock()
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    def prompt(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None = None) -> Prompt:
         """Render a conversation. May run in any thread: it touches no state of the model.
 
         Raises:
@@ -62,7 +68,9 @@ class Runner:
         check(messages)
         from nunbit.models.assistant import turns
 
-        words = self.processor.apply_chat_template(turns(messages), add_generation_prompt=True, tokenize=False)
+        words = self.processor.apply_chat_template(
+            turns(messages), add_generation_prompt=True, tokenize=False, tools=tools
+        )
         pictures = [p for m in messages for p in m.images]
         if pictures and self.image_id < 0:
             raise UserError("a picture", allowed="text: this model has no eyes")
@@ -73,6 +81,31 @@ class Runner:
         ids, names = made["input_ids"][0].tolist(), [content_hash(p) for p in pictures]
         return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"]))
 
+    def raw(self, text: str) -> Prompt:
+        """A text to be continued, as it is; marks of the model in it are words, not marks."""
+        ids = self.tokenizer(text, split_special_tokens=True)["input_ids"]
+        if not ids:
+            raise UserError("an empty text", allowed="at least one word to continue")
+        return self._fits(Prompt(ids, tuple(ids)))
+
+    @torch.inference_mode()
+    def text_vector(self, text: str) -> tuple[torch.Tensor, int]:
+        """The decoder's states of a text, averaged, at length 1: ``(D,)``, and how many tokens it took."""
+        prompt = self.raw(text)
+        made = (
+            self.decoder(torch.tensor([prompt.ids], device=self.device), use_cache=False).last_hidden_state[0].mean(0)
+        )
+        return torch.nn.functional.normalize(made, dim=0).cpu(), len(prompt.ids)
+
+    @torch.inference_mode()
+    def picture_vector(self, picture: Any) -> tuple[torch.Tensor, int]:
+        """The connector's tokens of a picture, averaged, at length 1: ``(D,)``, and how many tokens it took."""
+        if self.image_id < 0:
+            raise UserError("a picture", allowed="text: this model has no eyes")
+        pixels = self.processor.image_processor(picture, return_tensors="pt")["pixel_values"]
+        tokens = self._see(pixels)
+        return torch.nn.functional.normalize(tokens.mean(0), dim=0).cpu(), len(tokens)
+
     def _fits(self, prompt: Prompt) -> Prompt:
         if len(prompt.ids) >= self.length:
             raise UserError(f"{len(prompt.ids)} tokens in one conversation", allowed=f"fewer than {self.length}",
@@ -80,16 +113,26 @@ class Runner:
         return prompt
 
     def _units(self, ids: list[int], names: list[str]) -> tuple[int, ...]:
-        """Picture tokens become numbers of their own below zero: one number a picture, for as long as the engine lives."""
+        """Picture tokens become numbers of their own below zero. A number is never given to a second picture; a picture that was
+        not seen for long gets a new one, and misses the cache."""
         each = ids.count(self.image_id) // len(names)
         if each * len(names) != ids.count(self.image_id):
             raise UserError("a picture's placeholder in the text", allowed="words without the model's special tokens")
+        with self._lock:
+            numbers = [self._number(n) for n in names]
         out, seen = list(ids), 0
         for i, token in enumerate(ids):
             if token == self.image_id:
-                out[i] = -1 - self._numbers.setdefault(names[seen // each], len(self._numbers))
+                out[i] = numbers[seen // each]
                 seen += 1
         return tuple(out)
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.pop(name, None) or -next(self._next)
+        self._numbers[name] = number
+        if len(self._numbers) > MOST_PICTURES:
+            self._numbers.popitem(last=False)
+        return number
 
     def embed(self, prompt: Prompt) -> torch.Tensor:
         """Embeddings ``(1, T, D)`` of a whole prompt; picture features come from the cache where the same pixels were seen."""
@@ -105,18 +148,17 @@ class Runner:
         held = self.features.get(prompt.pictures[i])
         if held is None:
             assert prompt.pixels is not None
-            pixels = prompt.pixels[i : i + 1].to(self.device, self.model.dtype)
-            made = self.model.model.get_image_features(pixel_values=pixels, **self._feature_choice())
-            held = made.pooler_output[0]
+            held = self._see(prompt.pixels[i : i + 1])
             self.features.put(prompt.pictures[i], held)
         return held
 
-    def _feature_choice(self) -> dict[str, Any]:
+    def _see(self, pixels: torch.Tensor) -> torch.Tensor:
         c = self.model.config
-        return {
-            "vision_feature_layer": c.vision_feature_layer,
-            "vision_feature_select_strategy": c.vision_feature_select_strategy,
-        }
+        made = self.model.model.get_image_features(
+            pixel_values=pixels.to(self.device, self.model.dtype), vision_feature_layer=c.vision_feature_layer,
+            vision_feature_select_strategy=c.vision_feature_select_strategy,
+        )  # fmt: skip
+        return made.pooler_output[0]
 
     def prefill(self, slot: int, start: int, embeds: torch.Tensor) -> torch.Tensor:
         """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one, ``(V,)``."""

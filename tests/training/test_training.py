@@ -10,9 +10,10 @@ import time
 import pytest
 import torch
 
-from nunbit.data.cells import cells_of, glyph_parts
+from nunbit.data.cells import cells_of
 from nunbit.data.packing import pack
 from nunbit.data.stream import sample
+from nunbit.perception.cells import glyph_char, glyph_parts
 from nunbit.recipes import tiny
 from nunbit.training.loop import Stage, Task, share_of_peak, train
 from nunbit.training.muon import Muon
@@ -59,6 +60,10 @@ def test_hangul_parts_compose_back():
         lead, vowel, final = glyph_parts(char)
         assert chr(0xAC00 + (lead - 96) * 588 + (vowel - 1) * 28 + final) == char
     assert glyph_parts("A") == (34, 0, 0)
+    assert (
+        "".join(glyph_char(*glyph_parts(c)) for c in "Aa9 ₩힣가값~") == "Aa9 \ufffd힣가값~"
+        and glyph_char(0, 0, 0) == ""
+    )
 
 
 def test_cells_hold_what_was_drawn():
@@ -172,7 +177,8 @@ def test_schedule_rises_stays_and_falls():
 def test_training_and_asking_see_the_same_sequence(tokenizer):
     """Logits at the answer are those of the whole model on the processor's input: what is trained is what is asked."""
     from nunbit.models.compose import make_processor
-    from nunbit.training.eyes import features, to_pixels
+    from nunbit.perception.cells import features
+    from nunbit.training.eyes import to_pixels
     from nunbit.training.words import WordsTask, question_ids
 
     model = tiny.build(tokenizer).eval()

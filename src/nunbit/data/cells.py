@@ -10,15 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nunbit.world.base import COLOURS, Picture
-
-CELL_PX = 16
-SLOTS = 4
-COLOUR_NAMES = ("", *COLOURS)
-LEAD = 1 + 95 + 19 + 1
-"""Classes of a glyph's first part: none, printable ASCII, the 19 Hangul initials, anything else."""
-VOWEL, FINAL = 1 + 21, 28
-_OTHER = LEAD - 1
+from nunbit.perception.cells import CELL_PX, COLOUR_NAMES, SLOTS, glyph_parts
+from nunbit.world.base import Picture
 
 
 @dataclass(slots=True)
@@ -33,15 +26,6 @@ class Cells:
     colour: np.ndarray
     box: np.ndarray
     glyph: np.ndarray
-
-
-def glyph_parts(char: str) -> tuple[int, int, int]:
-    """A character as (lead, vowel, final) classes; (0, 0, 0) means no character."""
-    code = ord(char)
-    if 0xAC00 <= code <= 0xD7A3:
-        code -= 0xAC00
-        return 96 + code // 588, 1 + code % 588 // 28, code % 28
-    return (code - 31, 0, 0) if 32 <= code < 127 else (_OTHER, 0, 0)
 
 
 def cells_of(picture: Picture, names: Sequence[str]) -> Cells:

@@ -98,7 +98,8 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
 
 
 def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
-    from nunbit.training.eyes import DenseHeads, EyesTask
+    from nunbit.perception.cells import DenseHeads
+    from nunbit.training.eyes import EyesTask
     from nunbit.training.loop import restore, train
     from nunbit.training.words import TogetherTask, WordsTask
 
@@ -121,17 +122,20 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
         restore(folder / "connect", task.modules())
     train(task, stage, folder / stage.name, **how)
     if last:
-        export(model.cpu(), tokenizer, folder / "model")
+        export(model.cpu(), tokenizer, folder / "model", heads.cpu())
 
 
-def export(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write the model in its native form."""
+def export(model: Any, tokenizer: Any, folder: Path, heads: Any = None) -> None:
+    """Write the model in its native form, and beside it the encoder's read-outs, if given."""
     from nunbit.models.compose import make_processor, save
+    from nunbit.perception.cells import save_heads
     from nunbit.recipes.tiny_parts import PATCH_PX
     from nunbit.world.base import SIZE_PX
 
     model.requires_grad_(True)
     save(model.eval(), make_processor(tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX), folder)
+    if heads is not None:
+        save_heads(heads, class_names(), folder)
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -14,29 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, Cells, cells_of
+from nunbit.data.cells import Cells, cells_of
 from nunbit.data.stream import MIXTURE, sample
+from nunbit.perception.cells import FINAL, LEAD, SLOTS, VOWEL, DenseHeads, features
 from nunbit.training.loop import Batch, Stage
-
-
-class DenseHeads(nn.Module):
-    """Linear read-outs of one cell: (B, C, D) -> a dictionary of logits."""
-
-    def __init__(self, width: int, names: int) -> None:
-        super().__init__()
-        self.sizes = {
-            "name": names,
-            "colour": len(COLOUR_NAMES),
-            "box": 4,
-            "lead": SLOTS * LEAD,
-            "vowel": SLOTS * VOWEL,
-            "final": SLOTS * FINAL,
-        }
-        self.out = nn.Linear(width, sum(self.sizes.values()))
-
-    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        parts = self.out(features).split(list(self.sizes.values()), dim=-1)
-        return dict(zip(self.sizes, parts, strict=True))
 
 
 def to_pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
@@ -104,11 +85,6 @@ class EyesTask:
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         return dense_loss(self.heads(features(self.vision, batch["pixels"])), batch)
-
-
-def features(vision: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """(B, 3, H, W) -> (B, C, D): what LLaVA hands to the connector, the last layer without the class token."""
-    return vision(pixels, output_hidden_states=True).hidden_states[-1][:, 1:]
 
 
 def _share(logits: torch.Tensor, labels: torch.Tensor, where: torch.Tensor) -> float:

@@ -15,12 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nunbit.data.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, Cells, cells_of
+from nunbit.data.cells import Cells, cells_of
 from nunbit.data.packing import Pack, pack
 from nunbit.data.stream import MIXTURE, Sample, sample
 from nunbit.models.chat import encode_text
 from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, USER
-from nunbit.training.eyes import dense_loss, features, stack, to_pixels
+from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, features
+from nunbit.training.eyes import dense_loss, stack, to_pixels
 from nunbit.training.loop import Batch, Stage
 
 WAVES = 6

@@ -1,0 +1,217 @@
+"""The embedded eyes: what `nunbit-tiny`'s own encoder reports of each cell of a picture, read out by linear heads and gathered into
+a Scene: segments, objects with colours, and characters. One forward pass of a small encoder; nothing from elsewhere.
+
+Legend: B pictures, G cells a side, C = G*G cells row by row, D width, K glyph slots a cell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nunbit.errors import UserError
+from nunbit.scene import Box, Scene, SceneObject, Segment, TextLine
+from nunbit.world.base import COLOURS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CELL_PX = 16
+SLOTS = 4
+COLOUR_NAMES = ("", *COLOURS)
+LEAD = 1 + 95 + 19 + 1
+"""Classes of a glyph's first part: none, printable ASCII, the 19 Hangul initials, anything else."""
+VOWEL, FINAL = 1 + 21, 28
+_OTHER = LEAD - 1
+HEADS = "eyes.safetensors"
+
+
+def glyph_parts(char: str) -> tuple[int, int, int]:
+    """A character as (lead, vowel, final) classes; (0, 0, 0) means no character."""
+    code = ord(char)
+    if 0xAC00 <= code <= 0xD7A3:
+        code -= 0xAC00
+        return 96 + code // 588, 1 + code % 588 // 28, code % 28
+    return (code - 31, 0, 0) if 32 <= code < 127 else (_OTHER, 0, 0)
+
+
+def glyph_char(lead: int, vowel: int, final: int) -> str:
+    """The character of three classes; what `glyph_parts` cannot name is U+FFFD."""
+    if 1 <= lead < 96:
+        return chr(lead + 31)
+    if 96 <= lead < _OTHER:
+        return chr(0xAC00 + (lead - 96) * 588 + max(0, vowel - 1) * 28 + final)
+    return "\ufffd" if lead == _OTHER else ""
+
+
+class DenseHeads(nn.Module):
+    """Linear read-outs of one cell: (B, C, D) -> a dictionary of logits."""
+
+    def __init__(self, width: int, names: int) -> None:
+        super().__init__()
+        self.sizes = {
+            "name": names,
+            "colour": len(COLOUR_NAMES),
+            "box": 4,
+            "lead": SLOTS * LEAD,
+            "vowel": SLOTS * VOWEL,
+            "final": SLOTS * FINAL,
+        }
+        self.out = nn.Linear(width, sum(self.sizes.values()))
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = self.out(features).split(list(self.sizes.values()), dim=-1)
+        return dict(zip(self.sizes, parts, strict=True))
+
+
+def features(vision: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """The encoder's last layer without its class token, ``(B, C, D)``: what LLaVA's connector gets."""
+    return vision(pixels, output_hidden_states=True).hidden_states[-1][:, 1:]
+
+
+def save_heads(heads: DenseHeads, names: Sequence[str], folder: Path) -> None:
+    """Write the read-outs beside the model they belong to."""
+    from safetensors.torch import save_file
+
+    state = {k: v.detach().to(torch.float16).contiguous() for k, v in heads.state_dict().items()}
+    save_file(state, folder / HEADS, metadata={"names": json.dumps(list(names))})
+
+
+class CellEyes:
+    """A provider of segments, objects and text, from an encoder with dense heads.
+
+    Args:
+        names: class list of the heads; position 0 is nothing.
+        keep: an object's mean class probability must reach this.
+        same: cells of a class whose boxes overlap this much are one object.
+        read: report characters too; off where a reading engine is at hand.
+    """
+
+    def __init__(self, vision: Any, image_processor: Any, heads: DenseHeads, names: Sequence[str], *, keep: float = 0.35,
+                 same: float = 0.4, read: bool = True) -> None:  # fmt: skip
+        self.vision, self.image_processor, self.heads = vision.eval(), image_processor, heads.eval()
+        self.names, self.keep, self.same, self.read = list(names), keep, same, read
+        digest = hashlib.blake2b(repr((keep, same, read, self.names)).encode(), digest_size=8)
+        digest.update(heads.out.weight.detach().numpy().tobytes())
+        self.name = "cells-" + digest.hexdigest()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **settings: Any) -> CellEyes:
+        """Open the encoder of a composed model with the heads that lie beside it.
+
+        Raises:
+            UserError: no heads there.
+        """
+        from safetensors import safe_open
+        from transformers import AutoImageProcessor, AutoModelForImageTextToText
+
+        file = Path(folder) / HEADS
+        if not file.exists():
+            raise UserError(f"'{folder}' has no {HEADS}", allowed="a model trained with dense heads, as nunbit-tiny")
+        model = AutoModelForImageTextToText.from_pretrained(folder)
+        with safe_open(file, framework="pt") as held:
+            names = json.loads(held.metadata()["names"])
+            heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
+            heads.load_state_dict({k: held.get_tensor(k).float() for k in held.keys()})  # noqa: SIM118 (not a dict)
+        return cls(model.model.vision_tower, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
+
+    @torch.inference_mode()
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        pixels = self.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        out = self.heads(features(self.vision, pixels))
+        return [
+            self.gather({k: v[i].float() for k, v in out.items()}, image.width, image.height)
+            for i, image in enumerate(images)
+        ]
+
+    def gather(self, out: dict[str, torch.Tensor], width: int, height: int) -> Scene:
+        """Logits of one picture's cells ``(C, ...)`` -> a Scene of the given size in pixels."""
+        chance = out["name"].softmax(-1)
+        score, label = (t.numpy() for t in chance.max(-1))
+        box, hue = out["box"].numpy(), out["colour"].argmax(-1).numpy()
+        side = round(len(label) ** 0.5)
+        scene = Scene(width, height)
+        owner = np.zeros(len(label), np.int32)
+        numbers: Counter[str] = Counter()
+        for cells in _groups(score, label, box, self.same):
+            mean = float(score[cells].mean())
+            if mean < self.keep:
+                continue
+            name = self.names[int(label[cells[0]])]
+            numbers[name] += 1
+            segment = len(scene.segments) + 1
+            owner[cells] = segment
+            scene.segments.append(Segment(segment, name, numbers[name], score=mean))
+            colour = COLOUR_NAMES[Counter(hue[cells].tolist()).most_common(1)[0][0]]
+            placed = _pixels(np.median(box[cells], axis=0), width, height)
+            scene.objects.append(SceneObject(name, placed, mean, {"colour": colour} if colour else {}, segment))
+        ys, xs = np.arange(height) * side // height, np.arange(width) * side // width
+        scene.segment_map = owner.reshape(side, side)[np.ix_(ys, xs)]
+        if self.read:
+            scene.text_lines = _lines(out, side, width, height)
+        return scene.validate()
+
+
+def _groups(score: np.ndarray, label: np.ndarray, box: np.ndarray, same: float) -> list[np.ndarray]:
+    """Cells of one object each, the surest first: a cell and those of its class whose boxes overlap its own."""
+    out, free = [], label > 0
+    for seed in np.argsort(-score):
+        if free[seed]:
+            group = np.flatnonzero(free & (label == label[seed]) & (_overlap(box[seed], box) >= same))
+            group = group if len(group) else np.array([seed])
+            free[group] = False
+            free[seed] = False
+            out.append(group)
+    return out
+
+
+def _overlap(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=1)
+    area = np.prod(np.clip(many[:, 2:] - many[:, :2], 0, None), axis=1) + np.prod(np.clip(one[2:] - one[:2], 0, None))
+    return both / np.maximum(area - both, 1e-9)
+
+
+def _pixels(box: np.ndarray, width: int, height: int) -> Box:
+    """A box in units of the side -> pixels, ordered, inside the picture and at least one pixel large."""
+    x1, x2 = sorted(float(np.clip(v, 0, 1)) * width for v in (box[0], box[2]))
+    y1, y2 = sorted(float(np.clip(v, 0, 1)) * height for v in (box[1], box[3]))
+    return (
+        min(x1, width - 1.0),
+        min(y1, height - 1.0),
+        max(x2, min(x1, width - 1.0) + 1),
+        max(y2, min(y1, height - 1.0) + 1),
+    )
+
+
+def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int) -> list[TextLine]:
+    """Characters in a row of cells become lines; one empty cell is a space, two end the line."""
+    lead = out["lead"].unflatten(-1, (SLOTS, LEAD)).softmax(-1).max(-1)
+    vowel, final = (
+        out["vowel"].unflatten(-1, (SLOTS, VOWEL)).argmax(-1),
+        out["final"].unflatten(-1, (SLOTS, FINAL)).argmax(-1),
+    )
+    chars = [[(glyph_char(int(a), int(b), int(c)), float(p)) for a, b, c, p in zip(*cell, strict=True) if a]
+             for cell in zip(lead.indices, vowel, final, lead.values, strict=True)]  # fmt: skip
+    lines = []
+    for row in range(side):
+        cells = chars[row * side : (row + 1) * side]
+        filled = [i for i, cell in enumerate(cells) if cell]
+        while filled:
+            end = 1
+            while end < len(filled) and filled[end] - filled[end - 1] <= 2:
+                end += 1
+            run, filled = filled[:end], filled[end:]
+            text = "".join(("" if i == run[0] or cells[i - 1] else " ") + "".join(c for c, _ in cells[i]) for i in run)
+            box = (run[0] * width / side, row * height / side, (run[-1] + 1) * width / side, (row + 1) * height / side)
+            sure = [p for i in run for _, p in cells[i]]
+            lines.append(TextLine.from_box(text, box, sum(sure) / len(sure)))
+    return lines

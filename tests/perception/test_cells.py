@@ -1,0 +1,83 @@
+"""The embedded eyes: what a cell holds is put together again as the Scene it came from."""
+
+import numpy as np
+import pytest
+import torch
+
+from nunbit.data.cells import cells_of
+from nunbit.data.stream import sample
+from nunbit.errors import UserError
+from nunbit.perception import GeometricRelations, Perception
+from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, CellEyes, DenseHeads, save_heads
+from nunbit.recipes.tiny import class_names
+from nunbit.scene import box_iou
+
+NAMES = class_names()
+
+
+@pytest.fixture(scope="module")
+def eyes():
+    from transformers import CLIPImageProcessor, DPTModel
+
+    from nunbit.recipes.tiny_parts import vision_config
+
+    torch.manual_seed(0)
+    processor = CLIPImageProcessor(
+        size={"height": 192, "width": 192}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    return CellEyes(DPTModel(vision_config(), add_pooling_layer=False), processor, DenseHeads(192, len(NAMES)), NAMES)
+
+
+def certain(cells):
+    """Logits of eyes that see the truth."""
+    hot = lambda values, size: 20.0 * torch.nn.functional.one_hot(torch.as_tensor(values), size).float()  # noqa: E731
+    g = cells.glyph
+    return {"name": hot(cells.name, len(NAMES)), "colour": hot(cells.colour, len(COLOUR_NAMES)), "box": torch.from_numpy(cells.box),
+            "lead": hot(g[..., 0], LEAD).flatten(1), "vowel": hot(g[..., 1], VOWEL).flatten(1), "final": hot(g[..., 2], FINAL).flatten(1)}  # fmt: skip
+
+
+def test_true_cells_give_the_true_objects_back(eyes):
+    found = wanted = extra = 0
+    for i in range(60):
+        picture = sample(i, seed=3, mixture={"things": 1.0}, questions=0).picture
+        scene = eyes.gather(certain(cells_of(picture, NAMES)), 192, 192)
+        match = lambda o, others: any(p.name == o.name and box_iou(p.box, o.box) > 0.6 for p in others)  # noqa: E731
+        wanted += len(picture.scene.objects)
+        found += sum(match(o, scene.objects) for o in picture.scene.objects)
+        extra += sum(not match(o, picture.scene.objects) for o in scene.objects)
+        assert {s.id for s in scene.segments} >= set(np.unique(scene.segment_map)) - {0}
+    assert found / wanted > 0.95 and extra / wanted < 0.05
+
+
+def test_true_cells_can_be_read(eyes):
+    right = total = 0
+    for i in range(40):
+        picture = sample(i, seed=3, mixture={"writing": 1.0}, questions=0).picture
+        lines = eyes.gather(certain(cells_of(picture, NAMES)), 192, 192).text_lines
+        said = "".join(t.text for t in lines).replace(" ", "")
+        wanted = "".join(g.char for g in picture.glyphs).replace(" ", "")
+        total += len(wanted)
+        right += sum(min(said.count(c), wanted.count(c)) for c in set(wanted))
+    assert right / total > 0.9
+
+
+def test_any_size_and_garbage_give_a_valid_scene(eyes):
+    from PIL import Image
+
+    perception = Perception(panoptic=eyes, relations=GeometricRelations())
+    for size in ((300, 120), (7, 400), (12, 12)):
+        scene = perception([Image.new("RGB", size, (200, 30, 90))])[0]
+        assert scene.meta["perception"]["panoptic"]["status"] == "ok" and (scene.width, scene.height) == size
+    noise = {k: 9 * torch.randn(144, v) for k, v in eyes.heads.sizes.items()}
+    assert eyes.gather(noise, 50, 60).validate()
+
+
+def test_heads_travel_with_their_model(eyes, tmp_path):
+    save_heads(eyes.heads, NAMES, tmp_path)
+    from safetensors import safe_open
+
+    with safe_open(tmp_path / "eyes.safetensors", "pt") as held:
+        assert torch.allclose(held.get_tensor("out.weight").float(), eyes.heads.out.weight, atol=1e-3)
+    with pytest.raises(UserError, match="eyes.safetensors"):
+        CellEyes.from_pretrained(tmp_path / "nothing")
+    assert SLOTS == 4

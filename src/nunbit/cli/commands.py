@@ -87,7 +87,9 @@ def see(
         Path | None, typer.Option("-o", "--out", help="Write the picture with what was seen drawn on it.")
     ] = None,
     as_json: AsJson = False,
-    panoptic: Annotated[str | None, typer.Option(help="Folder of a universal segmentation model.")] = None,
+    panoptic: Annotated[
+        str | None, typer.Option(help="Folder of a universal segmentation model; the embedded eyes if not named.")
+    ] = None,
     detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None,
     queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = "",
     ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read the writing.")] = True,

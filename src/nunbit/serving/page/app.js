@@ -80,7 +80,7 @@ function showPanel() {
   const views = {
     boxes: () => [...drawn, list(objects.map((o, i) => `${i + 1}. ${o.name}`))],
     crayon: () => drawn.length ? drawn : [make("p", { className: "quiet", textContent: say("notDrawn") })],
-    relations: () => [...(relations.length ? [graph(objects, relations)] : []), list(relations.map((r) => `${(objects[r.subject] || {}).name} ${r.predicate} ${(objects[r.object] || {}).name}`))],
+    relations: () => [...(relations.length ? [graph(objects, relations)] : drawn), list(relations.map((r) => `${(objects[r.subject] || {}).name} ${r.predicate} ${(objects[r.object] || {}).name}`))],
     text: () => [...drawn, list(lines.map((t) => t.text))],
   };
   $("panel").replaceChildren(...views[state.view]());

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-.PHONY: ask test lint types bench parity eval resume setup doctor train clean
+.PHONY: ask test lint types bench bench-serve hostile serve parity eval resume setup doctor train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py
@@ -38,6 +38,15 @@ eval: $(STAMP)          ## 2,000 held-out questions
 GOLDEN ?= ../shared/golden
 parity: $(STAMP)        ## CoLLaVO and MoAI against reference tensors: make parity GOLDEN=DIR
 	$(VENV)/bin/python scripts/parity.py $(GOLDEN)
+
+bench-serve: $(STAMP)   ## our server beside its peers
+	$(VENV)/bin/python scripts/bench_serve.py
+
+hostile: $(STAMP)       ## 3,000 hostile requests against the server
+	$(VENV)/bin/python scripts/hostile.py
+
+serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
+	$(NUNBIT) serve
 
 train: $(STAMP)         ## train the embedded model again (resumes)
 	$(NUNBIT) train tiny

@@ -39,9 +39,24 @@ def ask(
     readable: Annotated[
         bool, typer.Option("--readable", help="With --batch: lines for people instead of JSON.")
     ] = False,
+    shots: Annotated[Path | None, typer.Option(help="Solved examples (JSON lines) shown before the question.")] = None,
+    k: Annotated[int, typer.Option("--k", min=0, max=64, help="How many examples.")] = 4,
+    rices: Annotated[bool, typer.Option("--rices", help="Choose the examples whose pictures are most alike.")] = False,
+    text_only: Annotated[bool, typer.Option("--text-only", help="Leave the examples' pictures out.")] = False,
+    cot: Annotated[bool, typer.Option("--cot", help="Show the examples with their worked solutions.")] = False,
+    zero_shot_cot: Annotated[bool, typer.Option("--zero-shot-cot", help="Think step by step, then answer.")] = False,
+    votes: Annotated[
+        int, typer.Option("--self-consistency", min=0, max=64, help="Sample so often, keep the commonest.")
+    ] = 0,
+    point: Annotated[str | None, typer.Option(help="Point at x,y in pixels.")] = None,
+    box: Annotated[str | None, typer.Option(help="Draw a box x1,y1,x2,y2.")] = None,
+    circle: Annotated[str | None, typer.Option(help="Draw a circle x,y,radius.")] = None,
+    arrow: Annotated[str | None, typer.Option(help="Draw an arrow x1,y1,x2,y2.")] = None,
+    marks: Annotated[bool, typer.Option("--marks", help="Number everything that perception finds.")] = False,
+    show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print the conversation that is sent.")] = False,
 ) -> None:
     """Answer a question about pictures, or a file of questions."""
-    from nunbit.cli.asking import ask_batch, ask_once
+    from nunbit.cli.asking import Wishes, ask_batch, ask_once
 
     if batch is not None:
         if words:
@@ -51,7 +66,9 @@ def ask(
     if not words or len(words) < 2:
         raise UserError(f"{len(words or [])} arguments", allowed="one or more pictures, then the question in quotes",
                         todo='write for example: nunbit ask picture.png "What is in the picture?"')  # fmt: skip
-    ask_once(words[:-1], words[-1], model, device, as_json, max_new_tokens)
+    wishes = Wishes(shots, k, rices, text_only, cot, zero_shot_cot, votes, marks, show_prompt,
+                    {n: v for n, v in {"point": point, "box": box, "circle": circle, "arrow": arrow}.items() if v is not None})  # fmt: skip
+    ask_once(words[:-1], words[-1], model, device, as_json, max_new_tokens, wishes)
 
 
 @app.command()
@@ -98,6 +115,45 @@ def see(
     from nunbit.cli.seeing import see_picture
 
     see_picture(picture, out, as_json, panoptic, detector, [q.strip() for q in queries.split(",") if q.strip()], ocr)
+
+
+@app.command()
+def classify(
+    pictures: Annotated[list[str], typer.Argument(help="PICTURE...")],
+    labels: Annotated[str, typer.Option(help="Class names, separated by commas.")] = "",
+    labels_file: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
+    model: Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model.")] = "",
+    templates: Annotated[str, typer.Option(help="one or ensemble.")] = "ensemble",
+    language: Annotated[str, typer.Option(help="en or ko: language of the templates.")] = "en",
+    temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Above 1 softens the probabilities.")] = 1.0,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="How the answer moves with wording, order and extra classes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Zero-shot classification by a contrastive model."""
+    from nunbit.cli.classifying import classify as run
+
+    run(pictures, labels, labels_file, model, templates, language, temperature, sensitivity, as_json)
+
+
+@app.command()
+def connectors(as_json: AsJson = False) -> None:
+    """The connection modules, with their papers."""
+    from nunbit.connectors import CONNECTORS
+
+    rows = []
+    for name in CONNECTORS:
+        found: Any = CONNECTORS[name]
+        kind = "token" if hasattr(found, "tokens") else "layer"
+        rows.append(
+            {"name": name, "kind": kind, "paper": found.paper, "what": (found.__doc__ or "").strip().splitlines()[0]}
+        )
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for r in rows:
+        print(f"{r['name']:22} {r['kind']:6} {r['paper']}\n{'':29}{r['what']}")
 
 
 @app.command()

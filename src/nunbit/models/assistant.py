@@ -50,14 +50,24 @@ class Assistant:
         self.device = device
 
     def ask(
-        self, messages: Sequence[Message], *, max_new_tokens: int = 96, on_text: Callable[[str], None] | None = None
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int = 96,
+        on_text: Callable[[str], None] | None = None,
+        seed: int | None = None,
     ) -> Answer:
-        """Answer one conversation greedily; ``on_text`` receives the pieces of the answer as they come."""
+        """Answer one conversation, greedily or, with a seed, sampled at temperature 0.7; ``on_text`` receives the pieces of the
+        answer as they come."""
         began = time.perf_counter()
         listener = _Listener(self.processor.tokenizer, began, on_text)
         inputs = self._inputs([messages])
         with torch.inference_mode():
-            self.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, streamer=listener)
+            how: dict[str, Any] = {"do_sample": False}
+            if seed is not None:
+                torch.manual_seed(seed)
+                how = {"do_sample": True, "temperature": 0.7, "top_k": 0}
+            self.model.generate(**inputs, max_new_tokens=max_new_tokens, streamer=listener, **how)
         return Answer(listener.finish(), listener.ttft_ms, len(listener.ids))
 
     def ask_many(

@@ -1,0 +1,139 @@
+"""Zero-shot classification with any CLIP- or SigLIP-shaped model of transformers.
+
+Source: CLIP, arXiv 2103.00020, sec. 3.1 (prompt ensembles: the mean of unit text vectors, at length 1 again); SigLIP, arXiv 2303.15343
+(each class on its own, by a sigmoid).
+
+Legend: B pictures, K classes, P templates, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import normalize
+
+from nunbit.errors import UserError, unknown_name
+
+MOST_CLASSES = 10_000
+TEMPLATES = {
+    "en": ("a photo of {}.", "a picture of {}.", "a drawing of {}.", "{} in the picture.", "an icon of {}.", "a close view of {}.", "a small {}.",
+           "a large {}.", "a simple image that shows {}.", "a bright picture of {}.", "a dark picture of {}.", "art of {}."),
+    "ko": ("{} 사진.", "{} 그림.", "{}이(가) 있는 그림.", "그림 속의 {}.", "{} 아이콘.", "가까이에서 본 {}.", "작은 {}.", "큰 {}.", "{}을(를) 보여 주는 단순한 그림.",
+           "밝은 {} 그림.", "어두운 {} 그림.", "{} 작품."),
+}  # fmt: skip
+"""In our own words; the first of each language is what ``one`` means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Class probabilities of one picture, in the order of the classes."""
+
+    label: str
+    probability: float
+    probabilities: tuple[float, ...]
+
+
+class ZeroShot:
+    """A contrastive model with its processor.
+
+    Args:
+        model: with ``get_text_features``, ``get_image_features`` and ``logit_scale``; a ``logit_bias`` makes it a SigLIP.
+    """
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model, self.processor = model.eval(), processor
+        self.sigmoid = getattr(model, "logit_bias", None) is not None
+
+    @classmethod
+    def from_pretrained(cls, folder: str) -> ZeroShot:
+        from transformers import AutoModel, AutoProcessor
+
+        try:
+            model, processor = AutoModel.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+        except (OSError, ValueError, KeyError) as e:
+            raise UserError(f"the model '{folder}' cannot be opened ({str(e).splitlines()[0][:160]})",
+                            allowed="a folder or hub id of a CLIP or SigLIP model") from None  # fmt: skip
+        if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
+            raise UserError(f"a model of type '{model.config.model_type}'", allowed="CLIP- or SigLIP-shaped models")
+        return cls(model, processor)
+
+    @torch.inference_mode()
+    def classes(self, labels: Sequence[str], templates: Sequence[str]) -> torch.Tensor:
+        """One unit vector a class, ``(K, D)``: the mean over templates of unit vectors."""
+        if not 1 <= len(labels) <= MOST_CLASSES or len(set(labels)) != len(labels):
+            raise UserError(
+                f"{len(labels)} classes, {len(set(labels))} of them different",
+                allowed=f"1 to {MOST_CLASSES}, each once",
+            )
+        rows = []
+        for label in labels:
+            words = [t.replace("{}", label) for t in templates]
+            inputs = self.processor(
+                text=words, return_tensors="pt", padding="max_length" if self.sigmoid else True, truncation=True
+            )
+            found = _vectors(
+                self.model.get_text_features(
+                    **{k: v for k, v in inputs.items() if k in ("input_ids", "attention_mask")}
+                )
+            )
+            rows.append(normalize(normalize(found, dim=-1).mean(0), dim=-1))
+        return torch.stack(rows)
+
+    @torch.inference_mode()
+    def pictures(self, images: Sequence[Any]) -> torch.Tensor:
+        """Unit vectors ``(B, D)``."""
+        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return normalize(_vectors(self.model.get_image_features(pixel_values=pixels)), dim=-1)
+
+    @torch.inference_mode()
+    def scores(self, pictures: torch.Tensor, classes: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+        """Probabilities ``(B, K)``: over the classes (CLIP), or of each class on its own (SigLIP)."""
+        logits = pictures @ classes.T * self.model.logit_scale.exp()
+        if self.sigmoid:
+            return ((logits + self.model.logit_bias) / temperature).sigmoid()
+        return (logits / temperature).softmax(-1)
+
+    def classify(self, images: Sequence[Any], labels: Sequence[str], *, templates: Sequence[str] = TEMPLATES["en"],
+                 temperature: float = 1.0) -> list[Guess]:  # fmt: skip
+        found = self.scores(self.pictures(images), self.classes(labels, templates), temperature)
+        return [Guess(labels[int(row.argmax())], float(row.max()), tuple(row.tolist())) for row in found]
+
+
+def sensitivity(eyes: ZeroShot, images: Sequence[Any], labels: Sequence[str], templates: Sequence[str],
+                distractors: Sequence[str] = ()) -> dict[str, Any]:  # fmt: skip
+    """How firm the answers are.
+
+    Returns:
+        ``by_wording``: share of pictures whose answer differs from the ensemble's, per template; ``by_order``: the same with the labels
+        reversed (0 for a sound model); ``by_distractors``: share that changes to one of the extra classes; ``spread``: mean over pictures of
+        the standard deviation of the chosen class's probability over templates.
+    """
+    seen = eyes.pictures(images)
+    best = eyes.scores(seen, eyes.classes(labels, templates)).argmax(-1)
+    by_wording, chosen = {}, []
+    for template in templates:
+        p = eyes.scores(seen, eyes.classes(labels, [template]))
+        by_wording[template] = float((p.argmax(-1) != best).float().mean())
+        chosen.append(p.gather(1, best.unsqueeze(-1)).squeeze(-1))
+    turned = eyes.scores(seen, eyes.classes(list(reversed(labels)), templates)).argmax(-1)
+    extra = [d for d in distractors if d not in labels]
+    more = eyes.scores(seen, eyes.classes([*labels, *extra], templates)).argmax(-1) if extra else best
+    return {"by_wording": by_wording, "by_order": float((len(labels) - 1 - turned != best).float().mean()),
+            "by_distractors": float((more >= len(labels)).float().mean()), "spread": float(torch.stack(chosen).std(0, correction=0).mean())}  # fmt: skip
+
+
+def templates_of(kind: str, language: str) -> tuple[str, ...]:
+    """``one`` or ``ensemble`` in English or Korean."""
+    if language not in TEMPLATES:
+        raise unknown_name("language", language, TEMPLATES)
+    if kind not in ("one", "ensemble"):
+        raise unknown_name("kind of templates", kind, ("one", "ensemble"))
+    return TEMPLATES[language] if kind == "ensemble" else TEMPLATES[language][:1]
+
+
+def _vectors(found: Any) -> torch.Tensor:
+    """transformers 5 returns the projected vectors inside an output object."""
+    return (found if isinstance(found, torch.Tensor) else found.pooler_output).float()

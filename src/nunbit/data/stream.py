@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from nunbit.world import DOMAINS
+from nunbit.world import DOMAINS, things
 from nunbit.world.base import QA, Language, Picture, Split, generator
 
 MIXTURE: dict[str, float] = {
@@ -28,15 +29,21 @@ class Sample:
 
 
 def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mapping[str, float] = MIXTURE, questions: int = 8,
-           korean: float = 0.5) -> Sample:  # fmt: skip
-    """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability."""
+           korean: float = 0.5, even: bool = False, imagined: float = 0.0) -> Sample:  # fmt: skip
+    """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability.
+
+    Args:
+        imagined: share of pictures that are Scenes without pixels (`nunbit.world.things.imagine`).
+        even: kinds of questions are equally likely, however many of a kind the picture gives.
+    """
     rng = generator(seed, index, split)
     names = list(mixture)
     weights = np.cumsum([mixture[n] for n in names])
     domain = DOMAINS[
         names[int(np.searchsorted(weights, rng.random() * weights[-1], side="right").clip(0, len(names) - 1))]
     ]
-    picture = domain.draw(rng, split)
+    picture = things.imagine(rng) if imagined and rng.random() < imagined else domain.draw(rng, split)
+    domain = DOMAINS[picture.domain]
     both: dict[Language, list[QA]] = {}
     out: list[QA] = []
     share: tuple[tuple[Language, float], ...] = (("ko", korean), ("en", 1 - korean))
@@ -44,6 +51,10 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
         if part > 0:
             both[language] = domain.ask(picture, rng, language)
     pool = [qa for qas in both.values() for qa in qas]
-    for i in rng.permutation(len(pool))[:questions]:
+    order = rng.permutation(len(pool))
+    if even:
+        kinds = Counter((qa.kind, qa.language) for qa in pool)
+        order = np.argsort([-(rng.random() ** kinds[qa.kind, qa.language]) for qa in pool])
+    for i in order[:questions]:
         out.append(pool[int(i)])
     return Sample(picture, out)

@@ -26,6 +26,8 @@ STAGES = {
         name="together", steps=1500, batch=16, lr=6e-4, matrix_lr=3e-3, warmup=50, decay=0.7, seed=3, save_every=50
     ),
 }
+FIRST_STEPS = 200
+"""The LM begins with imagined Scenes of a few things: names and colours bind within these steps, before anything else is asked."""
 
 
 def class_names() -> list[str]:
@@ -108,7 +110,7 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     if stage.name == "eyes":
         train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", **how)
         return
-    words = WordsTask(model, tokenizer, names)
+    words = WordsTask(model, tokenizer, names, first_steps=FIRST_STEPS if stage.name == "words" else 0)
     words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names())
     if stage.name == "words":
         train(words, stage, folder / "words", **how)

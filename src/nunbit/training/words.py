@@ -40,6 +40,10 @@ class PerfectEyes(nn.Module):
         for table in (self.name, self.colour, self.lead, self.vowel, self.final):
             nn.init.normal_(table.weight, std=0.02)
         nn.init.normal_(self.cell, std=0.02)
+        # As loud as a word: at its usual size the box would drown what the cell holds (24 waves of length 1), and after the decoder's
+        # norm nothing could be found by its name.
+        nn.init.normal_(self.box.weight, std=0.02 / (4 * WAVES) ** 0.5)
+        nn.init.zeros_(self.box.bias)
 
     @torch.no_grad()
     def speak(self, table: torch.Tensor, tokenizer: Any, names: Sequence[Sequence[str]]) -> None:
@@ -110,8 +114,15 @@ class WordsTask:
     """The LM and its perfect eyes. Not every cell is shown (`_shown`): shorter sequences, same positions."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE, questions: int = 12
+        self,
+        model: Any,
+        tokenizer: Any,
+        names: Sequence[str],
+        mixture: dict[str, float] = MIXTURE,
+        questions: int = 12,
+        first_steps: int = 0,
     ) -> None:
+        self.first_steps = first_steps
         self.model, self.tokenizer, self.names = model, tokenizer, names
         self.mixture, self.questions = mixture, questions
         self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
@@ -121,9 +132,11 @@ class WordsTask:
         return {"language": self.model.model.language_model, "eyes": self.eyes}
 
     def samples(self, step: int, stage: Stage) -> list[Sample]:
-        first = step * stage.batch
+        first, imagined = step * stage.batch, 1.0 if step < self.first_steps else 0.25 if self.first_steps else 0.0
         return [
-            sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture)
+            sample(
+                first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture, even=True, imagined=imagined
+            )
             for i in range(stage.batch)
         ]
 

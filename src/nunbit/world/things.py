@@ -150,6 +150,22 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     return Picture(pixels, scene, "things", [])
 
 
+def imagine(rng: np.random.Generator) -> Picture:
+    """A Scene of 2 to 5 things of any name in any colour, without pixels: a blue elephant teaches what "blue" and "elephant" mean apart."""
+    scene = Scene(SIZE_PX, SIZE_PX)
+    for name in rng.choice(list(names()), int(rng.integers(2, 6)), replace=False):
+        for _ in range(int(rng.integers(2, 4)) if rng.random() < 0.1 else 1):
+            size = int(pick(rng, SIZES_PX))
+            x, y = rng.integers(0, SIZE_PX - size, 2)
+            word = "small" if size < 36 else "large" if size > 52 else "medium"
+            box = (float(x), float(y), float(x + size), float(y + size))
+            scene.objects.append(
+                SceneObject(str(name), box, attributes={"colour": pick(rng, tuple(COLOURS)), "size": word})
+            )
+    scene.relations = _relations(scene)
+    return Picture(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), scene, "things", [])
+
+
 def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scene: Scene, areas: list[list[int]], name: str, hue: str,
            styles: list[str]) -> None:  # fmt: skip
     size = pick(rng, SIZES_PX)

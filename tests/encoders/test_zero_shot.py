@@ -1,14 +1,17 @@
 """Zero-shot classification: the arithmetic of the paper, on small random models of both families."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot, sensitivity, templates_of
+from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot, filled, sensitivity, templates_of
 from nunbit.errors import UserError
+from nunbit.models.assistant import EMBEDDED
 from nunbit.models.tokenizer import build_tokenizer
 
 
@@ -86,6 +89,90 @@ def test_bad_wishes_are_refused(eyes, tmp_path):
         ZeroShot.from_pretrained(str(tmp_path))
 
 
+def test_templates_hold_the_class_and_its_particle():
+    assert filled("a photo of {}.", "cat") == "a photo of cat." and filled("{} {}", "{}") == "{} {}"
+    assert (
+        filled("{이/가} 있는 그림.", "고양이") == "고양이가 있는 그림." and filled("{을/를} 본다", "컵") == "컵을 본다"
+    )
+    for language, templates in TEMPLATES.items():
+        assert len(set(templates)) == len(templates) >= 7, language
+        assert all("컵" in filled(t, "컵") and "{" not in filled(t, "컵") for t in templates)
+
+
+def test_sensitivity_counts_answers_that_move():
+    """Pictures and words on a plane: class vectors are known, so every share can be counted by hand."""
+    eyes = Plane({"good cat": (1.0, 0.0), "good dog": (0.0, 1.0), "bad cat": (0.0, 1.0), "bad dog": (1.0, 0.0), "good fog": (0.8, 0.6), "bad fog": (0.8, 0.6),
+                  "fair cat": (1.0, 0.0), "fair dog": (0.0, 1.0), "fair fog": (0.8, 0.6)})  # fmt: skip
+    seen = [(0.96, 0.28), (0.28, 0.96), (0.8, 0.6)]
+    found = sensitivity(eyes, seen, ["cat", "dog"], ["good {}", "bad {}", "fair {}"], ["fog", "cat"])
+    assert found["by_wording"] == {"good {}": 0.0, "bad {}": 1.0, "fair {}": 0.0}
+    assert found["by_order"] == 0 and found["by_distractors"] == pytest.approx(1 / 3) and found["spread"] > 0.1
+
+
+class Plane(ZeroShot):
+    def __init__(self, words):
+        self.words, self.sigmoid = words, False
+        self.model = type("M", (), {"logit_scale": torch.tensor(2.0)})()
+
+    def classes(self, labels, templates):
+        rows = [[self.words[filled(t, n)] for t in templates] for n in labels]
+        return normalize(torch.tensor(rows).mean(1), dim=-1)
+
+    def pictures(self, images):
+        return normalize(torch.tensor(images), dim=-1)
+
+
+def test_many_pictures_are_seen_some_at_a_time(eyes, monkeypatch):
+    whole = eyes.pictures(PICTURES)
+    monkeypatch.setattr("nunbit.encoders.zero_shot.BATCH", 2)
+    assert torch.allclose(eyes.pictures(PICTURES), whole, atol=1e-6) and whole.shape[0] == 3
+
+
+@pytest.fixture
+def folder(eyes, tmp_path):
+    """A directory as transformers writes it, with an own tokenizer."""
+    from transformers import CLIPProcessor, SiglipProcessor
+
+    kind = SiglipProcessor if eyes.sigmoid else CLIPProcessor
+    tokenizer = eyes.processor.tokenizer
+    tokenizer.model_max_length = 24
+    eyes.model.save_pretrained(tmp_path / "clip")
+    kind(image_processor=eyes.processor.image_processor, tokenizer=tokenizer).save_pretrained(tmp_path / "clip")
+    return tmp_path / "clip"
+
+
+def test_a_directory_of_transformers_is_opened(eyes, folder):
+    opened = ZeroShot.from_pretrained(str(folder))
+    for label in ("cat", "cat " * 99):  # the second is longer than the model reads
+        assert torch.allclose(
+            opened.classes([label], TEMPLATES["ko"]), eyes.classes([label], TEMPLATES["ko"]), atol=1e-5
+        )
+    mine, theirs = (e.classify(PICTURES, LABELS) for e in (eyes, opened))
+    assert [g.label for g in mine] == [g.label for g in theirs]
+    (folder / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(UserError, match="cannot be opened"):
+        ZeroShot.from_pretrained(str(folder))
+    with pytest.raises(UserError, match="type 'llava'"):
+        ZeroShot.from_pretrained(str(EMBEDDED))
+
+
+def test_classify_as_a_person_types_it(eyes, folder, tmp_path):
+    PICTURES[0].save(tmp_path / "p.png")
+    (tmp_path / "names.txt").write_text("고양이\n\n개\n", encoding="utf-8")
+    words = ["classify", tmp_path / "p.png", "--labels-file", tmp_path / "names.txt", "--model", folder, "--language", "ko",
+             "--temperature", "2", "--sensitivity", "--json"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "nunbit", *map(str, words)], capture_output=True, text=True, timeout=250
+    )
+    assert done.returncode == 0, done.stderr
+    out = json.loads(done.stdout)
+    assert list(out["pictures"][0]["probabilities"]) == ["고양이", "개"] and set(
+        out["sensitivity"]["by_wording"]
+    ) == set(TEMPLATES["ko"])
+    total = sum(out["pictures"][0]["probabilities"].values())
+    assert (total == pytest.approx(1)) is not eyes.sigmoid, "SigLIP judges each class on its own"
+
+
 def test_from_the_command_line(eyes, tmp_path, capsys, monkeypatch):
     from nunbit.cli import classifying
 
@@ -96,5 +183,7 @@ def test_from_the_command_line(eyes, tmp_path, capsys, monkeypatch):
     assert out["pictures"][0]["label"] in ("cat", "dog") and out["sensitivity"]["by_order"] == 0
     classifying.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "one", "en", 1.0, True, False)
     assert "%" in capsys.readouterr().out
-    with pytest.raises(UserError, match="two"):
-        classifying.classify([], "cat", None, "x", "one", "en", 1.0, False, True)
+    for labels, file, model, says in (("cat", None, "x", "two"), ("", None, "x", "nowhere"), ("a,b", tmp_path, "x", "two places"),
+                                      ("", tmp_path / "no", "x", "cannot be read"), ("a,b", None, "", "no contrastive")):  # fmt: skip
+        with pytest.raises(UserError, match=says):
+            classifying.classify([], labels, file, model, "one", "en", 1.0, False, True)

@@ -1,31 +1,34 @@
 """Each way to ask changes the conversation as it says, and nothing else."""
 
 import json
+import re
+import unicodedata
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from nunbit.errors import UserError
 from nunbit.messages import check, question, system
 from nunbit.prompting import compose, show
-from nunbit.prompting.chain_of_thought import self_consistency, zero_shot
-from nunbit.prompting.pointing import Mark, draw, parse, point_at, set_of_marks
-from nunbit.prompting.rices import Rices
+from nunbit.prompting.chain_of_thought import (
+    final_answer,
+    final_only,
+    language_of,
+    normal,
+    self_consistency,
+    with_words,
+    zero_shot,
+)
+from nunbit.prompting.pointing import Mark, draw, parse, point_at
 from nunbit.prompting.shots import Shot, few_shot, load_shots
-from nunbit.scene import Scene, SceneObject, Segment
 
 GREY = Image.new("RGB", (100, 60), (128, 128, 128))
 
 
-def colour(*rgb):
-    return Image.new("RGB", (8, 8), rgb)
-
-
 @pytest.fixture
 def examples(tmp_path):
-    colour(255, 0, 0).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(tmp_path / "a.png")
     rows = [
         {"image": "a.png", "question": "What is it?", "answer": "red", "reasoning": "It is like blood, so"},
         {"question": "2?", "answers": ["two"]},
@@ -41,8 +44,49 @@ def test_shots_come_before_the_question_and_after_the_system_turn(examples):
     assert [m.role for m in turns] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert [len(m.images) for m in turns] == [0, 1, 0, 0, 0, 1] and turns[2].text == "red"
     assert few_shot(shots, text_only=True)(question("x"))[0].images == []
-    assert few_shot(shots, reasoning=True)(question("x"))[1].text == "It is like blood, so red"
-    assert "[image (100, 60)] And this?" in show(turns)
+    assert turns[1].images[0].size == (8, 8) and [p.kind for p in turns[1].parts] == ["image", "text"]
+    assert (
+        few_shot([])(question("x")) == question("x") and [m.role for m in few_shot(shots)([system("x")])][0] == "system"
+    )
+    assert show(turns).splitlines()[1:3] == ["user: [image (8, 8)] What is it?", "assistant: red"]
+    assert show(turns).splitlines()[-1] == "user: [image (100, 60)] And this?"
+
+
+def test_worked_solutions_end_in_an_answer_that_can_be_found_again(examples):
+    shots = load_shots(examples / "s.jsonl")
+    told = few_shot([*shots, Shot("몇 개?", "3", reasoning="둘과 하나이므로")], reasoning=True)(question("x"))
+    assert [m.text for m in told if m.role == "assistant"] == [
+        "It is like blood, so The answer is red.", "The answer is two.", "둘과 하나이므로 답: 3"]  # fmt: skip
+    assert [final_answer(m.text) for m in told if m.role == "assistant"] == ["red", "two", "3"]
+    with pytest.raises(UserError, match="worked solutions"):
+        few_shot([Shot("2?", "two")], reasoning=True)
+    few_shot([], reasoning=True)
+
+
+def test_pictures_may_lie_elsewhere_and_files_in_a_folder(examples, tmp_path):
+    (tmp_path / "texts").mkdir()
+    file = tmp_path / "texts" / "s.jsonl"
+    file.write_text((examples / "s.jsonl").read_text())
+    assert load_shots(file)[0].image == tmp_path / "texts" / "a.png"
+    assert load_shots(file, examples)[0].picture().size == (8, 8)
+    (tmp_path / "texts" / "t.jsonl").write_text('{"question": "3?", "answer": "three"}\n\n')
+    assert [s.answer for s in load_shots(tmp_path / "texts")] == ["red", "two", "three"]
+    with pytest.raises(UserError, match="not a file"):
+        load_shots(file)[0].picture()
+
+
+def test_bounds_of_examples(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="65 examples"):
+        few_shot([Shot("x", "y")] * 65)
+    (tmp_path / "empty.jsonl").write_text("\n\n")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "two.jsonl").write_text('{"question": "x", "answer": "y"}\n' * 2)
+    for name, says in (("empty.jsonl", "hold none"), ("none", "no examples"), ("absent.jsonl", "cannot be read")):
+        with pytest.raises(UserError, match=says):
+            load_shots(tmp_path / name)
+    monkeypatch.setattr("nunbit.prompting.shots.MOST_LINES", 1)
+    with pytest.raises(UserError, match="at most 1"):
+        load_shots(tmp_path / "two.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +96,9 @@ def test_shots_come_before_the_question_and_after_the_system_turn(examples):
         "[]",
         '{"question": 3, "answer": "x"}',
         '{"question": "x"}',
+        '{"question": "x", "answer": " "}',
+        '{"question": "x", "answer": "y", "image": 3}',
+        '{"question": "x", "answer": "y", "image": "a\\u0000.png"}',
         '{"question":"x","answer":"y","image":"../../etc/passwd"}',
     ],
 )
@@ -59,40 +106,6 @@ def test_bad_examples_are_named(tmp_path, line):
     (tmp_path / "s.jsonl").write_text('{"question": "x", "answer": "y"}\n' + line)
     with pytest.raises(UserError, match="line 2"):
         load_shots(tmp_path / "s.jsonl")
-
-
-def mean_colour(pictures):
-    rows = torch.stack([torch.tensor(np.asarray(p, np.float32).reshape(-1, 3).mean(0)) for p in pictures])
-    return torch.nn.functional.normalize(rows + 1, dim=-1)
-
-
-def test_rices_finds_the_likest_and_puts_it_last(tmp_path):
-    shots = [
-        Shot(n, n, colour(*c))
-        for n, c in {"red": (255, 0, 0), "green": (0, 255, 0), "dark red": (120, 10, 0), "blue": (0, 0, 255)}.items()
-    ]
-    calls = []
-
-    def embed(pictures):
-        calls.append(len(pictures))
-        return mean_colour(pictures)
-
-    index = Rices(shots, embed, encoder="mean", file=tmp_path / "i.safetensors")
-    assert [s.answer for s in index.nearest(colour(250, 5, 5), 2)] == ["dark red", "red"] or [
-        s.answer for s in index.nearest(colour(250, 5, 5), 2)
-    ][-1] == "red"
-    assert "red" not in [s.answer for s in index.nearest(colour(255, 0, 0), 3)], (
-        "the query's own picture must not be shown"
-    )
-    calls.clear()
-    again = Rices(shots, embed, encoder="mean", file=tmp_path / "i.safetensors")
-    assert not calls and torch.equal(again.vectors, index.vectors)
-    Rices(shots, embed, encoder="another", file=tmp_path / "i.safetensors")
-    assert calls == [4]
-    (tmp_path / "i.safetensors").write_bytes(b"torn")
-    assert torch.equal(Rices(shots, embed, encoder="mean", file=tmp_path / "i.safetensors").vectors, index.vectors)
-    with pytest.raises(UserError, match="pictures"):
-        Rices([Shot("a", "b")], embed, encoder="mean")
 
 
 def test_zero_shot_chain_of_thought_asks_twice_in_the_questions_language():
@@ -109,12 +122,57 @@ def test_zero_shot_chain_of_thought_asks_twice_in_the_questions_language():
         assert conclude in prompts[1] and "because 2 + 2" in prompts[1] and prompts[1].count("[image") == 1
 
 
+def test_the_language_is_that_of_the_script():
+    said = {
+        "How many?": "en",
+        "几个?": "en",
+        "몇 개?": "ko",
+        "ㅋㅋ": "ko",
+        unicodedata.normalize("NFD", "몇"): "ko",
+        "": "en",
+    }
+    assert {t: language_of(t) for t in said} == said
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("2 + 2 is 4. The answer is 4.", "4"),
+        ("The answer is 3? No. So the answer is: **3.5**.\nDone.", "3.5"),
+        ("Answer: .5", ".5"),
+        ("둘이므로 정답은 4입니다.", "4"),
+        ("답: 노란 컵", "노란 컵"),
+        ("First this.\nThen: blue", "Then: blue"),
+        ("blue.", "blue."),
+        ("so the answer is", ""),
+        ("", ""),
+    ],
+)
+def test_answers_are_found_in_reasoned_texts(text, answer):
+    heard = []
+    assert final_answer(text) == answer
+    assert final_only(lambda m: text, heard.append)(question("x")) == answer and heard == [text]
+
+
+def test_words_are_added_after_the_others():
+    turn = question("a", [GREY])[0]
+    assert with_words(turn, "b").text == "a\nb" and turn.text == "a" and with_words(turn, "b").images == [GREY]
+
+
+def test_answers_that_count_as_one():
+    assert normal(' "Four  Cats."') == "four cats" and normal("４。") == "4" and normal(".5") != normal("5")
+
+
 def test_self_consistency_takes_the_commonest_and_ties_go_to_the_first():
     said = ["5.", "Four", " four ", "5"]
     assert self_consistency(lambda m, seed: said[seed], 4)(question("x")) == "5."
     assert self_consistency(lambda m, seed: said[seed], 3)(question("x")) == "Four"
-    with pytest.raises(UserError):
-        self_consistency(lambda m, s: "", 0)
+    said = ["", " ", "7", "so the answer is 7.", "8"]
+    assert self_consistency(lambda m, seed: said[seed], 5, final_answer)(question("x")) == "7"
+    assert self_consistency(lambda m, seed: "", 3)(question("x")) == ""
+    for n in (0, 65):
+        with pytest.raises(UserError):
+            self_consistency(lambda m, s: "", n)
 
 
 @pytest.mark.parametrize(("kind", "at"), [("point", (50, 30)), ("box", (20, 10, 60, 40)), ("circle", (50, 30, 15)), ("arrow", (10, 10, 50, 30)),
@@ -134,23 +192,39 @@ def test_a_mark_stands_out_and_touches_only_its_place():
     assert changed.min(0).tolist() == [10, 20] and (changed.max(0) <= [40, 60]).all()
 
 
+def test_a_circle_stays_round_and_a_point_stays_put_at_the_edge():
+    def changed(mark):
+        return np.argwhere((np.asarray(draw(GREY, mark)[0]) != 128).any(-1))
+
+    rows, columns = changed(Mark("circle", (5, 30, 12))).T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (18, 42, 0, 17)
+    assert len(changed(Mark("circle", (0, 0, 1e9)))) and len(changed(Mark("circle", (50, 30, -3))))
+    rows, columns = changed(Mark("point", (0, 30))).T
+    assert columns.min() == 0 and abs(rows.mean() - 30) < 0.6 and columns.max() <= 6
+    for kind, at in (("box", (0, 0, 1, 1)), ("arrow", (0, 0, 0, 0)), ("circle", (0, 0, 0)), ("point", (0, 0))):
+        assert draw(Image.new("RGB", (1, 1)), Mark(kind, at))[0].size == (1, 1)
+
+
+def test_an_arrow_has_its_head_at_the_end():
+    changed = (np.asarray(draw(GREY, Mark("arrow", (10, 30, 80, 30)))[0]) != 128).any(-1).sum(0)
+    assert changed[70:80].max() > 1.5 * changed[15:60].max() and not changed[:8].any() and not changed[85:].any()
+
+
+def test_the_second_of_two_pictures_and_words_of_both_languages():
+    turns = point_at(Mark("box", (5, 5, 30, 30)), which=1)(question("둘째 그림에는?", [GREY, GREY]))
+    first, second = turns[-1].images
+    assert first is GREY and np.asarray(second).std() > 0
+    assert re.fullmatch("(빨간|연두색|파란|노란) 네모가 가리키는 것에 대해: 둘째 그림에는[?]", turns[-1].text)
+    english = point_at(Mark("box", (5, 5, 30, 30)))(question("What?", [GREY]))[-1].text
+    assert re.fullmatch("About what is inside the (red|lime|blue|yellow) box: What[?]", english)
+
+
 def test_marks_of_a_wrong_form_are_refused():
     for kind, text in (("box", "1,2,3"), ("point", "a,b"), ("circle", "1,2,nan")):
         with pytest.raises(UserError):
             parse(kind, text)
     with pytest.raises(UserError, match="picture"):
         point_at(Mark("point", (1, 1)))(question("no picture"))
-
-
-def test_numbers_lie_on_their_things_and_never_on_each_other():
-    ids = np.zeros((200, 200), np.int32)
-    ids[20:80, 20:80], ids[100:190, 100:190] = 1, 2
-    scene = Scene(200, 200, [SceneObject("a", (20, 20, 80, 80), segment=1), SceneObject("b", (100, 100, 190, 190), segment=2), SceneObject("c", (20, 20, 82, 82))],
-                  segments=[Segment(1, "a"), Segment(2, "b")], segment_map=ids)  # fmt: skip
-    marked, table = set_of_marks(Image.new("RGB", (200, 200), (200, 200, 200)), scene)
-    assert table == {1: 0, 2: 2, 3: 1}
-    black = (np.asarray(marked) == 0).all(-1)
-    assert black[30:70, 30:70].any() and black[110:180, 110:180].any() and not black[:, 192:].any()
 
 
 def test_transforms_compose(examples):

@@ -8,6 +8,7 @@ Legend: B pictures, K classes, P templates, D width.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +17,16 @@ import torch
 from torch.nn.functional import normalize
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.world.wording import josa
 
-MOST_CLASSES = 10_000
+MOST_CLASSES, BATCH = 10_000, 32
 TEMPLATES = {
     "en": ("a photo of {}.", "a picture of {}.", "a drawing of {}.", "{} in the picture.", "an icon of {}.", "a close view of {}.", "a small {}.",
            "a large {}.", "a simple image that shows {}.", "a bright picture of {}.", "a dark picture of {}.", "art of {}."),
-    "ko": ("{} 사진.", "{} 그림.", "{}이(가) 있는 그림.", "그림 속의 {}.", "{} 아이콘.", "가까이에서 본 {}.", "작은 {}.", "큰 {}.", "{}을(를) 보여 주는 단순한 그림.",
+    "ko": ("{} 사진.", "{} 그림.", "{이/가} 있는 그림.", "그림 속의 {}.", "{} 아이콘.", "가까이에서 본 {}.", "작은 {}.", "큰 {}.", "{을/를} 보여 주는 단순한 그림.",
            "밝은 {} 그림.", "어두운 {} 그림.", "{} 작품."),
 }  # fmt: skip
-"""In our own words; the first of each language is what ``one`` means."""
+"""In our own words; the first of each language is what ``one`` means. ``{}`` is the class, ``{이/가}`` the class with its particle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,12 @@ class ZeroShot:
 
     @classmethod
     def from_pretrained(cls, folder: str) -> ZeroShot:
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoProcessor
 
         try:
             model, processor = AutoModel.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, SafetensorError) as e:
             raise UserError(f"the model '{folder}' cannot be opened ({str(e).splitlines()[0][:160]})",
                             allowed="a folder or hub id of a CLIP or SigLIP model") from None  # fmt: skip
         if not (hasattr(model, "get_text_features") and hasattr(model, "logit_scale")):
@@ -70,7 +73,7 @@ class ZeroShot:
             )
         rows = []
         for label in labels:
-            words = [t.replace("{}", label) for t in templates]
+            words = [filled(t, label) for t in templates]
             inputs = self.processor(
                 text=words, return_tensors="pt", padding="max_length" if self.sigmoid else True, truncation=True
             )
@@ -85,8 +88,11 @@ class ZeroShot:
     @torch.inference_mode()
     def pictures(self, images: Sequence[Any]) -> torch.Tensor:
         """Unit vectors ``(B, D)``."""
-        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
-        return normalize(_vectors(self.model.get_image_features(pixel_values=pixels)), dim=-1)
+        rows = []
+        for start in range(0, len(images), BATCH):
+            pixels = self.processor(images=list(images[start : start + BATCH]), return_tensors="pt")["pixel_values"]
+            rows.append(_vectors(self.model.get_image_features(pixel_values=pixels)))
+        return normalize(torch.cat(rows), dim=-1)
 
     @torch.inference_mode()
     def scores(self, pictures: torch.Tensor, classes: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -132,6 +138,11 @@ def templates_of(kind: str, language: str) -> tuple[str, ...]:
     if kind not in ("one", "ensemble"):
         raise unknown_name("kind of templates", kind, ("one", "ensemble"))
     return TEMPLATES[language] if kind == "ensemble" else TEMPLATES[language][:1]
+
+
+def filled(template: str, label: str) -> str:
+    """A template with a class in it: ``filled("{이/가} 있는 그림.", "고양이")`` is 고양이가 있는 그림."""
+    return re.sub(r"\{([^{}]*)\}", lambda m: josa(label, m[1]) if "/" in m[1] else label, template)
 
 
 def _vectors(found: Any) -> torch.Tensor:

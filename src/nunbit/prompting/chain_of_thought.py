@@ -1,7 +1,7 @@
-"""Reasoning before the answer: zero-shot chain of thought in two stages, and self-consistency.
+"""Reasoning before the answer: worked solutions, zero-shot chain of thought in two stages, and self-consistency.
 
-Source: Wei et al., arXiv 2201.11903 (worked solutions; see `shots.few_shot(reasoning=True)`); Kojima et al., arXiv 2205.11916, sec. 3
-(two prompts: reasoning, then extraction); Wang et al., arXiv 2203.11171 (majority of sampled chains).
+Source: Wei et al., arXiv 2201.11903 (worked solutions that end in a fixed phrase; see `shots.few_shot(reasoning=True)`); Kojima et al.,
+arXiv 2205.11916, sec. 3 (two prompts: reasoning, then extraction); Wang et al., arXiv 2203.11171 (majority of sampled chains).
 """
 
 from __future__ import annotations
@@ -17,11 +17,43 @@ from nunbit.prompting import Ask
 
 THINK = {"en": "Let's think step by step.", "ko": "차근차근 생각해 봅시다."}
 CONCLUDE = {"en": "Therefore, the answer is:", "ko": "따라서 답만 쓰면:"}
+ANSWER = {"en": "The answer is", "ko": "답:"}
+"""What stands before the answer of a worked solution, so that it can be found again in what the model says."""
+_MARK = re.compile(r"\banswer\s*(?:is\b|:)\s*:?|답\s*(?:은|:)\s*:?", re.IGNORECASE)
+_TAIL = re.compile(r"(?:입니다|이에요|예요)$")
+_START, _END = " \t\"'`*", " \t.!。\"'`*"
 
 
 def language_of(text: str) -> str:
-    """Korean if the text has Hangul, else English."""
-    return "ko" if re.search("[가-힣]", text) else "en"
+    """Korean if the text has Hangul (syllables or letters), else English."""
+    return "ko" if re.search("[가-힣ㄱ-ㆎ]", unicodedata.normalize("NFC", text)) else "en"
+
+
+def worked(reasoning: str, answer: str, language: str) -> str:
+    """A solution as an example shows it: the reasoning, then the answer after its fixed phrase."""
+    return f"{reasoning} {ANSWER[language]} {answer}".strip() + (
+        "" if answer.endswith(".") or language == "ko" else "."
+    )
+
+
+def final_answer(text: str) -> str:
+    """The answer of a reasoned text: what follows the last "answer is" or "답:" on its line, else the last line."""
+    marks = list(_MARK.finditer(text))
+    rest = text[marks[-1].end() :] if marks else text.strip().rpartition("\n")[2]
+    line = next((x for x in rest.splitlines() if x.strip(_END)), "")
+    return _bare(_TAIL.sub("", _bare(line))) if marks else line.strip()
+
+
+def final_only(ask: Ask, heard: Callable[[str], None] | None = None) -> Ask:
+    """Ask once and keep the answer alone; ``heard`` is told the whole text."""
+
+    def asked(messages: Sequence[Message]) -> str:
+        text = ask(messages)
+        if heard:
+            heard(text)
+        return final_answer(text)
+
+    return asked
 
 
 def zero_shot(ask: Ask, heard: Callable[[str], None] | None = None) -> Ask:
@@ -46,6 +78,8 @@ def with_words(message: Message, words: str) -> Message:
 def self_consistency(ask: Callable[[Sequence[Message], int], str], n: int, final: Callable[[str], str] = str) -> Ask:
     """Ask ``n`` times (``ask`` gets a seed beside the turns and must sample) and keep the commonest answer; a tie goes to the first.
 
+    An empty answer has no vote, unless all are empty.
+
     Args:
         final: takes the answer out of a reasoned text before votes are counted.
     """
@@ -53,7 +87,8 @@ def self_consistency(ask: Callable[[Sequence[Message], int], str], n: int, final
         raise UserError(f"{n} samples", allowed="1 to 64")
 
     def asked(messages: Sequence[Message]) -> str:
-        answers = [final(ask(messages, seed)) for seed in range(n)]
+        said = [final(ask(messages, seed)) for seed in range(n)]
+        answers = [a for a in said if normal(a)] or said
         votes = Counter(map(normal, answers))
         best = max(votes.values())
         return next(a for a in answers if votes[normal(a)] == best)
@@ -62,5 +97,10 @@ def self_consistency(ask: Callable[[Sequence[Message], int], str], n: int, final
 
 
 def normal(answer: str) -> str:
-    """An answer as votes count it: case, spaces and end marks do not matter."""
-    return " ".join(unicodedata.normalize("NFKC", answer).lower().split()).strip(" .!。")
+    """An answer as votes count it: case, spaces, quotes and end marks do not matter."""
+    return _bare(" ".join(unicodedata.normalize("NFKC", answer).lower().split()))
+
+
+def _bare(text: str) -> str:
+    """Without quotes and end marks around it; a leading point stays, as in ".5"."""
+    return text.rstrip(_END).lstrip(_START)

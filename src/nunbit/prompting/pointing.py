@@ -1,6 +1,6 @@
-"""Pointing at things: a mark drawn on the picture and named in the question, and numbers over everything (set-of-mark).
+"""Pointing at things: a mark drawn on a copy of the picture and named in the question. Numbers over everything are in `marks`.
 
-Source: GPT-4V's "visual referring prompting", Yang et al., arXiv 2309.17421, sec. 5; set-of-mark, arXiv 2310.11441, sec. 3.
+Source: GPT-4V's "visual referring prompting", Yang et al., arXiv 2309.17421, sec. 5.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from nunbit.errors import UserError
 from nunbit.messages import Message, Part
 from nunbit.prompting import Transform
 from nunbit.prompting.chain_of_thought import language_of
-from nunbit.scene import Scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,17 +89,18 @@ def _stroke(
     if mark.kind == "box":
         pen.rectangle(box, outline=colour, width=width)
     elif mark.kind == "circle":
-        pen.ellipse(box, outline=colour, width=width)
+        (x, y), r = _inside(mark.at[:2], size), _radius(mark, size)
+        pen.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=width)
     elif mark.kind == "point":
-        x, y, r = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1.5 * width
+        (x, y), r = _inside(mark.at, size), 1.5 * width
         pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
     else:
         (x1, y1), (x2, y2) = _inside(mark.at[:2], size), _inside(mark.at[2:], size)
         pen.line((x1, y1, x2, y2), fill=colour, width=width)
-        angle = np.arctan2(y2 - y1, x2 - x1)
+        angle, head = np.arctan2(y2 - y1, x2 - x1), max(12.0, max(size) / 16)
         for turn in (-0.5, 0.5):
             pen.line(
-                (x2, y2, x2 - 5 * width * np.cos(angle + turn), y2 - 5 * width * np.sin(angle + turn)),
+                (x2, y2, x2 - head * np.cos(angle + turn), y2 - head * np.sin(angle + turn)),
                 fill=colour,
                 width=width,
             )
@@ -110,7 +110,8 @@ def _box(mark: Mark, size: tuple[int, int]) -> tuple[float, float, float, float]
     """The area a mark takes, inside the picture, at least two pixels large."""
     a = mark.at
     if mark.kind == "circle":
-        low, high = (a[0] - abs(a[2]), a[1] - abs(a[2])), (a[0] + abs(a[2]), a[1] + abs(a[2]))
+        (x, y), r = _inside(a[:2], size), _radius(mark, size)
+        low, high = (x - r, y - r), (x + r, y + r)
     elif mark.kind == "point":
         low, high = (a[0] - 4, a[1] - 4), (a[0] + 4, a[1] + 4)
     else:
@@ -118,6 +119,11 @@ def _box(mark: Mark, size: tuple[int, int]) -> tuple[float, float, float, float]
     (x1, y1), (x2, y2) = _inside(low, size), _inside(high, size)
     x1, y1 = min(x1, size[0] - 2), min(y1, size[1] - 2)
     return (max(0.0, x1), max(0.0, y1), max(x2, x1 + 2), max(y2, y1 + 2))
+
+
+def _radius(mark: Mark, size: tuple[int, int]) -> float:
+    """At most half the longer side: whatever its centre, some of the circle then lies in the picture."""
+    return min(max(abs(mark.at[2]), 1.0), max(1.0, max(size) / 2 - 1))
 
 
 def _inside(p: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
@@ -134,59 +140,3 @@ def _named(kind: str, colour: str, language: str) -> str:
         if kind in ("arrow", "point")
         else f"About what is inside the {colour} {kind}:"
     )
-
-
-def set_of_marks(image: Image, scene: Scene, *, most: int = 50) -> tuple[Image, dict[int, int]]:
-    """Numbers over everything in a Scene, the smallest things first, none on another.
-
-    Returns:
-        the picture with numbers, and number -> position in ``scene.objects``.
-    """
-    from PIL import ImageDraw, ImageFont
-
-    out = image.convert("RGB").copy()
-    pen, size = ImageDraw.Draw(out), max(10, round(max(out.size) / 24))
-    font = ImageFont.load_default(size)
-    taken: list[tuple[float, ...]] = []
-    table: dict[int, int] = {}
-
-    def area(i: int) -> float:
-        x1, y1, x2, y2 = scene.objects[i].box
-        return (x2 - x1) * (y2 - y1)
-
-    for i in sorted(range(len(scene.objects)), key=area)[:most]:
-        number = len(table) + 1
-        left, top, right, bottom = pen.textbbox((0, 0), str(number), font=font)
-        w, h = right - left + 4, bottom - top + 4
-        spot = _free_spot(scene, i, w, h, taken, out.size)
-        if spot is None:
-            continue
-        table[number] = i
-        taken.append((*spot, spot[0] + w, spot[1] + h))
-        pen.rectangle(taken[-1], fill=(0, 0, 0))
-        pen.text((spot[0] + 2 - left, spot[1] + 2 - top), str(number), fill=(255, 255, 255), font=font)
-    return out, table
-
-
-def _free_spot(
-    scene: Scene, at: int, w: float, h: float, taken: list[Any], size: tuple[int, int]
-) -> tuple[float, float] | None:
-    """A place for a label inside the object (on its own segment where there is one) that no label covers; the middle is best."""
-    x1, y1, x2, y2 = scene.objects[at].box
-    own, best, best_score = scene.objects[at].segment, None, -np.inf
-    for fx in (0.5, 0.25, 0.75, 0.0, 1.0):
-        for fy in (0.5, 0.25, 0.75, 0.0, 1.0):
-            cx, cy = x1 + (x2 - x1) * fx, y1 + (y2 - y1) * fy
-            x, y = min(max(cx - w / 2, 0), size[0] - w), min(max(cy - h / 2, 0), size[1] - h)
-            if any(x < t[2] and t[0] < x + w and y < t[3] and t[1] < y + h for t in taken):
-                continue
-            inside = own is None or scene.segment_map is None or _id_at(scene, cx, cy) == own
-            score = float(inside) - abs(fx - 0.5) - abs(fy - 0.5)
-            if score > best_score:
-                best, best_score = (x, y), score
-    return best
-
-
-def _id_at(scene: Scene, x: float, y: float) -> int:
-    assert scene.segment_map is not None
-    return int(scene.segment_map[min(scene.height - 1, max(0, int(y))), min(scene.width - 1, max(0, int(x)))])

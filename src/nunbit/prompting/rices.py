@@ -1,45 +1,85 @@
 """RICES: the solved examples whose pictures are most like the question's, the likest last.
 
 Source: Yang et al., arXiv 2109.05014; Flamingo, arXiv 2204.14198, sec. 2.4 and D (likest example next to the query).
+
+Legend: B pictures, T tiles of one picture, N features, D width.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
 from nunbit.media import content_hash
 from nunbit.prompting.shots import Shot
 
-Embed = Callable[[Sequence[Any]], torch.Tensor]
-"""Pictures -> unit vectors ``(B, D)``."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Embed = Callable[[Sequence[Any]], "Tensor"]
+"""Pictures -> unit vectors ``(B, D)``, on the CPU."""
+TOWERS = ("vision_tower", "vision_model", "visual", "vision_encoder", "image_encoder")
+CHUNK = 64
+
+
+def vision_encoder(model: Any) -> Any:
+    """The part of a composed model of transformers that looks at pictures; a bare encoder is its own."""
+    for owner in (getattr(model, "model", None), model):
+        for name in TOWERS:
+            found = getattr(owner, name, None)
+            if found is not None:
+                return found
+    return model
+
+
+def fingerprint(encoder: Any) -> str:
+    """16 hex digits of an encoder's weights: names, shapes and sums, so that retrained weights of one name are another encoder."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, w in sorted(encoder.state_dict().items()):
+        digest.update(f"{name}{tuple(w.shape)}{float(w.double().sum()):.12e}".encode())
+    return digest.hexdigest()
 
 
 def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed:
-    """Mean of the vision encoder's last layer, at length 1, from any composed model or bare encoder of transformers."""
-    vision = getattr(getattr(model, "model", model), "vision_tower", None) or getattr(model, "vision_model", model)
+    """Mean of the vision encoder's last layer, at length 1, from any composed model or bare encoder of transformers.
+
+    A picture that its processor cuts into tiles ``(B, T, 3, H, W)`` counts as the mean of its tiles.
+    """
+    import torch
+
+    vision = vision_encoder(model)
+    weight = next(vision.parameters())
+
+    def pooled(pictures: Sequence[Any]) -> Tensor:
+        pixels = torch.as_tensor(image_processor(list(pictures), return_tensors="pt")["pixel_values"])
+        flat = pixels.flatten(0, -4).to(weight.device, weight.dtype)
+        features = vision(flat).last_hidden_state
+        rows = features.flatten(2).mean(-1) if features.ndim == 4 else features.mean(1)  # (B, D, h, w) or (B, N, D)
+        return rows.float().reshape(len(pictures), -1, rows.shape[-1]).mean(1).cpu()
 
     @torch.inference_mode()
-    def embed(pictures: Sequence[Any]) -> torch.Tensor:
-        rows = []
-        for i in range(0, len(pictures), batch):
-            pixels = image_processor(list(pictures[i : i + batch]), return_tensors="pt")["pixel_values"]
-            rows.append(vision(pixels).last_hidden_state.mean(1))
-        return torch.nn.functional.normalize(torch.cat(rows).float(), dim=-1)
+    def embed(pictures: Sequence[Any]) -> Tensor:
+        rows = [pooled(pictures[i : i + batch]) for i in range(0, len(pictures), batch)]
+        return torch.nn.functional.normalize(torch.cat(rows), dim=-1)
 
     return embed
 
 
+def index_file(source: str | Path) -> Path:
+    """Where the vectors of a file or folder of examples are kept: beside the file, or in the folder."""
+    source = Path(source)
+    return source / "rices.safetensors" if source.is_dir() else source.with_suffix(".rices.safetensors")
+
+
 class Rices:
-    """An index over solved examples with pictures.
+    """An index over solved examples with pictures, searched whole: exact, and fast enough for the most that a file may hold.
 
     Args:
-        encoder: a name of the encoder; vectors of another one are never used.
+        encoder: a name of the encoder and its weights (see `fingerprint`); vectors of another one are never used.
         file: where vectors are kept between runs (safetensors, keyed by picture content); None keeps nothing.
     """
 
@@ -52,25 +92,37 @@ class Rices:
         self.embed, self.encoder, self.file = embed, encoder, Path(file) if file else None
         self.vectors = self._index()
 
-    def _index(self) -> torch.Tensor:
+    def _index(self) -> Tensor:
+        """Unit vectors ``(B, D)`` of the examples; only pictures without a kept vector are opened, some at a time."""
+        import torch
+
         held = self._load()
-        pictures = [s.picture() for s in self.shots]
-        keys = [content_hash(p) for p in pictures]
-        fresh = {k: p for k, p in zip(keys, pictures, strict=True) if k not in held}
+        keys = [_key(s) for s in self.shots]
+        fresh = {k: s for k, s in zip(keys, self.shots, strict=True) if k not in held}
+        waiting = list(fresh.items())
+        for start in range(0, len(waiting), CHUNK):
+            some = waiting[start : start + CHUNK]
+            held |= dict(zip([k for k, _ in some], self.embed([s.picture() for _, s in some]), strict=True))
         if fresh:
-            held |= dict(zip(fresh, self.embed(list(fresh.values())), strict=True))
             self._save({k: held[k] for k in keys})
         return torch.stack([held[k] for k in keys])
 
     def nearest(self, picture: Any, k: int) -> list[Shot]:
         """The ``k`` likest examples, the likest last; the query's own picture (same pixels) is left out."""
-        scores = self.vectors @ self.embed([picture])[0]
+        if k < 0:
+            raise UserError(f"{k} examples", allowed="0 or more")
+        scores = (self.vectors @ self.embed([picture])[0]).tolist()
         own = content_hash(picture)
-        ranked = sorted(range(len(scores)), key=lambda i: (-float(scores[i]), i))
-        chosen = [i for i in ranked if scores[i] < 0.9999 or content_hash(self.shots[i].picture()) != own][:k]
-        return [self.shots[i] for i in reversed(chosen)]
+        chosen: list[Shot] = []
+        for i in sorted(range(len(scores)), key=lambda i: (-scores[i], i)):
+            if len(chosen) == k:
+                break
+            # Equal pixels give equal vectors: only near ones need to be opened and compared.
+            if scores[i] < 0.9999 or content_hash(self.shots[i].picture()) != own:
+                chosen.append(self.shots[i])
+        return chosen[::-1]
 
-    def _load(self) -> dict[str, torch.Tensor]:
+    def _load(self) -> dict[str, Tensor]:
         from safetensors import SafetensorError, safe_open
 
         if self.file is None or not self.file.exists():
@@ -80,16 +132,33 @@ class Rices:
                 if (held.metadata() or {}).get("encoder") != self.encoder:
                     return {}
                 names: list[str] = list(held.keys())
-                return {k: held.get_tensor(k) for k in names}
+                found = {k: held.get_tensor(k) for k in names}
         except (OSError, SafetensorError):
             return {}
+        return found if len({v.shape for v in found.values()}) == 1 else {}
 
-    def _save(self, vectors: dict[str, torch.Tensor]) -> None:
+    def _save(self, vectors: dict[str, Tensor]) -> None:
+        """Keep the vectors. A folder that cannot be written costs the index, never the answer."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        if self.file is not None:
-            beside = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-            save_file(
-                {k: v.contiguous().clone() for k, v in vectors.items()}, beside, metadata={"encoder": self.encoder}
-            )
+        if self.file is None:
+            return
+        beside = self.file.with_name(f"{self.file.name}.{os.getpid()}")
+        try:
+            whole = {k: v.contiguous().clone() for k, v in vectors.items()}
+            save_file(whole, beside, metadata={"encoder": self.encoder})
             os.replace(beside, self.file)
+        except (OSError, SafetensorError):
+            beside.unlink(missing_ok=True)
+
+
+def _key(shot: Shot) -> str:
+    """The content of a picture: of its file, which is quicker than its pixels, or of its pixels where there is no file."""
+    if not isinstance(shot.image, Path):
+        return content_hash(shot.image)
+    try:
+        with shot.image.open("rb") as f:
+            return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return content_hash(shot.picture())  # raises the sentence for a picture that cannot be opened

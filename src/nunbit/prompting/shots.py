@@ -15,6 +15,7 @@ from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant
 from nunbit.prompting import Transform
+from nunbit.prompting.chain_of_thought import language_of, worked
 
 MOST_LINES, MOST_SHOTS = 100_000, 64
 
@@ -32,51 +33,71 @@ class Shot:
         return decode(self.image) if isinstance(self.image, Path) else self.image
 
 
-def load_shots(file: str | Path) -> list[Shot]:
-    """Read JSON lines of ``question``, ``answer`` (or ``answers``), optional ``image`` beside the file and ``reasoning``.
+def load_shots(source: str | Path, folder: str | Path | None = None) -> list[Shot]:
+    """Read JSON lines of ``question``, ``answer`` (or ``answers``), optional ``image`` and ``reasoning``.
+
+    Args:
+        source: a file, or a folder whose ``.jsonl`` files are read by name.
+        folder: where pictures lie; beside each file if not given.
 
     Raises:
-        UserError: unreadable, a line of another form (which is named), an image outside the file's folder, no line at all.
+        UserError: unreadable, a line of another form (which is named), an image outside the folder, no line at all.
     """
-    file = Path(file)
+    source = Path(source)
+    files = sorted(source.glob("*.jsonl")) if source.is_dir() else [source]
+    if not files:
+        raise UserError(
+            f"the folder '{source}' holds no examples", allowed="a folder with .jsonl files, or one such file"
+        )
+    shots: list[Shot] = []
+    for file in files:
+        shots += _of_file(file, Path(folder) if folder is not None else file.parent)
+        if len(shots) > MOST_LINES:
+            raise UserError(f"more than {MOST_LINES} examples in '{source}'", allowed=f"at most {MOST_LINES}")
+    if not shots:
+        raise UserError(f"the examples '{source}' hold none", allowed="one JSON object a line")
+    return shots
+
+
+def _of_file(file: Path, folder: Path) -> list[Shot]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
         raise UserError(
             f"the examples '{file}' cannot be read ({type(e).__name__})", allowed="a UTF-8 file of JSON lines"
         ) from None
-    if len(lines) > MOST_LINES:
-        raise UserError(f"{len(lines)} examples", allowed=f"at most {MOST_LINES}")
-    shots = [_shot(line, n, file) for n, line in enumerate(lines, 1) if line.strip()]
-    if not shots:
-        raise UserError(f"the examples '{file}' hold none", allowed="one JSON object a line")
-    return shots
+    return [_shot(line, n, file, folder) for n, line in enumerate(lines[: MOST_LINES + 1], 1) if line.strip()]
 
 
-def _shot(line: str, number: int, file: Path) -> Shot:
+def _shot(line: str, number: int, file: Path, folder: Path) -> Shot:
     try:
         row = json.loads(line)
         answer = row.get("answer") or (row.get("answers") or [None])[0]
         texts = (row["question"], answer, row.get("reasoning", ""))
-        if (
-            not all(isinstance(t, str) for t in texts)
-            or not row["question"].strip()
-            or not isinstance(row.get("image", ""), str)
-        ):
+        if not all(isinstance(t, str) for t in texts) or not row["question"].strip() or not answer.strip():
             raise TypeError
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError):
+        if not isinstance(row.get("image", ""), str):
+            raise TypeError
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise UserError(f"line {number} of '{file}' is not a solved example",
                         allowed='{"image": "a.png", "question": "...", "answer": "...", "reasoning": "..."}, '
                                 "image and reasoning optional") from None  # fmt: skip
-    image = None
-    if row.get("image"):
-        image = (file.parent / row["image"]).resolve()
-        if not image.is_relative_to(file.parent.resolve()):
-            raise UserError(
-                f"line {number} of '{file}' names a picture outside its folder",
-                allowed="pictures beside the file or below",
-            )
-    return Shot(*texts[:2], image=image, reasoning=texts[2])
+    return Shot(*texts[:2], image=_beside(row.get("image"), number, file, folder), reasoning=texts[2])
+
+
+def _beside(image: str | None, number: int, file: Path, folder: Path) -> Path | None:
+    """The picture's path, which may not leave the folder: a file of examples is data, not a way to read the disk."""
+    if not image:
+        return None
+    try:
+        path = (folder / image).resolve()
+        inside = path.is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        inside = False
+    if not inside:
+        raise UserError(f"line {number} of '{file}' names a picture outside its folder",
+                        allowed=f"pictures in '{folder}' or below")  # fmt: skip
+    return path
 
 
 def few_shot(shots: Sequence[Shot], *, text_only: bool = False, reasoning: bool = False) -> Transform:
@@ -84,20 +105,23 @@ def few_shot(shots: Sequence[Shot], *, text_only: bool = False, reasoning: bool 
 
     Args:
         text_only: leave the examples' pictures out.
-        reasoning: answer the examples with their worked solution first (chain of thought).
+        reasoning: answer the examples with their worked solution, then the answer after its fixed phrase (chain of thought).
     """
     if len(shots) > MOST_SHOTS:
         raise UserError(
             f"{len(shots)} examples in one prompt", allowed=f"at most {MOST_SHOTS}", todo="name a smaller k"
         )
+    if reasoning and shots and not any(s.reasoning.strip() for s in shots):
+        raise UserError("examples without worked solutions", allowed='examples with "reasoning"',
+                        todo="write the solutions into the file, or leave the chain of thought to the model (--zero-shot-cot)")  # fmt: skip
 
     def transform(messages: Sequence[Message]) -> list[Message]:
         told: list[Message] = []
         for s in shots:
             parts = [] if text_only or s.image is None else [Part.image(s.picture())]
             told.append(Message("user", (*parts, Part.text(s.question))))
-            told.append(assistant(f"{s.reasoning} {s.answer}".strip() if reasoning else s.answer))
-        start = next((i for i, m in enumerate(messages) if m.role != "system"), 0)
+            told.append(assistant(worked(s.reasoning, s.answer, language_of(s.question)) if reasoning else s.answer))
+        start = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
         return [*messages[:start], *told, *messages[start:]]
 
     return transform

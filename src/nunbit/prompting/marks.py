@@ -1,0 +1,129 @@
+"""Set-of-mark: numbers drawn over the things of a picture, so that question and answer can name them by number.
+
+Source: Yang et al., arXiv 2310.11441, sec. 3 (the smallest first; each number at the innermost point of what is left of its region).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nunbit.errors import UserError
+from nunbit.messages import Message, Part
+from nunbit.prompting import Transform
+from nunbit.prompting.chain_of_thought import language_of
+from nunbit.scene import Scene, SceneObject
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Numbers = dict[int, SceneObject]
+WORDS = {"en": "Things in the picture have numbers written on them.", "ko": "그림 속의 것마다 번호가 적혀 있습니다."}
+MOST = 50
+
+
+def set_of_marks(image: Image, scene: Scene, *, most: int = MOST, first: int = 1) -> tuple[Image, Numbers]:
+    """Numbers over everything in a Scene, the smallest things first, each inside its thing and none on another.
+
+    A thing without room for a number gets none.
+
+    Returns:
+        a copy of the picture with numbers, and number -> thing.
+    """
+    from PIL import ImageDraw, ImageFont
+
+    if image.size != (scene.width, scene.height):
+        raise UserError(f"a scene of {scene.width}x{scene.height} for a picture of {image.width}x{image.height}",
+                        allowed="the scene of this picture")  # fmt: skip
+    out = image.convert("RGB").copy()
+    pen, font = ImageDraw.Draw(out), ImageFont.load_default(max(10, round(max(out.size) / 24)))
+    # What is covered by something smaller is no longer a place for the number of what lies under it.
+    free = np.ones((scene.height, scene.width), bool)
+    labels: list[tuple[int, int, int, int]] = []
+    table: Numbers = {}
+    for thing in sorted(things(scene), key=lambda t: int(_region(scene, t).sum()))[:most]:
+        number, region = str(first + len(table)), _region(scene, thing)
+        left, top, right, bottom = pen.textbbox((0, 0), number, font=font)
+        size = (int(np.ceil(right - left)) + 4, int(np.ceil(bottom - top)) + 4)
+        spot = _spot(region & free, size, labels) or _spot(region, size, labels)
+        free &= ~region
+        if spot is None:
+            continue
+        table[int(number)] = thing
+        labels.append((*spot, spot[0] + size[0], spot[1] + size[1]))
+        pen.rectangle((*spot, spot[0] + size[0] - 1, spot[1] + size[1] - 1), fill=(0, 0, 0))
+        pen.text((spot[0] + 2 - left, spot[1] + 2 - top), number, fill=(255, 255, 255), font=font)
+    return out, table
+
+
+def number_all(see: Callable[[Image], Scene], told: Callable[[Numbers], None] | None = None) -> Transform:
+    """Number what ``see`` finds in every picture of the last turn, on from picture to picture, and say so in the question.
+
+    Args:
+        told: is given the table of all numbers.
+    """
+
+    def transform(messages: Sequence[Message]) -> list[Message]:
+        last, parts, table = messages[-1], [], Numbers()
+        if not last.images:
+            raise UserError("numbers without a picture", allowed="a question with a picture to write on")
+        for part in last.parts:
+            if part.kind == "image":
+                marked, found = set_of_marks(part.content, see(part.content), first=1 + len(table))
+                part, table = Part.image(marked), table | found
+            parts.append(part)
+        if table:
+            at = next((i for i, p in enumerate(parts) if p.kind == "text"), len(parts))
+            parts.insert(at, Part.text(WORDS[language_of(last.text)] + " "))
+        if told:
+            told(table)
+        return [*messages[:-1], Message(last.role, tuple(parts))]
+
+    return transform
+
+
+def things(scene: Scene) -> list[SceneObject]:
+    """The objects of a Scene or, where it has none, its segments as objects."""
+    if scene.objects or scene.segment_map is None:
+        return list(scene.objects)
+    found = []
+    for s in scene.segments:
+        rows, columns = np.nonzero(scene.segment_map == s.id)
+        if len(rows):
+            box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+            found.append(SceneObject(s.name, box, s.score, segment=s.id))
+    return found
+
+
+def _region(scene: Scene, thing: SceneObject) -> np.ndarray:
+    """Which pixels a thing takes, ``(height, width)`` bool: those of its segment, else those of its box."""
+    if thing.segment is not None and scene.segment_map is not None:
+        own = scene.segment_map == thing.segment
+        if own.any():
+            return own
+    x1, y1, x2, y2 = thing.box
+    own = np.zeros((scene.height, scene.width), bool)
+    own[max(0, int(y1)) : max(0, int(np.ceil(y2))), max(0, int(x1)) : max(0, int(np.ceil(x2)))] = True
+    return own
+
+
+def _spot(region: np.ndarray, size: tuple[int, int], labels: Sequence[Sequence[int]]) -> tuple[int, int] | None:
+    """Left and top of a label whose middle is as deep in the region as can be without touching another label."""
+    from scipy.ndimage import distance_transform_edt
+
+    (height, width), (w, h) = region.shape, size
+    ys, xs = np.nonzero(region)
+    if not len(xs):
+        return None
+    y0, x0 = ys.min(), xs.min()
+    depth = distance_transform_edt(np.pad(region[y0 : ys.max() + 1, x0 : xs.max() + 1], 1))[ys - y0 + 1, xs - x0 + 1]
+    left, top = np.clip(xs - w // 2, 0, max(0, width - w)), np.clip(ys - h // 2, 0, max(0, height - h))
+    clear = np.ones(len(xs), bool)
+    for x1, y1, x2, y2 in labels:
+        clear &= (left >= x2) | (left + w <= x1) | (top >= y2) | (top + h <= y1)
+    if not clear.any():
+        return None
+    best = int(np.argmax(np.where(clear, depth, -1.0)))
+    return int(left[best]), int(top[best])

@@ -1,0 +1,150 @@
+"""eval list, run, compare and report."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nunbit.errors import UserError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``nunbit eval``."""
+    for name, command in (("list", list_all), ("run", run), ("compare", compare_two), ("report", report)):
+        app.command(name)(command)
+
+
+def list_all(as_json: AsJson = False) -> None:
+    """The benchmarks with their protocols."""
+    from nunbit.evaluation.benchmarks import BENCHMARKS
+
+    rows: list[dict[str, Any]] = [{"name": n, "title": b.title, "figure": b.headline, "source": b.source, "judge": b.needs_judge,
+             "protocols": {p.name: f"version {p.version}: {p.note}" for p in b.protocols.values()}} for n in BENCHMARKS for b in (BENCHMARKS[n],)]  # fmt: skip
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for r in rows:
+        print(f"{r['name']:18}{r['title']:26}{r['figure']:12}{r['source']}{'   needs --judge' if r['judge'] else ''}")
+        print(f"{'':18}@{', @'.join(r['protocols'])}")
+
+
+def run(
+    benchmark: Annotated[str, typer.Argument(help="BENCHMARK or BENCHMARK@PROTOCOL, see `nunbit eval list`.")],
+    data: Annotated[Path, typer.Option(help="File, folder or zip with the benchmark's data; nothing is downloaded.")],
+    model: Annotated[
+        str, typer.Option(help="embedded, a folder or hub id, or the address of a server (http://HOST:PORT/v1).")
+    ] = "embedded",
+    model_id: Annotated[
+        str, typer.Option(help="The model's name at that address; the first listed if not named.")
+    ] = "",
+    judge: Annotated[str | None, typer.Option(help="Address of a judge model, for benchmarks that need one.")] = None,
+    judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one goes on.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, max=8192)] = 64,
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Items asked together.")] = 16,
+    tries: Annotated[int, typer.Option(min=1, max=20, help="How often a failing request is made.")] = 3,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a model a benchmark. A stopped run goes on when the same command is given; a failing request ends it with an error."""
+    from nunbit.evaluation.benchmarks import BENCHMARKS
+    from nunbit.evaluation.runner import limited
+    from nunbit.evaluation.runner import run as run_it
+
+    name, _, protocol_name = benchmark.partition("@")
+    what = BENCHMARKS[name]
+    protocol = what.protocol(protocol_name or "official")
+    items = limited(what.read(data), limit)
+    target = _target(model, model_id, device, max_new_tokens, batch)
+    folder = (
+        out
+        or Path("runs") / "eval" / f"{name}@{protocol.name}" / re.sub(r"[^\w.-]+", "-", target.name).strip("-.")[-80:]
+    )
+    run_it(what, protocol, items, target, folder, data=str(data.resolve()), tries=tries, say=_progress,
+                    judge=_target(judge, judge_id, device, 16, batch) if judge else None)  # fmt: skip
+    print(file=sys.stderr)
+    written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    if as_json:
+        print(
+            json.dumps(
+                {k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
+    else:
+        print(as_text(written))
+        print(f"written to {folder}", file=sys.stderr)
+
+
+def compare_two(
+    a: Annotated[Path, typer.Argument(help="Folder of the first run.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the second run.")],
+    as_json: AsJson = False,
+) -> None:
+    """What the second run changes against the first, with paired tests."""
+    from nunbit.evaluation.compare import as_text as compare_text
+    from nunbit.evaluation.compare import compare, load
+
+    found = compare(load(a), load(b))
+    print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else compare_text(found))
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="HTML file.")] = Path("report.html"),
+    samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark.")] = 300,
+) -> None:
+    """One HTML file: table, charts, differences, every sample with its picture, prompt, answer and rule."""
+    from nunbit.evaluation.compare import load
+    from nunbit.evaluation.report import page
+
+    text = page([load(f) for f in folders], samples=samples)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise UserError(f"'{out}' cannot be written ({type(e).__name__})", todo="name another file with -o") from None
+    print(out)
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """A finished run for a terminal."""
+    head = f"{result['protocol']}   {result['model']}"
+    if result["value"] is None:
+        return f"{head}\n{result['items']} items answered; the data hold no gold answers, so nothing is scored"
+    low, high = result["interval"]
+    lines = [head, f"{result['headline']} {result['value']:.2f}  [{low:.2f}, {high:.2f}]   {result['items']} items, {result['unparsed']} unparsed"
+             + (f", {result['unscored']} without gold" if result["unscored"] else "")]  # fmt: skip
+    lines += [f"  {n:38}{v:>8.2f}" for n, v in result["figures"].items() if n != result["headline"]]
+    for axis, rows in result["tables"].items():
+        lines.append(f"{axis:40}{'n':>6}{'score':>8}{'unparsed':>10}  95 %")
+        lines += [
+            f"  {n[:37]:38}{r['n']:>6}{r['score']:>8.1f}{r['unparsed']:>10}  {r['interval'][0]:.1f} - {r['interval'][1]:.1f}"
+            for n, r in rows.items()
+        ]
+    return "\n".join(lines)
+
+
+def _target(model: str, model_id: str, device: str, max_new_tokens: int, batch: int) -> Any:
+    if model.startswith(("http://", "https://")):
+        from nunbit.serving.client import endpoint
+
+        key = os.environ.get("NUNBIT_API_KEY") or os.environ.get("OPENAI_API_KEY", "")
+        return endpoint(model, model=model_id, key=key, max_tokens=max_new_tokens, concurrent=batch)
+    from nunbit.evaluation.target import local_target
+
+    return local_target(None if model == "embedded" else model, device, max_new_tokens=max_new_tokens, batch=batch)
+
+
+def _progress(text: str) -> None:
+    print(f"\r{text}", end="", file=sys.stderr, flush=True)

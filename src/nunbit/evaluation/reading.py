@@ -1,0 +1,206 @@
+"""Opens what users have downloaded: TSV with base64 pictures, JSON, JSON lines, parquet, a folder or a zip of these. Never the network.
+
+A `Document` is one file's content with the `Files` around it, in which its pictures are named. Nothing is evaluated or unpickled: lists
+written as text are read by `ast.literal_eval`, which knows literals only.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import csv
+import io
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nunbit.errors import UserError
+from nunbit.evaluation.items import Load
+
+KINDS = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
+_REFERENCE_LENGTH = 64
+"""A string this short in an image column may name another row. Source: VLMEvalKit's TSV form."""
+
+
+class Files:
+    """The files beside a document, in a folder or in a zip. Names that lead out of it are refused."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.zip = zipfile.ZipFile(root) if root.is_file() else None
+        self._by_name: dict[str, str] | None = None
+
+    def names(self) -> list[str]:
+        """Every file, as a posix path below the root, in order."""
+        if self.zip:
+            return sorted(i.filename for i in self.zip.infolist() if not i.is_dir())
+        return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
+
+    def read(self, name: str) -> bytes:
+        if self.zip:
+            return self.zip.read(name)
+        return (self.root / name).read_bytes()
+
+    def find(self, name: str) -> str:
+        """The file that a dataset means by ``name``: that path, that path below some folder, or that base name."""
+        wanted = PurePosixPath(name.replace("\\", "/"))
+        if wanted.is_absolute() or ".." in wanted.parts:
+            raise UserError(
+                f"the data names the picture '{name[:100]}'", allowed="pictures below the folder of the data"
+            )
+        if self._by_name is None:
+            self._by_name = {}
+            for n in self.names():
+                parts = PurePosixPath(n).parts
+                for k in range(len(parts)):
+                    self._by_name.setdefault("/".join(parts[k:]), n)
+        for candidate in (wanted.as_posix(), wanted.name):
+            if candidate in self._by_name:
+                return self._by_name[candidate]
+        raise UserError(f"the picture '{name[:100]}' is missing from '{self.root}'", allowed="the pictures beside the questions",
+                        todo="unpack the pictures there, or name the folder that holds both")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One data file: ``content`` is a list of rows (tables) or whatever the JSON holds."""
+
+    name: str
+    kind: str
+    content: Any
+    files: Files
+
+
+def documents(path: Path) -> Iterator[Document]:
+    """Every data file at a path, tables first: the path may be the file itself, a folder, or a zip."""
+    if not path.exists():
+        raise UserError(f"'{path}' does not exist", allowed="a file, folder or zip with the benchmark's data",
+                        todo="download the data yourself and name it with --data; nunbit never does")  # fmt: skip
+    if path.is_file() and not zipfile.is_zipfile(path):
+        if path.suffix.lower() not in KINDS:
+            raise UserError(f"'{path.name}' is of no known kind", allowed=", ".join((*KINDS, ".zip")))
+        yield _open(path.name, Files(path.parent), path.name)
+        return
+    files = Files(path)
+    found = [
+        n
+        for n in files.names()
+        if PurePosixPath(n).suffix.lower() in KINDS and not PurePosixPath(n).name.startswith(".")
+    ]
+    for name in sorted(found, key=lambda n: (KINDS.index(PurePosixPath(n).suffix.lower()), n)):
+        yield _open(name, files, f"{path.name}/{name}")
+
+
+def _open(name: str, files: Files, shown: str) -> Document:
+    kind = PurePosixPath(name).suffix.lower()[1:]
+    data = files.read(name)
+    try:
+        if kind == "parquet":
+            content: Any = _parquet(data, shown)
+        elif kind in ("tsv", "csv"):
+            content = _table(data.decode("utf-8-sig"), "\t" if kind == "tsv" else ",")
+        else:
+            content = _json(data.decode("utf-8-sig"), lines=kind == "jsonl")
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as e:
+        raise UserError(f"'{shown}' cannot be read ({type(e).__name__}: {e})"[:300], allowed=f"a whole UTF-8 {kind} file",
+                        todo="download it again, or repair it") from None  # fmt: skip
+    return Document(name, kind, content, files)
+
+
+def _table(text: str, delimiter: str) -> list[dict[str, Any]]:
+    csv.field_size_limit(sys.maxsize)
+    return [{(k or "").lower(): v or "" for k, v in row.items() if k is not None}
+            for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]  # fmt: skip
+
+
+def _json(text: str, *, lines: bool) -> Any:
+    """JSON, or JSON lines, which some data carry under the name of JSON."""
+    if not lines:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            if "\n" not in text.strip():
+                raise
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _parquet(data: bytes, shown: str) -> list[dict[str, Any]]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise UserError(f"'{shown}' is parquet, and pyarrow is not installed", allowed="TSV and JSON without it",
+                        todo="install it: pip install pyarrow") from None  # fmt: skip
+    return [{k.lower(): v for k, v in row.items()} for row in parquet.read_table(io.BytesIO(data)).to_pylist()]
+
+
+def plain(value: Any) -> str:
+    """A cell as text: None and not-a-number are empty, whole floats lose their ``.0``."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip() if not isinstance(value, bool) else str(value)
+
+
+def listed(value: Any) -> list[str]:
+    """A list of strings, from a list or from its text form; any other text is a list of itself."""
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    text = plain(value)
+    if text[:1] in "[(" and text[-1:] in "])" and len(text) > 1:
+        for read in (json.loads, ast.literal_eval):
+            try:
+                found = read(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            if isinstance(found, (list, tuple)):
+                return [plain(v) for v in found]
+    return [text] if text else []
+
+
+class Pictures:
+    """Finds the pictures of rows: bytes, a struct of bytes and path, base64, another row's number, a file name, or a list of these."""
+
+    def __init__(self, files: Files, rows: Sequence[Mapping[str, Any]], column: str = "image") -> None:
+        self.files = files
+        self._rows = {plain(r.get("index")): r.get(column) for r in rows if plain(r.get("index"))}
+
+    def of(self, value: Any) -> tuple[Load, ...]:
+        return self._of(value, 0)
+
+    def _of(self, value: Any, depth: int) -> tuple[Load, ...]:
+        if value is None or isinstance(value, float) or depth > 3:
+            return ()
+        if isinstance(value, (bytes, bytearray)):
+            data = bytes(value)
+            return (lambda: data,)
+        if isinstance(value, Mapping):
+            return self._of(value.get("bytes") or value.get("path"), depth)
+        if isinstance(value, (list, tuple)):
+            return tuple(load for v in value for load in self._of(v, depth))
+        text = str(value).strip()
+        if not text:
+            return ()
+        if text.startswith("["):
+            return tuple(load for v in listed(text) for load in self._of(v, depth + 1))
+        if len(text) <= _REFERENCE_LENGTH and text in self._rows:
+            return self._of(self._rows[text], depth + 1)
+        if len(text) > _REFERENCE_LENGTH and "." not in text[-6:]:
+            return (lambda: _from_base64(text),)
+        name = self.files.find(text)
+        return (lambda: self.files.read(name),)
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.rpartition("base64,")[2], validate=True)
+    except (binascii.Error, ValueError):
+        raise UserError(
+            f"a picture beginning '{text[:20]}' is not base64", allowed="base64 of a picture file, or a file name"
+        ) from None

@@ -1,0 +1,197 @@
+"""One HTML file about finished runs: a table, charts per category, differences, and every sample with picture, prompt, answer and rule.
+
+The file needs nothing else: styles, script and small pictures are inside, and its policy lets it load nothing. All text from data and models
+is escaped. Pictures are read from the data again, and shown only where their hash is still the one that was asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import UserError
+from nunbit.evaluation.benchmarks import BENCHMARKS
+from nunbit.evaluation.charts import bars, radar
+from nunbit.evaluation.compare import Run, compare
+from nunbit.media import decode
+
+_HERE = Path(__file__).parent
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_THUMB_PX = 320
+
+
+def page(runs: Sequence[Run], *, samples: int = 300) -> str:
+    """The whole page.
+
+    Args:
+        samples: at most so many items of each benchmark, those first on which the runs differ, then evenly over the data.
+    """
+    together: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        together[run.benchmark].append(run)
+    body = [_overview(runs)] + [_section(name, part, samples) for name, part in together.items()]
+    css, js = ((_HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>nunbit evaluation</title><style>{css}</style></head><body>'
+            f"<h1>Evaluation</h1>{''.join(body)}<script>{js}</script></body></html>")  # fmt: skip
+
+
+def _overview(runs: Sequence[Run]) -> str:
+    rows = []
+    for run in runs:
+        r = run.result
+        interval = f"{r['interval'][0]:.1f} – {r['interval'][1]:.1f}" if r["interval"] else ""
+        value = f"{r['value']:.2f}" if r["value"] is not None else "no gold answers"
+        rows.append(f"<tr><td>{escape(r['model'])}</td><td>{escape(r['protocol'])}</td><td>{escape(r['headline'])}</td><td class=num>{value}</td>"
+                    f"<td class=num>{interval}</td><td class=num>{r['items']}</td><td class=num>{r['unparsed']}</td></tr>")  # fmt: skip
+    return ("<div class=scroll><table><tr><th>Model</th><th>Protocol</th><th>Figure</th><th class=num>Value</th><th class=num>95 %</th>"
+            f"<th class=num>Items</th><th class=num>Unparsed</th></tr>{''.join(rows)}</table></div>")  # fmt: skip
+
+
+def _section(name: str, runs: Sequence[Run], samples: int) -> str:
+    title = BENCHMARKS[name].title if name in BENCHMARKS else name
+    out = [f"<h2>{escape(title)}</h2>"]
+    for k, run in enumerate(runs):
+        figures = " · ".join(f"{escape(n)} {v:.2f}" for n, v in run.result["figures"].items())
+        out.append(
+            f'<p><span class="dot run{k % 6}"></span>{escape(run.name)}</p><p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>'
+        )
+    names = [r.name for r in runs]
+    for axis in dict.fromkeys(a for r in runs for a in r.result["tables"]):
+        tables = [r.result["tables"].get(axis, {}) for r in runs]
+        if 1 < len({c for t in tables for c in t}) <= 60:
+            out.append(
+                f'<h3>by {escape(axis)}</h3><div class="charts">{bars(tables, names)}{radar(tables, names)}</div>'
+            )
+    if len(runs) == 2:
+        out.append(_difference(runs[0], runs[1]))
+    return "".join(out) + _browse(runs, samples)
+
+
+def _difference(a: Run, b: Run) -> str:
+    try:
+        found = compare(a, b)
+    except UserError as e:
+        return f'<p class="soft">{escape(str(e))}</p>'
+    all_ = found["all"]
+    exact = f"; McNemar p = {all_['mcnemar']:.3f}" if all_["mcnemar"] is not None else ""
+    notes = "".join(f'<p class="soft">Note: {escape(n)}.</p>' for n in found["notes"])
+    return (f"<h3>Difference</h3>{notes}<p>Second minus first: {all_['difference']:+.2f} [{all_['interval'][0]:+.2f}, {all_['interval'][1]:+.2f}] over "
+            f"{all_['n']} units, paired bootstrap p = {all_['p']:.3f}{exact}. Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}.</p>")  # fmt: skip
+
+
+def _browse(runs: Sequence[Run], most: int) -> str:
+    by_id: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+    for k, run in enumerate(runs):
+        for s in run.samples:
+            by_id[s["id"]][k] = s
+    ids = _chosen(by_id, most)
+    pictures = _thumbnails(runs, {*ids})
+    categories = sorted(
+        {c for i in ids for s in by_id[i].values() for names in s["categories"].values() for c in names}
+    )
+    options = "".join(f"<option>{escape(c)}</option>" for c in categories)
+    states = [
+        ("", "all"),
+        ("wrong", "wrong"),
+        ("unparsed", "unparsed"),
+        ("right", "right"),
+        *([("differ", "runs differ")] if len(runs) > 1 else []),
+    ]
+    choose = "".join(f'<option value="{v}">{t}</option>' for v, t in states)
+    body = "".join(_sample(i, by_id[i], pictures.get(i), runs) for i in ids)
+    cut = f'<p class="soft">{len(ids)} of {len(by_id)} items are in this file.</p>' if len(ids) < len(by_id) else ""
+    return (f'<h3>Samples</h3>{cut}<div class="browse"><div class="filters"><select aria-label="Outcome">{choose}</select><select aria-label="Category">'
+            f'<option value="">every category</option>{options}</select><input type="search" placeholder="words" aria-label="Words"><span class="count soft"></span></div>{body}</div>')  # fmt: skip
+
+
+def _chosen(by_id: Mapping[str, Mapping[int, Mapping[str, Any]]], most: int) -> list[str]:
+    """Ids in the order of the data: where runs differ first, the rest drawn evenly."""
+    ids = [*by_id]
+    if len(ids) <= most:
+        return ids
+    differ = [i for i in ids if len({s["score"] for s in by_id[i].values()}) > 1][:most]
+    rest = [i for i in ids if i not in {*differ}]
+    left = most - len(differ)
+    kept = {*differ, *(rest[k * len(rest) // left] for k in range(left))}
+    return [i for i in ids if i in kept]
+
+
+def _state(sample: Mapping[str, Any]) -> str:
+    if sample["value"] is None:
+        return "unparsed"
+    if sample["score"] is None:
+        return "unscored"
+    return "right" if sample["score"] >= 0.5 else "wrong"
+
+
+def _sample(
+    id_: str, said: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[Run]
+) -> str:
+    first = next(iter(said.values()))
+    states = {_state(s) for s in said.values()} | (
+        {"differ"} if len({s["score"] for s in said.values()}) > 1 else set()
+    )
+    names = "|".join(c for cs in first["categories"].values() for c in cs)
+    if pictures:
+        shown = "".join(f'<img alt="" loading="lazy" src="{p}">' for p in pictures)
+    else:
+        shown = (
+            '<div class="absent">picture not at hand</div>'
+            if first["pictures"]
+            else '<div class="absent">no picture</div>'
+        )
+    gold = " / ".join(first["gold"][:10])
+    answers = "".join(_said(s, k, runs) for k, s in said.items())
+    return (f'<div class="sample" data-state="{" ".join(sorted(states))}" data-category="{escape(names)}"><div>{shown}<span class="meta">{escape(id_)}</span></div>'
+            f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">gold: {escape(gold)}</p>{answers}</div></div>')  # fmt: skip
+
+
+def _said(sample: Mapping[str, Any], k: int, runs: Sequence[Run]) -> str:
+    state = _state(sample)
+    answer, span = sample["answer"], sample["span"]
+    if span and 0 <= span[0] < span[1] <= len(answer):
+        text = f"{escape(answer[: span[0]])}<mark>{escape(answer[span[0] : span[1]])}</mark>{escape(answer[span[1] :])}"
+    else:
+        text = escape(answer) or '<span class="soft">(empty)</span>'
+    value = "" if sample["value"] is None else f"read as “{escape(sample['value'][:200])}”, "
+    score = "" if sample["score"] is None else f", credit {sample['score']:.2f}"
+    dot = f'<span class="dot run{k % 6}"></span>' if len(runs) > 1 else ""
+    return (f'<div class="said {state}">{dot}<span class="tag">{state}</span> <span class="meta">{value}rule: {escape(sample["rule"])}{score}</span>'
+            f"<pre>{text}</pre></div>")  # fmt: skip
+
+
+def _thumbnails(runs: Sequence[Run], ids: set[str]) -> dict[str, list[str]]:
+    """Small pictures by item, from the first run whose data are still there."""
+    for run in runs:
+        data = run.result.get("data")
+        if not data or run.benchmark not in BENCHMARKS or not Path(data).exists():
+            continue
+        asked = {s["id"]: s["pictures"] for s in run.samples}
+        try:
+            items = BENCHMARKS[run.benchmark].read(data)
+        except UserError:
+            continue
+        return {i.id: thumbs for i in items if i.id in ids and (thumbs := _thumbs(i.pictures, asked.get(i.id, [])))}
+    return {}
+
+
+def _thumbs(pictures: Sequence[bytes], hashes: Sequence[str]) -> list[str]:
+    out = []
+    for data in pictures:
+        if hashlib.sha256(data).hexdigest() in hashes:
+            try:
+                image = decode(data)
+            except UserError:
+                continue
+            image.thumbnail((_THUMB_PX, _THUMB_PX))
+            file = io.BytesIO()
+            image.save(file, "WEBP", quality=80)
+            out.append("data:image/webp;base64," + base64.b64encode(file.getvalue()).decode())
+    return out

@@ -15,7 +15,7 @@ def serve(model: str | None, device: str, host: str, port: int, slots: int, queu
         import uvicorn
     except ImportError as e:
         raise UserError(
-            f"the server needs '{e.name}', which is not installed", todo="pip install 'nunbit[serve]'"
+            f"the server needs '{e.name}', which is not installed", todo="install them: pip install 'nunbit[serve]'"
         ) from None
     import torch
 

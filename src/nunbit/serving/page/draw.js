@@ -1,78 +1,79 @@
-/* Drawing on a picture: marks are kept as shapes, painted over the picture, and sent as part of it. */
-"use strict";
-class Drawing {
+/* Drawing on a picture: marks are kept as shapes in picture pixels, painted over the picture, and sent as part of it. */
+const clamp = (x, most) => Math.max(0, Math.min(most, x));
+
+export class Drawing {
+  /* `changed(what)` is told "begun", "placed" or "removed". */
   constructor(canvas, changed) {
-    this.canvas = canvas; this.changed = changed; this.pen = "circle"; this.item = null; this.begun = null; this.cursor = null;
-    canvas.addEventListener("pointerdown", (e) => { if (!this.item) return; canvas.setPointerCapture(e.pointerId); this.begin(this.at(e)); });
-    canvas.addEventListener("pointermove", (e) => { if (this.begun) this.move(this.at(e)); });
-    canvas.addEventListener("pointerup", (e) => { if (this.begun) this.end(this.at(e)); });
-    canvas.addEventListener("pointercancel", () => { this.begun = null; this.paint(); });
+    Object.assign(this, { canvas, changed, pen: "circle", item: null, begun: null, cursor: null });
+    canvas.addEventListener("pointerdown", (e) => { if (this.item && this.pen && e.button === 0) { canvas.setPointerCapture(e.pointerId); this.cursor = null; this.begin(this.at(e)); } });
+    canvas.addEventListener("pointermove", (e) => { if (this.begun && !this.cursor) this.move(this.at(e)); });
+    canvas.addEventListener("pointerup", (e) => { if (this.begun && !this.cursor) this.end(this.at(e)); });
+    canvas.addEventListener("pointercancel", () => this.drop());
     canvas.addEventListener("keydown", (e) => this.key(e));
-    canvas.addEventListener("blur", () => { this.cursor = null; this.paint(); });
+    canvas.addEventListener("blur", () => { if (this.cursor) { this.cursor = null; this.drop(); } });
   }
-  show(item) { this.item = item; this.begun = this.cursor = null; this.paint(); }
-  /* Pointer position in picture pixels. The canvas keeps its shape inside its box (object-fit: contain). */
+  show(item) { Object.assign(this, { item, begun: null, cursor: null }); this.paint(); }
+  /* Pointer position in picture pixels. The canvas keeps the picture's shape inside its box (object-fit: contain). */
   at(e) {
     const box = this.canvas.getBoundingClientRect(), c = this.canvas, s = Math.min(box.width / c.width, box.height / c.height);
-    const x = (e.clientX - box.left - (box.width - c.width * s) / 2) / s, y = (e.clientY - box.top - (box.height - c.height * s) / 2) / s;
-    return [Math.max(0, Math.min(c.width, x)), Math.max(0, Math.min(c.height, y))];
+    return [clamp((e.clientX - box.left - (box.width - c.width * s) / 2) / s, c.width), clamp((e.clientY - box.top - (box.height - c.height * s) / 2) / s, c.height)];
   }
   begin(p) { this.begun = { pen: this.pen, points: [p, p] }; }
   move(p) { if (this.begun.pen === "free") this.begun.points.push(p); else this.begun.points[1] = p; this.paint(); }
   end(p) {
     this.move(p);
-    const [a, b] = [this.begun.points[0], this.begun.points[this.begun.points.length - 1]];
-    if (Math.hypot(a[0] - b[0], a[1] - b[1]) > 4 || this.begun.points.length > 4) this.item.marks.push(this.begun);
-    this.begun = null; this.paint(); this.changed();
+    const mark = this.begun, far = Math.max(...mark.points.map((q) => Math.hypot(q[0] - mark.points[0][0], q[1] - mark.points[0][1])));
+    this.begun = null;
+    if (far > 4) this.change([...this.item.marks, mark], "placed"); else this.paint();
   }
+  drop() { this.begun = null; this.paint(); }
+  change(marks, what) { this.item.marks = marks; this.item.drawn = null; this.paint(); this.changed(what); }
+  undo() { if (this.item && this.item.marks.length) this.change(this.item.marks.slice(0, -1), "removed"); }
+  wipe() { if (this.item && this.item.marks.length) this.change([], "removed"); }
   key(e) {
-    const step = Math.max(this.canvas.width, this.canvas.height) / (e.shiftKey ? 10 : 40), by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
-    if (!this.item || (!by && e.key !== "Enter" && e.key !== "Escape")) return;
+    const { width, height } = this.canvas, step = Math.max(width, height) / (e.shiftKey ? 10 : 40);
+    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
+    if (!this.item || e.altKey) return;
+    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z") { e.preventDefault(); this.undo(); return; }
+    if (!this.pen || (!by && !["Enter", "Escape"].includes(e.key))) return;
     e.preventDefault();
-    this.cursor = this.cursor || [this.canvas.width / 2, this.canvas.height / 2];
-    if (e.key === "Escape") { this.begun = null; this.paint(); return; }
+    this.cursor ??= [width / 2, height / 2];
     if (by) {
-      this.cursor = [Math.max(0, Math.min(this.canvas.width, this.cursor[0] + by[0] * step)), Math.max(0, Math.min(this.canvas.height, this.cursor[1] + by[1] * step))];
+      this.cursor = [clamp(this.cursor[0] + by[0] * step, width), clamp(this.cursor[1] + by[1] * step, height)];
       if (this.begun) this.move(this.cursor);
-    } else if (this.begun) this.end(this.cursor); else this.begin(this.cursor);
+    } else if (e.key === "Escape") this.begun = null;
+    else if (this.begun) this.end(this.cursor);
+    else { this.begin(this.cursor); this.changed("begun"); }
     this.paint();
   }
-  undo() { if (this.item) { this.item.marks.pop(); this.paint(); this.changed(); } }
-  wipe() { if (this.item) { this.item.marks = []; this.paint(); this.changed(); } }
   paint() {
     if (!this.item) return;
-    Drawing.paintOn(this.canvas, this.item, this.begun);
-    if (this.cursor) {
-      const c = this.canvas.getContext("2d"), [x, y] = this.cursor, r = this.canvas.width / 50;
-      c.strokeStyle = "#fff"; c.lineWidth = 3; c.beginPath(); c.moveTo(x - r, y); c.lineTo(x + r, y); c.moveTo(x, y - r); c.lineTo(x, y + r); c.stroke();
-      c.strokeStyle = "#000"; c.lineWidth = 1; c.stroke();
-    }
+    paintOn(this.canvas, this.item, this.begun);
+    if (!this.cursor) return;
+    const c = this.canvas.getContext("2d"), [x, y] = this.cursor, r = Math.max(this.canvas.width, this.canvas.height) / 40;
+    c.beginPath(); c.moveTo(x - r, y); c.lineTo(x + r, y); c.moveTo(x, y - r); c.lineTo(x, y + r);
+    for (const [colour, width] of [["#fff", r / 3], ["#111", r / 8]]) { c.strokeStyle = colour; c.lineWidth = width; c.stroke(); }
   }
-  static paintOn(canvas, item, begun) {
-    canvas.width = item.image.naturalWidth || item.image.width; canvas.height = item.image.naturalHeight || item.image.height;
-    const c = canvas.getContext("2d");
-    c.drawImage(item.image, 0, 0);
-    for (const mark of begun ? [...item.marks, begun] : item.marks) {
-      for (const [colour, width] of [["#fff", 2], ["#e11d48", 1]]) Drawing.shape(c, mark, colour, width * Math.max(3, canvas.width / 120));
-    }
-  }
-  static shape(c, mark, colour, width) {
-    const [a, b] = [mark.points[0], mark.points[mark.points.length - 1]];
-    c.strokeStyle = colour; c.lineWidth = width; c.lineCap = c.lineJoin = "round"; c.beginPath();
-    if (mark.pen === "box") c.rect(Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.abs(a[0] - b[0]), Math.abs(a[1] - b[1]));
-    else if (mark.pen === "circle") c.ellipse((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, Math.abs(a[0] - b[0]) / 2 + .1, Math.abs(a[1] - b[1]) / 2 + .1, 0, 0, 7);
-    else if (mark.pen === "arrow") {
-      const turn = Math.atan2(b[1] - a[1], b[0] - a[0]), head = Math.max(12, c.canvas.width / 25);
-      c.moveTo(...a); c.lineTo(...b);
-      for (const side of [-0.5, 0.5]) { c.moveTo(...b); c.lineTo(b[0] - head * Math.cos(turn + side), b[1] - head * Math.sin(turn + side)); }
-    } else mark.points.forEach((p, i) => (i ? c.lineTo(...p) : c.moveTo(...p)));
-    c.stroke();
-  }
-  /* The picture with its marks, as a data: URI. */
-  static uri(item) {
-    if (!item.marks.length) return item.uri;
-    const canvas = document.createElement("canvas");
-    Drawing.paintOn(canvas, item, null);
-    return canvas.toDataURL("image/png");
-  }
+}
+
+/* The picture and its marks, in the picture's own pixels. */
+export function paintOn(canvas, item, begun = null) {
+  canvas.width = item.image.naturalWidth;
+  canvas.height = item.image.naturalHeight;
+  const c = canvas.getContext("2d"), unit = Math.max(2, Math.max(canvas.width, canvas.height) / 140);
+  c.drawImage(item.image, 0, 0);
+  for (const mark of begun ? [...item.marks, begun] : item.marks) for (const [colour, width] of [["#fff", 2], ["#e11d48", 1]]) stroke(c, mark, colour, width * unit, unit);
+}
+function stroke(c, mark, colour, width, unit) {
+  const a = mark.points[0], b = mark.points.at(-1);
+  c.strokeStyle = colour; c.lineWidth = width; c.lineCap = c.lineJoin = "round";
+  c.beginPath();
+  if (mark.pen === "box") c.rect(Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.abs(a[0] - b[0]), Math.abs(a[1] - b[1]));
+  else if (mark.pen === "circle") c.ellipse((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, Math.abs(a[0] - b[0]) / 2 + 0.1, Math.abs(a[1] - b[1]) / 2 + 0.1, 0, 0, 7);
+  else if (mark.pen === "arrow") {
+    const turn = Math.atan2(b[1] - a[1], b[0] - a[0]), head = 5 * unit;
+    c.moveTo(...a); c.lineTo(...b);
+    for (const side of [-0.5, 0.5]) { c.moveTo(...b); c.lineTo(b[0] - head * Math.cos(turn + side), b[1] - head * Math.sin(turn + side)); }
+  } else mark.points.forEach((p, i) => (i ? c.lineTo(...p) : c.moveTo(...p)));
+  c.stroke();
 }

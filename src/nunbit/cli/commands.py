@@ -9,14 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from nunbit.cli.evaluating import register as register_evaluation
 from nunbit.errors import UserError
 
 app = typer.Typer(name="nunbit", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
                   help="Ask pictures. Nunbit answers, and shows what in the picture the answer rests on.")  # fmt: skip
 eval_app = typer.Typer(no_args_is_help=True, help="Benchmarks.")
 world_app = typer.Typer(no_args_is_help=True, help="The procedural picture world.")
+recipes_app = typer.Typer(no_args_is_help=True, help="Training recipes.")
+register_evaluation(eval_app)
 app.add_typer(eval_app, name="eval")
 app.add_typer(world_app, name="world")
+app.add_typer(recipes_app, name="recipes")
 
 Model = Annotated[
     str | None,
@@ -39,7 +43,10 @@ def ask(
     readable: Annotated[
         bool, typer.Option("--readable", help="With --batch: lines for people instead of JSON.")
     ] = False,
-    shots: Annotated[Path | None, typer.Option(help="Solved examples (JSON lines) shown before the question.")] = None,
+    shots: Annotated[
+        Path | None,
+        typer.Option(help="Solved examples shown before the question: JSON lines, or a folder of such files."),
+    ] = None,
     k: Annotated[int, typer.Option("--k", min=0, max=64, help="How many examples.")] = 4,
     rices: Annotated[bool, typer.Option("--rices", help="Choose the examples whose pictures are most alike.")] = False,
     text_only: Annotated[bool, typer.Option("--text-only", help="Leave the examples' pictures out.")] = False,
@@ -58,16 +65,16 @@ def ask(
     """Answer a question about pictures, or a file of questions."""
     from nunbit.cli.asking import Wishes, ask_batch, ask_once
 
+    wishes = Wishes(shots, k, rices, text_only, cot, zero_shot_cot, votes, marks, show_prompt,
+                    {n: v for n, v in {"point": point, "box": box, "circle": circle, "arrow": arrow}.items() if v is not None})  # fmt: skip
     if batch is not None:
         if words:
             raise UserError("both --batch and a picture", allowed="one of the two")
-        ask_batch(batch, model, device, readable and not as_json, max_new_tokens)
+        ask_batch(batch, model, device, readable and not as_json, max_new_tokens, wishes)
         return
     if not words or len(words) < 2:
         raise UserError(f"{len(words or [])} arguments", allowed="one or more pictures, then the question in quotes",
                         todo='write for example: nunbit ask picture.png "What is in the picture?"')  # fmt: skip
-    wishes = Wishes(shots, k, rices, text_only, cot, zero_shot_cot, votes, marks, show_prompt,
-                    {n: v for n, v in {"point": point, "box": box, "circle": circle, "arrow": arrow}.items() if v is not None})  # fmt: skip
     ask_once(words[:-1], words[-1], model, device, as_json, max_new_tokens, wishes)
 
 
@@ -146,9 +153,8 @@ def connectors(as_json: AsJson = False) -> None:
     for name in CONNECTORS:
         found: Any = CONNECTORS[name]
         kind = "token" if hasattr(found, "tokens") else "layer"
-        rows.append(
-            {"name": name, "kind": kind, "paper": found.paper, "what": (found.__doc__ or "").strip().splitlines()[0]}
-        )
+        about = (sys.modules[found.__module__].__doc__ or "").partition("\n")[0].partition(" Source:")[0]
+        rows.append({"name": name, "kind": kind, "paper": found.paper, "what": about})
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -158,13 +164,15 @@ def connectors(as_json: AsJson = False) -> None:
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="tiny")],
+    recipe: Annotated[str, typer.Argument(help="A recipe's name (nunbit recipes list), or a copied recipe's file.")],
     changes: Annotated[
-        list[str] | None, typer.Argument(help="key=value ...: stages=eyes,words  steps=100  batch=8  lr=1e-3  seed=1")
+        list[str] | None,
+        typer.Argument(help="key=value ...: nunbit recipes show RECIPE lists the keys, e.g. tune.batch=64 debug=true"),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")] = Path(
-        "runs/tiny"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Folder of the run, runs/RECIPE if not named; an existing one is resumed."),
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="At most so long a stage.")] = 1e9,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
     device: Device = "cpu",
@@ -172,13 +180,62 @@ def train(
     debug: Annotated[
         bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
     ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what it would need: parameters, bytes, time.")] = False,
+    flops: Annotated[float, typer.Option(min=1.0, help="With --plan: operations a second, e.g. 4e14.")] = 5e10,
+    as_json: AsJson = False,
 ) -> None:
     """Train by a recipe. A killed run goes on from its last checkpoint."""
-    from nunbit.cli.training import train_recipe
+    from nunbit.cli.training import plan_recipe, train_recipe
 
+    if plan:
+        plan_recipe(recipe, changes or [], flops, as_json)
+        return
     train_recipe(
         recipe, changes or [], out, threads, {"minutes": minutes, "device": device, "workers": workers, "debug": debug}
     )
+
+
+@app.command()
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="Folder of one adapter.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder for the merged model.")],
+    base: Annotated[Path | None, typer.Option(help="The base, where it is no longer where the adapter says.")] = None,
+) -> None:
+    """Fold an adapter into its base, and check that the logits stay the same."""
+    from nunbit.cli.training import merge_adapter
+
+    merge_adapter(adapter, out, base)
+
+
+@recipes_app.command("list")
+def recipes_list() -> None:
+    """The recipes."""
+    from nunbit.recipes import RECIPES
+
+    for name, what in sorted(RECIPES.items()):
+        print(f"{name:12} {what}")
+
+
+@recipes_app.command("show")
+def recipes_show(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name.")],
+    code: Annotated[bool, typer.Option("--code", help="Its file instead of its settings.")] = False,
+) -> None:
+    """A recipe's settings, as key=value."""
+    from nunbit.cli.training import show_recipe
+
+    show_recipe(recipe, code)
+
+
+@recipes_app.command("copy")
+def recipes_copy(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name.")],
+    to: Annotated[Path, typer.Argument(help="A new .py file, which nunbit train runs.")],
+) -> None:
+    """Copy a recipe's file, to be changed."""
+    from nunbit.recipes import copy
+
+    print(copy(recipe, to))
 
 
 @app.command()

@@ -7,30 +7,70 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from nunbit import recipes
 from nunbit.errors import UserError, unknown_name
 
-RECIPES = ("tiny",)
+
+def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads: int, how: dict[str, Any]) -> None:
+    module = recipes.load(recipe)
+    out = out or Path("runs") / Path(recipe).stem
+    if recipe == "tiny":
+        stages, values = parse_changes(changes)
+        _threads(threads)
+        module.run(out, stages or list(module.STAGES), **how, **values)
+        print(f"the run is in {out}")
+        return
+    done = module.configure([*changes, *(["debug=true"] if how.pop("debug") else [])])
+    _threads(threads)
+    print(f"the model is in {module.run(done, out, **how)}")
 
 
-def train_recipe(recipe: str, changes: Sequence[str], out: Path, threads: int, how: dict[str, Any]) -> None:
-    if recipe not in RECIPES:
-        raise unknown_name("recipe", recipe, RECIPES)
-    stages, values = parse_changes(changes)
+def plan_recipe(recipe: str, changes: Sequence[str], flops: float, as_json: bool) -> None:
+    import json
+    import tempfile
+
+    module = recipes.load(recipe)
+    if not hasattr(module, "configure"):
+        raise UserError(f"no plan for '{recipe}'", allowed="recipes for conversations", todo="see: nunbit recipes list")
+    done = module.configure(changes)
+    from nunbit.training.planning import as_data, as_text, make_plan
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = module.small(done, Path(folder)) if done.debug else done
+        counts, plans = make_plan(done, done.phases(), flops)
+    print(json.dumps(as_data(counts, plans), indent=1) if as_json else as_text(counts, plans, flops))
+
+
+def show_recipe(recipe: str, code: bool) -> None:
+    module = recipes.load(recipe)
+    if code or not hasattr(module, "recipe"):
+        print(recipes.source(recipe))
+        return
+    from nunbit.training.recipe import settings
+
+    print(f"{(module.__doc__ or '').strip()}\n")
+    for key, value in settings(module.recipe()).items():
+        print(f"{key}={str(value).lower() if isinstance(value, bool) else value}")
+
+
+def merge_adapter(adapter: Path, out: Path, base: Path | None) -> None:
+    from nunbit.training.adapters import merge
+
+    print(f"max |difference| of a logit: {merge(adapter, out, base):.2e}\nthe model is in {out}")
+
+
+def _threads(count: int) -> None:
     import torch
 
-    from nunbit.recipes import tiny
-
-    torch.set_num_threads(threads)
-    tiny.run(out, stages or list(tiny.STAGES), **how, **values)
-    print(f"the run is in {out}")
+    torch.set_num_threads(count)
 
 
 def parse_changes(changes: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """``stages=a,b`` apart from fields of `Stage`, each turned into the field's type."""
     from nunbit.training.loop import Stage
 
-    kinds = {f.name: f.type for f in fields(Stage) if f.name != "name"}
     convert = {"int": int, "float": float}
+    kinds = {f.name: f.type for f in fields(Stage) if str(f.type) in convert}
     stages: list[str] = []
     values: dict[str, Any] = {}
     for change in changes:

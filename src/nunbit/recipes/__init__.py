@@ -1,0 +1,61 @@
+"""Training recipes, one a file, opened only when named.
+
+A recipe for conversations is a module with ``SUMMARY``, ``PAPER``, ``configure(changes) -> Recipe`` and ``run(recipe, folder, **how)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from nunbit.errors import UserError, unknown_name
+
+RECIPES = {
+    "llava15": "any vision encoder, a two-layer MLP, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
+    "tiny": "the embedded model, from nothing, on the procedural world",
+}
+
+
+def names() -> list[str]:
+    return sorted(RECIPES)
+
+
+def load(name: str) -> ModuleType:
+    """The recipe's module: a registered one by exact name, or a copied one by its path (``mine.py``)."""
+    if name in RECIPES:
+        return importlib.import_module(f"nunbit.recipes.{name}")
+    path = Path(name)
+    if path.suffix != ".py":
+        raise unknown_name("recipe", name, RECIPES)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise UserError(
+            f"'{name}' is no file", allowed="a recipe's name, or the path of a recipe's .py file", todo="check the path"
+        )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not (hasattr(module, "configure") and hasattr(module, "run")):
+        raise UserError(f"'{name}' is no recipe", allowed="a file with configure(changes) and run(recipe, folder, **how)",
+                        todo="begin with: nunbit recipes copy llava15 mine.py")  # fmt: skip
+    return module
+
+
+def source(name: str) -> str:
+    """The text of a registered recipe."""
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    return (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+
+
+def copy(name: str, to: str | Path) -> Path:
+    """Write a recipe's file where it can be changed; ``nunbit train FILE`` runs it."""
+    text, to = source(name), Path(to)
+    if to.exists():
+        raise UserError(f"'{to}' exists", allowed="a new file", todo="name another one")
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise UserError(f"'{to}' cannot be written ({type(e).__name__})", todo="check the folder") from None
+    return to

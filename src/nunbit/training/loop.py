@@ -11,9 +11,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -27,7 +27,11 @@ class Stage:
     Attributes:
         steps: optimiser steps in all.
         batch: pictures a step.
+        micro: pictures a forward pass, for tasks that can take a batch in pieces; 0 takes it whole.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
+        part_lr: peak learning rate of a task's part where it is not ``lr``.
+        schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
+        fused: AdamW in one kernel for all tensors.
         matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
         save_every: steps between checkpoints.
     """
@@ -36,6 +40,11 @@ class Stage:
     steps: int
     batch: int
     lr: float
+    micro: int = 0
+    part_lr: dict[str, float] = field(default_factory=dict)
+    schedule: str = "flat"
+    beta2: float = 0.98
+    fused: bool = False
     matrix_lr: float = 0.0
     warmup: int = 100
     decay: float = 0.3
@@ -49,7 +58,11 @@ Batch = dict[str, torch.Tensor]
 
 
 class Task(Protocol):
-    """What the loop needs of a thing that learns."""
+    """What the loop needs of a thing that learns.
+
+    A task may also have ``pieces(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone, and
+    ``prepare(device)``, called once when the modules are there.
+    """
 
     def modules(self) -> dict[str, torch.nn.Module]: ...
 
@@ -61,7 +74,11 @@ class Task(Protocol):
 
 
 def share_of_peak(step: int, stage: Stage) -> float:
-    """Warm-up, plateau, linear decay to zero (at step 0 the first warm-up fraction)."""
+    """Warm-up, plateau, linear decay to zero (at step 0 the first warm-up fraction); or warm-up (from zero) and cosine."""
+    if stage.schedule == "cosine":
+        if step < stage.warmup:
+            return step / stage.warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))))
     falling = max(1, int(stage.steps * stage.decay))
     return min(1.0, (step + 1) / max(1, stage.warmup), max(0.0, (stage.steps - step) / falling))
 
@@ -89,6 +106,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(stage.seed)
     modules = {k: m.to(device) for k, m in task.modules().items()}
+    if hasattr(task, "prepare"):
+        task.prepare(device)
     optimisers = make_optimisers(modules, stage)
     peaks = [group["lr"] for o in optimisers for group in o.param_groups]
     step = restore(folder, modules, optimisers)
@@ -102,12 +121,9 @@ def train(
             break
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = peak * share_of_peak(step, stage)
-        on_device = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            loss, parts = task.loss(on_device)
         for o in optimisers:
             o.zero_grad(set_to_none=True)
-        loss.backward()
+        loss, parts = _backward(task, batch, stage, device)
         norm = torch.nn.utils.clip_grad_norm_(parameters, stage.clip)
         if torch.isfinite(norm):
             for o in optimisers:
@@ -115,7 +131,7 @@ def train(
         step += 1
         line = {
             "step": step,
-            "loss": loss.item(),
+            "loss": loss,
             "grad": norm.item(),
             "seconds": round(time.perf_counter() - start, 4),
             **parts,
@@ -131,6 +147,20 @@ def train(
             checkpoint(folder, modules, optimisers, step, stage)
     checkpoint(folder, modules, optimisers, step, stage)
     return step
+
+
+def _backward(task: Task, batch: Batch, stage: Stage, device: str) -> tuple[float, dict[str, float]]:
+    """Loss and figures of a batch, its gradient left in the parameters; in pieces if the task has some."""
+    pieces: Iterable[Batch] = task.pieces(batch, stage) if hasattr(task, "pieces") else [batch]
+    total, figures = 0.0, dict[str, float]()
+    for piece in pieces:
+        on_device = {k: v.to(device, non_blocking=True) for k, v in piece.items()}
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss, parts = task.loss(on_device)
+        loss.backward()
+        total += loss.item()
+        figures = {k: figures.get(k, 0.0) + v for k, v in parts.items()}
+    return total, figures
 
 
 def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch]:
@@ -204,14 +234,20 @@ def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Seque
 def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
     """AdamW for all; with a ``matrix_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
     a table and do not belong to a part that writes classes ("heads") or is a table itself ("eyes")."""
-    learning = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
     hidden = _hidden_matrices(modules) if stage.matrix_lr else {}
-    rest = [p for p in learning if id(p) not in hidden]
-    groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": stage.weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    groups: list[dict[str, Any]] = []
+    seen = set(hidden)
+    for name, module in modules.items():
+        rest = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
+        seen |= {id(p) for p in rest}
+        lr = stage.part_lr.get(name, stage.lr)
+        groups.append({"params": [p for p in rest if p.ndim >= 2], "weight_decay": stage.weight_decay, "lr": lr})
+        groups.append({"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0, "lr": lr})
+    if not stage.part_lr:  # one pair of groups, as checkpoints of older runs hold it
+        groups = [{**groups[i], "params": [p for g in groups[i::2] for p in g["params"]]} for i in (0, 1)]
+    out: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, stage.beta2), fused=stage.fused or None)
     ]
-    out: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, 0.98))]
     if hidden:
         out.append(Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay))
     return out

@@ -1,0 +1,80 @@
+"""What a recipe's ``debug=true`` runs on: pictures of the procedural world with their questions, and small random models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nunbit.training.recipe import Recipe
+
+
+def fill_in(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with generated data and models in every place that was left empty."""
+    data = recipe.data or recipe.connect.data or recipe.tune.data
+    if not data:
+        recipe = replace(recipe, data=str(write_conversations(folder)), images=str(folder))
+    model = recipe.model
+    if not model.base and not model.llm:
+        model = replace(model, llm=str(write_language(folder / "llm")))
+    if not model.base and not model.vision:
+        model = replace(model, vision=str(write_vision(folder / "vision")))
+    return replace(recipe, model=model)
+
+
+def write_conversations(folder: Path, samples: int = 16, seed: int = 0) -> Path:
+    """World pictures and a LLaVA-layout file; every fourth sample has no picture."""
+    from nunbit.data.stream import sample
+
+    folder.mkdir(parents=True, exist_ok=True)
+    records: list[dict[str, Any]] = []
+    for i in range(samples):
+        drawn, shown = sample(i, seed=seed, questions=2), i % 4 != 3
+        turns = []
+        for k, qa in enumerate(drawn.questions):
+            turns.append({"from": "human", "value": ("<image>\n" if shown and k == 0 else "") + qa.question})
+            turns.append({"from": "gpt", "value": qa.answer})
+        record: dict[str, Any] = {"id": f"world-{i}", "conversations": turns}
+        if shown:
+            record["image"] = f"world-{i}.png"
+            to_image(drawn.picture.pixels).save(folder / record["image"])
+        records.append(record)
+    path = folder / "conversations.json"
+    path.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def to_image(pixels: Any) -> Any:
+    from PIL import Image
+
+    return pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+
+
+def write_language(folder: Path) -> Path:
+    """A random Llama of two layers with the world's tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from nunbit.models.tokenizer import build_tokenizer
+
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(["What", "is", "in", "the", "picture"])
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=2048, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_vision(folder: Path) -> Path:
+    """A random CLIP encoder of 56 x 56 px pictures."""
+    import torch
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    torch.manual_seed(0)
+    CLIPVisionModel(CLIPVisionConfig(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)).save_pretrained(folder)  # fmt: skip
+    return folder

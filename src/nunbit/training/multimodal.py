@@ -1,0 +1,186 @@
+"""Training a native LLaVA (any encoder, any language model) on conversations: its parts, its batches, its loss.
+
+Legend: B samples, T tokens, P pictures, N tokens a picture, D width, V vocabulary, R answer rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nunbit.data.conversations import Encoded
+from nunbit.data.grouping import plan, steps_of
+from nunbit.errors import UserError, unknown_name
+from nunbit.media.images import decode
+from nunbit.models.compose import image_tokens
+from nunbit.models.templates import expand
+from nunbit.training.loop import Batch, Stage
+
+PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.",), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
+
+
+def part_of(name: str) -> str:
+    """Which part of a native LLaVA a parameter belongs to, by its name (adapters and wrappers keep the prefix)."""
+    return next(part for part, heads in PARTS.items() if name.startswith(heads))
+
+
+def freeze(model: Any, rates: Mapping[str, float]) -> None:
+    """Let the parts with a rate above zero learn, and no others."""
+    for part in rates:
+        if part not in PARTS:
+            raise unknown_name("part", part, PARTS)
+    for name, p in model.named_parameters():
+        p.requires_grad_(rates.get(part_of(name), 0.0) > 0)
+    if not any(p.requires_grad for p in model.parameters()):
+        raise UserError("every part is frozen", allowed="a rate above 0 for vision, connector or language")
+
+
+def learning_parts(model: Any) -> dict[str, nn.Module]:
+    """Parameters that require a gradient, by part."""
+    held: dict[str, dict[str, nn.Parameter]] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            held.setdefault(part_of(name), {})[name.replace(".", "/")] = p
+    return {part: nn.ParameterDict(values) for part, values in held.items()}
+
+
+class ConversationTask:
+    """Conversations for a `LlavaForConditionalGeneration`; whatever of it requires a gradient learns (see `freeze`).
+
+    Args:
+        image_processor: PIL pictures -> ``pixel_values`` (P, 3, H, W).
+        group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
+        ordered: not even shuffled.
+    """
+
+    def __init__(self, model: Any, image_processor: Any, samples: Sequence[Encoded], *, pad: int, group: bool = True,
+                 ordered: bool = False) -> None:  # fmt: skip
+        self.model, self.images, self.samples, self.pad = model, image_processor, samples, pad
+        self.group, self.ordered = group, ordered
+        self.image_id, self.per_picture = int(model.config.image_token_id), image_tokens(model.config)
+        self._plan: tuple[tuple[int, int, int], list[np.ndarray]] = ((-1, -1, -1), [])
+        learning = {n for n, p in model.named_parameters() if p.requires_grad}
+        self.learns = {part: any(part_of(n) == part for n in learning) for part in PARTS}
+        model.model.vision_tower.train(self.learns["vision"])
+        model.model.language_model.train(self.learns["language"])
+
+    def modules(self) -> dict[str, nn.Module]:
+        """What learns, by part, and nothing else: checkpoints leave out what is frozen."""
+        return learning_parts(self.model)
+
+    def prepare(self, device: str) -> None:
+        """Put the frozen rest beside what learns."""
+        if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
+            self.model.to(device)
+
+    def steps(self, batch: int, epochs: float = 1) -> int:
+        """Optimiser steps of so many passes over the samples."""
+        return max(1, round(steps_of(len(self.samples), batch) * epochs))
+
+    def indices(self, step: int, stage: Stage) -> np.ndarray:
+        """Which samples a step shows: a function of the step alone."""
+        epoch, at = divmod(step, steps_of(len(self.samples), stage.batch))
+        key = (epoch, stage.batch, stage.seed)
+        if self._plan[0] != key:
+            lengths = np.array([s.length for s in self.samples])
+            kinds = np.array([bool(s.images) for s in self.samples])
+            self._plan = (
+                key,
+                plan(lengths, kinds, stage.batch, seed=(stage.seed, epoch), group=self.group, ordered=self.ordered),
+            )
+        return self._plan[1][at]
+
+    def batch(self, step: int, stage: Stage) -> Batch:
+        """Right-padded rows, longest first, so that pieces of a batch are of like length too.
+
+        Returns:
+            ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T); ``pixels`` (P, 3, H, W) with ``owner`` (P,),
+            the row of each picture, if there is one; ``answers``, the number of labels.
+        """
+        rows = sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length)
+        out = self.collate(rows)
+        pictures = [(i, path) for i, s in enumerate(rows) for path in s.images]
+        if pictures:
+            found = [decode(path) for _, path in pictures]
+            out["pixels"] = self.images(images=found, return_tensors="pt")["pixel_values"]
+            out["owner"] = torch.tensor([i for i, _ in pictures])
+        return out
+
+    def collate(self, rows: Sequence[Encoded]) -> Batch:
+        shape = len(rows), max(s.length for s in rows)
+        ids, labels = np.full(shape, self.pad, np.int64), np.full(shape, -100, np.int64)
+        mask = np.zeros(shape, bool)
+        for i, s in enumerate(rows):
+            often = expand(s.ids, self.image_id, self.per_picture)
+            row, learnt = np.repeat(s.ids, often), np.repeat(s.trainable, often)
+            ids[i, : len(row)], mask[i, : len(row)] = row, True
+            labels[i, : len(row) - 1] = np.where(learnt, row, -100)[1:]
+        out = {"ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels), "mask": torch.from_numpy(mask)}
+        return out | {"answers": (out["labels"] >= 0).sum()}
+
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        """Rows ``stage.micro`` at a time, each piece as wide as its longest row; their losses add up to the batch's."""
+        size = stage.micro or len(batch["ids"])
+        for start in range(0, len(batch["ids"]), size):
+            rows = slice(start, start + size)
+            width = int(batch["mask"][rows].sum(1).max())
+            piece = {k: batch[k][rows, :width] for k in ("ids", "labels", "mask")} | {"answers": batch["answers"]}
+            if "pixels" in batch:
+                mine = (batch["owner"] >= start) & (batch["owner"] < start + size)
+                if mine.any():
+                    piece["pixels"] = batch["pixels"][mine]
+            yield piece
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Cross entropy summed over the piece's answer rows, over the answers of the whole batch.
+
+        Answer rows are chosen before the LM head, which sees R instead of B x T rows.
+        """
+        inner, rows = self.model.model, batch["labels"] >= 0
+        embeds = self.embed(batch)
+        hidden = inner.language_model(
+            inputs_embeds=embeds,
+            attention_mask=batch["mask"] if not bool(batch["mask"].all()) else None,
+            use_cache=False,
+        ).last_hidden_state
+        logits, wanted = self.model.lm_head(hidden[rows]), batch["labels"][rows]
+        loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / batch["answers"]
+        right = (logits.detach().argmax(-1) == wanted).sum() / batch["answers"]
+        return loss, {"token_ok": right.item()}
+
+    def embed(self, batch: Batch) -> torch.Tensor:
+        """Words with the pictures' tokens in their places (B, T, D).
+
+        A piece without pictures is given a blank one with weight zero, so that every processor of a distributed run has a gradient for
+        the connector.
+        """
+        embeds = self.model.get_input_embeddings()(batch["ids"])
+        pixels = batch.get("pixels")
+        if pixels is None:
+            if not (self.learns["connector"] or self.learns["vision"]):
+                return embeds
+            blank = torch.zeros(self._blank_shape, device=embeds.device)
+            return embeds + 0.0 * self.see(blank).sum().to(embeds.dtype)
+        places = (batch["ids"] == self.image_id).unsqueeze(-1)
+        return embeds.masked_scatter(places, self.see(pixels).to(embeds.dtype))
+
+    def see(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(P, 3, H, W) -> (P, N, D), without a graph behind a frozen encoder."""
+        config, inner = self.model.config, self.model.model
+        with torch.set_grad_enabled(self.learns["vision"]):
+            hidden = inner.vision_tower(pixels.to(inner.vision_tower.dtype), output_hidden_states=True).hidden_states
+        layers = config.vision_feature_layer
+        chosen = [hidden[i] for i in ([layers] if isinstance(layers, int) else layers)]
+        first = 1 if config.vision_feature_select_strategy == "default" else 0
+        return inner.multi_modal_projector(torch.cat([h[:, first:] for h in chosen], -1))
+
+    @property
+    def _blank_shape(self) -> tuple[int, int, int, int]:
+        size = self.model.config.vision_config.image_size
+        side = size if isinstance(size, int) else size[0]
+        return 1, 3, side, side

@@ -1,0 +1,152 @@
+"""What a recipe would need, before anything starts: parameters by part, bytes, a rough time. No weight is read.
+
+Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top. Time: 6 N T operations
+for T tokens through N parameters that learn, 4 N T through frozen ones behind them (forward, and backward through them to the connector),
+2 N T through a frozen encoder. Source: the 6 N T rule, arXiv 2001.08361, sec. 2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nunbit.data.grouping import steps_of
+from nunbit.training.recipe import Phase, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage: learning parameters by part, steps, bytes, operations, seconds."""
+
+    name: str
+    learns: dict[str, int]
+    steps: int
+    samples: int
+    tokens: int
+    weight_bytes: int
+    gradient_bytes: int
+    optimiser_bytes: int
+    operations: float
+    seconds: float
+
+
+def sizes(recipe: Recipe) -> tuple[dict[str, int], int, int]:
+    """(parameters by part, tokens of a picture, patches that the encoder looks at), from the configurations alone."""
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    from nunbit.models.assemble import llava_config, load_tokenizer, square
+    from nunbit.training.multimodal import PARTS, part_of
+
+    choice = recipe.model
+    if choice.base:
+        config = AutoConfig.from_pretrained(choice.base)
+    else:
+        eyes, text = AutoConfig.from_pretrained(choice.vision), AutoConfig.from_pretrained(choice.llm)
+        eyes = getattr(eyes, "vision_config", eyes)
+        side, patch = square(eyes)
+        tokenizer = load_tokenizer(choice.llm)
+        text.vocab_size = max(text.vocab_size, len(tokenizer))
+        config = llava_config(eyes, text, tokenizer, choice.layer, choice.activation, 1, (side // patch) ** 2)
+    side, patch = square(config.vision_config)
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+        model.tie_weights()
+    counts = dict.fromkeys(PARTS, 0)
+    for name, p in model.named_parameters():
+        counts[part_of(name)] += p.numel()
+    return counts, int(config.image_seq_length), (side // patch) ** 2
+
+
+def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
+    """(samples, tokens a sample): counted roughly from the file if there is one, else the published data's."""
+    if not phase.data:
+        return phase.published_samples, phase.published_tokens
+    from nunbit.data.conversations import read_conversations
+
+    found = read_conversations(phase.data, phase.images or None)
+    letters = sum(len(m.text) for c in found for m in c.messages)
+    return len(found), round((letters / 4 + image_tokens * sum(len(c.images) for c in found)) / len(found)) + 8
+
+
+def make_plan(recipe: Recipe, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
+    """Parameters by part, and the plan of each stage."""
+    counts, image_tokens, patches = sizes(recipe)
+    return counts, [
+        _stage(recipe, name, phase, counts, (image_tokens, patches), flops) for name, phase in phases.items()
+    ]
+
+
+def _stage(
+    recipe: Recipe, name: str, phase: Phase, counts: Mapping[str, int], picture: tuple[int, int], flops: float
+) -> StagePlan:
+    lora = recipe.lora.rank > 0 and phase.language_lr > 0
+    learns = {part: counts[part] for part, rate in phase.rates().items() if rate > 0}
+    if lora:
+        learns["language"] = lora_parameters(recipe)
+    samples, per_sample = amount(phase, picture[0])
+    steps = phase.steps or max(1, round(steps_of(samples, phase.batch) * phase.epochs))
+    shown = steps * phase.batch
+    words = counts["language"] * (6 if phase.language_lr > 0 and not lora else 4) * float(shown * per_sample)
+    seen = counts["vision"] * (6 if phase.vision_lr > 0 else 2) * float(shown * picture[1])
+    joined = counts["connector"] * 6 * float(shown * picture[0])
+    learning, operations = sum(learns.values()), words + seen + joined
+    held = counts["language"] * (0.5 if lora and recipe.lora.bits == 4 else 4) + 4 * (
+        counts["vision"] + counts["connector"]
+    )
+    return StagePlan(name, learns, steps, samples, per_sample, int(held) + (4 * learns["language"] if lora else 0), 4 * learning,
+                     8 * learning, operations, operations / flops)  # fmt: skip
+
+
+def lora_parameters(recipe: Recipe) -> int:
+    """Parameters of the low-rank pairs on the language model's linear layers."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    choice = recipe.model
+    config = AutoConfig.from_pretrained(choice.base or choice.llm)
+    with torch.device("meta"):
+        model = AutoModel.from_config(getattr(config, "text_config", config))
+    return sum(recipe.lora.rank * sum(m.weight.shape) for m in model.modules() if isinstance(m, torch.nn.Linear))
+
+
+def as_text(counts: Mapping[str, int], plans: list[StagePlan], flops: float) -> str:
+    lines = [f"{'part':12}{'parameters':>16}"]
+    lines += [f"{part:12}{n:>16,}" for part, n in counts.items()]
+    for p in plans:
+        learning = ", ".join(f"{part} {n:,}" for part, n in p.learns.items())
+        frozen = ", ".join(part for part in counts if part not in p.learns) or "nothing"
+        total = p.weight_bytes + p.gradient_bytes + p.optimiser_bytes
+        lines += [
+            "", f"stage {p.name}", f"  learns      {learning}", f"  frozen      {frozen}",
+            f"  data        {p.samples:,} samples of about {p.tokens:,} tokens, {p.steps:,} steps",
+            f"  bytes       weights {_bytes(p.weight_bytes)}, gradients {_bytes(p.gradient_bytes)}, optimiser "
+            f"{_bytes(p.optimiser_bytes)}: {_bytes(total)} and activations",
+            f"  time        {p.operations:.2e} operations, about {_time(p.seconds)} at {flops:.1e} a second",
+        ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n < 1024 or unit == "GiB":
+            break
+        n /= 1024
+    return f"{n:.1f} {unit}"
+
+
+def _time(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def as_data(counts: Mapping[str, int], plans: list[StagePlan]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"parameters": dict(counts), "stages": [asdict(p) for p in plans]}

@@ -1,0 +1,165 @@
+"""What a recipe for conversations is: frozen dataclasses that the command line overrides by ``key=value``, dotted for inner ones."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from nunbit.errors import UserError, unknown_name
+from nunbit.training.loop import Stage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelChoice:
+    """What is put together.
+
+    Attributes:
+        llm, vision: folders or hub ids.
+        base: a native LLaVA to go on from, instead of the two.
+        layer: hidden state of the encoder that is shown to the language model.
+        activation: between the connector's two layers.
+    """
+
+    llm: str = ""
+    vision: str = ""
+    base: str = ""
+    layer: int = -2
+    activation: str = "gelu"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lora:
+    """Low-rank adapters on the language model; rank 0 is none. ``bits=4`` holds the base in 4 bits (QLoRA, arXiv 2305.14314)."""
+
+    rank: int = 0
+    alpha: int = 256
+    dropout: float = 0.05
+    bits: int = 0
+    name: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """One stage. A rate of 0 freezes the part.
+
+    Attributes:
+        data, images: the conversations, and the folder of their pictures; the recipe's own if empty.
+        plain: no chat template: picture, then caption.
+        batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
+        warmup: share of the steps.
+    """
+
+    data: str = ""
+    images: str = ""
+    plain: bool = False
+    vision_lr: float = 0.0
+    connector_lr: float = 0.0
+    language_lr: float = 0.0
+    batch: int = 128
+    micro: int = 0
+    epochs: float = 1.0
+    steps: int = 0
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    group: bool = True
+    save_every: int = 200
+    published_samples: int = 0
+    published_tokens: int = 0
+
+    def rates(self) -> dict[str, float]:
+        return {"vision": self.vision_lr, "connector": self.connector_lr, "language": self.language_lr}
+
+    def stage(self, name: str, steps: int, seed: int) -> Stage:
+        """The loop's view: AdamW as in Hugging Face's Trainer, which the published recipes used."""
+        steps = self.steps or steps
+        return Stage(
+            name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.rates().values()), part_lr=self.rates(),
+            schedule="cosine", warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
+            clip=self.clip, seed=seed, save_every=self.save_every,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A run: the model, then its stages in order.
+
+    Attributes:
+        stages: which of the phases are run, by name, separated by commas.
+        max_tokens: longer samples are left out and counted.
+        debug: a generated data set and small random models where none are named, two steps a stage.
+    """
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    lora: Lora = field(default_factory=Lora)
+    connect: Phase = field(default_factory=Phase)
+    tune: Phase = field(default_factory=Phase)
+    stages: str = "connect,tune"
+    data: str = ""
+    images: str = ""
+    max_tokens: int = 2048
+    seed: int = 0
+    debug: bool = False
+
+    def phases(self) -> dict[str, Phase]:
+        """The phases that are run, in order, each with its data."""
+        out: dict[str, Phase] = {}
+        known = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Phase)]
+        for name in filter(None, self.stages.split(",")):
+            if name not in known:
+                raise unknown_name("stage", name, known)
+            phase: Phase = getattr(self, name)
+            out[name] = replace(phase, data=phase.data or self.data, images=phase.images or self.images)
+        return out
+
+
+R = TypeVar("R")
+
+
+def override(recipe: R, changes: Sequence[str]) -> R:
+    """A copy with ``key=value`` applied; keys of inner dataclasses are dotted.
+
+    Raises:
+        UserError: not key=value, an unknown key (the nearest is named), or a value of the wrong type.
+    """
+    for change in changes:
+        key, mark, value = change.partition("=")
+        if not mark:
+            raise UserError(f"'{change}'", allowed="key=value", todo="write for example: tune.batch=64")
+        known = settings(recipe)
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            raise UserError(f"unknown setting '{key}'", allowed=", ".join(known), todo=f"did you mean '{near[0]}'?" if near else "name one of these")  # fmt: skip
+        recipe = _set(recipe, key.split("."), _read(key, value, known[key]))
+    return recipe
+
+
+def settings(recipe: Any, before: str = "") -> dict[str, Any]:
+    """Every key that may be overridden, with its value."""
+    out: dict[str, Any] = {}
+    for f in fields(recipe):
+        value = getattr(recipe, f.name)
+        out |= settings(value, f"{before}{f.name}.") if is_dataclass(value) else {before + f.name: value}
+    return out
+
+
+def _set(recipe: Any, path: Sequence[str], value: Any) -> Any:
+    head, *rest = path
+    return replace(recipe, **{head: _set(getattr(recipe, head), rest, value) if rest else value})
+
+
+def _read(key: str, value: str, now: Any) -> Any:
+    if isinstance(now, bool):
+        if value.lower() not in ("true", "false"):
+            raise UserError(f"{key}={value}", allowed="true, false")
+        return value.lower() == "true"
+    try:
+        found = type(now)(value)
+    except ValueError:
+        raise UserError(f"{key}={value}", allowed=f"a number ({type(now).__name__})") from None
+    if isinstance(found, (int, float)) and (not math.isfinite(found) or (found < 0 and key != "model.layer")):
+        raise UserError(f"{key}={value}", allowed="0 or more")
+    return found

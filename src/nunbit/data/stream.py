@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +29,12 @@ class Sample:
 
 
 def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mapping[str, float] = MIXTURE, questions: int = 8,
-           korean: float = 0.5, even: bool = False, imagined: float = 0.0) -> Sample:  # fmt: skip
+           korean: float = 0.5, even: bool = False, imagined: float = 0.0, kinds: Collection[str] = ()) -> Sample:  # fmt: skip
     """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability.
 
     Args:
         imagined: share of pictures that are Scenes without pixels (`nunbit.world.things.imagine`).
+        kinds: only questions of these kinds; of all, if empty.
         even: kinds of questions are equally likely, however many of a kind the picture gives.
     """
     rng = generator(seed, index, split)
@@ -50,11 +51,11 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
     for language, part in share:
         if part > 0:
             both[language] = domain.ask(picture, rng, language)
-    pool = [qa for qas in both.values() for qa in qas]
+    pool = [qa for qas in both.values() for qa in qas if not kinds or qa.kind in kinds]
     order = rng.permutation(len(pool))
     if even:
-        kinds = Counter((qa.kind, qa.language) for qa in pool)
-        order = np.argsort([-(rng.random() ** kinds[qa.kind, qa.language]) for qa in pool])
+        often = Counter((qa.kind, qa.language) for qa in pool)
+        order = np.argsort([-(rng.random() ** often[qa.kind, qa.language]) for qa in pool])
     for i in order[:questions]:
         out.append(pool[int(i)])
     return Sample(picture, out)

@@ -20,14 +20,20 @@ from nunbit.training.loop import Stage
 
 STAGES = {
     "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
-    "words": Stage(name="words", steps=5000, batch=16, lr=1.5e-3, matrix_lr=6e-3, decay=0.2, seed=1),
+    "words": Stage(name="words", steps=2400, batch=32, lr=1.5e-3, matrix_lr=8e-3, warmup=40, decay=0.5, seed=1),
     "connect": Stage(name="connect", steps=250, batch=32, lr=2e-3, warmup=20, seed=2, save_every=50),
     "together": Stage(
         name="together", steps=1500, batch=16, lr=6e-4, matrix_lr=3e-3, warmup=50, decay=0.7, seed=3, save_every=50
     ),
 }
-FIRST_STEPS = 200
-"""The LM begins with imagined Scenes of a few things: names and colours bind within these steps, before anything else is asked."""
+LESSONS = (
+    {"until": 300, "kinds": ("attribute",), "korean": 0.0, "imagined": 1.0, "empty": 0.0, "cells": 1.5},
+    {"until": 460, "kinds": ("attribute", "exists"), "imagined": 1.0, "empty": 0.02, "cells": 2.0},
+    {"until": 640, "imagined": 1.0},
+    {"imagined": 0.25},
+)
+"""The LM begins with the colours of a few imagined things, in one language: names bind to what is seen within some 200 steps there, and
+not at all within 2,000 where everything is asked at once. Then the second language, then every kind of question, then every domain."""
 
 
 def class_names() -> list[str]:
@@ -44,6 +50,13 @@ def spoken_names() -> list[list[str]]:
 
     named = things.names()
     return [[n, named[n][1]] if n in named else [n] if n and " step " not in n else [] for n in class_names()]
+
+
+def spoken_colours() -> list[list[str]]:
+    from nunbit.perception.cells import COLOUR_NAMES
+    from nunbit.world.base import COLOURS
+
+    return [[c, COLOURS[c][0]] if c in COLOURS else [] for c in COLOUR_NAMES]
 
 
 def make_tokenizer(pictures: int = 3000, most: int = 1500) -> Any:
@@ -72,11 +85,13 @@ def build(tokenizer: Any) -> Any:
     import torch
 
     from nunbit.models.compose import compose_llava
-    from nunbit.recipes.tiny_parts import PATCH_PX, text_config, vision_config
+    from nunbit.recipes.tiny_parts import PATCH_PX, match_by_likeness, text_config, vision_config
     from nunbit.world.base import SIZE_PX
 
     torch.manual_seed(0)
-    return compose_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
+    model = compose_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
+    match_by_likeness(model.model.language_model)
+    return model
 
 
 def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
@@ -103,15 +118,16 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.perception.cells import DenseHeads
     from nunbit.training.eyes import EyesTask
     from nunbit.training.loop import restore, train
-    from nunbit.training.words import TogetherTask, WordsTask
+    from nunbit.training.words import Lesson, TogetherTask, WordsTask
 
     tokenizer = _tokenizer(folder)
     model, names = build(tokenizer), class_names()
     if stage.name == "eyes":
         train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", **how)
         return
-    words = WordsTask(model, tokenizer, names, first_steps=FIRST_STEPS if stage.name == "words" else 0)
-    words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names())
+    lessons = [Lesson(**how) for how in LESSONS] if stage.name == "words" else [Lesson()]
+    words = WordsTask(model, tokenizer, names, lessons=lessons)
+    words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names(), spoken_colours())
     if stage.name == "words":
         train(words, stage, folder / "words", **how)
         return

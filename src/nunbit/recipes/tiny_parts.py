@@ -1,7 +1,7 @@
 """The sizes of `nunbit-tiny` and how its parts are built. Nothing is trained here.
 
 Vision: a hybrid encoder (convolutional stages to stride 16, then a few transformer layers), transformers' own `dpt` hybrid, because
-convolutions learn from far fewer pictures than a plain ViT. Language: a small Llama. Connector: LLaVA-1.5's MLP.
+convolutions learn from far fewer pictures than a plain ViT. Language: a small SmolLM3 (a Llama with layers that ignore positions). Connector: LLaVA-1.5's MLP.
 """
 
 from __future__ import annotations
@@ -29,10 +29,25 @@ def vision_config() -> Any:
 
 
 def text_config(tokenizer: Any) -> Any:
-    from transformers import LlamaConfig
+    """SmolLM3's shape: every second layer has no rotary positions, so that a word can find its cell however far away it stands."""
+    from transformers import SmolLM3Config
 
-    return LlamaConfig(
+    return SmolLM3Config(
         vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, intermediate_size=512, num_hidden_layers=6, num_attention_heads=6,
-        num_key_value_heads=6, max_position_embeddings=1024, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        num_key_value_heads=6, max_position_embeddings=1024, tie_word_embeddings=True, no_rope_layers=[1, 0, 1, 0, 1, 0],
+        use_sliding_window=False, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
+
+
+def match_by_likeness(language: Any) -> None:
+    """In the layers without positions each head begins with equal, orthonormal query and key projections: it looks at what is like
+    itself. Only a starting point; training moves both."""
+    import torch
+
+    for layer in (layer for layer in language.layers if not layer.self_attn.use_rope):
+        a, size = layer.self_attn, layer.self_attn.head_dim
+        for start in range(0, a.q_proj.out_features, size):
+            same = torch.linalg.qr(torch.randn(a.q_proj.in_features, size))[0].T
+            a.q_proj.weight.data[start : start + size] = same
+            a.k_proj.weight.data[start : start + size] = same

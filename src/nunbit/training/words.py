@@ -7,7 +7,7 @@ Legend: B samples, C cells, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,24 +39,27 @@ class PerfectEyes(nn.Module):
         self.cell = nn.Parameter(torch.zeros(144, width))
         for table in (self.name, self.colour, self.lead, self.vowel, self.final):
             nn.init.normal_(table.weight, std=0.02)
-        nn.init.normal_(self.cell, std=0.02)
-        # As loud as a word: at its usual size the box would drown what the cell holds (24 waves of length 1), and after the decoder's
-        # norm nothing could be found by its name.
+        # Box and place are as loud as a word and stay so (they do not learn): at its usual size, or once the optimiser may raise it,
+        # the box drowns what the cell holds, and after the decoder's norm nothing can be found by its name.
+        nn.init.normal_(self.cell, std=0.006)
         nn.init.normal_(self.box.weight, std=0.02 / (4 * WAVES) ** 0.5)
         nn.init.zeros_(self.box.bias)
+        self.box.requires_grad_(False)
+        self.cell.requires_grad_(False)
 
     @torch.no_grad()
-    def speak(self, table: torch.Tensor, tokenizer: Any, names: Sequence[Sequence[str]]) -> None:
-        """Add the LM's own word embeddings (V, D) to the rows: a cell that holds a dog starts out near the word "dog" in each language,
-        and finding what a question names is a dot product from the first step instead of a discovery.
+    def speak(self, table: torch.Tensor, tokenizer: Any, names: Sequence[Sequence[str]], colours: Sequence[Sequence[str]]) -> None:  # fmt: skip
+        """Say the rows in the LM's own word embeddings (V, D): a cell that holds a red dog starts out near the words "red" and "dog" in
+        each language, so that finding what a question names is a dot product from the first step instead of a discovery.
 
         Args:
-            names: per class, what it is called (no name: nothing to say).
+            names, colours: per class, what it is called (nothing: the row stays random).
         """
-        for row, called in enumerate(names):
-            ids = [i for word in called for i in encode_text(word, tokenizer)]
-            if ids:
-                self.name.weight[row] += table[ids].sum(0) / len(called)
+        for rows, classes in ((self.name, names), (self.colour, colours)):
+            for row, called in enumerate(classes):
+                ids = [i for word in called for i in encode_text(word, tokenizer)]
+                if ids:
+                    rows.weight[row] = table[ids].sum(0)
         for slot in range(SLOTS):
             for lead in range(1, LEAD - 1):
                 char = chr(31 + lead) if lead < 96 else chr(0x1100 + lead - 96)
@@ -110,6 +113,24 @@ def vars_of(packed: Pack) -> Batch:
     return {f.name: getattr(packed, f.name) for f in fields(packed)}
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What the LM is asked before step ``until``.
+
+    Attributes:
+        kinds: kinds of questions, all if empty.
+        imagined: share of Scenes that were never drawn (`nunbit.world.things.imagine`).
+        empty, cells: share of the empty cells that is shown; cells shown of each object, on average at most.
+    """
+
+    until: float = float("inf")
+    kinds: tuple[str, ...] = ()
+    korean: float = 0.5
+    imagined: float = 0.0
+    empty: float = 0.05
+    cells: float = 3.0
+
+
 class WordsTask:
     """The LM and its perfect eyes. Not every cell is shown (`_shown`): shorter sequences, same positions."""
 
@@ -120,9 +141,9 @@ class WordsTask:
         names: Sequence[str],
         mixture: dict[str, float] = MIXTURE,
         questions: int = 12,
-        first_steps: int = 0,
+        lessons: Sequence[Lesson] = (Lesson(),),
     ) -> None:
-        self.first_steps = first_steps
+        self.lessons = lessons
         self.model, self.tokenizer, self.names = model, tokenizer, names
         self.mixture, self.questions = mixture, questions
         self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
@@ -131,20 +152,23 @@ class WordsTask:
     def modules(self) -> dict[str, nn.Module]:
         return {"language": self.model.model.language_model, "eyes": self.eyes}
 
+    def lesson(self, step: int) -> Lesson:
+        return next(lesson for lesson in self.lessons if step < lesson.until)
+
     def samples(self, step: int, stage: Stage) -> list[Sample]:
-        first, imagined = step * stage.batch, 1.0 if step < self.first_steps else 0.25 if self.first_steps else 0.0
+        first, now = step * stage.batch, self.lesson(step)
         return [
-            sample(
-                first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture, even=True, imagined=imagined
-            )
+            sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture, even=True, kinds=now.kinds,
+                   korean=now.korean, imagined=now.imagined)
             for i in range(stage.batch)
-        ]
+        ]  # fmt: skip
 
     def batch(self, step: int, stage: Stage) -> Batch:
         samples = self.samples(step, stage)
         cells = [cells_of(s.picture, self.names) for s in samples]
         rng = np.random.default_rng((stage.seed, step))
-        shown = [_shown(c, rng) for c in cells]
+        now = self.lesson(step)
+        shown = [_shown(c, rng, now.empty, now.cells) for c in cells]
         head = [self.ids[BOS], self.ids[USER]]
         packed = pack([head + [self.ids[IMAGE]] * len(s) for s in shown], [[0, 1, *(s + 2)] for s in shown],
                       2 + len(cells[0].name), question_ids(samples, self.tokenizer), self.tokenizer.pad_token_id)  # fmt: skip
@@ -163,13 +187,13 @@ class WordsTask:
         return answer_loss(self.model, embeds, batch)
 
 
-def _shown(cells: Cells, rng: np.random.Generator) -> np.ndarray:
-    """All cells with characters, about three of each object, one in twenty of the empty ones: a fifth of the tokens, the same facts."""
-    chance = np.full(len(cells.name), 0.05)
+def _shown(cells: Cells, rng: np.random.Generator, empty: float, each: float) -> np.ndarray:
+    """All cells with characters, some of each object, a few of the empty ones: a fifth of the tokens, the same facts."""
+    chance = np.full(len(cells.name), empty)
     covered = cells.name > 0
     if covered.any():
         _, which, size = np.unique(cells.box[covered], axis=0, return_inverse=True, return_counts=True)
-        chance[covered] = np.minimum(1.0, 3.0 / size[which.ravel()])
+        chance[covered] = np.minimum(1.0, each / size[which.ravel()])
     chance[cells.glyph[:, 0, 0] > 0] = 1.0
     return np.flatnonzero(rng.random(len(chance)) < chance)
 

@@ -18,7 +18,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit eval``."""
-    for name, command in (("list", list_all), ("run", run), ("compare", compare_two), ("report", report)):
+    for name, command in (
+        ("list", list_all),
+        ("run", run),
+        ("compare", compare_two),
+        ("report", report),
+        ("abilities", abilities),
+    ):
         app.command(name)(command)
 
 
@@ -115,6 +121,69 @@ def report(
     except OSError as e:
         raise UserError(f"'{out}' cannot be written ({type(e).__name__})", todo="name another file with -o") from None
     print(out)
+
+
+def abilities(
+    names: Annotated[list[str] | None, typer.Argument(help="Suites; all if none is named.")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Trials a suite.")] = 50,
+    seed: Annotated[int, typer.Option(help="Any seed is held out.")] = 0,
+    model: Annotated[
+        str, typer.Option(help="embedded, a folder or hub id, or the address of a server (http://HOST:PORT/v1).")
+    ] = "embedded",
+    model_id: Annotated[str, typer.Option(help="The model's name at that address.")] = "",
+    write: Annotated[
+        Path | None, typer.Option(help="Ask nothing; write the suites into this folder for other harnesses.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="With --write: mmbench, mathvista, pope.")] = "mmbench",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """What GPT-4V was shown to do, as exact tests: reading, counting, pointing, ordering, faces, frames ..."""
+    if write is not None:
+        from nunbit.evaluation.abilities.layouts import write as write_them
+
+        print(write_them(write, layout, names=names or [], count=count, seed=seed))
+        return
+    from nunbit.evaluation.abilities.run import as_text as abilities_text
+    from nunbit.evaluation.abilities.run import run as run_them
+
+    target = _target(model, model_id, device, 64, 16)
+    result = run_them(asker(target), names=names or [], count=count, seed=seed, say=_progress)
+    result["model"] = target.name
+    print(file=sys.stderr)
+    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else abilities_text(result))
+
+
+def asker(target: Any) -> Any:
+    """Conversations with pixels -> answers, by any target (which takes file bytes). A failed request is an error."""
+    import io
+
+    from PIL import Image
+
+    from nunbit.evaluation.target import Failure
+    from nunbit.messages import Message, Part
+
+    def encoded(part: Part) -> Part:
+        if part.kind != "image":
+            return part
+        out = io.BytesIO()
+        Image.fromarray(part.content).save(out, "PNG")
+        return Part.image(out.getvalue())
+
+    def ask(conversations: Any) -> list[str]:
+        answers: list[str] = []
+        for start in range(0, len(conversations), target.batch):
+            some = conversations[start : start + target.batch]
+            found = target.answer([[Message(m.role, tuple(encoded(p) for p in m.parts)) for m in c] for c in some])
+            for a in found:
+                if isinstance(a, Failure):
+                    raise UserError(
+                        f"a request to '{target.name}' failed ({a.why})", todo="check the server and begin again"
+                    )
+                answers.append(a)
+        return answers
+
+    return ask
 
 
 def as_text(result: dict[str, Any]) -> str:

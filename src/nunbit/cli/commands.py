@@ -177,6 +177,9 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that draw pictures ahead.")] = 0,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Under torchrun: spread the decoder's layers over the processes (FSDP2).")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
     ] = False,
@@ -191,7 +194,11 @@ def train(
         plan_recipe(recipe, changes or [], flops, as_json)
         return
     train_recipe(
-        recipe, changes or [], out, threads, {"minutes": minutes, "device": device, "workers": workers, "debug": debug}
+        recipe,
+        changes or [],
+        out,
+        threads,
+        {"minutes": minutes, "device": device, "workers": workers, "shard": shard, "debug": debug},
     )
 
 

@@ -16,6 +16,7 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
     out = out or Path("runs") / Path(recipe).stem
     if recipe == "tiny":
         stages, values = parse_changes(changes)
+        how.pop("shard")
         _threads(threads)
         module.run(out, stages or list(module.STAGES), **how, **values)
         print(f"the run is in {out}")

@@ -66,9 +66,9 @@ def make_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
     )  # fmt: skip
 
 
-def save(model: Any, processor: Any, folder: str | Path) -> None:
-    """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder."""
-    model.save_pretrained(folder)
+def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
+    """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder; ``state`` in place of the model's own tensors."""
+    model.save_pretrained(folder, state_dict=state)
     processor.save_pretrained(folder)
 
 

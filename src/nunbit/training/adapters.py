@@ -74,10 +74,10 @@ def learn(model: Any, rates: Mapping[str, float]) -> None:
         p.requires_grad_(own and rates.get(part_of(name), 0.0) > 0)
 
 
-def save_adapter(model: Any, processor: Any, folder: str | Path) -> None:
+def save_adapter(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
     """Every adapter of the model with its connector, and the processor beside them: all that is needed but the base."""
     folder = Path(folder)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=state)
     processor.save_pretrained(folder)
 
 

@@ -11,12 +11,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from nunbit.errors import UserError
+from nunbit.training.distributed import ALONE, Group, clip, gathered, is_sharded, join, load_module, load_optimiser
 from nunbit.training.muon import Muon
 
 
@@ -61,7 +63,7 @@ class Task(Protocol):
     """What the loop needs of a thing that learns.
 
     A task may also have ``pieces(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone, and
-    ``prepare(device)``, called once when the modules are there.
+    ``prepare(device, shard)``, called once before anything else.
     """
 
     def modules(self) -> dict[str, torch.nn.Module]: ...
@@ -92,39 +94,53 @@ def train(
     minutes: float = math.inf,
     device: str = "cpu",
     workers: int = 0,
+    shard: bool = False,
 ) -> int:
     """Train until ``stage.steps`` or until the minutes are over; resume from the folder's checkpoint if there is one.
 
     Args:
         device: where the model learns; on ``cuda`` in bfloat16 autocast, on a processor in float32 (bfloat16 is slower there).
         workers: processes that draw batches ahead; 0 draws them in this one.
+        shard: spread the decoder's layers over the processes of the launcher (`nunbit.training.distributed`).
 
     Returns:
         The number of steps done in all.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(stage.seed)
-    modules = {k: m.to(device) for k, m in task.modules().items()}
+    group = join(device)
+    if group.size > 1:
+        if not hasattr(task, "pieces"):
+            raise UserError(
+                f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches are not cut"
+            )
+        stage = replace(stage, micro=min(stage.micro or stage.batch, -(-stage.batch // group.size)))
+        say = say if group.rank == 0 else _silent
+    torch.manual_seed(stage.seed + group.rank)
     if hasattr(task, "prepare"):
-        task.prepare(device)
+        task.prepare(device, shard and group.size > 1)
+    modules = {k: m.to(device) for k, m in task.modules().items()}
     optimisers = make_optimisers(modules, stage)
     peaks = [group["lr"] for o in optimisers for group in o.param_groups]
     step = restore(folder, modules, optimisers)
+    group.same_start(modules.values())
+    group.wait()
     groups = [group for o in optimisers for group in o.param_groups]  # restoring made new ones
     began, log = time.perf_counter(), folder / "log.jsonl"
-    _drop_after(log, step)
+    if group.rank == 0:
+        _drop_after(log, step)
     parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
     start = time.perf_counter()
     for batch in batches(task, stage, step, workers):
-        if time.perf_counter() - began >= minutes * 60:
+        if group.agree(time.perf_counter() - began >= minutes * 60, device):
             break
-        for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = peak * share_of_peak(step, stage)
+        for settings, peak in zip(groups, peaks, strict=True):
+            settings["lr"] = peak * share_of_peak(step, stage)
         for o in optimisers:
             o.zero_grad(set_to_none=True)
-        loss, parts = _backward(task, batch, stage, device)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, stage.clip)
+        loss, parts = _backward(task, batch, stage, device, group)
+        group.sum_gradients(parameters)
+        norm = clip(parameters, stage.clip)
         if torch.isfinite(norm):
             for o in optimisers:
                 o.step()
@@ -137,21 +153,33 @@ def train(
             **parts,
         }
         start = time.perf_counter()
-        with log.open("a") as f:
-            f.write(json.dumps(line) + "\n")
+        if group.rank == 0:
+            with log.open("a") as f:
+                f.write(json.dumps(line) + "\n")
         if step % 25 == 0:
             say(
                 f"{stage.name} {step}/{stage.steps} " + " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
             )
         if step % stage.save_every == 0:
-            checkpoint(folder, modules, optimisers, step, stage)
-    checkpoint(folder, modules, optimisers, step, stage)
+            checkpoint(folder, modules, optimisers, step, stage, group)
+    checkpoint(folder, modules, optimisers, step, stage, group)
     return step
 
 
-def _backward(task: Task, batch: Batch, stage: Stage, device: str) -> tuple[float, dict[str, float]]:
-    """Loss and figures of a batch, its gradient left in the parameters; in pieces if the task has some."""
-    pieces: Iterable[Batch] = task.pieces(batch, stage) if hasattr(task, "pieces") else [batch]
+def _silent(text: str) -> None:
+    pass
+
+
+def _backward(
+    task: Task, batch: Batch, stage: Stage, device: str, group: Group = ALONE
+) -> tuple[float, dict[str, float]]:
+    """Loss and figures of a batch, its gradient left in the parameters; in pieces if the task has some, this process's share of them."""
+    pieces: list[Batch] = list(task.pieces(batch, stage)) if hasattr(task, "pieces") else [batch]
+    if group.size > 1:
+        # All run equally often, or those who still wait for a shard would wait for ever: a missing piece is one that counts nothing.
+        nothing = pieces[0] | {"labels": torch.full_like(pieces[0]["labels"], -100)}
+        pieces += [nothing] * (-len(pieces) % group.size)
+        pieces = pieces[group.rank :: group.size]
     total, figures = 0.0, dict[str, float]()
     for piece in pieces:
         on_device = {k: v.to(device, non_blocking=True) for k, v in piece.items()}
@@ -160,7 +188,8 @@ def _backward(task: Task, batch: Batch, stage: Stage, device: str) -> tuple[floa
         loss.backward()
         total += loss.item()
         figures = {k: figures.get(k, 0.0) + v for k, v in parts.items()}
-    return total, figures
+    total, *rest = group.sum([total, *figures.values()], device)
+    return total, dict(zip(figures, rest, strict=True))
 
 
 def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch]:
@@ -199,12 +228,18 @@ def checkpoint(
     optimisers: Sequence[torch.optim.Optimizer],
     step: int,
     stage: Stage,
+    group: Group = ALONE,
 ) -> None:
-    """Write ``last.pt`` atomically: a kill at any moment leaves the old one or the new one, whole."""
+    """Write ``last.pt`` atomically: a kill at any moment leaves the old one or the new one, whole. The first process writes."""
     state = {
         "step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "optimisers": [o.state_dict() for o in optimisers],
         "modules": {k: m.state_dict() for k, m in modules.items()},
     }  # fmt: skip
+    if group.size > 1:
+        state = gathered(state)
+    if group.rank > 0:
+        group.wait()
+        return
     beside = folder / f"last.pt.{os.getpid()}"
     try:
         with beside.open("wb") as f:
@@ -214,6 +249,7 @@ def checkpoint(
         os.replace(beside, folder / "last.pt")
     finally:
         beside.unlink(missing_ok=True)
+        group.wait()
 
 
 def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Sequence[torch.optim.Optimizer] = ()) -> int:
@@ -223,10 +259,10 @@ def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Seque
         return 0
     state = torch.load(path, weights_only=True, map_location="cpu")
     for name, module in modules.items():
-        module.load_state_dict(state["modules"][name])
+        load_module(module, state["modules"][name])
     if optimisers:
         for optimiser, held in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(held)
+            load_optimiser(optimiser, held)
         torch.set_rng_state(state["rng"])
     return int(state["step"])
 
@@ -245,8 +281,15 @@ def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[t
         groups.append({"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0, "lr": lr})
     if not stage.part_lr:  # one pair of groups, as checkpoints of older runs hold it
         groups = [{**groups[i], "params": [p for g in groups[i::2] for p in g["params"]]} for i in (0, 1)]
+    sharded = is_sharded(p for g in groups for p in g["params"])
     out: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(groups, lr=stage.lr, betas=(0.9, stage.beta2), fused=stage.fused or None)
+        torch.optim.AdamW(
+            groups,
+            lr=stage.lr,
+            betas=(0.9, stage.beta2),
+            fused=(stage.fused and not sharded) or None,
+            foreach=False if sharded else None,
+        )
     ]
     if hidden:
         out.append(Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay))

@@ -19,6 +19,7 @@ from nunbit.errors import UserError, unknown_name
 from nunbit.media.images import decode
 from nunbit.models.compose import image_tokens
 from nunbit.models.templates import expand
+from nunbit.training.distributed import shard_layers
 from nunbit.training.loop import Batch, Stage
 
 PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.",), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
@@ -73,10 +74,12 @@ class ConversationTask:
         """What learns, by part, and nothing else: checkpoints leave out what is frozen."""
         return learning_parts(self.model)
 
-    def prepare(self, device: str) -> None:
-        """Put the frozen rest beside what learns."""
+    def prepare(self, device: str, shard: bool = False) -> None:
+        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the processes."""
         if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
             self.model.to(device)
+        if shard and self.learns["language"]:
+            shard_layers(self.model.model.language_model.layers, device)
 
     def steps(self, batch: int, epochs: float = 1) -> int:
         """Optimiser steps of so many passes over the samples."""

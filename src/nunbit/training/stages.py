@@ -11,6 +11,7 @@ from nunbit.data.conversations import Encoded, encode, read_conversations
 from nunbit.errors import UserError
 from nunbit.models.compose import image_tokens, open_native, save
 from nunbit.models.templates import Renderer
+from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
 from nunbit.training.multimodal import ConversationTask, freeze, learning_parts
 from nunbit.training.recipe import ModelChoice, Phase, Recipe, settings
@@ -49,6 +50,7 @@ def run_stages(
 ) -> Path:
     """Train the phases in order; returns where the model lies (an adapter's folder, if the last stage trained one)."""
     folder.mkdir(parents=True, exist_ok=True)
+    group = join(how.get("device", "cpu"))
     (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
     model, processor = put_together(recipe.model, recipe.seed)
     if "connect" not in phases:
@@ -58,7 +60,7 @@ def run_stages(
     for name, phase in phases.items():
         adapter = recipe.lora.rank > 0 and phase.language_lr > 0
         if adapter:
-            model = _with_adapter(recipe, phases, model, processor, folder)
+            model = _with_adapter(recipe, phases, model, processor, folder, group)
         freeze_for(model, phase, adapter)
         inner = model.get_base_model() if adapter else model
         samples = load_samples(phase, processor, inner.config, recipe.max_tokens, say)
@@ -68,13 +70,17 @@ def run_stages(
         stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
         say(f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}")
         train(task, stage, folder / name, say=say, **how)
-    if adapter:
-        from nunbit.training.adapters import save_adapter
+    state = gathered(model.state_dict()) if group.size > 1 else None
+    if group.rank == 0:
+        if adapter:
+            from nunbit.training.adapters import save_adapter
 
-        save_adapter(model.cpu(), processor, folder / "adapter")
-        return folder / "adapter"
-    save(model.requires_grad_(True).cpu().eval(), processor, folder / "model")
-    return folder / "model"
+            save_adapter(model if state else model.cpu(), processor, folder / "adapter", state)
+        else:
+            model.requires_grad_(True).eval()
+            save(model if state else model.cpu(), processor, folder / "model", state)
+    group.wait()
+    return folder / ("adapter" if adapter else "model")
 
 
 def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
@@ -92,12 +98,13 @@ def describe(task: ConversationTask) -> str:
     return "learning " + ", ".join(f"{part} {n:,}" for part, n in counts.items())
 
 
-def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path) -> Any:
+def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group) -> Any:  # fmt: skip
     """Save what the adapter rests on (unless it lies somewhere already), open it (in 4 bits if asked) and put the adapter on."""
     from nunbit.training.adapters import add_lora, open_base
 
     untouched = recipe.model.base and "connect" not in phases and not (folder / "connect" / "last.pt").exists()
     base = Path(recipe.model.base) if untouched else folder / "base"
-    if not (base / "config.json").exists():
+    if not (base / "config.json").exists() and group.rank == 0:
         save(model.requires_grad_(True).eval(), processor, base)
+    group.wait()
     return add_lora(open_base(base, recipe.lora.bits), recipe.lora)

@@ -1,0 +1,167 @@
+"""Several processes (torchrun, accelerate launch, one node or many): who am I, sums over all, layers sharded by FSDP2. One process needs none of it.
+
+Each process runs its share of a step's pieces. A piece's loss is already over the answers of the whole batch, so gradients are summed, not
+averaged, and the result is that of one process whatever their number. What FSDP2 shards (the decoder's layers) it sums itself; the rest
+is replicated and summed here. Checkpoints hold whole tensors, so a run resumes with any number of processes, sharded or not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from nunbit.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The processes of a run; of one, every method does nothing."""
+
+    rank: int = 0
+    size: int = 1
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up the gradients of replicated parameters. One that nobody's pieces reached counts as zero, so nobody waits."""
+        if self.size == 1:
+            return
+        grads = []
+        for p in parameters:
+            if not isinstance(p, DTensor):
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                grads.append(p.grad)
+        for same in _buckets(grads):
+            flat = torch.cat([g.flatten() for g in same])
+            dist.all_reduce(flat)
+            for g, part in zip(same, flat.split([g.numel() for g in same]), strict=True):
+                g.copy_(part.view_as(g))
+
+    def sum(self, values: Sequence[float], device: str) -> list[float]:
+        if self.size == 1:
+            return list(values)
+        held = torch.tensor(values, dtype=torch.float64, device=device)
+        dist.all_reduce(held)
+        return [float(v) for v in held]
+
+    def agree(self, stop: bool, device: str) -> bool:
+        """Whether the first process wants to stop."""
+        if self.size == 1:
+            return stop
+        held = torch.tensor(int(stop), device=device)
+        dist.broadcast(held, 0)
+        return bool(held)
+
+    def wait(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+    def same_start(self, modules: Iterable[nn.Module]) -> None:
+        """Everybody begins with the first process's weights."""
+        if self.size > 1:
+            for m in modules:
+                for p in m.parameters():
+                    if not isinstance(p, DTensor):
+                        dist.broadcast(p.data, 0)
+
+
+ALONE = Group()
+
+
+def join(device: str) -> Group:
+    """The group that the launcher's environment describes (RANK, WORLD_SIZE, MASTER_ADDR ...); one process without it."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ALONE
+    if not dist.is_initialized():
+        if "MASTER_ADDR" not in os.environ:
+            raise UserError("WORLD_SIZE without MASTER_ADDR", allowed="torchrun or accelerate launch", todo="start with: torchrun --nproc-per-node 2 -m nunbit train ...")  # fmt: skip
+        if device.startswith("cuda"):
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return Group(dist.get_rank(), dist.get_world_size())
+
+
+def shard_layers(layers: Iterable[nn.Module], device: str) -> None:
+    """Spread each layer's parameters, gradients and moments over the processes (FSDP2). Source: PyTorch FSDP, arXiv 2304.11277."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(device.partition(":")[0], (dist.get_world_size(),))
+    for layer in layers:
+        fully_shard(layer, mesh=mesh)
+        layer.set_gradient_divide_factor(1.0)  # type: ignore[operator]  # sums, as everywhere here
+        layer.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]  # gloo can do no other
+
+
+def is_sharded(parameters: Iterable[nn.Parameter]) -> bool:
+    return any(isinstance(p, DTensor) for p in parameters)
+
+
+def clip(parameters: Sequence[nn.Parameter], most: float) -> torch.Tensor:
+    """`torch.nn.utils.clip_grad_norm_` for whole and sharded gradients together; returns the norm over everything."""
+    if not is_sharded(parameters):
+        return torch.nn.utils.clip_grad_norm_(parameters, most)
+    whole = [p.grad for p in parameters if p.grad is not None and not isinstance(p.grad, DTensor)]
+    parts = [p.grad.to_local() for p in parameters if isinstance(p.grad, DTensor)]
+    mine = torch.stack([g.float().square().sum() for g in parts]).sum()
+    dist.all_reduce(mine)
+    norm = (mine + sum((g.float().square().sum() for g in whole), torch.zeros_like(mine))).sqrt()
+    factor = torch.clamp(most / (norm + 1e-6), max=1.0)
+    for g in (*whole, *parts):
+        g.mul_(factor)
+    return norm
+
+
+def gathered(state: Any) -> Any:
+    """The same nested state with every sharded tensor whole. All processes must call it."""
+    if isinstance(state, DTensor):
+        return state.full_tensor().cpu()
+    if isinstance(state, dict):
+        return {k: gathered(v) for k, v in state.items()}
+    if isinstance(state, list | tuple):
+        return [gathered(v) for v in state]
+    return state
+
+
+def like(value: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
+    """A whole tensor laid out as ``model`` is."""
+    if isinstance(model, DTensor):
+        return distribute_tensor(value.to(model.device), model.device_mesh, model.placements)
+    return value
+
+
+def load_module(module: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    held = module.state_dict()
+    module.load_state_dict({k: like(v, held[k]) if k in held else v for k, v in state.items()})
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """As ``optimiser.load_state_dict``, moments laid out as their parameters are."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    moments = {
+        i: {k: like(v, parameters[i]) if isinstance(v, torch.Tensor) and v.shape == parameters[i].shape else v for k, v in one.items()}
+        for i, one in state["state"].items()
+    }  # fmt: skip
+    # The layout may have changed since: how a step is computed is the new optimiser's business, not the checkpoint's.
+    kept = ("fused", "foreach")
+    groups = [{**g, **{k: now[k] for k in kept if k in now}} for g, now in zip(state["param_groups"], optimiser.param_groups, strict=True)]  # fmt: skip
+    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _buckets(grads: Sequence[torch.Tensor], most: int = 25_000_000) -> Iterable[list[torch.Tensor]]:
+    out: list[torch.Tensor] = []
+    held = 0
+    for g in grads:
+        if out and (held + g.numel() > most or g.dtype != out[0].dtype):
+            yield out
+            out, held = [], 0
+        out.append(g)
+        held += g.numel()
+    if out:
+        yield out

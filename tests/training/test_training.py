@@ -13,10 +13,12 @@ import torch
 from nunbit.data.cells import cells_of
 from nunbit.data.packing import pack
 from nunbit.data.stream import sample
+from nunbit.models.chat import encode_text
 from nunbit.perception.cells import glyph_char, glyph_parts
 from nunbit.recipes import tiny
 from nunbit.training.loop import Stage, Task, share_of_peak, train
 from nunbit.training.muon import Muon
+from nunbit.training.words import Lesson, WordsTask, question_ids
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +181,6 @@ def test_training_and_asking_see_the_same_sequence(tokenizer):
     from nunbit.models.compose import make_processor
     from nunbit.perception.cells import features
     from nunbit.training.eyes import to_pixels
-    from nunbit.training.words import WordsTask, question_ids
 
     model = tiny.build(tokenizer).eval()
     words = WordsTask(model, tokenizer, tiny.class_names())
@@ -227,7 +228,6 @@ def test_muon_steps_are_orthogonal_and_go_downhill():
 
 def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
     from nunbit.training.loop import make_optimisers
-    from nunbit.training.words import WordsTask
 
     words = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names())
     stage = Stage(name="s", steps=1, batch=1, lr=1e-3, matrix_lr=2e-3)
@@ -239,3 +239,35 @@ def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
     }
     assert id(words.model.get_input_embeddings().weight) in left and id(words.eyes.name.weight) in left
     assert id(words.model.model.language_model.layers[0].mlp.up_proj.weight) in taken
+
+
+def test_lessons_ask_what_they_say(tokenizer):
+    lessons = [Lesson(**how) for how in tiny.LESSONS]
+    task = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names(), lessons=lessons)
+    stage = Stage(name="words", steps=2200, batch=8, lr=1e-3)
+    for lesson, step in zip(lessons, [0, *(int(x.until) for x in lessons[:-1])], strict=True):
+        assert task.lesson(step) is lesson
+        drawn = task.samples(step, stage)
+        asked = [q for s in drawn for q in s.questions]
+        assert asked and (not lesson.kinds or {q.kind for q in asked} <= set(lesson.kinds))
+        assert lesson.korean or {q.language for q in asked} == {"en"}
+        assert not lesson.mixture or {s.picture.domain for s in drawn} <= set(lesson.mixture)
+        assert not lesson.short or all(
+            len(s.picture.glyphs) <= lesson.short for s in drawn if s.picture.domain == "writing"
+        )
+        assert lesson.imagined < 1 or not any(s.picture.pixels.any() for s in drawn)
+
+
+def test_a_name_and_a_colour_stand_near_what_shows_them(tokenizer):
+    """Before any training a word is more like the cell of what it names than like any other's, and box and place do not learn."""
+    model, names = tiny.build(tokenizer), tiny.class_names()
+    task = WordsTask(model, tokenizer, names)
+    table = model.get_input_embeddings().weight
+    task.eyes.speak(table, tokenizer, tiny.spoken_names(), tiny.spoken_colours())
+    truth = {"name": torch.arange(1, 30), "colour": torch.arange(1, 30) % 11 + 1, "glyph": torch.zeros(29, 4, 3, dtype=torch.long),
+             "box": torch.rand(29, 4)}  # fmt: skip
+    rows = task.eyes.name(truth["name"]) + task.eyes.colour(truth["colour"]) + task.eyes.box(torch.rand(29, 48))
+    words = torch.stack([table[torch.tensor(encode_text(names[i], tokenizer))].sum(0) for i in range(1, 30)])
+    alike = torch.nn.functional.cosine_similarity(words[:, None], rows[None], dim=-1)
+    assert (alike.argmax(1) == torch.arange(29)).float().mean() > 0.9
+    assert not task.eyes.box.weight.requires_grad and not task.eyes.cell.requires_grad

@@ -29,11 +29,13 @@ class Sample:
 
 
 def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mapping[str, float] = MIXTURE, questions: int = 8,
-           korean: float = 0.5, even: bool = False, imagined: float = 0.0, kinds: Collection[str] = ()) -> Sample:  # fmt: skip
+           korean: float = 0.5, even: bool = False, imagined: float = 0.0, kinds: Collection[str] = (),
+           short: int = 0) -> Sample:  # fmt: skip
     """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability.
 
     Args:
         imagined: share of pictures that are Scenes without pixels (`nunbit.world.things.imagine`).
+        short: writing is drawn again until it has at most so many characters, if above 0.
         kinds: only questions of these kinds; of all, if empty.
         even: kinds of questions are equally likely, however many of a kind the picture gives.
     """
@@ -44,6 +46,8 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
         names[int(np.searchsorted(weights, rng.random() * weights[-1], side="right").clip(0, len(names) - 1))]
     ]
     picture = things.imagine(rng) if imagined and rng.random() < imagined else domain.draw(rng, split)
+    while short and picture.domain == "writing" and len(picture.glyphs) > short:
+        picture = domain.draw(rng, split)
     domain = DOMAINS[picture.domain]
     both: dict[Language, list[QA]] = {}
     out: list[QA] = []

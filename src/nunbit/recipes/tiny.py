@@ -20,20 +20,24 @@ from nunbit.training.loop import Stage
 
 STAGES = {
     "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
-    "words": Stage(name="words", steps=2400, batch=32, lr=1.5e-3, matrix_lr=8e-3, warmup=40, decay=0.5, seed=1),
+    "words": Stage(name="words", steps=2200, batch=32, lr=1.5e-3, matrix_lr=8e-3, warmup=40, decay=0.45, seed=1),
     "connect": Stage(name="connect", steps=250, batch=32, lr=2e-3, warmup=20, seed=2, save_every=50),
     "together": Stage(
         name="together", steps=1500, batch=16, lr=6e-4, matrix_lr=3e-3, warmup=50, decay=0.7, seed=3, save_every=50
     ),
 }
-LESSONS = (
+LESSONS: tuple[dict[str, Any], ...] = (
     {"until": 300, "kinds": ("attribute",), "korean": 0.0, "imagined": 1.0, "empty": 0.0, "cells": 1.5},
     {"until": 460, "kinds": ("attribute", "exists"), "imagined": 1.0, "empty": 0.02, "cells": 2.0},
     {"until": 640, "imagined": 1.0},
-    {"imagined": 0.25},
-)
+    {"until": 890, "kinds": ("read", "attribute"), "mixture": {"writing": 0.8, "things": 0.2}, "short": 6, "empty": 0.02, "cells": 2.0},
+    {"until": 1010, "kinds": ("read", "attribute", "lookup"), "mixture": {"writing": 0.6, "things": 0.2, "documents": 0.2}, "empty": 0.02,
+     "cells": 2.0},
+    {"imagined": 0.15},
+)  # fmt: skip
 """The LM begins with the colours of a few imagined things, in one language: names bind to what is seen within some 200 steps there, and
-not at all within 2,000 where everything is asked at once. Then the second language, then every kind of question, then every domain."""
+not at all within 2,000 where everything is asked at once. Then the second language, every kind of question, reading short words, reading,
+and every domain."""
 
 
 def class_names() -> list[str]:

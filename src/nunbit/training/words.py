@@ -6,8 +6,8 @@ Legend: B samples, C cells, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,8 @@ class PerfectEyes(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
         # Box and place are as loud as a word and stay so (they do not learn): at its usual size, or once the optimiser may raise it,
         # the box drowns what the cell holds, and after the decoder's norm nothing can be found by its name.
-        nn.init.normal_(self.cell, std=0.006)
-        nn.init.normal_(self.box.weight, std=0.02 / (4 * WAVES) ** 0.5)
+        nn.init.normal_(self.cell, std=0.03)
+        nn.init.normal_(self.box.weight, std=0.04 / (4 * WAVES) ** 0.5)
         nn.init.zeros_(self.box.bias)
         self.box.requires_grad_(False)
         self.cell.requires_grad_(False)
@@ -60,14 +60,17 @@ class PerfectEyes(nn.Module):
                 ids = [i for word in called for i in encode_text(word, tokenizer)]
                 if ids:
                     rows.weight[row] = table[ids].sum(0)
-        for slot in range(SLOTS):
-            for lead in range(1, LEAD - 1):
-                char = chr(31 + lead) if lead < 96 else chr(0x1100 + lead - 96)
-                self.lead.weight[slot * LEAD + lead] += _row(table, tokenizer, char)
-            for vowel in range(1, VOWEL):
-                self.vowel.weight[slot * VOWEL + vowel] += _row(table, tokenizer, chr(0x1161 + vowel - 1))
-            for final in range(1, FINAL):
-                self.final.weight[slot * FINAL + final] += _row(table, tokenizer, chr(0x11A8 + final - 1))
+        # A character's place in its cell is a turn of its word embedding, the same turn for all characters: to read the second of a cell
+        # is one linear map, not one fact a character.
+        turn = table.shape[1] // SLOTS
+        jamo = [(self.lead, LEAD, [*map(chr, range(32, 127)), *map(chr, range(0x1100, 0x1113))]),
+                (self.vowel, VOWEL, [*map(chr, range(0x1161, 0x1176))]), (self.final, FINAL, [*map(chr, range(0x11A8, 0x11C3))])]  # fmt: skip
+        for rows, size, chars in jamo:
+            for slot in range(SLOTS):
+                for number, char in enumerate(chars, start=1):
+                    found = tokenizer.convert_tokens_to_ids(char)
+                    if found is not None and found >= 0 and found != tokenizer.unk_token_id:
+                        rows.weight[slot * size + number] = 0.5 * table[found].roll(turn * slot)
 
     def forward(self, truth: dict[str, torch.Tensor]) -> torch.Tensor:
         covered = (truth["name"] > 0).unsqueeze(-1)
@@ -79,11 +82,6 @@ class PerfectEyes(nn.Module):
         out = out + (self.lead(glyph[..., 0] + offset * LEAD) * full).sum(-2)
         jamo = self.vowel(glyph[..., 1] + offset * VOWEL) + self.final(glyph[..., 2] + offset * FINAL)
         return out + (jamo * hangul).sum(-2)
-
-
-def _row(table: torch.Tensor, tokenizer: Any, char: str) -> torch.Tensor:
-    found = tokenizer.convert_tokens_to_ids(char)
-    return table.new_zeros(table.shape[1]) if found is None or found < 0 else table[found]
 
 
 def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
@@ -120,6 +118,8 @@ class Lesson:
     Attributes:
         kinds: kinds of questions, all if empty.
         imagined: share of Scenes that were never drawn (`nunbit.world.things.imagine`).
+        short: writing of at most so many characters, if above 0.
+        mixture: shares of the domains, the task's own if empty.
         empty, cells: share of the empty cells that is shown; cells shown of each object, on average at most.
     """
 
@@ -127,6 +127,8 @@ class Lesson:
     kinds: tuple[str, ...] = ()
     korean: float = 0.5
     imagined: float = 0.0
+    short: int = 0
+    mixture: Mapping[str, float] = field(default_factory=dict)
     empty: float = 0.05
     cells: float = 3.0
 
@@ -158,8 +160,8 @@ class WordsTask:
     def samples(self, step: int, stage: Stage) -> list[Sample]:
         first, now = step * stage.batch, self.lesson(step)
         return [
-            sample(first + i, seed=stage.seed, questions=self.questions, mixture=self.mixture, even=True, kinds=now.kinds,
-                   korean=now.korean, imagined=now.imagined)
+            sample(first + i, seed=stage.seed, questions=self.questions, mixture=now.mixture or self.mixture, even=True,
+                   kinds=now.kinds, korean=now.korean, imagined=now.imagined, short=now.short)
             for i in range(stage.batch)
         ]  # fmt: skip
 

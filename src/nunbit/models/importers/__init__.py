@@ -1,1 +1,1 @@
-"""Released checkpoints that transformers cannot open: MoAI-7B and CoLLaVO-7B."""
+"""Released checkpoints that transformers cannot open: MoAI-7B, CoLLaVO-7B, original LLaVA, OpenFlamingo."""

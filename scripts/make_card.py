@@ -12,9 +12,9 @@ CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
 CURVE = ROOT / "docs/nunbit-tiny-curve.png"
 FIGURES = {
     "eyes": ("glyph_ok", "name_ok", "colour_ok"),
-    "words": ("token_ok",),
+    "words": ("token_ok", "answer_ok"),
     "connect": ("imitate",),
-    "together": ("token_ok", "glyph_ok", "name_ok"),
+    "together": ("token_ok", "answer_ok", "glyph_ok", "name_ok"),
 }
 
 

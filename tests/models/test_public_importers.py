@@ -215,3 +215,16 @@ def test_frame_embeddings_come_along(tmp_path):
     torch.save(checkpoint(frames=3), tmp_path / "c.pt")
     connector, report, _ = openflamingo.load(tmp_path / "c.pt", LAYERS)
     assert report.complete and connector.resampler.time.shape == (3, VISION)
+
+
+def test_the_command_makes_a_model_that_opens(folders, tmp_path, capsys):
+    from nunbit.cli.training import import_llava
+    from nunbit.models.compose import open_native
+
+    model, _ = assemble(folders["clip"], folders["llama"])
+    torch.save(original(model), tmp_path / "m.bin")
+    import_llava(tmp_path / "m.bin", str(folders["clip"]), str(folders["llama"]), tmp_path / "out")
+    assert "matched" in capsys.readouterr().out
+    assert torch.equal(probe(open_native(tmp_path / "out")[0]), probe(model))
+    with pytest.raises(UserError, match="not empty"):
+        import_llava(tmp_path / "m.bin", str(folders["clip"]), str(folders["llama"]), tmp_path / "out")

@@ -18,7 +18,7 @@ from nunbit.perception.cells import glyph_char, glyph_parts
 from nunbit.recipes import tiny
 from nunbit.training.loop import Stage, Task, share_of_peak, train
 from nunbit.training.muon import Muon
-from nunbit.training.words import Lesson, WordsTask, question_ids
+from nunbit.training.words import Lesson, WordsTask, answers_of, question_ids
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +271,8 @@ def test_a_name_and_a_colour_stand_near_what_shows_them(tokenizer):
     alike = torch.nn.functional.cosine_similarity(words[:, None], rows[None], dim=-1)
     assert (alike.argmax(1) == torch.arange(29)).float().mean() > 0.9
     assert not task.eyes.box.weight.requires_grad and not task.eyes.cell.requires_grad
+
+
+def test_answers_are_told_apart_in_a_packed_row():
+    rows = torch.tensor([[0, 1, 1, 0, 1, 0], [1, 0, 0, 1, 1, 1]], dtype=torch.bool)
+    assert answers_of(rows).tolist() == [0, 0, 1, 2, 3, 3, 3]

@@ -214,6 +214,21 @@ def merge(
     merge_adapter(adapter, out, base)
 
 
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="An original LLaVA checkpoint (folder or file), or its mm_projector.bin.")
+    ],
+    vision: Annotated[str, typer.Option(help="Folder or hub id of its vision encoder.")],
+    llm: Annotated[str, typer.Option(help="Folder or hub id of its language model.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder, which any transformers opens.")],
+) -> None:
+    """Make a native LLaVA of an original checkpoint. Says what became of every tensor."""
+    from nunbit.cli.training import import_llava
+
+    import_llava(checkpoint, vision, llm, out)
+
+
 @recipes_app.command("list")
 def recipes_list() -> None:
     """The recipes."""

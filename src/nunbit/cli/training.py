@@ -60,6 +60,21 @@ def merge_adapter(adapter: Path, out: Path, base: Path | None) -> None:
     print(f"max |difference| of a logit: {merge(adapter, out, base):.2e}\nthe model is in {out}")
 
 
+def import_llava(checkpoint: Path, vision: str, llm: str, out: Path) -> None:
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"'{out}' is not empty", allowed="a new folder", todo="name another one")
+    from nunbit.models.assemble import assemble
+    from nunbit.models.compose import save
+    from nunbit.models.importers import llava
+
+    held = llava.read(checkpoint)
+    model, processor = assemble(vision, llm)
+    whole = any("mm_projector" not in name for name in held)
+    report = (llava.load_whole if whole else llava.load_projector)(checkpoint, model)
+    save(model, processor, out)
+    print(f"{report}\nthe model is in {out}")
+
+
 def _threads(count: int) -> None:
     import torch
 

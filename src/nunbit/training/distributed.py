@@ -42,12 +42,13 @@ class Group:
             for g, part in zip(same, flat.split([g.numel() for g in same]), strict=True):
                 g.copy_(part.view_as(g))
 
-    def sum(self, values: Sequence[float], device: str) -> list[float]:
+    def sum(self, values: dict[str, float]) -> dict[str, float]:
+        """Add up figures by name; a process that lacks one (its pieces showed no Hangul, say) counts as zero."""
         if self.size == 1:
-            return list(values)
-        held = torch.tensor(values, dtype=torch.float64, device=device)
-        dist.all_reduce(held)
-        return [float(v) for v in held]
+            return values
+        every: list[Any] = [None] * self.size
+        dist.all_gather_object(every, values)
+        return {k: sum(one.get(k, 0.0) for one in every) for one in every for k in one}
 
     def agree(self, stop: bool, device: str) -> bool:
         """Whether the first process wants to stop."""

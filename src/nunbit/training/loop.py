@@ -188,8 +188,8 @@ def _backward(
         loss.backward()
         total += loss.item()
         figures = {k: figures.get(k, 0.0) + v for k, v in parts.items()}
-    total, *rest = group.sum([total, *figures.values()], device)
-    return total, dict(zip(figures, rest, strict=True))
+    figures = group.sum({"loss": total} | figures)
+    return figures.pop("loss"), figures
 
 
 def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch]:

@@ -40,7 +40,7 @@ parity: $(STAMP)        ## CoLLaVO and MoAI against reference tensors: make pari
 	$(VENV)/bin/python scripts/parity.py $(GOLDEN)
 
 bench-train: $(STAMP)   ## our loop beside Trainer and TRL: QUICK=1 JSON=1 make -s bench-train
-	@$(VENV)/bin/python -c 'import trl' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
+	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("trl"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
 	@$(VENV)/bin/python scripts/bench_train.py
 
 bench-serve: $(STAMP)   ## our server beside its peers

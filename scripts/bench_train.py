@@ -221,7 +221,7 @@ def trl(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
 def main() -> None:
     quick, as_json = bool(os.environ.get("QUICK")), bool(os.environ.get("JSON"))
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=4 if quick else 12, help="of each timed run")
+    parser.add_argument("--steps", type=int, default=3 if quick else 12, help="of each timed run")
     parser.add_argument("--rounds", type=int, default=1 if quick else 3)
     parser.add_argument("--curve", type=int, default=0 if quick else 50, help="steps of the loss curves, 0 for none")
     parser.add_argument(

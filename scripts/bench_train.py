@@ -24,7 +24,7 @@ from typing import Any
 
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
-BATCH, MICRO, RATE = 8, int(os.environ.get("MICRO", "2")), 2e-4
+BATCH, MICRO, RATE = 8, 2, 2e-4
 
 
 @dataclass
@@ -35,7 +35,6 @@ class Setting:
     samples: list[Any]
     records: list[dict[str, Any]]
     processor: Any
-    weights: dict[str, Any]
 
     def model(self) -> Any:
         from nunbit.models.compose import open_native
@@ -87,7 +86,7 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
     save(model, processor, folder / "model")
     renderer = Renderer(processor.tokenizer, processor.chat_template)
     samples, _ = encode(read_conversations(folder / "talk.json"), renderer, image_tokens(model.config), max_tokens=2048)
-    return Setting(folder, samples, records, processor, {})
+    return Setting(folder, samples, records, processor)
 
 
 def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:

@@ -200,6 +200,17 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
         BENCHMARKS["ai2d-mask"].read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("x.jsonl", b'{"question":' + b"[" * 200_000), ("x.parquet", b"PAR1 cut off")]
+)
+def test_torn_and_bottomless_data(name, content, tmp_path):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        BENCHMARKS["jsonl"].read(tmp_path / name)
+
+
 def test_a_split_without_answers_is_asked_and_not_scored(tmp_path):
     path = mmbench(tmp_path, "MMBench_TEST_EN.tsv")
     rows = [r | {"answer": ""} for r in next(documents(path)).content]

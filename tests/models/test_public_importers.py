@@ -211,6 +211,16 @@ def test_openflamingo_report_tells_frozen_from_missing(tmp_path):
         openflamingo.load(tmp_path / "c.pt", LAYERS)
 
 
+def test_a_number_in_a_name_is_nobodys_size(tmp_path):
+    torch.save(checkpoint() | {"perceiver.layers.999999999.0.to_q.weight": torch.ones(1)}, tmp_path / "c.pt")
+    with pytest.raises(UserError, match="does not fit"):
+        openflamingo.load(tmp_path / "c.pt", LAYERS)
+    for lost in ("perceiver.latents", "perceiver.layers.0.0.to_q.weight", "perceiver.layers.0.1.1.weight"):
+        torch.save({k: v for k, v in checkpoint().items() if k != lost}, tmp_path / "c.pt")
+        with pytest.raises(UserError, match="cannot be read from the tensors"):
+            openflamingo.load(tmp_path / "c.pt", LAYERS)
+
+
 def test_frame_embeddings_come_along(tmp_path):
     torch.save(checkpoint(frames=3), tmp_path / "c.pt")
     connector, report, _ = openflamingo.load(tmp_path / "c.pt", LAYERS)

@@ -54,6 +54,9 @@ def test_every_pair_trains_saves_reloads_and_answers(parts, world, tmp_path, llm
     first = read_conversations(world)[0]
     answer = again.ask(question(first.messages[0].text, [decode(first.images[0])]), max_new_tokens=4)
     assert 1 <= answer.tokens <= 4
+    learnt = torch.load(tmp_path / "tune" / "last.pt", weights_only=True)["modules"]["connector"]
+    saved = {n.replace(".", "/"): p for n, p in again.model.named_parameters()}
+    assert learnt and all(torch.equal(saved[n], value) for n, value in learnt.items())
 
 
 @pytest.mark.parametrize("kind", LANGUAGE)

@@ -24,3 +24,6 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as e:  # a full disk, a folder that may not be written: nothing a traceback would explain
+        print(f"nunbit: {e.strerror or e}{f': {e.filename}' if e.filename else ''}", file=sys.stderr)
+        sys.exit(2)

@@ -130,7 +130,7 @@ def _records(file: Path) -> Iterator[tuple[str, Any]]:
     for where, part in numbered:
         try:
             found = json.loads(part)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise UserError(
                 f"{file.name} {where} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines"
             ) from None

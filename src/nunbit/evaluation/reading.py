@@ -107,7 +107,9 @@ def _open(name: str, files: Files, shown: str) -> Document:
             content = _table(data.decode("utf-8-sig"), "\t" if kind == "tsv" else ",")
         else:
             content = _json(data.decode("utf-8-sig"), lines=kind == "jsonl")
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as e:
+    except UserError:
+        raise
+    except (ValueError, OSError, RecursionError, csv.Error) as e:  # pyarrow's errors are of the first two kinds
         raise UserError(f"'{shown}' cannot be read ({type(e).__name__}: {e})"[:300], allowed=f"a whole UTF-8 {kind} file",
                         todo="download it again, or repair it") from None  # fmt: skip
     return Document(name, kind, content, files)

@@ -21,6 +21,7 @@ from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks.base import Benchmark
 from nunbit.evaluation.items import Item, Mark, Protocol, Result
 from nunbit.evaluation.target import Failure, Target
+from nunbit.lock import held
 from nunbit.messages import Message
 
 Say = Callable[[str], None]
@@ -33,6 +34,12 @@ def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target:
         raise UserError(f"{benchmark.name} without a judge", allowed="a judge model that grades the answers",
                         todo="name one with --judge http://HOST:PORT/v1")  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        return _run(benchmark, protocol, items, target, folder, data, tries, wait_s, say, judge)
+
+
+def _run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target: Target, folder: Path, data: str, tries: int,
+         wait_s: float, say: Say, judge: Target | None) -> Result:  # fmt: skip
     protocol_id = f"{benchmark.name}@{protocol.name}/{protocol.version}"
     began = time.perf_counter()
     asked = Asked(target, protocol_id, folder / "answers.jsonl", tries, wait_s)

@@ -6,6 +6,7 @@ that any Hugging Face tool opens them. Source: LLaVA, arXiv 2304.08485; LLaVA-1.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,21 @@ def make_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
 
 def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
     """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder; ``state`` in place of the model's own tensors."""
-    model.save_pretrained(folder, state_dict=state)
+    from safetensors import SafetensorError
+
+    try:
+        model.save_pretrained(folder, state_dict=state)
+    except SafetensorError as e:
+        raise OSError(f"'{folder}' could not be written ({e})") from None
     processor.save_pretrained(folder)
+
+
+def save_new(model: Any, processor: Any, folder: Path) -> None:
+    """`save` into a folder that is there whole or not at all, whatever kills the process."""
+    aside = folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    save(model, processor, aside)
+    aside.rename(folder)
 
 
 def open_native(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ without in theirs (``vicuna_v1``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,8 +58,8 @@ def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print,
     """
     from nunbit.training.stages import run_stages
 
-    if done.debug:
-        done = small(done, Path(folder) / "debug")
+    if done.debug:  # each process of a launcher draws its own copy: nobody reads what another is writing
+        done = small(done, Path(folder) / ("debug" + os.environ.get("RANK", "")))
     for name, phase in done.phases().items():
         if not phase.data:
             raise UserError(

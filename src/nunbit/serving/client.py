@@ -18,6 +18,7 @@ from nunbit.messages import Message, Part
 _FINAL = {400, 401, 403, 404, 405, 413, 415, 422}
 """Answers of a server that asking again does not change."""
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+MOST_BYTES = 1 << 26
 _KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
 
 
@@ -79,7 +80,8 @@ class _Client:
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:
             with self._open(request, timeout=self.seconds) as reply:
-                return json.loads(reply.read())
+                said = reply.read(MOST_BYTES + 1)
+                return json.loads(said) if len(said) <= MOST_BYTES else Failure(f"a reply of over {MOST_BYTES} bytes")
         except urllib.error.HTTPError as e:
             said = e.read(500).decode("utf-8", "replace")
             if e.code in _FINAL:
@@ -87,7 +89,7 @@ class _Client:
                     f"the server at {self.url} answers {e.code}: {said}", todo="mend the request or the key"
                 ) from None
             return Failure(f"{e.code}: {said[:200]}")
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RecursionError) as e:
             return Failure(f"{type(e).__name__}: {e}")
 
 

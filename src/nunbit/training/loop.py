@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from nunbit.errors import UserError
+from nunbit.lock import held
 from nunbit.training.distributed import ALONE, Group, clip, gathered, is_sharded, join, load_module, load_optimiser
 from nunbit.training.muon import Muon
 
@@ -54,6 +56,11 @@ class Stage:
     clip: float = 1.0
     seed: int = 0
     save_every: int = 200
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch", 1), ("save_every", 1), ("steps", 0), ("micro", 0), ("warmup", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}={getattr(self, name)} in the stage '{self.name}'", allowed=f"{least} or more")
 
 
 Batch = dict[str, torch.Tensor]
@@ -115,59 +122,64 @@ def train(
                 f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches are not cut"
             )
         stage = replace(stage, micro=min(stage.micro or stage.batch, -(-stage.batch // group.size)))
-        say = say if group.rank == 0 else _silent
     torch.manual_seed(stage.seed + group.rank)
     if hasattr(task, "prepare"):
         task.prepare(device, shard and group.size > 1)
     modules = {k: m.to(device) for k, m in task.modules().items()}
     optimisers = make_optimisers(modules, stage)
-    peaks = [group["lr"] for o in optimisers for group in o.param_groups]
-    step = restore(folder, modules, optimisers)
-    group.same_start(modules.values())
-    group.wait()
-    groups = [group for o in optimisers for group in o.param_groups]  # restoring made new ones
-    began, log = time.perf_counter(), folder / "log.jsonl"
-    if group.rank == 0:
-        _drop_after(log, step)
-    parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-    start = time.perf_counter()
-    for batch in batches(task, stage, step, workers):
-        if group.agree(time.perf_counter() - began >= minutes * 60, device):
-            break
-        for settings, peak in zip(groups, peaks, strict=True):
-            settings["lr"] = peak * share_of_peak(step, stage)
-        for o in optimisers:
-            o.zero_grad(set_to_none=True)
-        loss, parts = _backward(task, batch, stage, device, group)
-        group.sum_gradients(parameters)
-        norm = clip(parameters, stage.clip)
-        if torch.isfinite(norm):
-            for o in optimisers:
-                o.step()
-        step += 1
-        line = {
-            "step": step,
-            "loss": loss,
-            "grad": norm.item(),
-            "seconds": round(time.perf_counter() - start, 4),
-            **parts,
-        }
-        start = time.perf_counter()
+    with held(folder) if group.rank == 0 else nullcontext():
+        peaks = [settings["lr"] for o in optimisers for settings in o.param_groups]
+        step = restore(folder, modules, optimisers)
+        group.same_start(modules.values())
+        group.wait()
         if group.rank == 0:
-            with log.open("a") as f:
-                f.write(json.dumps(line) + "\n")
-        if step % 25 == 0:
-            say(
-                f"{stage.name} {step}/{stage.steps} " + " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
-            )
-        if step % stage.save_every == 0:
-            checkpoint(folder, modules, optimisers, step, stage, group)
-    checkpoint(folder, modules, optimisers, step, stage, group)
+            _drop_after(folder / "log.jsonl", step)
+        parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+        began = start = time.perf_counter()
+        for batch in batches(task, stage, step, workers):
+            if group.agree(time.perf_counter() - began >= minutes * 60, device):
+                break
+            figures = _step(task, batch, stage, device, group, (optimisers, peaks, parameters), step)
+            step += 1
+            line = {"step": step, **figures, "seconds": round(time.perf_counter() - start, 4)}
+            start = time.perf_counter()
+            if group.rank == 0:
+                _keep(line, folder / "log.jsonl", stage, say)
+            if step % stage.save_every == 0:
+                checkpoint(folder, modules, optimisers, step, stage, group)
+        checkpoint(folder, modules, optimisers, step, stage, group)
     return step
 
 
-def _silent(text: str) -> None:
-    pass
+Learner = tuple[Sequence[torch.optim.Optimizer], Sequence[float], Sequence[torch.nn.Parameter]]
+"""Optimisers, the peak rate of each of their groups, and what they move."""
+
+
+def _step(
+    task: Task, batch: Batch, stage: Stage, device: str, group: Group, learner: Learner, step: int
+) -> dict[str, float]:
+    """One optimiser step; one whose gradient is not finite changes nothing."""
+    optimisers, peaks, parameters = learner
+    every = [settings for o in optimisers for settings in o.param_groups]
+    for settings, peak in zip(every, peaks, strict=True):
+        settings["lr"] = peak * share_of_peak(step, stage)
+    for o in optimisers:
+        o.zero_grad(set_to_none=True)
+    loss, parts = _backward(task, batch, stage, device, group)
+    group.sum_gradients(parameters)
+    norm = clip(parameters, stage.clip)
+    if torch.isfinite(norm):
+        for o in optimisers:
+            o.step()
+    return {"loss": loss, "grad": norm.item(), **parts}
+
+
+def _keep(line: dict[str, float], log: Path, stage: Stage, say: Callable[[str], None]) -> None:
+    with log.open("a") as f:
+        f.write(json.dumps(line) + "\n")
+    if line["step"] % 25 == 0:
+        shown = " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
+        say(f"{stage.name} {line['step']}/{stage.steps} {shown}")
 
 
 def _backward(
@@ -247,24 +259,34 @@ def checkpoint(
             f.flush()
             os.fsync(f.fileno())
         os.replace(beside, folder / "last.pt")
+    except RuntimeError as e:  # torch's own writer has one kind of error for a full disk and for all else
+        raise OSError(f"the checkpoint of step {step} could not be written into '{folder}' ({str(e)[:80]})") from None
     finally:
         beside.unlink(missing_ok=True)
         group.wait()
 
 
 def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Sequence[torch.optim.Optimizer] = ()) -> int:
-    """Load ``last.pt`` into the modules (and the optimisers, if given); returns its step, 0 if there is none."""
+    """Load ``last.pt`` into the modules (and the optimisers, if given); returns its step, 0 if there is none.
+
+    Raises:
+        UserError: a damaged file, or one of another model.
+    """
     path = folder / "last.pt"
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    for name, module in modules.items():
-        load_module(module, state["modules"][name])
-    if optimisers:
-        for optimiser, held in zip(optimisers, state["optimisers"], strict=True):
-            load_optimiser(optimiser, held)
-        torch.set_rng_state(state["rng"])
-    return int(state["step"])
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        for name, module in modules.items():
+            load_module(module, state["modules"][name])
+        if optimisers:
+            for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+                load_optimiser(optimiser, kept)
+            torch.set_rng_state(state["rng"])
+        return int(state["step"])
+    except Exception as e:  # torch raises many kinds for one thing
+        raise UserError(f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
+                        allowed="a checkpoint of this recipe and these sizes", todo="name another folder with -o, or remove the file") from None  # fmt: skip
 
 
 def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
@@ -306,7 +328,9 @@ def _hidden_matrices(modules: dict[str, torch.nn.Module]) -> dict[int, torch.nn.
 
 
 def _drop_after(log: Path, step: int) -> None:
-    """Steps after the checkpoint are run again: their old lines go."""
+    """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
     if log.exists():
-        lines = [line for line in log.read_text().splitlines() if line and json.loads(line)["step"] <= step]
-        log.write_text("".join(line + "\n" for line in lines))
+        whole = [line for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+        beside = log.with_suffix(".part")
+        beside.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
+        beside.replace(log)

@@ -70,6 +70,13 @@ class Phase:
     published_samples: int = 0
     published_tokens: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("batch", "save_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}", allowed="1 or more")
+        if not 0 <= self.warmup <= 1:
+            raise UserError(f"warmup={self.warmup}", allowed="0 to 1, a share of the steps")
+
     def rates(self) -> dict[str, float]:
         return {"vision": self.vision_lr, "connector": self.connector_lr, "language": self.language_lr}
 

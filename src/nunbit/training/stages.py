@@ -9,7 +9,7 @@ from typing import Any
 
 from nunbit.data.conversations import Encoded, encode, read_conversations
 from nunbit.errors import UserError
-from nunbit.models.compose import image_tokens, open_native, save
+from nunbit.models.compose import image_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
@@ -51,7 +51,8 @@ def run_stages(
     """Train the phases in order; returns where the model lies (an adapter's folder, if the last stage trained one)."""
     folder.mkdir(parents=True, exist_ok=True)
     group = join(how.get("device", "cpu"))
-    (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
+    if group.rank == 0:
+        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
     model, processor = put_together(recipe.model, recipe.seed)
     if "connect" not in phases:
         freeze(model, {"connector": 1.0})
@@ -104,7 +105,7 @@ def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, proce
 
     untouched = recipe.model.base and "connect" not in phases and not (folder / "connect" / "last.pt").exists()
     base = Path(recipe.model.base) if untouched else folder / "base"
-    if not (base / "config.json").exists() and group.rank == 0:
-        save(model.requires_grad_(True).eval(), processor, base)
+    if not base.exists() and group.rank == 0:
+        save_new(model.requires_grad_(True).eval(), processor, base)
     group.wait()
     return add_lora(open_base(base, recipe.lora.bits), recipe.lora)

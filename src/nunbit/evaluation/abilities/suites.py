@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,12 +51,13 @@ class Trial:
         return [Message("user", tuple(parts))]
 
 
-Draw = Callable[[np.random.Generator, Language], tuple]  # (content, answer[, options[, accept]])
+Draw = Callable[[np.random.Generator, Language], dict[str, Any]]
+"""-> ``content`` and ``answer``, and ``options`` and ``accept`` where there are some."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    draw: Callable[[np.random.Generator, Language], dict]
+    draw: Draw
     about: str
     measure: str = "exact"
 
@@ -63,8 +65,8 @@ class Suite:
 SUITES: Registry[Suite] = Registry("ability")
 
 
-def suite(name: str, about: str, measure: str = "exact") -> Callable:
-    def keep(draw: Callable[[np.random.Generator, Language], dict]) -> Callable:
+def suite(name: str, about: str, measure: str = "exact") -> Callable[[Draw], Draw]:
+    def keep(draw: Draw) -> Draw:
         SUITES.register(name)(Suite(draw, about, measure))
         return draw
 
@@ -87,7 +89,7 @@ def _from_world(
 ) -> Callable:
     """A question of these kinds about a world picture of the test split."""
 
-    def draw(rng: np.random.Generator, language: Language) -> dict:
+    def draw(rng: np.random.Generator, language: Language) -> dict[str, Any]:
         for _ in range(200):
             picture = DOMAINS[domain].draw(rng, "test")
             found = [q for q in DOMAINS[domain].ask(picture, rng, language) if q.kind in kinds and wanted(q, picture)]
@@ -144,7 +146,7 @@ def _called(name: str, language: Language) -> str:
 
 
 @suite("false_premise", "a thing that is not there: is the absence said?")
-def _false_premise(rng: np.random.Generator, language: Language) -> dict:
+def _false_premise(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     picture, _ = _alone(rng)
     there = {o.name for o in picture.scene.objects}
     name = pick(rng, [n for n in things.names() if n not in there]) if rng.random() < 0.7 else pick(rng, sorted(there))
@@ -154,7 +156,7 @@ def _false_premise(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("pointing", "what is inside the drawn ring?")
-def _pointing(rng: np.random.Generator, language: Language) -> dict:
+def _pointing(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     picture, alone = _alone(rng)
     target, others = alone[0], alone[1:]
     x1, y1, x2, y2 = target.box
@@ -166,7 +168,7 @@ def _pointing(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("set_of_mark", "which number stands on a thing?")
-def _set_of_mark(rng: np.random.Generator, language: Language) -> dict:
+def _set_of_mark(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     picture, alone = _alone(rng)
     numbers = rng.permutation(len(alone)) + 1
     for o, n in zip(alone, numbers, strict=True):
@@ -184,7 +186,7 @@ def _set_of_mark(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("interleaved_sum", "price tags between words: the total")
-def _interleaved(rng: np.random.Generator, language: Language) -> dict:
+def _interleaved(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     tags = [drawings.price_tag(rng) for _ in range(2)]
     ko = language == "ko"
     asked = "두 가격의 합은 얼마인가요?" if ko else "What do both cost together?"
@@ -193,7 +195,7 @@ def _interleaved(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("in_context", "a gauge without numbers, after two that are read aloud", "number")
-def _in_context(rng: np.random.Generator, language: Language) -> dict:
+def _in_context(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     step, ko = int(pick(rng, (1, 2, 5, 10))), language == "ko"
     shown = [drawings.gauge(rng, step) for _ in range(3)]
     content: list[np.ndarray | str] = []
@@ -204,7 +206,7 @@ def _in_context(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("spot_the_difference", "two pictures: what is missing from the second?")
-def _difference(rng: np.random.Generator, language: Language) -> dict:
+def _difference(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     while True:
         picture, alone = _alone(rng)
         gone = pick(rng, alone)
@@ -224,14 +226,14 @@ def _difference(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("radiograph", "a drawn bone: broken or not (a drawing, not medical advice)")
-def _radiograph(rng: np.random.Generator, language: Language) -> dict:
+def _radiograph(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, broken = drawings.bone(rng)
     asked = "뼈가 부러졌나요?" if language == "ko" else "Is the bone broken?"
     return {"content": [pixels, asked], "answer": yes_no(broken, language), "options": [yes_no(True, language), yes_no(False, language)]}  # fmt: skip
 
 
 @suite("emotion", "the feeling of a drawn face")
-def _emotion(rng: np.random.Generator, language: Language) -> dict:
+def _emotion(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, feeling = drawings.face(rng)
     said = list(drawings.EMOTIONS.values()) if language == "ko" else list(drawings.EMOTIONS)
     listed = ", ".join(said)
@@ -244,7 +246,7 @@ def _emotion(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("video", "three frames: which way does the ball move?")
-def _video(rng: np.random.Generator, language: Language) -> dict:
+def _video(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     frames, way = drawings.moving_ball(rng)
     said = list(drawings.DIRECTIONS.values()) if language == "ko" else list(drawings.DIRECTIONS)
     listed = ", ".join(said)
@@ -259,7 +261,7 @@ def _video(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("matrix", "three by three figures by a rule: the missing one")
-def _matrix(rng: np.random.Generator, language: Language) -> dict:
+def _matrix(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, answer = drawings.matrix(rng)
     said = {f: things.names()[f][1] if f in things.names() else f for f in drawings.FIGURES}
     asked = "물음표 자리에 올 도형은 무엇인가요?" if language == "ko" else "Which figure belongs at the question mark?"
@@ -268,13 +270,13 @@ def _matrix(rng: np.random.Generator, language: Language) -> dict:
 
 
 @suite("handwriting", "read one bent, slanted word", "characters")
-def _handwriting(rng: np.random.Generator, language: Language) -> dict:
+def _handwriting(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, text = drawings.handwriting(rng, language == "ko")
     return {"content": [pixels, "뭐라고 쓰여 있나요?" if language == "ko" else "What does it say?"], "answer": text}
 
 
 @suite("screen", "the box of the button to press", "box")
-def _screen(rng: np.random.Generator, language: Language) -> dict:
+def _screen(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     labels = ["저장", "취소", "열기", "인쇄"] if language == "ko" else ["Save", "Cancel", "Open", "Print"]
     pixels = drawings.paper(rng, 235)
     places = rng.permutation(6)[: len(labels)]

@@ -66,12 +66,20 @@ def config_of(state: dict[str, Tensor], layers: int, heads: int = 8) -> GatedCro
     if not places or places != list(range(every - 1, layers, every)):
         raise UserError(f"gated blocks before layers {places} of {layers}", allowed="every k-th layer, from layer k - 1",
                         todo="give the number of layers of this checkpoint's language model")  # fmt: skip
+    try:
+        return _sizes(state, layers, every, heads)
+    except (KeyError, ValueError, IndexError, StopIteration, ZeroDivisionError) as e:
+        raise UserError(f"the sizes cannot be read from the tensors ({type(e).__name__}: {e})", allowed="a whole OpenFlamingo checkpoint",
+                        todo="download it again") from None  # fmt: skip
+
+
+def _sizes(state: dict[str, Tensor], layers: int, every: int, heads: int) -> GatedCrossAttentionConfig:
     first = next(k for k in state if _BLOCK.fullmatch(k) and k.endswith("attn.to_q.weight"))
     inner, text = state[first].shape
     vision = state[first.replace("to_q", "to_kv")].shape[1]
     latents, _ = state["perceiver.latents"].shape
     resampler_inner = state["perceiver.layers.0.0.to_q.weight"].shape[0]
-    depth = 1 + max(int(m[1]) for k in state if (m := _PERCEIVER.fullmatch(k)))
+    depth = len({m[1] for k in state if (m := _PERCEIVER.fullmatch(k))})  # counted: a number in a name is nobody's size
     frames = state["perceiver.frame_embs"].shape[0] if "perceiver.frame_embs" in state else 0
     mult = state["perceiver.layers.0.1.1.weight"].shape[0] // vision
     return GatedCrossAttentionConfig(

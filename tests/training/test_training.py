@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -270,7 +271,42 @@ def test_a_name_and_a_colour_stand_near_what_shows_them(tokenizer):
     words = torch.stack([table[torch.tensor(encode_text(names[i], tokenizer))].sum(0) for i in range(1, 30)])
     alike = torch.nn.functional.cosine_similarity(words[:, None], rows[None], dim=-1)
     assert (alike.argmax(1) == torch.arange(29)).float().mean() > 0.9
-    assert not task.eyes.box.weight.requires_grad and not task.eyes.cell.requires_grad
+    assert not any(m.weight.requires_grad for m in (task.eyes.box, task.eyes.row, task.eyes.column))
+
+
+def test_pieces_add_up_to_the_batch(tokenizer):
+    """Loss and gradient of a batch are the sum of its pieces', whatever their size; old lessons come up in later ones."""
+    torch.manual_seed(0)
+    lessons = (Lesson(until=1, kinds=("count",), imagined=1.0), Lesson(kinds=("attribute",), imagined=1.0, old=0.5))
+    task = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names(), lessons=lessons, room=150)
+    stage = Stage(name="words", steps=9, batch=8, lr=1e-3)
+    asked = {q.kind for s in task.samples(3, stage) for q in s.questions}
+    assert asked == {"count", "attribute"} and {q.kind for s in task.samples(0, stage) for q in s.questions} == {
+        "count"
+    }
+    batch = task.batch(3, stage)
+    assert batch["ids"].shape[1] <= 150
+    weight = task.model.model.language_model.layers[0].mlp.up_proj.weight
+    seen = []
+    for micro in (0, 3):
+        pieces = list(task.pieces(batch, replace(stage, micro=micro)))
+        assert len(pieces) == (3 if micro else 1)
+        weight.grad = None
+        losses = [task.loss(piece)[0] for piece in pieces]
+        sum(losses).backward()
+        seen.append((float(sum(losses).detach()), weight.grad.clone()))
+    assert seen[0][0] == pytest.approx(seen[1][0], abs=1e-5) and torch.allclose(seen[0][1], seen[1][1], atol=1e-6)
+
+
+def test_matrices_stay_inside_their_radius():
+    """However long Muon pushes one way, a matrix keeps its size; what writes into a residual stream is kept smaller."""
+    loud, quiet = torch.nn.Linear(6, 6, bias=False), torch.nn.Linear(6, 6, bias=False)
+    muon = Muon([loud.weight, quiet.weight], lr=0.5, radius=1.5, quiet={id(quiet.weight)})
+    for _ in range(200):
+        loud.weight.grad, quiet.weight.grad = torch.eye(6), torch.eye(6)
+        muon.step()
+    assert float(loud.weight.detach().norm()) == pytest.approx(1.5 * 6**0.5, rel=1e-3)
+    assert float(quiet.weight.detach().norm()) < float(loud.weight.detach().norm()) / 2
 
 
 def test_answers_are_told_apart_in_a_packed_row():

@@ -19,7 +19,8 @@ class Cells:
     """Integer labels of one picture's C cells.
 
     ``name`` (C,) class of the covering object, 0 = none; ``colour`` (C,); ``box`` (C, 4) the object's box in units of the
-    picture's side; ``glyph`` (C, K, 3) parts of up to K characters whose centres lie in the cell, in reading order.
+    picture's side; ``glyph`` (C, K, 3) parts of up to K characters whose centres lie in the cell, in reading order. Off the objects a
+    cell with characters has the box of their line and, where it is known, the colour of the ink.
     """
 
     name: np.ndarray
@@ -43,7 +44,12 @@ def cells_of(picture: Picture, names: Sequence[str]) -> Cells:
         hue = o.attributes.get("colour") or ""
         colour[cells] = COLOUR_NAMES.index(hue) if hue in COLOUR_NAMES else 0
         box[cells] = np.asarray(o.box, np.float32) / side
-    return Cells(name, colour, box, _glyph_slots(picture, grid))
+    glyph, line = _glyph_slots(picture, grid)
+    written = (glyph[:, 0, 0] > 0) & (name == 0)
+    box[written] = line[written] / side
+    ink = picture.scene.meta.get("ink")
+    colour[written] = COLOUR_NAMES.index(ink) if ink else 0
+    return Cells(name, colour, box, glyph)
 
 
 def _covered(box: Sequence[float], grid: int) -> np.ndarray:
@@ -58,15 +64,19 @@ def _covered(box: Sequence[float], grid: int) -> np.ndarray:
     return (rows[:, None] * grid + columns[None]).ravel()
 
 
-def _glyph_slots(picture: Picture, grid: int) -> np.ndarray:
-    out = np.zeros((grid * grid, SLOTS, 3), np.int64)
+def _glyph_slots(picture: Picture, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """Characters (C, K, 3), and of each cell's first one the box of its line (C, 4) in pixels."""
+    lines = [t.box for t in picture.scene.text_lines for _ in t.text]  # glyphs are the lines' characters, one by one
+    out, box = np.zeros((grid * grid, SLOTS, 3), np.int64), np.zeros((grid * grid, 4), np.float32)
     used = np.zeros(grid * grid, np.int64)
-    for g in picture.glyphs:
+    for g, line in zip(picture.glyphs, lines, strict=True):
         x, y = (g.box[0] + g.box[2]) / 2 // CELL_PX, (g.box[1] + g.box[3]) / 2 // CELL_PX
         if not (0 <= x < grid and 0 <= y < grid):
             continue
         cell = int(y) * grid + int(x)
         if used[cell] < SLOTS:
             out[cell, used[cell]] = glyph_parts(g.char)
+            if not used[cell]:
+                box[cell] = line
             used[cell] += 1
-    return out
+    return out, box

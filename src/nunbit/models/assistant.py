@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from nunbit.errors import UserError
+from nunbit.media import decode
 from nunbit.messages import Message, check
 from nunbit.models.compose import open_native
-
-EMBEDDED = Path(__file__).parent / "weights" / "nunbit-tiny"
-"""The model that ships with the package, loaded when none is named."""
+from nunbit.models.eyes import EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Assistant:
             )
         self.model, self.processor = open_native(folder or EMBEDDED, device)
         self.device = device
+        self.aware = None
+        if (Path(folder or EMBEDDED) / "aware.json").is_file():
+            from nunbit.models.aware import Aware
+
+            self.aware = Aware.open(folder or EMBEDDED, self.model, self.processor)
 
     def ask(
         self,
@@ -88,15 +94,24 @@ class Assistant:
     def _inputs(self, conversations: Sequence[Sequence[Message]]) -> Any:
         for c in conversations:
             check(c)
-        words = [self.processor.apply_chat_template(turns(c), add_generation_prompt=True) for c in conversations]
         pictures = [image for c in conversations for m in c for image in m.images]
+        if self.aware is not None and pictures:
+            scenes = self.aware.perception(
+                [Image.fromarray(p) if isinstance(p, np.ndarray) else decode(p) for p in pictures]
+            )
+            left = iter(scenes)
+            conversations = [self.aware.spoken(c, [next(left) for m in c for _ in m.images]) for c in conversations]
+        words = [self.processor.apply_chat_template(turns(c), add_generation_prompt=True) for c in conversations]
         inputs = self.processor(text=words, images=pictures or None, return_tensors="pt", padding=True,
                                 add_special_tokens=False)  # fmt: skip
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit and inputs["input_ids"].shape[1] > limit:
             raise UserError(f"{inputs['input_ids'].shape[1]} tokens in one conversation", allowed=f"at most {limit} for {self.name}",
                             todo="ask with fewer pictures or words")  # fmt: skip
-        return inputs.to(self.device)
+        inputs = inputs.to(self.device)
+        if self.aware is not None and pictures:
+            self.aware.look(inputs, scenes, [i for i, c in enumerate(conversations) for m in c for _ in m.images])
+        return inputs
 
 
 class _Listener:

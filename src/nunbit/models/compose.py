@@ -67,6 +67,19 @@ def make_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
     )  # fmt: skip
 
 
+def picture_tokens(model: Any, pixels: Any, learning: bool = False) -> Any:
+    """(P, 3, H, W) -> the connector's tokens (P, N, D) of a native LLaVA; without a graph behind an encoder that is not ``learning``."""
+    import torch
+
+    config, inner = model.config, model.model
+    with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
+        hidden = inner.vision_tower(pixels.to(inner.vision_tower.dtype), output_hidden_states=True).hidden_states
+    layers = config.vision_feature_layer
+    chosen = [hidden[i] for i in ([layers] if isinstance(layers, int) else layers)]
+    first = 1 if config.vision_feature_select_strategy == "default" else 0
+    return inner.multi_modal_projector(torch.cat([h[:, first:] for h in chosen], -1))
+
+
 def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
     """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder; ``state`` in place of the model's own tensors."""
     from safetensors import SafetensorError

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 IMAGE, USER, ASSISTANT, BOS, EOS, PAD = "<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>"
+SPACE = "▁"
 SPECIAL = (PAD, BOS, EOS, IMAGE, USER, ASSISTANT)
 JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
 PARTICLES = ["은", "는", "이", "가", "을", "를", "와", "과", "의", "도", "로", "으로", "보다", "에", "이나", "나"]

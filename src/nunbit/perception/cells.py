@@ -85,13 +85,21 @@ def save_heads(heads: DenseHeads, names: Sequence[str], folder: Path) -> None:
     save_file(state, folder / HEADS, metadata={"names": json.dumps(list(names))})
 
 
+def class_names(folder: str | Path) -> tuple[str, ...]:
+    """What the heads in a folder can name, without "nothing"."""
+    from safetensors import safe_open
+
+    with safe_open(Path(folder) / HEADS, framework="pt") as held:
+        return tuple(json.loads(held.metadata()["names"])[1:])
+
+
 class CellEyes:
     """A provider of segments, objects and text, from an encoder with dense heads.
 
     Args:
         names: class list of the heads; position 0 is nothing.
         keep: an object's mean class probability must reach this.
-        same: cells of a class whose boxes overlap this much are one object.
+        same: cells of a class whose boxes overlap this much are one object; cells with characters, one line.
         read: report characters too; off where a reading engine is at hand.
     """
 
@@ -156,7 +164,7 @@ class CellEyes:
         ys, xs = np.arange(height) * side // height, np.arange(width) * side // width
         scene.segment_map = owner.reshape(side, side)[np.ix_(ys, xs)]
         if self.read:
-            scene.text_lines = _lines(out, side, width, height)
+            scene.text_lines = _lines(out, side, width, height, self.same)
         return scene.validate()
 
 
@@ -192,8 +200,8 @@ def _pixels(box: np.ndarray, width: int, height: int) -> Box:
     )
 
 
-def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int) -> list[TextLine]:
-    """Characters in a row of cells become lines; one empty cell is a space, two end the line."""
+def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int, same: float) -> list[TextLine]:
+    """Cells with characters whose boxes agree are one line, read from left to right; lines from top to bottom."""
     lead = out["lead"].unflatten(-1, (SLOTS, LEAD)).softmax(-1).max(-1)
     vowel, final = (
         out["vowel"].unflatten(-1, (SLOTS, VOWEL)).argmax(-1),
@@ -201,17 +209,14 @@ def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int) -> 
     )
     chars = [[(glyph_char(int(a), int(b), int(c)), float(p)) for a, b, c, p in zip(*cell, strict=True) if a]
              for cell in zip(lead.indices, vowel, final, lead.values, strict=True)]  # fmt: skip
+    sure = np.array([max((p for _, p in cell), default=0.0) for cell in chars])
+    box = out["box"].numpy()
     lines = []
-    for row in range(side):
-        cells = chars[row * side : (row + 1) * side]
-        filled = [i for i, cell in enumerate(cells) if cell]
-        while filled:
-            end = 1
-            while end < len(filled) and filled[end] - filled[end - 1] <= 2:
-                end += 1
-            run, filled = filled[:end], filled[end:]
-            text = "".join(("" if i == run[0] or cells[i - 1] else " ") + "".join(c for c, _ in cells[i]) for i in run)
-            box = (run[0] * width / side, row * height / side, (run[-1] + 1) * width / side, (row + 1) * height / side)
-            sure = [p for i in run for _, p in cells[i]]
-            lines.append(TextLine.from_box(text, box, sum(sure) / len(sure)))
-    return lines
+    for cells in _groups(sure, (sure > 0).astype(int), box, same):
+        order = sorted(cells.tolist(), key=lambda i: (i % side, i // side))
+        text = "".join(c for i in order for c, _ in chars[i]).strip()
+        if text:
+            chance = [p for i in order for _, p in chars[i]]
+            placed = _pixels(np.median(box[cells], axis=0), width, height)
+            lines.append(TextLine.from_box(text, placed, sum(chance) / len(chance)))
+    return sorted(lines, key=lambda line: (line.box[1], line.box[0]))

@@ -89,11 +89,12 @@ def build(tokenizer: Any) -> Any:
     import torch
 
     from nunbit.models.compose import compose_llava
-    from nunbit.recipes.tiny_parts import PATCH_PX, match_by_likeness, text_config, vision_config
+    from nunbit.recipes.tiny_parts import PATCH_PX, loud_words, match_by_likeness, text_config, vision_config
     from nunbit.world.base import SIZE_PX
 
     torch.manual_seed(0)
     model = compose_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
+    loud_words(model.model.language_model)
     match_by_likeness(model.model.language_model)
     return model
 

@@ -40,8 +40,12 @@ def targets(model: Any, parts: Sequence[str] = ("language",)) -> str:
     )
 
 
-def add_lora(model: Any, lora: Lora, parts: Sequence[str] = ("language",)) -> Any:
-    """Put a named adapter on a model, or another one beside those it has; the connector learns with it in full."""
+def add_lora(model: Any, lora: Lora, parts: Sequence[str] = ("language",), *, connector: bool = True) -> Any:
+    """Put a named adapter on a model, or another one beside those it has.
+
+    Args:
+        connector: a copy of the connector learns with it in full. Two adapters that are active together cannot have one.
+    """
     from peft import LoraConfig, PeftModel, get_peft_model
 
     base = model.get_base_model() if isinstance(model, PeftModel) else model
@@ -54,7 +58,7 @@ def add_lora(model: Any, lora: Lora, parts: Sequence[str] = ("language",)) -> An
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=pattern,
-        modules_to_save=[CONNECTOR],
+        modules_to_save=[CONNECTOR] if connector else None,
     )
     if isinstance(model, PeftModel):
         model.add_adapter(lora.name, config)

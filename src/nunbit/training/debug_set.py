@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from nunbit.training.recipe import Recipe
+from nunbit.training.recipe import Run
+
+R = TypeVar("R", bound=Run)
 
 
-def fill_in(recipe: Recipe, folder: Path) -> Recipe:
+def fill_in(recipe: R, folder: Path) -> R:
     """The recipe with generated data and models in every place that was left empty."""
-    data = recipe.data or recipe.connect.data or recipe.tune.data
-    if not data:
+    if not all(phase.data for phase in recipe.phases().values()):
         recipe = replace(recipe, data=str(write_conversations(folder)), images=str(folder))
     model = recipe.model
     if not model.base and not model.llm:

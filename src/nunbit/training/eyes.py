@@ -6,7 +6,7 @@ Legend: B pictures, C cells, D width, K glyph slots.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,13 @@ def stack(cells: Sequence[Cells]) -> dict[str, torch.Tensor]:
 def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
     """Sum of the read-outs' losses, each a mean over the cells it says something about; shares right as figures."""
     covered = truth["name"] > 0
+    boxed = covered | (truth["glyph"][..., 0, 0] > 0)
     tinted = truth["colour"] > 0
     zero = out["name"].sum() * 0
     name = F.cross_entropy(out["name"].flatten(0, 1), truth["name"].flatten())
     name_covered = F.cross_entropy(out["name"][covered], truth["name"][covered]) if covered.any() else zero
     colour = F.cross_entropy(out["colour"][tinted], truth["colour"][tinted]) if tinted.any() else zero
-    box = F.smooth_l1_loss(out["box"][covered], truth["box"][covered], beta=0.02) if covered.any() else zero
+    box = F.smooth_l1_loss(out["box"][boxed], truth["box"][boxed], beta=0.02) if boxed.any() else zero
     lead = out["lead"].unflatten(-1, (SLOTS, LEAD))
     glyph = truth["glyph"]
     full = glyph[..., 0] > 0
@@ -83,8 +84,15 @@ class EyesTask:
             [cells_of(s.picture, self.names) for s in samples]
         )
 
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        count = len(batch["pixels"])
+        for rows in torch.arange(count).split(stage.micro or count):
+            yield {k: v[rows] for k, v in batch.items()} | {"share": torch.tensor(len(rows) / count)}
+
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return dense_loss(self.heads(features(self.vision, batch["pixels"])), batch)
+        loss, figures = dense_loss(self.heads(features(self.vision, batch["pixels"])), batch)
+        share = batch.get("share", 1.0)
+        return loss * share, {k: v * float(share) for k, v in figures.items()}
 
 
 def _share(logits: torch.Tensor, labels: torch.Tensor, where: torch.Tensor) -> float:

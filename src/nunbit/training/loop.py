@@ -37,6 +37,7 @@ class Stage:
         schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
         fused: AdamW in one kernel for all tensors.
         matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
+        radius: such a matrix may grow until its singular values are this large on average; 0 sets no bound.
         save_every: steps between checkpoints.
     """
 
@@ -50,6 +51,7 @@ class Stage:
     beta2: float = 0.98
     fused: bool = False
     matrix_lr: float = 0.0
+    radius: float = 0.0
     warmup: int = 100
     decay: float = 0.3
     weight_decay: float = 0.05
@@ -189,7 +191,11 @@ def _backward(
     pieces: list[Batch] = list(task.pieces(batch, stage)) if hasattr(task, "pieces") else [batch]
     if group.size > 1:
         # All run equally often, or those who still wait for a shard would wait for ever: a missing piece is one that counts nothing.
-        nothing = pieces[0] | {"labels": torch.full_like(pieces[0]["labels"], -100)}
+        nothing = dict(pieces[0])
+        if "share" in nothing:
+            nothing["share"] = torch.zeros(())
+        else:
+            nothing["labels"] = torch.full_like(nothing["labels"], -100)
         pieces += [nothing] * (-len(pieces) % group.size)
         pieces = pieces[group.rank :: group.size]
     total, figures = 0.0, dict[str, float]()
@@ -314,7 +320,15 @@ def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[t
         )
     ]
     if hidden:
-        out.append(Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay))
+        quiet = {
+            id(p)
+            for m in modules.values()
+            for n, p in m.named_parameters()
+            if n.endswith(("o_proj.weight", "down_proj.weight"))
+        }
+        out.append(
+            Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay, radius=stage.radius, quiet=quiet)
+        )
     return out
 
 

@@ -17,7 +17,7 @@ from nunbit.data.conversations import Encoded
 from nunbit.data.grouping import plan, steps_of
 from nunbit.errors import UserError, unknown_name
 from nunbit.media.images import decode
-from nunbit.models.compose import image_tokens
+from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.templates import expand
 from nunbit.training.distributed import shard_layers
 from nunbit.training.loop import Batch, Stage
@@ -105,14 +105,22 @@ class ConversationTask:
             ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T); ``pixels`` (P, 3, H, W) with ``owner`` (P,),
             the row of each picture, if there is one; ``answers``, the number of labels.
         """
-        rows = sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length)
+        return self.load(sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length))
+
+    def load(self, rows: Sequence[Encoded]) -> Batch:
+        """The batch of these samples, their pictures opened."""
         out = self.collate(rows)
         pictures = [(i, path) for i, s in enumerate(rows) for path in s.images]
         if pictures:
             found = [decode(path) for _, path in pictures]
             out["pixels"] = self.images(images=found, return_tensors="pt")["pixel_values"]
             out["owner"] = torch.tensor([i for i, _ in pictures])
+            out |= self.tell(found)
         return out
+
+    def tell(self, pictures: Sequence[Any]) -> Batch:
+        """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.aware`)."""
+        return {}
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
         shape = len(rows), max(s.length for s in rows)
@@ -136,7 +144,10 @@ class ConversationTask:
             if "pixels" in batch:
                 mine = (batch["owner"] >= start) & (batch["owner"] < start + size)
                 if mine.any():
-                    piece["pixels"] = batch["pixels"][mine]
+                    piece |= {
+                        k: v[mine] for k, v in batch.items() if k not in ("ids", "labels", "mask", "answers", "owner")
+                    }
+                    piece["owner"] = batch["owner"][mine] - start
             yield piece
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -174,13 +185,7 @@ class ConversationTask:
 
     def see(self, pixels: torch.Tensor) -> torch.Tensor:
         """(P, 3, H, W) -> (P, N, D), without a graph behind a frozen encoder."""
-        config, inner = self.model.config, self.model.model
-        with torch.set_grad_enabled(self.learns["vision"]):
-            hidden = inner.vision_tower(pixels.to(inner.vision_tower.dtype), output_hidden_states=True).hidden_states
-        layers = config.vision_feature_layer
-        chosen = [hidden[i] for i in ([layers] if isinstance(layers, int) else layers)]
-        first = 1 if config.vision_feature_select_strategy == "default" else 0
-        return inner.multi_modal_projector(torch.cat([h[:, first:] for h in chosen], -1))
+        return picture_tokens(self.model, pixels, self.learns["vision"])
 
     @property
     def _blank_shape(self) -> tuple[int, int, int, int]:

@@ -8,12 +8,13 @@ On looking up one of five coloured things it stands after 100 steps where AdamW 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import torch
 
 STEPS = 5
+QUIET = 0.2
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
@@ -29,15 +30,24 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """One parameter group a shape; convolution kernels count as (out, in x height x width)."""
+    """One parameter group a shape; convolution kernels count as (out, in x height x width).
+
+    Every step has the same size, so matrices grow without end, attention hardens and the first layers drown what they were given; then
+    nothing new is learnt. ``radius`` bounds them: the Frobenius norm stays under ``radius * sqrt(min(rows, columns))``, or under what it
+    was at the first step, if that is more.
+
+    Args:
+        quiet: matrices (by ``id``) that write into a residual stream: with a radius they move and grow `QUIET` times as far.
+    """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95,
-                 weight_decay: float = 0.0) -> None:  # fmt: skip
+                 weight_decay: float = 0.0, radius: float = 0.0, quiet: Container[int] = ()) -> None:  # fmt: skip
         shapes: dict[tuple[int, ...], list[torch.nn.Parameter]] = {}
         for p in parameters:
             shapes.setdefault(tuple(p.shape), []).append(p)
         super().__init__([{"params": ps} for ps in shapes.values()],
                          {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})  # fmt: skip
+        self.radius, self.quiet, self._bounds = radius, quiet, dict[torch.nn.Parameter, float]()
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -53,4 +63,9 @@ class Muon(torch.optim.Optimizer):
             moves = orthogonal(grads.lerp(torch.stack(means), group["momentum"]))
             size = 0.2 * max(moves.shape[-2:]) ** 0.5 * group["lr"]
             for p, move in zip(held, moves, strict=True):
-                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(move.view_as(p), alpha=-size)
+                gain = QUIET if self.radius and id(p) in self.quiet else 1.0
+                if self.radius and p not in self._bounds:
+                    self._bounds[p] = max(float(p.norm()), gain * self.radius * min(move.shape[-2:]) ** 0.5)
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(move.view_as(p), alpha=-size * gain)
+                if self.radius:
+                    p.mul_((self._bounds[p] / p.norm()).clamp(max=1.0))

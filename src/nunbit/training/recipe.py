@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.models.eyes import EyesChoice
 from nunbit.training.loop import Stage
 
 
@@ -42,12 +43,33 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Crayon:
+    """Sizes of the crayon's branches; ``one_adapter`` gives both kinds of data to one adapter (the paper's ablation)."""
+
+    rank: int = 256
+    one_adapter: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moai:
+    """Sizes of compressor and mixers; ``maps``: the panoptic colour picture goes into the compressor too."""
+
+    latents: int = 64
+    depth: int = 4
+    heads: int = 4
+    rank: int = 64
+    every: int = 8
+    maps: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
     """One stage. A rate of 0 freezes the part.
 
     Attributes:
         data, images: the conversations, and the folder of their pictures; the recipe's own if empty.
         plain: no chat template: picture, then caption.
+        aware_lr: rate of the layer connectors (crayon, moai).
         batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
         warmup: share of the steps.
     """
@@ -58,6 +80,7 @@ class Phase:
     vision_lr: float = 0.0
     connector_lr: float = 0.0
     language_lr: float = 0.0
+    aware_lr: float = 0.0
     batch: int = 128
     micro: int = 0
     epochs: float = 1.0
@@ -78,21 +101,26 @@ class Phase:
             raise UserError(f"warmup={self.warmup}", allowed="0 to 1, a share of the steps")
 
     def rates(self) -> dict[str, float]:
+        """Of the parts of a LLaVA."""
         return {"vision": self.vision_lr, "connector": self.connector_lr, "language": self.language_lr}
+
+    def all_rates(self) -> dict[str, float]:
+        """And of the layer connectors beside it."""
+        return self.rates() | dict.fromkeys(("crayon", "moai"), self.aware_lr)
 
     def stage(self, name: str, steps: int, seed: int) -> Stage:
         """The loop's view: AdamW as in Hugging Face's Trainer, which the published recipes used."""
         steps = self.steps or steps
         return Stage(
-            name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.rates().values()), part_lr=self.rates(),
+            name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.all_rates().values()), part_lr=self.all_rates(),
             schedule="cosine", warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
             clip=self.clip, seed=seed, save_every=self.save_every,
         )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """A run: the model, then its stages in order.
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What every recipe for conversations has; its stages are the fields of type `Phase`.
 
     Attributes:
         stages: which of the phases are run, by name, separated by commas.
@@ -102,9 +130,7 @@ class Recipe:
 
     model: ModelChoice = field(default_factory=ModelChoice)
     lora: Lora = field(default_factory=Lora)
-    connect: Phase = field(default_factory=Phase)
-    tune: Phase = field(default_factory=Phase)
-    stages: str = "connect,tune"
+    stages: str = ""
     data: str = ""
     images: str = ""
     max_tokens: int = 2048
@@ -120,7 +146,40 @@ class Recipe:
                 raise unknown_name("stage", name, known)
             phase: Phase = getattr(self, name)
             out[name] = replace(phase, data=phase.data or self.data, images=phase.images or self.images)
+        if not out:
+            raise UserError("no stage is named", allowed=", ".join(known), todo="write for example: stages=" + known[0])
         return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Run):
+    """A LLaVA: first the connector, then connector and language model."""
+
+    connect: Phase = field(default_factory=Phase)
+    tune: Phase = field(default_factory=Phase)
+    stages: str = "connect,tune"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrayonRecipe(Run):
+    """CoLLaVO on a LLaVA that is there: crayon prompt tuning, then crayon instruction tuning with two adapters."""
+
+    crayon: Crayon = field(default_factory=Crayon)
+    eyes: EyesChoice = field(default_factory=EyesChoice)
+    prompt: Phase = field(default_factory=Phase)
+    instruct: Phase = field(default_factory=Phase)
+    stages: str = "prompt,instruct"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoAIRecipe(Run):
+    """MoAI on a LLaVA that is there: random experts, then soft gates."""
+
+    moai: Moai = field(default_factory=Moai)
+    eyes: EyesChoice = field(default_factory=EyesChoice)
+    experts: Phase = field(default_factory=Phase)
+    gates: Phase = field(default_factory=Phase)
+    stages: str = "experts,gates"
 
 
 R = TypeVar("R")

@@ -6,7 +6,7 @@ Legend: B samples, C cells, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -19,12 +19,14 @@ from nunbit.data.cells import Cells, cells_of
 from nunbit.data.packing import Pack, pack
 from nunbit.data.stream import MIXTURE, Sample, sample
 from nunbit.models.chat import encode_text
-from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, USER
+from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, SPACE, USER
 from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, features
 from nunbit.training.eyes import dense_loss, stack, to_pixels
 from nunbit.training.loop import Batch, Stage
 
 WAVES = 6
+GRID = 12
+LOUDNESS = 5.0
 
 
 class PerfectEyes(nn.Module):
@@ -36,16 +38,20 @@ class PerfectEyes(nn.Module):
         self.box = nn.Linear(4 * 2 * WAVES, width)
         self.lead = nn.Embedding(SLOTS * LEAD, width)
         self.vowel, self.final = nn.Embedding(SLOTS * VOWEL, width), nn.Embedding(SLOTS * FINAL, width)
-        self.cell = nn.Parameter(torch.zeros(144, width))
+        self.row, self.column = nn.Embedding(GRID, width), nn.Embedding(GRID, width)
         for table in (self.name, self.colour, self.lead, self.vowel, self.final):
-            nn.init.normal_(table.weight, std=0.02)
-        # Box and place are as loud as a word and stay so (they do not learn): at its usual size, or once the optimiser may raise it,
+            nn.init.normal_(table.weight, std=0.2)
+        # Box and place are about as loud as a word (rows of size 1) and stay so, as they do not learn: once the optimiser may raise it,
         # the box drowns what the cell holds, and after the decoder's norm nothing can be found by its name.
-        nn.init.normal_(self.cell, std=0.03)
-        nn.init.normal_(self.box.weight, std=0.04 / (4 * WAVES) ** 0.5)
+        # A place is a row and a column, so that "the same row" is a likeness too.
+        nn.init.normal_(self.row.weight, std=0.4)
+        nn.init.normal_(self.column.weight, std=0.4)
+        # Slow waves are the loud ones, each in a direction of its own: read off along it, a coordinate stands well above what the names add.
+        nn.init.orthogonal_(self.box.weight)
+        self.box.weight.data *= (LOUDNESS / (1 + torch.arange(WAVES)) ** 1.2).repeat(8)
         nn.init.zeros_(self.box.bias)
-        self.box.requires_grad_(False)
-        self.cell.requires_grad_(False)
+        for fixed in (self.row, self.column, self.box):
+            fixed.requires_grad_(False)
 
     @torch.no_grad()
     def speak(self, table: torch.Tensor, tokenizer: Any, names: Sequence[Sequence[str]], colours: Sequence[Sequence[str]]) -> None:  # fmt: skip
@@ -68,17 +74,19 @@ class PerfectEyes(nn.Module):
         for rows, size, chars in jamo:
             for slot in range(SLOTS):
                 for number, char in enumerate(chars, start=1):
-                    found = tokenizer.convert_tokens_to_ids(char)
+                    found = tokenizer.convert_tokens_to_ids(char if char != " " else SPACE)
                     if found is not None and found >= 0 and found != tokenizer.unk_token_id:
                         rows.weight[slot * size + number] = 0.5 * table[found].roll(turn * slot)
 
     def forward(self, truth: dict[str, torch.Tensor]) -> torch.Tensor:
-        covered = (truth["name"] > 0).unsqueeze(-1)
-        glyph, offset = truth["glyph"], torch.arange(SLOTS, device=self.cell.device)
+        device = self.row.weight.device
+        glyph, offset = truth["glyph"], torch.arange(SLOTS, device=device)
+        covered = ((truth["name"] > 0) | (glyph[..., 0, 0] > 0)).unsqueeze(-1)
         full, hangul = (glyph[..., 0] > 0).unsqueeze(-1), (glyph[..., 1] > 0).unsqueeze(-1)
-        waves = truth["box"].unsqueeze(-1) * (2.0 ** torch.arange(WAVES, device=self.cell.device) * torch.pi)
+        waves = truth["box"].unsqueeze(-1) * (2.0 ** torch.arange(WAVES, device=device) * torch.pi)
         box = self.box(torch.cat([waves.sin(), waves.cos()], -1).flatten(-2))
-        out = self.name(truth["name"]) + self.colour(truth["colour"]) + box * covered + self.cell
+        place = (self.row.weight[:, None] + self.column.weight[None]).flatten(0, 1)
+        out = self.name(truth["name"]) + self.colour(truth["colour"]) + box * covered + place
         out = out + (self.lead(glyph[..., 0] + offset * LEAD) * full).sum(-2)
         jamo = self.vowel(glyph[..., 1] + offset * VOWEL) + self.final(glyph[..., 2] + offset * FINAL)
         return out + (jamo * hangul).sum(-2)
@@ -106,12 +114,10 @@ def answer_loss(model: Any, embeds: torch.Tensor, batch: Batch) -> tuple[torch.T
     ).last_hidden_state
     rows = batch["labels"] >= 0
     logits, wanted = model.lm_head(hidden[rows]), batch["labels"][rows]
-    which = answers_of(rows)
-    size = torch.bincount(which)
-    weight = (size.float() ** -0.7)[which]
+    which, weight = answers_of(rows), _weights(rows)
     each = F.cross_entropy(logits.float(), wanted, reduction="none")
     wrong = logits.argmax(-1) != wanted
-    whole = torch.zeros_like(size).index_add(0, which, wrong.long()) == 0
+    whole = torch.bincount(which, wrong) == 0
     figures = {"answer": each.mean(), "token_ok": 1 - wrong.float().mean(), "answer_ok": whole.float().mean()}
     return (each * weight).sum() / weight.sum(), {k: v.item() for k, v in figures.items()}
 
@@ -120,6 +126,39 @@ def answers_of(rows: torch.Tensor) -> torch.Tensor:
     """(B, T) bool, true where something is learnt -> for each such row the number of its answer, from 0."""
     begins = rows & ~F.pad(rows, (1, 0))[:, :-1]
     return (begins.flatten().cumsum(0) - 1)[rows.flatten()]
+
+
+def _weights(rows: torch.Tensor) -> torch.Tensor:
+    which = answers_of(rows)
+    return (torch.bincount(which).float() ** -0.7)[which]
+
+
+def _fitting(questions: list[tuple[list[int], list[int]]], room: int) -> list[tuple[list[int], list[int]]]:
+    """The first of the questions, and those after it that the room still holds."""
+    out: list[tuple[list[int], list[int]]] = []
+    for given, learnt in questions:
+        room -= len(given) + len(learnt)
+        if room >= 0 or not out:
+            out.append((given, learnt))
+    return out
+
+
+def _cut(batch: Batch, size: int) -> Iterator[Batch]:
+    """Rows of like length, ``size`` at a time, each piece as wide as its longest, with its ``share`` of the batch's answers."""
+    long = (batch["positions"] > 0).sum(1) + 1  # only padding and the very first token stand at 0
+    pieces = long.argsort(stable=True).split(size or len(long))
+    weights = [_weights(batch["labels"][rows] >= 0).sum() for rows in pieces]
+    for rows, mine in zip(pieces, weights, strict=True):
+        wide = int(long[rows].max())
+        piece = {k: v[rows] for k, v in batch.items()}
+        piece |= {k: piece[k][:, :wide] for k in ("ids", "positions", "labels")}
+        yield piece | {"mask": piece["mask"][:, :, :wide, :wide], "share": mine / sum(weights)}
+
+
+def _shared(batch: Batch, loss: torch.Tensor, figures: dict[str, float]) -> tuple[torch.Tensor, dict[str, float]]:
+    """A piece's loss and figures as its part of the batch's."""
+    share = batch.get("share", torch.ones(()))
+    return loss * share, {k: v * float(share) for k, v in figures.items()}
 
 
 def vars_of(packed: Pack) -> Batch:
@@ -132,6 +171,7 @@ class Lesson:
 
     Attributes:
         kinds: kinds of questions, all if empty.
+        old: share of the pictures that are asked as in one of the lessons before.
         imagined: share of Scenes that were never drawn (`nunbit.world.things.imagine`).
         short: writing of at most so many characters, if above 0.
         mixture: shares of the domains, the task's own if empty.
@@ -140,6 +180,7 @@ class Lesson:
 
     until: float = float("inf")
     kinds: tuple[str, ...] = ()
+    old: float = 0.0
     korean: float = 0.5
     imagined: float = 0.0
     short: int = 0
@@ -159,8 +200,13 @@ class WordsTask:
         mixture: dict[str, float] = MIXTURE,
         questions: int = 12,
         lessons: Sequence[Lesson] = (Lesson(),),
+        room: int = 0,
     ) -> None:
-        self.lessons = lessons
+        """
+        Args:
+            questions: asked of a picture at most; room: and as many tokens, the picture's included, if above 0.
+        """
+        self.lessons, self.room = lessons, room
         self.model, self.tokenizer, self.names = model, tokenizer, names
         self.mixture, self.questions = mixture, questions
         self.eyes = PerfectEyes(model.config.text_config.hidden_size, len(names))
@@ -172,30 +218,44 @@ class WordsTask:
     def lesson(self, step: int) -> Lesson:
         return next(lesson for lesson in self.lessons if step < lesson.until)
 
-    def samples(self, step: int, stage: Stage) -> list[Sample]:
-        first, now = step * stage.batch, self.lesson(step)
+    def lessons_of(self, step: int, stage: Stage) -> list[Lesson]:
+        """The lesson that each picture of a step belongs to: the step's own, or an old one."""
+        now = self.lesson(step)
+        rng, before = np.random.default_rng((stage.seed, step, 1)), self.lessons[: self.lessons.index(now)]
         return [
-            sample(first + i, seed=stage.seed, questions=self.questions, mixture=now.mixture or self.mixture, even=True,
-                   kinds=now.kinds, korean=now.korean, imagined=now.imagined, short=now.short)
-            for i in range(stage.batch)
+            before[int(rng.integers(len(before)))] if before and rng.random() < now.old else now
+            for _ in range(stage.batch)
+        ]
+
+    def samples(self, step: int, stage: Stage) -> list[Sample]:
+        return [
+            sample(step * stage.batch + i, seed=stage.seed, questions=self.questions, mixture=how.mixture or self.mixture, even=True,
+                   kinds=how.kinds, korean=how.korean, imagined=how.imagined, short=how.short)
+            for i, how in enumerate(self.lessons_of(step, stage))
         ]  # fmt: skip
 
     def batch(self, step: int, stage: Stage) -> Batch:
         samples = self.samples(step, stage)
         cells = [cells_of(s.picture, self.names) for s in samples]
         rng = np.random.default_rng((stage.seed, step))
-        now = self.lesson(step)
-        shown = [_shown(c, rng, now.empty, now.cells) for c in cells]
+        lessons = self.lessons_of(step, stage)
+        shown = [_shown(c, rng, how.empty, how.cells) for c, how in zip(cells, lessons, strict=True)]
         head = [self.ids[BOS], self.ids[USER]]
+        asked = question_ids(samples, self.tokenizer)
+        if self.room:
+            asked = [_fitting(qs, self.room - 2 - len(s)) for qs, s in zip(asked, shown, strict=True)]
         packed = pack([head + [self.ids[IMAGE]] * len(s) for s in shown], [[0, 1, *(s + 2)] for s in shown],
-                      2 + len(cells[0].name), question_ids(samples, self.tokenizer), self.tokenizer.pad_token_id)  # fmt: skip
+                      2 + len(cells[0].name), asked, self.tokenizer.pad_token_id)  # fmt: skip
         where = torch.zeros(len(cells), len(cells[0].name), dtype=torch.bool)
         for i, s in enumerate(shown):
             where[i, torch.from_numpy(s)] = True
         return stack(cells) | vars_of(packed) | {"shown": where}
 
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return _cut(batch, stage.micro)
+
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return self.answers(batch, self.eyes(batch)[batch["shown"]])
+        return _shared(batch, *self.answers(batch, self.eyes(batch)[batch["shown"]]))
 
     def answers(self, batch: Batch, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         """Splice picture tokens (all of the batch's, in order, by D) into the words and ask for the answers."""
@@ -242,6 +302,9 @@ class TogetherTask:
                       question_ids(samples, w.tokenizer), w.tokenizer.pad_token_id)  # fmt: skip
         return out | vars_of(packed)
 
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return _cut(batch, stage.micro)
+
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         w = self.words
         with torch.set_grad_enabled(next(w.model.model.vision_tower.parameters()).requires_grad):
@@ -258,4 +321,4 @@ class TogetherTask:
         if self.lm:
             answer, more = w.answers(batch, tokens.flatten(0, 1))
             total, figures = total + answer, figures | more
-        return total, figures
+        return _shared(batch, total, figures)

@@ -32,7 +32,7 @@ def width(text: str, font: str = "sans", size_px: int = 14) -> int:
 def paint(
     pixels: np.ndarray, x: float, y: float, text: str, *, font: str = "sans", size_px: int = 14, colour: RGB = (0, 0, 0)
 ) -> list[Glyph]:
-    """Draw one line with its top left at (x, y); what lies outside the canvas is cut. Returns a Glyph a visible character."""
+    """Draw one line with its top left at (x, y); what lies outside the canvas is cut. Returns a Glyph a character, spaces too."""
     out, ink = [], np.asarray(colour, np.float32)
     for char in text:
         mask, dx, dy, advance = _glyph(font, size_px, char)
@@ -40,6 +40,8 @@ def paint(
             left, top = round(x) + dx, round(y) + dy
             blend(pixels, left, top, mask, ink)
             out.append(Glyph(char, (left, top, left + mask.shape[1], top + mask.shape[0])))
+        else:
+            out.append(Glyph(" ", (x, y + 0.4 * size_px, x + advance, y + 0.9 * size_px)))
         x += advance
     return out
 

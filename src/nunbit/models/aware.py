@@ -1,0 +1,289 @@
+"""Object-aware models: a native LLaVA whose decoder is also told what is where, by Scenes and the layer connectors `crayon` and `moai`.
+
+The LLaVA stays as it is on disk, in its native form; beside it lie ``aware.json`` (what is told, and how) and ``aware.safetensors`` (the
+connectors). Without those two the folder is a LLaVA like any other. No perception lives here: Scenes come in from outside.
+
+Letters: B rows, T tokens, P pictures, N tokens a picture, A aux tokens, D width of the decoder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nunbit.coco import CLASS_INDEX, NUMBER_MAX
+from nunbit.connectors import ConnectorConfig, build
+from nunbit.connectors.prefill import PrefillConnector
+from nunbit.crayon_map import colour_map, crayon_map
+from nunbit.errors import UserError, unknown_name
+from nunbit.messages import Message, Part
+from nunbit.models.compose import image_tokens, picture_tokens
+from nunbit.models.eyes import EyesChoice, open_eyes
+from nunbit.perception import Perception
+from nunbit.scene import Scene
+from nunbit.verbalise import moai_text, object_list, transcribe
+
+CONFIG, WEIGHTS = "aware.json", "aware.safetensors"
+KINDS = ("crayon", "moai")
+WORDS = ("", "objects", "plain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwareConfig:
+    """What is told.
+
+    Attributes:
+        connectors: config fields of each layer connector by its name, `KINDS`; none: the model is plain.
+        classes: names of the crayon's classes, from row 1 on; COCO's 133 panoptic ones if empty.
+        maps: the compressor also sees the panoptic colour picture through the model's own eyes, as in MoAI.
+        aux_tokens: of the verbalised Scene at most so many reach the compressor.
+        words: what is also said in the question's turn: "" nothing, "objects" CoLLaVO's numbered list, "plain" `verbalise.transcribe`.
+        eyes: where Scenes come from when nobody gives one.
+    """
+
+    connectors: dict[str, dict[str, Any]]
+    classes: tuple[str, ...] = ()
+    maps: bool = True
+    aux_tokens: int = 512
+    words: str = ""
+    eyes: EyesChoice = EyesChoice()
+
+
+class Aware:
+    """The layer connectors of one model, and how Scenes become what they see.
+
+    Args:
+        model: a native LLaVA; its decoder gets the connectors' hooks. Its weights are not touched.
+        processor: its processor, for the words and the colour picture.
+    """
+
+    def __init__(self, model: Any, processor: Any, config: AwareConfig) -> None:
+        for name in config.connectors:
+            if name not in KINDS:
+                raise UserError(f"the layer connector '{name}'", allowed=", ".join(KINDS))
+        self.model, self.processor, self.config = model, processor, config
+        text = model.config.get_text_config()
+        self.connectors: dict[str, PrefillConnector] = {}
+        for name, values in config.connectors.items():
+            made: Any = build(name, **({"vision_width": text.hidden_size, "text_width": text.hidden_size,
+                                        "layers": text.num_hidden_layers} | values))  # fmt: skip
+            made.attach(model.model.language_model)
+            self.connectors[name] = made.to(next(model.parameters()).device)
+        side = math.isqrt(image_tokens(model.config))
+        self.grid = (side, side)
+        self.classes: Mapping[str, int] = {n: i for i, n in enumerate(config.classes, 1)} or CLASS_INDEX
+
+    @cached_property
+    def perception(self) -> Perception:
+        """What looks at pictures whose Scene nobody gave."""
+        return open_eyes(self.config.eyes)
+
+    def spoken(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
+        """The conversation with what ``words`` says of each picture right after it."""
+        if not self.config.words:
+            return list(messages)
+        left = iter(scenes)
+        return [replace(m, parts=tuple(said for p in m.parts for said in self._said(p, left))) for m in messages]
+
+    def _said(self, part: Part, scenes: Iterator[Scene]) -> list[Part]:
+        if part.kind != "image":
+            return [part]
+        words = in_words(next(scenes), self.config.words)
+        return [part, Part.text(words + "\n")] if words else [part]
+
+    def look(self, inputs: Mapping[str, Tensor], scenes: Sequence[Scene], owner: Sequence[int]) -> None:
+        """`tell` the connectors about a prompt.
+
+        Args:
+            inputs: the processor's ``input_ids`` and ``attention_mask``, with the pictures' tokens in place.
+            scenes: of the prompt's pictures, in order; owner: the row of each.
+        """
+        image = inputs["input_ids"] == self.model.config.image_token_id
+        signals = {k: v.to(image.device) for k, v in self.signals(scenes).items()}
+        self.tell(signals, image, inputs["attention_mask"].bool() & ~image, torch.tensor(owner, device=image.device))
+
+    def modules(self) -> dict[str, nn.Module]:
+        return dict(self.connectors)
+
+    def signals(self, scenes: Sequence[Scene]) -> dict[str, Tensor]:
+        """What Scenes say, as tensors: ``semantic``, ``numbering`` (P, N) for the crayon; ``aux_ids``, ``aux_mask`` (P, A) and, with
+        ``maps``, ``aux_pixels`` (P, 3, H, W) for MoAI."""
+        out: dict[str, Tensor] = {}
+        if "crayon" in self.connectors:
+            grids = [crayon_map(self._squared(s), self.grid, classes=self.classes) for s in scenes]
+            rows: Any = self.connectors["crayon"]
+            for name, most in (("semantic", rows.config.classes), ("numbering", rows.config.numbers)):
+                cells = np.stack([getattr(g, name).ravel() for g in grids]) if grids else np.zeros((0, 1), np.int64)
+                out[name] = torch.from_numpy(np.where(cells <= most, cells, 0 if name == "semantic" else most))
+        if "moai" in self.connectors:
+            ids = [self._words(moai_text(s)) for s in scenes]
+            width = max(map(len, ids), default=1) or 1
+            out["aux_ids"], out["aux_mask"] = (
+                torch.zeros(len(ids), width, dtype=torch.long),
+                torch.zeros(len(ids), width, dtype=torch.bool),
+            )
+            for i, row in enumerate(ids):
+                out["aux_ids"][i, : len(row)], out["aux_mask"][i, : len(row)] = (
+                    torch.tensor(row, dtype=torch.long),
+                    True,
+                )
+            if self.config.maps and scenes:
+                blank = [np.zeros((s.height, s.width), np.int64) for s in scenes]
+                pictures = [
+                    colour_map(b if s.segment_map is None else s.segment_map)
+                    for s, b in zip(scenes, blank, strict=True)
+                ]
+                out["aux_pixels"] = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+        return out
+
+    def tell(self, signals: Mapping[str, Tensor], image_mask: Tensor, prompt_mask: Tensor, owner: Tensor, draws: Tensor | None = None) -> None:  # fmt: skip
+        """Set what the connectors see in the next pass.
+
+        Args:
+            signals: from `signals`, of the batch's pictures in order.
+            image_mask: (B, T) bool, rows of pictures; prompt_mask: (B, T) bool, words that are no answer and no padding.
+            owner: (P,) the row of each picture.
+            draws: of `MoAI.draw`, for its first training step.
+        """
+        if not len(owner):
+            self.forget()
+            return
+        prompt_mask = prompt_mask & (torch.bincount(owner, minlength=len(prompt_mask)) > 0).unsqueeze(1)
+        if "crayon" in self.connectors:
+            crayon: Any = self.connectors["crayon"]
+            crayon.see(crayon(signals["semantic"], signals["numbering"]), image_mask)
+        if "moai" in self.connectors:
+            moai: Any = self.connectors["moai"]
+            aux, mask = self._aux(signals)
+            joined, there = _by_row(aux, mask, owner, len(image_mask))
+            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws)
+
+    def forget(self) -> None:
+        for connector in self.connectors.values():
+            connector.forget()
+
+    def detach(self) -> None:
+        for connector in self.connectors.values():
+            connector.detach()
+
+    def _squared(self, scene: Scene) -> Scene:
+        if scene.segment_map is None:
+            return scene
+        return replace(scene, segment_map=as_seen(scene.segment_map, self.processor.image_processor))
+
+    def _words(self, text: str) -> list[int]:
+        """Ids of a text; marks of the model that a picture's writing spells out stay words."""
+        ids = self.processor.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids[: self.config.aux_tokens]
+
+    def _aux(self, signals: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(P, A, D) and (P, A): embeddings of the words, then the colour picture's tokens."""
+        aux, mask = self.model.get_input_embeddings()(signals["aux_ids"]), signals["aux_mask"]
+        if "aux_pixels" in signals:
+            with torch.no_grad():  # frozen in both of MoAI's steps
+                seen = picture_tokens(self.model, signals["aux_pixels"]).to(aux.dtype)
+            aux = torch.cat([aux, seen], 1)
+            mask = torch.cat([mask, mask.new_ones(seen.shape[:2])], 1)
+        return aux, mask
+
+    def save(self, folder: str | Path) -> None:
+        """Write the two files beside the model."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        kept = {
+            f"{name}.{k}": v.detach().cpu().contiguous()
+            for name, m in self.connectors.items()
+            for k, v in m.state_dict().items()
+        }
+        save_file(kept, folder / WEIGHTS)
+        held: dict[str, Any] = {name: _plain(vars(m)["config"]) for name, m in self.connectors.items()}
+        (folder / CONFIG).write_text(
+            json.dumps(asdict(self.config) | {"connectors": held}, ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+
+    @classmethod
+    def open(cls, folder: str | Path, model: Any, processor: Any) -> Aware:
+        """Hang what lies in the folder on its model.
+
+        Raises:
+            UserError: a damaged file, or connectors of another model.
+        """
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        try:
+            held = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            held |= {"classes": tuple(held.get("classes", ())), "eyes": EyesChoice(**held.get("eyes", {}))}
+            held["connectors"] = {
+                k: {n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n != "name"}
+                for k, values in held["connectors"].items()
+            }
+            aware = cls(model, processor, AwareConfig(**held))
+            kept = load_file(folder / WEIGHTS)
+            for name, connector in aware.connectors.items():
+                own = {k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")}
+                connector.load_state_dict(own)
+                connector.eval()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as e:
+            raise UserError(f"the object-aware parts in '{folder}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
+                            allowed=f"{CONFIG} and {WEIGHTS} as nunbit writes them", todo="remove both to use the plain model") from None  # fmt: skip
+        return aware
+
+
+def is_aware(folder: str | Path) -> bool:
+    return (Path(folder) / CONFIG).is_file()
+
+
+def class_count() -> tuple[int, int]:
+    """Classes and numbers of the crayon as published: COCO's 133, up to 20."""
+    return max(CLASS_INDEX.values()), NUMBER_MAX
+
+
+def in_words(scene: Scene, how: str) -> str:
+    """What is said of a picture (see `AwareConfig.words`); nothing where nothing was found."""
+    if how == "objects":
+        found = object_list(scene.segment_map, scene.segments)
+        return f"The image includes {found}." if found else ""
+    if how != "plain":
+        raise unknown_name("words", how, WORDS)
+    return transcribe(scene) if scene.objects or scene.text_lines else ""
+
+
+def as_seen(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
+    """A map ``(H, W)`` cut or padded to the square that the image processor makes of the picture."""
+    height, width = segment_map.shape
+    if getattr(image_processor, "do_pad", False):
+        side = max(height, width)
+        out = np.zeros((side, side), segment_map.dtype)
+        top, left = (side - height) // 2, (side - width) // 2
+        out[top : top + height, left : left + width] = segment_map
+        return out
+    if getattr(image_processor, "do_center_crop", False):
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return segment_map[top : top + side, left : left + side]
+    return segment_map
+
+
+def _by_row(aux: Tensor, mask: Tensor, owner: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """What each row's pictures say, one after another: (P, A, D) -> (B, most * A, D). A row without pictures has nothing to see."""
+    each = torch.bincount(owner, minlength=rows)
+    before = torch.arange(len(owner), device=owner.device) - (each.cumsum(0) - each)[owner]
+    most = max(1, int(each.max()))
+    out = aux.new_zeros(rows, most, *aux.shape[1:])
+    there = mask.new_zeros(rows, most, aux.shape[1])
+    return out.index_put((owner, before), aux).flatten(1, 2), there.index_put((owner, before), mask).flatten(1, 2)
+
+
+def _plain(config: ConnectorConfig) -> dict[str, Any]:
+    return {f.name: getattr(config, f.name) for f in fields(config) if f.name != "name"}

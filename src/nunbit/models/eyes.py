@@ -1,0 +1,72 @@
+"""Which perception a model is told by: named once, written beside the model, opened anywhere. Nothing is loaded before a picture comes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import UserError
+from nunbit.perception import (  # fmt: skip
+    GeometricRelations,
+    Lazy,
+    PanopticSegmenter,
+    Perception,
+    SceneCache,
+    TesseractReader,
+    ZeroShotDetector,
+)
+
+EMBEDDED = Path(__file__).parent / "weights" / "nunbit-tiny"
+"""The model that ships with the package, and its eyes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyesChoice:
+    """What looks at a picture.
+
+    Attributes:
+        panoptic: folder of a universal segmentation model; empty for the embedded eyes.
+        detector, queries: folder of a zero-shot detector, and the names it looks for, separated by commas.
+        ocr: read with tesseract where it is installed; the embedded eyes read where it is not.
+        cache: a folder that keeps Scenes by picture content.
+    """
+
+    panoptic: str = ""
+    detector: str = ""
+    queries: str = ""
+    ocr: bool = True
+    cache: str = ""
+
+
+def open_eyes(choice: EyesChoice) -> Perception:
+    """The perception of a choice."""
+    names = [q.strip() for q in choice.queries.split(",") if q.strip()]
+    if bool(choice.detector) != bool(names):
+        raise UserError("a detector without names to look for" if choice.detector else "names to look for without a detector",
+                        allowed="both detector and queries, or neither")  # fmt: skip
+    ocr = choice.ocr and shutil.which("tesseract") is not None
+    return Perception(
+        panoptic=Lazy(lambda: _segmenter(choice.panoptic, read=not ocr)),
+        detection=Lazy(lambda: ZeroShotDetector.from_pretrained(choice.detector, names)) if names else None,
+        relations=GeometricRelations(), ocr=TesseractReader() if ocr else None,
+        cache=SceneCache(Path(choice.cache)) if choice.cache else None,
+    )  # fmt: skip
+
+
+def _segmenter(folder: str, *, read: bool) -> Any:
+    if folder:
+        return PanopticSegmenter.from_pretrained(folder)
+    from nunbit.perception.cells import CellEyes
+
+    return CellEyes.from_pretrained(EMBEDDED, read=read)
+
+
+def classes_of(choice: EyesChoice) -> tuple[str, ...]:
+    """Class names that the segmentation of a choice may report; empty: COCO's."""
+    if choice.panoptic:
+        return ()
+    from nunbit.perception.cells import class_names
+
+    return class_names(EMBEDDED)

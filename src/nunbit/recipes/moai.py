@@ -1,0 +1,65 @@
+"""MoAI on a LLaVA that is there: what four vision models say is compressed to latents, and mixed into every k-th layer of its decoder.
+
+  experts   compressor and experts learn, one random expert a mixer and side in each pass
+  gates     compressor, experts and the gates that weigh them learn
+
+Source: arXiv 2403.07508, sec. 3.3; its settings, where they are known. Where we differ: any LLaVA, any perception, any batch size (padding
+changes nothing), a mixer that never looks at later words.
+
+    nunbit train moai model.base=DIR data=mix.json images=DIR eyes.panoptic=DIR eyes.detector=DIR eyes.queries=dog,cat
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import UserError
+from nunbit.training.recipe import MoAIRecipe, Phase, override
+
+SUMMARY = "MoAI on a LLaVA: compressor and mixer over what perception says"
+PAPER = "arXiv 2403.07508"
+
+EXPERTS = Phase(aware_lr=1e-4, batch=30, warmup=0.0, clip=10.0, published_samples=665_298, published_tokens=1700)
+GATES = replace(EXPERTS)
+
+
+def recipe() -> MoAIRecipe:
+    """As published."""
+    return MoAIRecipe(experts=EXPERTS, gates=GATES, max_tokens=4096)
+
+
+def configure(changes: Sequence[str]) -> MoAIRecipe:
+    """The recipe with ``key=value`` applied."""
+    done = override(recipe(), changes)
+    done.phases()
+    if not done.debug and not done.model.base:
+        raise UserError("no model is named", allowed="model.base=DIR, a native LLaVA", todo="or write debug=true")
+    return done
+
+
+def run(done: MoAIRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
+    """Run the stages, each from its last checkpoint; the model with its compressor and mixers is saved under ``model``."""
+    from nunbit.training.aware_stages import run_moai
+
+    if done.debug:
+        done = small(done, Path(folder) / ("debug" + os.environ.get("RANK", "")))
+    for name, phase in done.phases().items():
+        if not phase.data:
+            raise UserError(
+                f"no data for the stage '{name}'", allowed=f"data=FILE or {name}.data=FILE", todo="name a file"
+            )
+    return run_moai(done, Path(folder), say=say, **how)
+
+
+def small(done: MoAIRecipe, folder: Path) -> MoAIRecipe:
+    """Two steps of two samples a stage, on what is generated where nothing is named."""
+    from nunbit.training.debug_set import fill_in
+
+    few: dict[str, Any] = {"steps": 2, "batch": 2}
+    done = fill_in(done, folder)
+    return replace(done, moai=replace(done.moai, latents=8, depth=1, rank=8, every=1),
+                   experts=replace(done.experts, **few), gates=replace(done.gates, **few))  # fmt: skip

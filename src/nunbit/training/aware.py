@@ -1,0 +1,121 @@
+"""Training an object-aware model: conversations whose pictures are also told to the decoder as Scenes, and two adapters in one run.
+
+Source: CoLLaVO, arXiv 2402.11248, sec. 3 (crayon prompt tuning; crayon instruction tuning with Dual QLoRA); MoAI, arXiv 2403.07508, sec. 3.3
+(step 1: one random expert a side; step 2: soft gates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nunbit.data.conversations import Encoded
+from nunbit.models.aware import Aware
+from nunbit.scene import Scene
+from nunbit.training.loop import Batch, Stage
+from nunbit.training.multimodal import ConversationTask
+
+Eyes = Callable[[Sequence[Any]], list[Scene]]
+"""PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
+
+
+class AwareTask(ConversationTask):
+    """`ConversationTask` with Scenes.
+
+    Args:
+        aware: the connectors, hung on the model; those that require a gradient learn.
+        eyes: where the Scenes come from.
+        draws: MoAI's first step: one random expert a mixer and side, another each pass.
+    """
+
+    def __init__(self, aware: Aware, image_processor: Any, samples: Sequence[Encoded], *, eyes: Eyes, draws: bool = False,
+                 **how: Any) -> None:  # fmt: skip
+        super().__init__(aware.model, image_processor, samples, **how)
+        self.aware, self.eyes = aware, eyes
+        moai: Any = aware.connectors.get("moai")
+        self.moai = moai if draws else None
+
+    def modules(self) -> dict[str, nn.Module]:
+        learning = {k: m for k, m in self.aware.modules().items() if any(p.requires_grad for p in m.parameters())}
+        return super().modules() | learning
+
+    def prepare(self, device: str, shard: bool = False) -> None:
+        super().prepare(device, shard)
+        for m in self.aware.connectors.values():
+            m.to(device)
+
+    def tell(self, pictures: Sequence[Any]) -> Batch:
+        return self.aware.signals(self.eyes(pictures))
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
+        image = batch["ids"] == self.image_id
+        answered = (batch["labels"] >= 0).cumsum(1) - (batch["labels"] >= 0).long()
+        draws = self.moai.draw() if self.moai is not None else None
+        self.aware.tell(batch, image, batch["mask"] & ~image & (answered == 0), owner, draws)
+        try:
+            loss, figures = super().loss(batch)
+        finally:
+            self.aware.forget()
+        if not len(owner):  # every process of a distributed run has a gradient for what learns
+            loss = loss + 0.0 * sum(
+                p.sum() for m in self.aware.modules().values() for p in m.parameters() if p.requires_grad
+            )
+        return loss, figures
+
+
+class DualTask:
+    """Two tasks on one model, one adapter each: a step draws which task it shows, both adapters are in the forward pass, and only the
+    task's own learns; what is no adapter learns in both. Source: CoLLaVO, arXiv 2402.11248, sec. 3.3 (Dual QLoRA).
+
+    Args:
+        tasks: by the name of their adapter.
+        share: how often the first is shown.
+    """
+
+    def __init__(self, tasks: Mapping[str, ConversationTask], share: float = 0.5) -> None:
+        self.tasks, self.share, self.names = dict(tasks), share, list(tasks)
+        first, second = self.tasks.values()
+        if first.model is not second.model or len(self.names) != 2:
+            raise ValueError("two tasks on one model")
+        named = dict(first.model.named_parameters())
+        self.own = {a: [p for n, p in named.items() if f".{a}." in n and p.requires_grad] for a in self.names}
+        if not all(self.own.values()):
+            raise ValueError(f"no learning adapter is named {' or '.join(self.names)}")
+
+    def modules(self) -> dict[str, nn.Module]:
+        for parameters in self.own.values():
+            for p in parameters:
+                p.requires_grad_(True)
+        return self.tasks[self.names[0]].modules()
+
+    def prepare(self, device: str, shard: bool = False) -> None:
+        self.tasks[self.names[0]].prepare(device, shard)
+
+    def steps(self, batch: int, epochs: float = 1) -> int:
+        return max(t.steps(batch, epochs) for t in self.tasks.values())
+
+    def turn(self, step: int, stage: Stage) -> int:
+        """Which task a step shows: a coin that depends on the step alone."""
+        return int(np.random.default_rng((stage.seed, step, 2)).random() >= self.share)
+
+    def batch(self, step: int, stage: Stage) -> Batch:
+        turn = self.turn(step, stage)
+        return self.tasks[self.names[turn]].batch(step, stage) | {"turn": torch.tensor(turn)}
+
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        turn = batch.pop("turn")
+        for piece in self.tasks[self.names[int(turn)]].pieces(batch, stage):
+            yield piece | {"turn": turn}
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        name = self.names[int(batch["turn"])]
+        for adapter, parameters in self.own.items():
+            for p in parameters:
+                p.requires_grad_(adapter == name)
+        loss, figures = self.tasks[name].loss({k: v for k, v in batch.items() if k != "turn"})
+        return loss, figures | {f"{name}_loss": loss.item()}

@@ -1,0 +1,209 @@
+"""Running the object-aware recipes on a LLaVA that is there: `collavo` (crayon prompt tuning, crayon instruction tuning with two
+adapters) and `moai` (random experts, soft gates). Both write a native LLaVA with the object-aware parts beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nunbit.data.conversations import Conversation, Encoded, encode, read_conversations
+from nunbit.data.crayon_instructions import instruction
+from nunbit.errors import UserError
+from nunbit.media.images import decode
+from nunbit.messages import Message, Part
+from nunbit.models.aware import Aware, AwareConfig, class_count
+from nunbit.models.compose import image_tokens, save, save_new
+from nunbit.models.eyes import EyesChoice, classes_of
+from nunbit.models.templates import Renderer
+from nunbit.scene import Scene
+from nunbit.training.aware import AwareTask, DualTask
+from nunbit.training.distributed import Group, join
+from nunbit.training.loop import restore, train
+from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run, settings
+from nunbit.training.stages import put_together
+
+ADAPTERS = ("image", "words")
+"""Which learns from crayon instructions, and which from questions and answers."""
+Say = Callable[[str], None]
+
+
+def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: Any) -> Path:
+    """Train; returns where the merged model lies."""
+    group, base = _begin(recipe, folder, how)
+    classes = classes_of(recipe.eyes)
+    config = AwareConfig(
+        connectors={"crayon": {"classes": len(classes) or class_count()[0], "rank": recipe.crayon.rank}},
+        classes=classes, words="objects", eyes=_cached(recipe.eyes, folder),
+    )  # fmt: skip
+    phases = recipe.phases()
+    names = ADAPTERS[1:] if recipe.crayon.one_adapter else ADAPTERS
+    if "prompt" in phases:
+        model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
+        model.requires_grad_(False)
+        aware = Aware(model, processor, config)
+        told = _instructions(phases["prompt"], aware, recipe, say)
+        _train("prompt", phases["prompt"], _task(aware, told, phases["prompt"]), recipe, folder, say, how)
+    if "instruct" not in phases:
+        _finish(group, aware, folder / "model")
+        return folder / "model"
+    phase = phases["instruct"]
+    model, processor = _with_adapters(base, recipe.lora, names, phase)
+    aware = Aware(model.get_base_model(), processor, config)
+    restore(folder / "prompt", aware.modules())
+    told, asked = _instructions(phase, aware, recipe, say), _conversations(phase, aware, recipe, say)
+    if recipe.crayon.one_adapter:
+        task: Any = _task(aware, [*told, *asked], phase)
+    else:
+        task = DualTask({"image": _task(aware, told, phase), "words": _task(aware, asked, phase)})
+    _train("instruct", phase, task, recipe, folder, say, how)
+    if group.rank == 0:
+        model.cpu().save_pretrained(folder / "adapter")
+        _merge(base, folder / "adapter", names, aware, folder / "model")
+    group.wait()
+    return folder / "model"
+
+
+def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) -> Path:
+    """Train; returns where the model lies."""
+    group, base = _begin(recipe, folder, how)
+    m, values = recipe.moai, {}
+    values = {"latents": m.latents, "depth": m.depth, "heads": m.heads, "rank": m.rank, "every": m.every}
+    model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
+    model.requires_grad_(False)
+    aware = Aware(
+        model, processor, AwareConfig(connectors={"moai": values}, maps=m.maps, eyes=_cached(recipe.eyes, folder))
+    )
+    moai: Any = aware.connectors["moai"]
+    phases = recipe.phases()
+    if "experts" not in phases:
+        restore(folder / "experts", aware.modules())
+    for step, name in enumerate(("experts", "gates"), 1):
+        if name not in phases:
+            continue
+        moai.train_step(step)
+        samples = _conversations(phases[name], aware, recipe, say)
+        _train(name, phases[name], _task(aware, samples, phases[name], draws=step == 1), recipe, folder, say, how)
+    _finish(group, aware, folder / "model")
+    return folder / "model"
+
+
+def _begin(recipe: Run, folder: Path, how: dict[str, Any]) -> tuple[Group, Path]:
+    """Write the recipe down; the base is what it names, or what is put together and saved once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    group = join(how.get("device", "cpu"))
+    if how.get("shard"):
+        raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
+    base = Path(recipe.model.base) if recipe.model.base else folder / "base"
+    if group.rank == 0:
+        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
+        if not base.exists() and not recipe.model.base:
+            save_new(*put_together(recipe.model, recipe.seed), base)
+    group.wait()
+    return group, base
+
+
+def _cached(choice: EyesChoice, folder: Path) -> EyesChoice:
+    return choice if choice.cache else replace(choice, cache=str(folder / "scenes"))
+
+
+def _task(aware: Aware, samples: Sequence[Encoded], phase: Phase, draws: bool = False) -> AwareTask:
+    processor = aware.processor
+    return AwareTask(aware, processor.image_processor, samples, eyes=aware.perception, draws=draws,
+                     pad=processor.tokenizer.pad_token_id, group=phase.group)  # fmt: skip
+
+
+def _train(name: str, phase: Phase, task: Any, recipe: Run, folder: Path, say: Say, how: dict[str, Any]) -> None:
+    stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
+    counts = {k: sum(p.numel() for p in m.parameters() if p.requires_grad) for k, m in task.modules().items()}
+    say(f"{name}: learning {', '.join(f'{k} {n:,}' for k, n in counts.items())}; {stage.steps} steps of {stage.batch}")
+    train(task, stage, folder / name, say=say, **how)
+
+
+def _instructions(phase: Phase, aware: Aware, recipe: Run, say: Say) -> list[Encoded]:
+    """A crayon instruction for every picture of the phase's conversations, in the language of the conversation."""
+    rng = np.random.default_rng((recipe.seed, 7))
+    out = []
+    for c, scenes in _seen(phase, aware):
+        korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
+        for path, scene in zip(c.images, scenes, strict=True):
+            ask, answer = instruction(scene, rng, "ko" if korean else "en")
+            turns = Message("user", (Part.image(path), Part.text(ask))), Message("assistant", (Part.text(answer),))
+            out.append(Conversation(f"{c.name}, crayon", turns))
+    if not out:
+        raise UserError(f"'{phase.data}' has no pictures", allowed="conversations with pictures")
+    return _encoded(out, phase, aware, recipe, say, "crayon instructions")
+
+
+def _conversations(phase: Phase, aware: Aware, recipe: Run, say: Say) -> list[Encoded]:
+    """The phase's conversations, with what the model is told in words."""
+    found = [Conversation(c.name, tuple(aware.spoken(c.messages, scenes))) for c, scenes in _seen(phase, aware)]
+    return _encoded(found, phase, aware, recipe, say, "conversations")
+
+
+def _seen(phase: Phase, aware: Aware) -> list[tuple[Conversation, list[Scene]]]:
+    """Each conversation with its pictures' Scenes; those with a missing picture are left to the encoder, which counts them."""
+    out = []
+    for c in read_conversations(phase.data, phase.images or None):
+        there = all(path.is_file() for path in c.images)
+        scenes = aware.perception([decode(path) for path in c.images]) if there and c.images else []
+        if there:
+            out.append((c, scenes))
+    return out
+
+
+def _encoded(
+    found: Sequence[Conversation], phase: Phase, aware: Aware, recipe: Run, say: Say, what: str
+) -> list[Encoded]:
+    processor = aware.processor
+    renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
+    samples, dropped = encode(
+        found, renderer, image_tokens(aware.model.config), max_tokens=recipe.max_tokens, plain=phase.plain
+    )
+    say(f"{phase.data}: {len(samples)} {what}" + "".join(f"; {n} left out: {why}" for why, n in dropped.items()))
+    return samples
+
+
+def _with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
+    """The base, in 4 bits if asked, with one adapter a name, all in the forward pass and all learning for now."""
+    from transformers import AutoProcessor
+
+    from nunbit.training.adapters import add_lora, learn, open_base
+
+    if phase.connector_lr or phase.vision_lr:
+        raise UserError(
+            "a rate for the connector or the encoder", allowed="language_lr and aware_lr: the rest stays frozen"
+        )
+    if lora.rank < 1:
+        raise UserError("lora.rank=0 for crayon instruction tuning", allowed="1 or more: the base does not learn")
+    model: Any = open_base(base, lora.bits)
+    for name in names:
+        model = add_lora(model, replace(lora, name=name), connector=False)
+    model.base_model.set_adapter(list(names))
+    learn(model, phase.rates())
+    return model, AutoProcessor.from_pretrained(base)
+
+
+def _merge(base: Path, adapters: Path, names: Sequence[str], aware: Aware, out: Path) -> None:
+    """Both adapters folded into the base in full precision, with the object-aware parts beside it."""
+    from peft import PeftModel
+
+    from nunbit.training.adapters import open_base
+
+    model: Any = PeftModel.from_pretrained(open_base(base), str(adapters / names[0]), adapter_name=names[0])
+    for name in names[1:]:
+        model.load_adapter(str(adapters / name), name)
+    save(model.merge_and_unload(adapter_names=list(names)), aware.processor, out)
+    aware.save(out)
+
+
+def _finish(group: Group, aware: Aware, out: Path) -> None:
+    if group.rank == 0:
+        save(aware.model.requires_grad_(True).eval().cpu(), aware.processor, out)
+        aware.save(out)
+    group.wait()

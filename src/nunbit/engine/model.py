@@ -19,18 +19,21 @@ from nunbit.engine.cache import Bounded, SlotCache
 from nunbit.errors import UserError
 from nunbit.media import content_hash
 from nunbit.messages import Message, check
+from nunbit.models.aware import Aware
 
 MOST_PICTURES = 100_000
 
 
 @dataclass(slots=True)
 class Prompt:
-    """A conversation as the model reads it. ``units`` are the ids with picture tokens renamed by picture (see `Prefixes`)."""
+    """A conversation as the model reads it. ``units`` are the ids with picture tokens renamed by picture (see `Prefixes`); ``signals``
+    are what an object-aware model is told of the pictures (`nunbit.models.aware`)."""
 
     ids: list[int]
     units: tuple[int, ...]
     pictures: list[str] = field(default_factory=list)
     pixels: torch.Tensor | None = None
+    signals: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class Runner:
@@ -40,10 +43,15 @@ class Runner:
         slots: sequences that may be decoded together.
         length: tokens a slot holds.
         feature_bytes: bound of the picture-feature cache.
+        aware: the object-aware parts that hang on the model, if there are any.
     """
 
-    def __init__(self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int) -> None:
-        self.model, self.processor = model.eval(), processor
+    def __init__(
+        self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int, aware: Aware | None = None
+    ) -> None:
+        self.model, self.processor, self.aware = model.eval(), processor, aware
+        self.whole = aware is not None and "moai" in aware.connectors  # a mixer reads a prompt in one piece
+        self._looking = threading.Lock()
         self.tokenizer = getattr(processor, "tokenizer", processor)
         text = model.config.get_text_config()
         _check_shape(model, text, length)
@@ -68,18 +76,23 @@ class Runner:
         check(messages)
         from nunbit.models.assistant import turns
 
-        words = self.processor.apply_chat_template(
-            turns(messages), add_generation_prompt=True, tokenize=False, tools=tools
-        )
         pictures = [p for m in messages for p in m.images]
         if pictures and self.image_id < 0:
             raise UserError("a picture", allowed="text: this model has no eyes")
+        signals: dict[str, torch.Tensor] = {}
+        if pictures and self.aware is not None:
+            with self._looking:  # one prompt at a time: perception is the costliest guest
+                scenes = self.aware.perception(pictures)
+            messages, signals = self.aware.spoken(messages, scenes), self.aware.signals(scenes)
+        words = self.processor.apply_chat_template(
+            turns(messages), add_generation_prompt=True, tokenize=False, tools=tools
+        )
         if not pictures:
             ids = self.tokenizer(words, add_special_tokens=False)["input_ids"]
             return self._fits(Prompt(ids, tuple(ids)))
         made = self.processor(text=[words], images=pictures, return_tensors="pt", add_special_tokens=False)
         ids, names = made["input_ids"][0].tolist(), [content_hash(p) for p in pictures]
-        return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"]))
+        return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"], signals))
 
     def raw(self, text: str) -> Prompt:
         """A text to be continued, as it is; marks of the model in it are words, not marks."""
@@ -160,13 +173,24 @@ class Runner:
         )  # fmt: skip
         return made.pooler_output[0]
 
-    def prefill(self, slot: int, start: int, embeds: torch.Tensor) -> torch.Tensor:
+    def prefill(self, slot: int, start: int, embeds: torch.Tensor, prompt: Prompt | None = None) -> torch.Tensor:
         """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one, ``(V,)``."""
+        if self.aware is not None and prompt is not None and prompt.signals:
+            self._tell(self.aware, prompt)
+            try:
+                return self.prefill(slot, start, embeds)
+            finally:
+                self.aware.forget()
         count = embeds.shape[1]
         self.cache.prefilling(slot, start, count)
         at = torch.arange(start, start + count, device=self.device)
         mask = at.unsqueeze(-1) >= torch.arange(start + count, device=self.device)
         return self._logits(embeds, self._additive(mask, embeds.dtype)[None, None], at[None])[0]
+
+    def _tell(self, aware: Aware, prompt: Prompt) -> None:
+        image = torch.tensor([prompt.ids], device=self.device) == self.image_id
+        signals = {k: v.to(self.device) for k, v in prompt.signals.items()}
+        aware.tell(signals, image, ~image, torch.zeros(len(prompt.pictures), dtype=torch.long, device=self.device))
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
         """One step of the first ``len(tokens)`` slots, each holding ``lengths`` tokens so far. Logits ``(B, V)``."""

@@ -22,6 +22,7 @@ from nunbit.engine.sampling import Chooser, Logprob, Sampling
 from nunbit.engine.text import Writer
 from nunbit.errors import UserError
 from nunbit.messages import Message
+from nunbit.models.aware import Aware
 
 
 @dataclass(slots=True)
@@ -100,11 +101,14 @@ class Engine:
         chunk: prompt tokens prefilled between two steps of the others.
         max_queue: requests that may wait; more are refused with `Busy`.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
+        aware: object-aware parts of the model. With a mixer, which reads a prompt in one piece, there are no chunks and no prefixes.
     """
 
     def __init__(self, model: Any, processor: Any, *, slots: int = 8, length: int = 1024, chunk: int = 256, max_queue: int = 64,
-                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20) -> None:  # fmt: skip
-        self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes)
+                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: Aware | None = None) -> None:  # fmt: skip
+        self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware)
+        if self.runner.whole:
+            chunk, prefix_bytes = length, 0
         self.prefixes, self.grammars = Prefixes(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
         self.slots, self.chunk, self.max_queue = slots, chunk, max_queue
         self.figures = Figures()
@@ -210,7 +214,7 @@ class Engine:
             if held is not None:
                 self.runner.cache.copy_in(slot, held, r.cached)
             r.length = r.cached
-        logits = self.runner.prefill(slot, r.length, r.embeds[:, r.length : r.length + self.chunk])
+        logits = self.runner.prefill(slot, r.length, r.embeds[:, r.length : r.length + self.chunk], r.prompt)
         r.length = min(r.length + self.chunk, len(r.prompt.ids))
         if r.length < len(r.prompt.ids):
             return

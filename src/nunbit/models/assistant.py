@@ -21,6 +21,7 @@ from nunbit.media import decode
 from nunbit.messages import Message, check
 from nunbit.models.compose import open_native
 from nunbit.models.eyes import EMBEDDED
+from nunbit.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Assistant:
         for c in conversations:
             check(c)
         pictures = [image for c in conversations for m in c for image in m.images]
+        scenes: list[Scene] = []
         if self.aware is not None and pictures:
             scenes = self.aware.perception(
                 [Image.fromarray(p) if isinstance(p, np.ndarray) else decode(p) for p in pictures]
@@ -109,7 +111,7 @@ class Assistant:
             raise UserError(f"{inputs['input_ids'].shape[1]} tokens in one conversation", allowed=f"at most {limit} for {self.name}",
                             todo="ask with fewer pictures or words")  # fmt: skip
         inputs = inputs.to(self.device)
-        if self.aware is not None and pictures:
+        if self.aware is not None:  # without pictures too: it must forget the last ones
             self.aware.look(inputs, scenes, [i for i, c in enumerate(conversations) for m in c for _ in m.images])
         return inputs
 

@@ -1,0 +1,69 @@
+"""An object-aware model answers in the engine as it does alone: many at once, in chunks where it may, with prefixes where it may."""
+
+import queue
+
+import pytest
+import torch
+
+from nunbit.data.stream import sample
+from nunbit.engine.sampling import Sampling
+from nunbit.engine.scheduler import Engine, Result
+from nunbit.messages import question
+from nunbit.models.assistant import EMBEDDED, Assistant
+from nunbit.models.aware import Aware, AwareConfig
+from nunbit.models.compose import open_native, save
+from nunbit.models.eyes import EyesChoice, classes_of
+
+MIXER = {"latents": 4, "depth": 1, "heads": 2, "head_dim": 8, "rank": 8, "every": 3}
+
+
+@pytest.fixture(scope="module", params=["crayon", "moai"])
+def told(request, tmp_path_factory):
+    """The embedded model with loud parts, so that what they say shows."""
+    folder = tmp_path_factory.mktemp("aware")
+    eyes = EyesChoice(ocr=False)
+    classes = classes_of(eyes)
+    model, processor = open_native(EMBEDDED)
+    parts = {"crayon": {"classes": len(classes), "rank": 8}} if request.param == "crayon" else {"moai": MIXER}
+    aware = Aware(
+        model.float(),
+        processor,
+        AwareConfig(connectors=parts, classes=classes, words="objects" if request.param == "moai" else "", eyes=eyes),
+    )
+    torch.manual_seed(2)
+    for p in aware.connectors[request.param].parameters():
+        torch.nn.init.normal_(p, std=0.5 if request.param == "crayon" else 0.1)
+    save(model, processor, folder)
+    aware.save(folder)
+    return folder
+
+
+def test_the_engine_answers_as_the_assistant(told):
+    helper = Assistant(told)
+    pictures = [sample(i, seed=8, mixture={"things": 1.0}).picture.pixels for i in range(3)]
+    from PIL import Image
+
+    asked = [
+        question(q, [Image.fromarray(p)])
+        for p in pictures
+        for q in ("Describe the picture.", "How many things are there?")
+    ]
+    asked += [question("What is the same?", [Image.fromarray(p) for p in pictures[:2]]), question("Say something.")]
+    wanted = [helper.ask(q, max_new_tokens=12).text for q in asked]
+    plain = Assistant()
+    assert [plain.ask(q, max_new_tokens=12).text for q in asked[:6]] != wanted[:6]
+    engine = Engine(helper.model, helper.processor, slots=4, chunk=40, aware=helper.aware)
+    try:
+        for _ in range(2):  # the second time with prefixes
+            boxes = [queue.SimpleQueue() for _ in asked]
+            for q, box in zip(asked, boxes, strict=True):
+                engine.submit(q, Sampling(max_tokens=12), box.put)
+            answers = []
+            for box in boxes:
+                event = box.get(timeout=60)
+                while not isinstance(event, Result):
+                    event = box.get(timeout=60)
+                answers.append(event.text.strip())
+            assert answers == wanted
+    finally:
+        engine.close(5)

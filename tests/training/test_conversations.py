@@ -9,7 +9,7 @@ import torch
 from tests.families import LANGUAGE, TEMPLATES, VISION, language, tokenizer, vision
 
 from nunbit.data.conversations import encode, read_conversations
-from nunbit.data.grouping import plan
+from nunbit.data.grouping import fill, packs, plan
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part, question
@@ -267,3 +267,59 @@ def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
     again = Assistant(tmp_path / "m")
     for (n, a), (_, b) in zip(model.state_dict().items(), again.model.state_dict().items(), strict=True):
         assert torch.equal(a, b), n
+
+
+@pytest.mark.parametrize("llm", LANGUAGE)
+def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
+    """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever the decoder."""
+    model, processor = assemble(parts[1]["clip"], parts[1][llm])
+    renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
+    samples, _ = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=1000)
+    room = 2 * max(s.length for s in samples)
+    freeze(model, {"connector": 1.0, "language": 1.0})
+    how = {"pad": 0, "ordered": True}
+    packed = ConversationTask(model.float(), processor.image_processor, samples, pack=room, **how)
+    alone = ConversationTask(model, processor.image_processor, samples, **how)
+    model.eval()
+    stage = Stage(name="s", steps=1, batch=len(samples), lr=1.0)
+    batch = packed.batch(0, stage)
+    assert len(batch["ids"]) < len(samples) and int(batch["document"].max()) > 1
+    assert packed.fill(stage) > alone.fill(stage)
+    with torch.no_grad():
+        whole = packed.loss(batch)[0]
+        apart = sum(alone.loss(piece)[0] for piece in alone.pieces(alone.batch(0, stage), replace(stage, micro=1)))
+        assert float(whole) == pytest.approx(float(apart), abs=2e-4)
+        cut = sum(packed.loss(piece)[0] for piece in packed.pieces(batch, replace(stage, micro=1)))
+        assert float(cut) == pytest.approx(float(whole), abs=2e-4)
+    # A change in the first document of a row reaches no other one.
+    row = int((batch["document"] == 2).any(1).nonzero()[0])
+    first, others = batch["document"][row] == 1, batch["document"][row] > 1
+
+    def states(ids):
+        embeds = packed.embed(batch | {"ids": ids})
+        from nunbit.data.packing import block_mask
+
+        return model.model.language_model(
+            inputs_embeds=embeds,
+            attention_mask=block_mask(batch["document"]),
+            position_ids=batch["positions"],
+            use_cache=False,
+        ).last_hidden_state[row]
+
+    changed = batch["ids"].clone()
+    words = first & (changed[row] != packed.image_id)
+    changed[row, words] = (changed[row, words] + 1) % 50
+    with torch.no_grad():
+        before, after = states(batch["ids"]), states(changed)
+    assert torch.equal(before[others], after[others]) and not torch.allclose(before[first], after[first])
+
+
+def test_packs_hold_each_sample_once_and_are_full():
+    rng = np.random.default_rng(0)
+    lengths = np.minimum(900, rng.lognormal(4.5, 0.9, 400)).astype(int) + 1
+    rows = packs(lengths.tolist(), 1000)
+    assert sorted(i for row in rows for i in row) == list(range(400))
+    assert max(sum(lengths[row]) for row in rows) <= 1000
+    batches = [np.arange(i, i + 40) for i in range(0, 400, 40)]
+    assert fill(lengths, batches, 1000) > 0.85 > fill(lengths, batches)
+    assert packs([5, 2000], 1000) == [[1], [0]]  # too long for a row: one of its own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MEGA = 50
@@ -43,3 +45,27 @@ def plan(lengths: np.ndarray, kinds: np.ndarray, batch: int, *, seed: tuple[int,
     short = [mixed.pop()] if mixed and len(mixed[-1]) < batch else []
     out += mixed
     return [out[i] for i in rng.permutation(len(out))] + short
+
+
+def packs(lengths: Sequence[int], room: int) -> list[list[int]]:
+    """Which samples share a row of ``room`` tokens: the longest first, each into the fullest row that still holds it. A sample that is
+    longer than a row has one of its own. Rows are ordered by how full they are."""
+    rows: list[tuple[int, list[int]]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        fits = [k for k, (used, _) in enumerate(rows) if used + lengths[i] <= room]
+        if fits:
+            k = max(fits, key=lambda k: rows[k][0])
+            rows[k] = (rows[k][0] + lengths[i], [*rows[k][1], i])
+        else:
+            rows.append((lengths[i], [i]))
+    return [members for _, members in sorted(rows, key=lambda row: -row[0])]
+
+
+def fill(lengths: np.ndarray, batches: Sequence[np.ndarray], room: int = 0) -> float:
+    """Share of a pass's tokens that are no padding, when each batch is as wide as its longest row; with ``room`` its rows are packed."""
+    shown = 0
+    for batch in batches:
+        mine = [int(lengths[i]) for i in batch]
+        rows = [sum(mine[i] for i in row) for row in packs(mine, room)] if room else mine
+        shown += len(rows) * max(rows)
+    return float(lengths.sum()) / shown

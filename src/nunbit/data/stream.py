@@ -11,6 +11,7 @@ import numpy as np
 from nunbit.world import DOMAINS, things
 from nunbit.world.base import QA, Language, Picture, Split, generator
 
+NONE: Mapping[str, float] = {}
 MIXTURE: dict[str, float] = {
     "things": 0.34,
     "writing": 0.18,
@@ -30,7 +31,7 @@ class Sample:
 
 def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mapping[str, float] = MIXTURE, questions: int = 8,
            korean: float = 0.5, even: bool = False, imagined: float = 0.0, kinds: Collection[str] = (),
-           short: int = 0) -> Sample:  # fmt: skip
+           short: int = 0, emphasis: Mapping[str, float] = NONE) -> Sample:  # fmt: skip
     """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability.
 
     Args:
@@ -38,6 +39,7 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
         short: writing is drawn again until it has at most so many characters, if above 0.
         kinds: only questions of these kinds; of all, if empty.
         even: kinds of questions are equally likely, however many of a kind the picture gives.
+        emphasis: with ``even``, how much likelier a kind of a domain is than the others, as "writing/read": 2.0.
     """
     rng = generator(seed, index, split)
     names = list(mixture)
@@ -59,7 +61,8 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
     order = rng.permutation(len(pool))
     if even:
         often = Counter((qa.kind, qa.language) for qa in pool)
-        order = np.argsort([-(rng.random() ** often[qa.kind, qa.language]) for qa in pool])
+        rare = [often[qa.kind, qa.language] / emphasis.get(f"{picture.domain}/{qa.kind}", 1.0) for qa in pool]
+        order = np.argsort([-(rng.random() ** r) for r in rare])
     for i in order[:questions]:
         out.append(pool[int(i)])
     return Sample(picture, out)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from nunbit.messages import Message, check
 from nunbit.models.compose import open_native
 from nunbit.models.eyes import EMBEDDED
 from nunbit.scene import Scene
+
+if TYPE_CHECKING:
+    from nunbit.models.aware import Aware
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,19 @@ class Assistant:
             )
         self.model, self.processor = open_native(folder or EMBEDDED, device)
         self.device = device
-        self.aware = None
+        self.aware: Aware | None = None
         if (Path(folder or EMBEDDED) / "aware.json").is_file():
             from nunbit.models.aware import Aware
 
             self.aware = Aware.open(folder or EMBEDDED, self.model, self.processor)
+
+    @classmethod
+    def of(cls, model: Any, processor: Any, aware: Aware | None = None, name: str = "model") -> Assistant:
+        """An assistant of what is loaded already."""
+        made = cls.__new__(cls)
+        made.name, made.model, made.processor, made.aware = name, model, processor, aware
+        made.device = str(model.device)
+        return made
 
     def ask(
         self,

@@ -113,6 +113,8 @@ def _cached(choice: EyesChoice, folder: Path) -> EyesChoice:
 
 
 def _task(aware: Aware, samples: Sequence[Encoded], phase: Phase, draws: bool = False) -> AwareTask:
+    if phase.pack:
+        raise UserError(f"pack={phase.pack} for an object-aware recipe", allowed="pack=0: a row is one conversation")
     processor = aware.processor
     return AwareTask(aware, processor.image_processor, samples, eyes=aware.perception, draws=draws,
                      pad=processor.tokenizer.pad_token_id, group=phase.group)  # fmt: skip

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from nunbit.data.conversations import Encoded
-from nunbit.data.grouping import plan, steps_of
+from nunbit.data.grouping import fill, packs, plan, steps_of
+from nunbit.data.packing import block_mask
 from nunbit.errors import UserError, unknown_name
 from nunbit.media.images import decode
 from nunbit.models.compose import image_tokens, picture_tokens
@@ -23,6 +24,10 @@ from nunbit.training.distributed import shard_layers
 from nunbit.training.loop import Batch, Stage
 
 PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.",), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
+
+
+ROWS = ("ids", "labels", "mask", "document", "positions")
+"""What a batch holds a row of text; everything else but ``answers`` and ``owner`` is a picture's."""
 
 
 def part_of(name: str) -> str:
@@ -57,11 +62,17 @@ class ConversationTask:
         image_processor: PIL pictures -> ``pixel_values`` (P, 3, H, W).
         group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
         ordered: not even shuffled.
+        pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
     """
 
     def __init__(self, model: Any, image_processor: Any, samples: Sequence[Encoded], *, pad: int, group: bool = True,
-                 ordered: bool = False) -> None:  # fmt: skip
-        self.model, self.images, self.samples, self.pad = model, image_processor, samples, pad
+                 ordered: bool = False, pack: int = 0) -> None:  # fmt: skip
+        window = getattr(model.config.get_text_config(), "sliding_window", None)
+        if pack and window and window < pack:
+            raise UserError(
+                f"rows of {pack} tokens for a decoder that looks back {window}", allowed=f"pack up to {window}, or 0"
+            )
+        self.model, self.images, self.samples, self.pad, self.pack = model, image_processor, samples, pad, pack
         self.group, self.ordered = group, ordered
         self.image_id, self.per_picture = int(model.config.image_token_id), image_tokens(model.config)
         self._plan: tuple[tuple[int, int, int], list[np.ndarray]] = ((-1, -1, -1), [])
@@ -98,19 +109,27 @@ class ConversationTask:
             )
         return self._plan[1][at]
 
+    def fill(self, stage: Stage) -> float:
+        """Share of the first pass's tokens that are no padding."""
+        self.indices(0, stage)
+        return fill(np.array([s.length for s in self.samples]), self._plan[1], self.pack)
+
     def batch(self, step: int, stage: Stage) -> Batch:
         """Right-padded rows, longest first, so that pieces of a batch are of like length too.
 
         Returns:
-            ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T); ``pixels`` (P, 3, H, W) with ``owner`` (P,),
-            the row of each picture, if there is one; ``answers``, the number of labels.
+            ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what `collate` says;
+            ``pixels`` (P, 3, H, W) with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of labels.
         """
         return self.load(sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length))
 
-    def load(self, rows: Sequence[Encoded]) -> Batch:
+    def load(self, samples: Sequence[Encoded]) -> Batch:
         """The batch of these samples, their pictures opened."""
+        rows = [[s] for s in samples]
+        if self.pack:
+            rows = [[samples[i] for i in row] for row in packs([s.length for s in samples], self.pack)]
         out = self.collate(rows)
-        pictures = [(i, path) for i, s in enumerate(rows) for path in s.images]
+        pictures = [(i, path) for i, row in enumerate(rows) for s in row for path in s.images]
         if pictures:
             found = [decode(path) for _, path in pictures]
             out["pixels"] = self.images(images=found, return_tensors="pt")["pixel_values"]
@@ -122,16 +141,25 @@ class ConversationTask:
         """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.aware`)."""
         return {}
 
-    def collate(self, rows: Sequence[Encoded]) -> Batch:
-        shape = len(rows), max(s.length for s in rows)
+    def collate(self, rows: Sequence[Sequence[Encoded]]) -> Batch:
+        """One or more samples a row; where it may be more, ``document`` (B, T) numbers them from 1 (-1: padding) and ``positions`` (B, T)
+        begin anew with each."""
+        shape = len(rows), max(sum(s.length for s in row) for row in rows)
         ids, labels = np.full(shape, self.pad, np.int64), np.full(shape, -100, np.int64)
-        mask = np.zeros(shape, bool)
-        for i, s in enumerate(rows):
-            often = expand(s.ids, self.image_id, self.per_picture)
-            row, learnt = np.repeat(s.ids, often), np.repeat(s.trainable, often)
-            ids[i, : len(row)], mask[i, : len(row)] = row, True
-            labels[i, : len(row) - 1] = np.where(learnt, row, -100)[1:]
-        out = {"ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels), "mask": torch.from_numpy(mask)}
+        document, positions = np.full(shape, -1, np.int64), np.zeros(shape, np.int64)
+        for i, row in enumerate(rows):
+            at = 0
+            for number, s in enumerate(row, 1):
+                often = expand(s.ids, self.image_id, self.per_picture)
+                tokens, learnt = np.repeat(s.ids, often), np.repeat(s.trainable, often)
+                here = slice(at, at + len(tokens))
+                ids[i, here], document[i, here], positions[i, here] = tokens, number, np.arange(len(tokens))
+                labels[i, at : here.stop - 1] = np.where(learnt, tokens, -100)[1:]
+                at = here.stop
+        made = {"ids": ids, "labels": labels, "mask": document > 0}
+        if self.pack:
+            made |= {"document": document, "positions": positions}
+        out = {k: torch.from_numpy(v) for k, v in made.items()}
         return out | {"answers": (out["labels"] >= 0).sum()}
 
     def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
@@ -140,13 +168,11 @@ class ConversationTask:
         for start in range(0, len(batch["ids"]), size):
             rows = slice(start, start + size)
             width = int(batch["mask"][rows].sum(1).max())
-            piece = {k: batch[k][rows, :width] for k in ("ids", "labels", "mask")} | {"answers": batch["answers"]}
+            piece = {k: batch[k][rows, :width] for k in ROWS if k in batch} | {"answers": batch["answers"]}
             if "pixels" in batch:
                 mine = (batch["owner"] >= start) & (batch["owner"] < start + size)
                 if mine.any():
-                    piece |= {
-                        k: v[mine] for k, v in batch.items() if k not in ("ids", "labels", "mask", "answers", "owner")
-                    }
+                    piece |= {k: v[mine] for k, v in batch.items() if k not in (*ROWS, "answers", "owner")}
                     piece["owner"] = batch["owner"][mine] - start
             yield piece
 
@@ -157,11 +183,11 @@ class ConversationTask:
         """
         inner, rows = self.model.model, batch["labels"] >= 0
         embeds = self.embed(batch)
-        hidden = inner.language_model(
-            inputs_embeds=embeds,
-            attention_mask=batch["mask"] if not bool(batch["mask"].all()) else None,
-            use_cache=False,
-        ).last_hidden_state
+        if "document" in batch:
+            seen: dict[str, Any] = {"attention_mask": block_mask(batch["document"]), "position_ids": batch["positions"]}
+        else:
+            seen = {"attention_mask": batch["mask"] if not bool(batch["mask"].all()) else None}
+        hidden = inner.language_model(inputs_embeds=embeds, use_cache=False, **seen).last_hidden_state
         logits, wanted = self.model.lm_head(hidden[rows]), batch["labels"][rows]
         loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / batch["answers"]
         right = (logits.detach().argmax(-1) == wanted).sum() / batch["answers"]

@@ -72,6 +72,7 @@ class Phase:
         aware_lr: rate of the layer connectors (crayon, moai).
         batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
         warmup: share of the steps.
+        group: batches of samples of like length; pack: tokens a row that a batch's samples share, for graphics cards; 0 does not.
     """
 
     data: str = ""
@@ -89,6 +90,7 @@ class Phase:
     weight_decay: float = 0.0
     clip: float = 1.0
     group: bool = True
+    pack: int = 0
     save_every: int = 200
     published_samples: int = 0
     published_tokens: int = 0

@@ -66,10 +66,17 @@ def run_stages(
         inner = model.get_base_model() if adapter else model
         samples = load_samples(phase, processor, inner.config, recipe.max_tokens, say)
         task = ConversationTask(
-            inner, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, group=phase.group
+            inner,
+            processor.image_processor,
+            samples,
+            pad=processor.tokenizer.pad_token_id,
+            group=phase.group,
+            pack=phase.pack,
         )
         stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
-        say(f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}")
+        say(
+            f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
+        )
         train(task, stage, folder / name, say=say, **how)
     state = gathered(model.state_dict()) if group.size > 1 else None
     if group.rank == 0:

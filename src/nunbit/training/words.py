@@ -175,6 +175,7 @@ class Lesson:
         imagined: share of Scenes that were never drawn (`nunbit.world.things.imagine`).
         short: writing of at most so many characters, if above 0.
         mixture: shares of the domains, the task's own if empty.
+        emphasis: how much likelier than others a kind of question is, by "domain/kind".
         empty, cells: share of the empty cells that is shown; cells shown of each object, on average at most.
     """
 
@@ -185,6 +186,7 @@ class Lesson:
     imagined: float = 0.0
     short: int = 0
     mixture: Mapping[str, float] = field(default_factory=dict)
+    emphasis: Mapping[str, float] = field(default_factory=dict)
     empty: float = 0.05
     cells: float = 3.0
 
@@ -230,7 +232,7 @@ class WordsTask:
     def samples(self, step: int, stage: Stage) -> list[Sample]:
         return [
             sample(step * stage.batch + i, seed=stage.seed, questions=self.questions, mixture=how.mixture or self.mixture, even=True,
-                   kinds=how.kinds, korean=how.korean, imagined=how.imagined, short=how.short)
+                   kinds=how.kinds, korean=how.korean, imagined=how.imagined, short=how.short, emphasis=how.emphasis)
             for i, how in enumerate(self.lessons_of(step, stage))
         ]  # fmt: skip
 

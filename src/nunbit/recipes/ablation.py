@@ -1,0 +1,308 @@
+"""What does it bring to tell a model what is where? The same small model, data, steps and seeds, told in different ways, and measured.
+
+  plain     not told: the baseline, trained on like the others
+  crayon    the Crayon Prompt in every layer (CoLLaVO)
+  words     the Scene as words before the question
+  mixer     compressor and mixer (MoAI)
+  all       the three together
+  adapter, adapters    crayon with one low-rank adapter, and with two (Dual QLoRA), the base frozen
+
+Scenes are *estimated* by the embedded eyes, or *true* ones of the procedural world, in training as in the test. Every arm begins at the same
+weights; each (arm, seed, scenes) is a file in the run's folder, so a killed ablation goes on where it was.
+
+    nunbit eval ablation -o runs/ablation --steps 200 --seeds 3
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nunbit.data.conversations import Encoded
+from nunbit.data.crayon_instructions import instruction
+from nunbit.data.stream import Sample, sample
+from nunbit.errors import unknown_name
+from nunbit.evaluation.charts import bars
+from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
+from nunbit.evaluation.tiny_world import Item, items
+from nunbit.messages import Message, Part, question
+from nunbit.models.assistant import Assistant
+from nunbit.models.aware import Aware, AwareConfig
+from nunbit.models.compose import image_tokens, open_native
+from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of
+from nunbit.models.templates import Renderer, expand
+from nunbit.scene import Scene
+from nunbit.training.aware import AwareTask, DualTask
+from nunbit.training.aware_stages import ADAPTERS, _with_adapters
+from nunbit.training.loop import Batch, Stage, train
+from nunbit.training.multimodal import freeze
+from nunbit.training.recipe import Lora, Phase
+
+EYES = EyesChoice(ocr=False)
+CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
+MIXER: dict[str, Any] = {"latents": 32, "depth": 2, "heads": 4, "head_dim": 32, "rank": 32, "every": 2}
+ARMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "all": (("crayon", "moai"), "plain"),
+    "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
+}  # fmt: skip
+"""Layer connectors and words of each arm."""
+LANGUAGE_LR, AWARE_LR, ADAPTER_LR = 3e-4, 1e-3, 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The size of an ablation: optimiser steps and pictures a step of every arm, seeds, test questions."""
+
+    steps: int = 200
+    batch: int = 16
+    seeds: int = 3
+    questions: int = 420
+    scenes: tuple[str, ...] = ("estimated", "true")
+    arms: tuple[str, ...] = tuple(ARMS)
+    base: Path = EMBEDDED
+
+
+def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Train and measure whatever is not in the folder yet; writes ``ablation.json`` and ``ablation.html``."""
+    for arm in plan.arms:
+        if arm not in ARMS:
+            raise unknown_name("arm", arm, ARMS)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for scenes in plan.scenes:
+        for arm in plan.arms:
+            if arm == "plain" and scenes != plan.scenes[0]:
+                continue  # it is told nothing, whoever made the Scene
+            for seed in range(plan.seeds):
+                path = folder / f"{arm}-{scenes}-{seed}.json"
+                if not path.exists():
+                    began = time.perf_counter()
+                    done = one(plan, arm, seed, scenes)
+                    path.write_text(json.dumps(done, ensure_ascii=False), encoding="utf-8")
+                    say(
+                        f"{arm}, {scenes} scenes, seed {seed}: {100 * np.mean(done['right']):.1f} % in {time.perf_counter() - began:.0f} s"
+                    )
+                found.append(json.loads(path.read_text(encoding="utf-8")))
+    result = summary(found)
+    (folder / "ablation.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / "ablation.html").write_text(page(result), encoding="utf-8")
+    return result
+
+
+def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
+    """Train one arm with one seed and ask it the test questions."""
+    torch.manual_seed(seed)
+    aware, adapted = make(plan.base, arm)
+    truth = scenes == "true"
+    stage = Stage(name=arm, steps=plan.steps, batch=plan.batch, lr=LANGUAGE_LR, part_lr={"language": ADAPTER_LR if adapted is not None else LANGUAGE_LR,
+                  "crayon": AWARE_LR, "moai": AWARE_LR}, warmup=min(20, plan.steps), decay=0.5, seed=seed, save_every=10**9)  # fmt: skip
+    task: Any = WorldTask(aware, truth=truth)
+    if adapted is not None:
+        told = WorldTask(aware, truth=truth, crayon=1.0)
+        task = (
+            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, crayon=0.5)
+        )
+    import tempfile
+
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        train(task, stage, scratch, say=lambda _: None)
+    seconds = time.perf_counter() - began
+    for m in [aware.model, *aware.modules().values()]:
+        m.eval()
+    asked = items(1000 + plan.questions, plan.questions)
+    if truth:
+        _give_truth(aware, asked)
+    helper = Assistant.of(aware.model, aware.processor, aware)
+    answers = helper.ask_many([question(t.qa.question, [t.pixels]) for t in asked])
+    return {
+        "arm": arm, "seed": seed, "scenes": scenes, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)],
+        "pictures": [t.picture for t in asked], "kinds": [t.qa.kind for t in asked], "splits": [t.split for t in asked],
+        "training_seconds": round(seconds, 1), "gates": gates(aware, asked[:160]) if "moai" in aware.connectors else {}, **cost(helper, asked[:12]),
+    }  # fmt: skip
+
+
+def make(base: Path, arm: str) -> tuple[Aware, Any]:
+    """The arm's model, what learns unfrozen; and the peft model around it, for the arms with adapters."""
+    parts, words = ARMS[arm]
+    classes = classes_of(EYES)
+    fields = {"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}
+    config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, eyes=EYES)
+    if arm.startswith("adapter"):
+        names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
+        adapted, processor = _with_adapters(
+            base, Lora(rank=16 // len(names), alpha=16, dropout=0.0), names, Phase(language_lr=1.0)
+        )
+        return Aware(adapted.get_base_model(), processor, config), adapted
+    model, processor = open_native(base)
+    model = model.float()
+    freeze(model, {"language": 1.0})
+    return Aware(model, processor, config), None
+
+
+class WorldTask(AwareTask):
+    """Pictures drawn as training goes, one question each; ``crayon`` is the share of crayon instructions among them."""
+
+    def __init__(self, aware: Aware, *, truth: bool, crayon: float = 0.0) -> None:
+        processor = aware.processor
+        super().__init__(
+            aware, processor.image_processor, [], eyes=aware.perception, pad=processor.tokenizer.pad_token_id
+        )
+        self.truth, self.crayon = truth, crayon
+        self.renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
+
+    def batch(self, step: int, stage: Stage) -> Batch:
+        from PIL import Image
+
+        drawn = [
+            sample(step * stage.batch + i, seed=500 + stage.seed, questions=1, even=True) for i in range(stage.batch)
+        ]
+        pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
+        scenes = [s.picture.scene for s in drawn] if self.truth else self.aware.perception(pictures)
+        rng = np.random.default_rng((stage.seed, step, 3))
+        rows = [self._row(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
+        order = sorted(range(len(rows)), key=lambda i: -rows[i].length)
+        out = self.collate([[rows[i]] for i in order])
+        out["pixels"] = self.images(images=[pictures[i] for i in order], return_tensors="pt")["pixel_values"]
+        out["owner"] = torch.arange(len(order))
+        return out | self.aware.signals([scenes[i] for i in order])
+
+    def _row(self, drawn: Sample, scene: Scene, rng: np.random.Generator) -> Encoded:
+        qa = drawn.questions[0]
+        ask, answer = instruction(scene, rng, qa.language) if rng.random() < self.crayon else (qa.question, qa.answer)
+        asked = self.aware.spoken([Message("user", (Part.image("picture"), Part.text(ask)))], [scene])
+        done = self.renderer.render([*asked, Message("assistant", (Part.text(answer),))])
+        ids = np.asarray(done.ids, np.int32)
+        length = int(expand(ids, self.renderer.image_id, image_tokens(self.model.config)).sum())
+        return Encoded("world", ids, np.asarray(done.trainable, bool), (), length)
+
+
+def _give_truth(aware: Aware, asked: Sequence[Item]) -> None:
+    """Let the perception answer with the true Scene of each test picture."""
+    known: dict[bytes, Scene] = {}
+    for t in asked:
+        domain = {"things": 1.0} if t.split == "unseen" else {t.domain: 1.0}
+        drawn = sample(t.picture, seed=1000 + len(asked), split=t.split, mixture=domain, questions=4)
+        known[drawn.picture.pixels.tobytes()] = drawn.picture.scene
+    aware.perception = lambda pictures: [known[np.asarray(p.convert("RGB")).tobytes()] for p in pictures]  # type: ignore[assignment]
+
+
+@torch.inference_mode()
+def gates(aware: Aware, asked: Sequence[Item]) -> dict[str, dict[str, list[float]]]:
+    """Mean weight of each expert (aux, the other side, self) per kind of question, image and language side, over all mixers."""
+    moai: Any = aware.connectors["moai"]
+    held: dict[str, list[torch.Tensor]] = {"image": [], "language": []}
+
+    def keep(side: str) -> Any:
+        return lambda module, inputs, out: held[side].append(out.float().softmax(-1).flatten(0, -2).mean(0))
+
+    hooks = [m.gate_img.register_forward_hook(keep("image")) for m in moai.mixers.values()]
+    hooks += [m.gate_lang.register_forward_hook(keep("language")) for m in moai.mixers.values()]
+    helper = Assistant.of(aware.model, aware.processor, aware)
+    out: dict[str, dict[str, list[torch.Tensor]]] = {"image": defaultdict(list), "language": defaultdict(list)}
+    for t in asked:
+        for rows in held.values():
+            rows.clear()
+        helper.ask(question(t.qa.question, [t.pixels]), max_new_tokens=1)
+        for side, rows in held.items():
+            out[side][t.qa.kind].append(torch.stack(rows).mean(0))
+    for hook in hooks:
+        hook.remove()
+    return {
+        side: {kind: [round(v, 4) for v in torch.stack(rows).mean(0).tolist()] for kind, rows in kinds.items()}
+        for side, kinds in out.items()
+    }
+
+
+def cost(helper: Assistant, asked: Sequence[Item]) -> dict[str, float]:
+    """Median milliseconds to the first token, perception included, and megabytes of what was added."""
+    times = [helper.ask(question(t.qa.question, [t.pixels]), max_new_tokens=1).ttft_ms for t in asked]
+    added = sum(p.numel() * 4 for m in helper.aware.modules().values() for p in m.parameters()) if helper.aware else 0
+    return {"first_token_ms": round(float(np.median(times)), 1), "added_megabytes": round(added / 1e6, 2)}
+
+
+def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Per (arm, scenes): mean over seeds with its interval over pictures, the unseen style apart, and the paired gain over plain."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for one_run in found:
+        groups[one_run["arm"], one_run["scenes"]].append(one_run)
+    plain = next((runs for (arm, _), runs in groups.items() if arm == "plain"), None)
+    rows = []
+    for (arm, scenes), runs in groups.items():
+        mean = np.mean([r["right"] for r in runs], axis=0)
+        pictures, unseen = runs[0]["pictures"], [s == "unseen" for s in runs[0]["splits"]]
+        row: dict[str, Any] = {"arm": arm, "scenes": scenes, "seeds": len(runs), "n": len(mean)}
+        for name, where in (("all", [True] * len(mean)), ("unseen", unseen)):
+            part = [float(v) for v, w in zip(mean, where, strict=True) if w]
+            whose = [p for p, w in zip(pictures, where, strict=True) if w]
+            row[name] = (
+                {"right": float(np.mean(part)), "interval": bootstrap_interval(part, whose), "n": len(part)}
+                if part
+                else None
+            )
+        row["by_seed"] = [float(np.mean(r["right"])) for r in runs]
+        if plain is not None and arm != "plain" and len(plain) == len(runs):
+            base = np.mean([r["right"] for r in plain], axis=0)
+            gain, interval, p = paired_bootstrap(base.tolist(), mean.tolist(), [str(p) for p in pictures])
+            row["gain"] = {"points": 100 * gain, "interval": [100 * v for v in interval], "p": p}
+        for key in ("first_token_ms", "added_megabytes", "training_seconds"):
+            row[key] = float(np.median([r[key] for r in runs]))
+        row["gates"] = runs[0]["gates"]
+        rows.append(row)
+    return {"rows": rows}
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """The table for a terminal."""
+    lines = [
+        f"{'arm':10}{'scenes':11}{'seeds':>6}{'right':>8}  95 % interval{'unseen':>9}{'gain over plain':>26}{'first token':>13}{'added':>10}"
+    ]
+    for r in result["rows"]:
+        low, high = r["all"]["interval"]
+        gain = (
+            f"{r['gain']['points']:+.1f} ({r['gain']['interval'][0]:+.1f} to {r['gain']['interval'][1]:+.1f})"
+            if "gain" in r
+            else ""
+        )
+        unseen = f"{100 * r['unseen']['right']:.1f}%" if r["unseen"] else ""
+        lines.append(f"{r['arm']:10}{r['scenes']:11}{r['seeds']:>6}{100 * r['all']['right']:>7.1f}%  {100 * low:5.1f} - {100 * high:4.1f}"
+                     f"{unseen:>10}{gain:>26}{r['first_token_ms']:>10.1f} ms{r['added_megabytes']:>7.2f} MB")  # fmt: skip
+    return "\n".join(lines)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Table, bars and the heat maps of the gates, in one file that needs nothing else."""
+    css = (Path(__file__).parents[1] / "evaluation" / "report.css").read_text(encoding="utf-8")
+    tables = []
+    scenes = list(dict.fromkeys(r["scenes"] for r in result["rows"]))
+    for name in scenes:
+        rows = {f"{r['arm']}": r for r in result["rows"] if r["scenes"] == name}
+        tables.append({k: {"n": r["n"], "score": 100 * r["all"]["right"], "interval": [100 * v for v in r["all"]["interval"]]} for k, r in rows.items()})  # fmt: skip
+    heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
+    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ablation</title><style>{css} '
+            f"td.heat {{ text-align: center }} pre {{ overflow-x: auto }}</style></head><body><h1>What it brings to be told</h1>"
+            f"<pre>{escape(as_text(result))}</pre><h2>Right answers, %</h2><div class=charts>{bars(tables, [f'{s} scenes' for s in scenes])}</div>"
+            f"{heat}</body></html>")  # fmt: skip
+
+
+def _heat(row: Mapping[str, Any]) -> str:
+    sides = {"image": ("aux", "language", "self"), "language": ("aux", "image", "self")}
+    out = [f"<h2>Gates of {escape(row['arm'])}, {escape(row['scenes'])} scenes</h2><table><tr><th>kind"]
+    out += [f"<th>{side} rows look at {expert}" for side, experts in sides.items() for expert in experts]
+    for kind in sorted(row["gates"]["image"]):
+        out.append(f"<tr><td>{escape(kind)}")
+        for side in sides:
+            for weight in row["gates"][side][kind]:
+                out.append(
+                    f'<td class=heat style="background: color-mix(in srgb, var(--run1) {100 * weight:.0f}%, transparent)">{weight:.2f}'
+                )
+    return "".join(out) + "</table>"

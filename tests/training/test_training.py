@@ -245,18 +245,18 @@ def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
 def test_lessons_ask_what_they_say(tokenizer):
     lessons = [Lesson(**how) for how in tiny.LESSONS]
     task = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names(), lessons=lessons)
-    stage = Stage(name="words", steps=2200, batch=8, lr=1e-3)
+    stage = Stage(name="words", steps=3700, batch=8, lr=1e-3)
     for lesson, step in zip(lessons, [0, *(int(x.until) for x in lessons[:-1])], strict=True):
         assert task.lesson(step) is lesson
-        drawn = task.samples(step, stage)
-        asked = [q for s in drawn for q in s.questions]
-        assert asked and (not lesson.kinds or {q.kind for q in asked} <= set(lesson.kinds))
-        assert lesson.korean or {q.language for q in asked} == {"en"}
-        assert not lesson.mixture or {s.picture.domain for s in drawn} <= set(lesson.mixture)
-        assert not lesson.short or all(
-            len(s.picture.glyphs) <= lesson.short for s in drawn if s.picture.domain == "writing"
-        )
-        assert lesson.imagined < 1 or not any(s.picture.pixels.any() for s in drawn)
+        owners = task.lessons_of(step, stage)
+        assert lesson.old or set(map(id, owners)) == {id(lesson)}
+        for drawn, own in zip(task.samples(step, stage), owners, strict=True):
+            assert not own.kinds or {q.kind for q in drawn.questions} <= set(own.kinds)
+            assert own.korean or {q.language for q in drawn.questions} <= {"en"}
+            assert not own.mixture or drawn.picture.domain in own.mixture
+            assert not own.short or len(drawn.picture.glyphs) <= own.short or drawn.picture.domain != "writing"
+            assert own.imagined < 1 or not drawn.picture.pixels.any()
+    assert {k.split("/")[0] for k in tiny.EMPHASIS} <= set(tiny.EVERYTHING["mixture"])
 
 
 def test_a_name_and_a_colour_stand_near_what_shows_them(tokenizer):

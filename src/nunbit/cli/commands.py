@@ -180,6 +180,7 @@ def train(
     shard: Annotated[
         bool, typer.Option("--shard", help="Under torchrun: spread the decoder's layers over the processes (FSDP2).")
     ] = False,
+    track: Annotated[str, typer.Option(help="Trackers beside log.jsonl: tensorboard, wandb, trackio; by commas.")] = "",
     debug: Annotated[
         bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
     ] = False,
@@ -198,7 +199,14 @@ def train(
         changes or [],
         out,
         threads,
-        {"minutes": minutes, "device": device, "workers": workers, "shard": shard, "debug": debug},
+        {
+            "minutes": minutes,
+            "device": device,
+            "workers": workers,
+            "shard": shard,
+            "debug": debug,
+            "track": tuple(t for t in track.split(",") if t),
+        },
     )
 
 

@@ -19,25 +19,61 @@ from nunbit.errors import unknown_name
 from nunbit.training.loop import Stage
 
 STAGES = {
-    "eyes": Stage(name="eyes", steps=3000, batch=24, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
-    "words": Stage(name="words", steps=2200, batch=32, lr=1.5e-3, matrix_lr=8e-3, warmup=40, decay=0.45, seed=1),
-    "connect": Stage(name="connect", steps=250, batch=32, lr=2e-3, warmup=20, seed=2, save_every=50),
+    "eyes": Stage(name="eyes", steps=3000, batch=24, micro=12, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
+    "words": Stage(
+        name="words", steps=3700, batch=24, micro=6, lr=3e-3, matrix_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1
+    ),
+    "connect": Stage(
+        name="connect",
+        steps=200,
+        batch=24,
+        micro=12,
+        lr=2e-3,
+        matrix_lr=5e-3,
+        warmup=10,
+        decay=0.6,
+        seed=2,
+        save_every=50,
+    ),
     "together": Stage(
-        name="together", steps=1500, batch=16, lr=6e-4, matrix_lr=3e-3, warmup=50, decay=0.7, seed=3, save_every=50
+        name="together",
+        steps=500,
+        batch=16,
+        micro=8,
+        lr=3e-4,
+        matrix_lr=1.5e-3,
+        radius=1.5,
+        warmup=15,
+        decay=0.8,
+        seed=3,
+        save_every=50,
     ),
 }
+EMPHASIS = {
+    "things/count": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.8, "things/compare": 0.8,
+    "things/order": 0.7, "writing/read": 2.5, "writing/attribute": 0.2, "writing/count": 0.6, "documents/lookup": 2.2, "documents/compare": 1.2,
+    "documents/count": 0.5, "documents/describe": 0.1, "charts/compare": 1.6, "charts/order": 0.7, "charts/read": 0.4, "charts/count": 0.3,
+    "charts/describe": 0.1, "puzzles/lookup": 1.2, "puzzles/describe": 0.1, "puzzles/count": 0.6, "puzzles/compare": 0.4, "panels/lookup": 1.2,
+    "panels/count": 0.15, "panels/exists": 0.15, "panels/describe": 0.1,
+}  # fmt: skip
+"""What is easy is asked less often than what is not."""
+EVERYTHING: dict[str, Any] = {
+    "imagined": 0.25, "empty": 0.03, "cells": 2.5, "emphasis": EMPHASIS,
+    "mixture": {"things": 0.36, "writing": 0.18, "documents": 0.15, "charts": 0.13, "puzzles": 0.1, "panels": 0.08},
+}  # fmt: skip
+_THINGS: dict[str, Any] = {"mixture": {"things": 1.0}, "imagined": 1.0, "empty": 0.02, "cells": 2.0}
 LESSONS: tuple[dict[str, Any], ...] = (
-    {"until": 300, "kinds": ("attribute",), "korean": 0.0, "imagined": 1.0, "empty": 0.0, "cells": 1.5},
-    {"until": 460, "kinds": ("attribute", "exists"), "imagined": 1.0, "empty": 0.02, "cells": 2.0},
-    {"until": 640, "imagined": 1.0},
-    {"until": 890, "kinds": ("read", "attribute"), "mixture": {"writing": 0.8, "things": 0.2}, "short": 6, "empty": 0.02, "cells": 2.0},
-    {"until": 1010, "kinds": ("read", "attribute", "lookup"), "mixture": {"writing": 0.6, "things": 0.2, "documents": 0.2}, "empty": 0.02,
-     "cells": 2.0},
-    {"imagined": 0.15},
+    {"until": 350, **_THINGS, "kinds": ("attribute",), "korean": 0.0, "empty": 0.0, "cells": 1.5},
+    {"until": 750, **_THINGS, "kinds": ("attribute", "exists", "locate")},
+    {"until": 1000, "kinds": ("read", "attribute", "locate", "exists"), "mixture": {"writing": 1.0}, "short": 7, "empty": 0.02, "cells": 2.0,
+     "old": 0.35},
+    {"until": 1250, **_THINGS, "kinds": ("relation", "compare", "order", "count"), "old": 0.4},
+    {"until": 1450, "kinds": ("lookup", "compare", "order", "exists", "read", "count"), "mixture": {"documents": 1.0}, "empty": 0.02,
+     "cells": 2.0, "old": 0.4},
+    EVERYTHING,
 )  # fmt: skip
-"""The LM begins with the colours of a few imagined things, in one language: names bind to what is seen within some 200 steps there, and
-not at all within 2,000 where everything is asked at once. Then the second language, every kind of question, reading short words, reading,
-and every domain."""
+"""The LM begins with the colours of a few imagined things, in one language: names bind to what is seen within some 150 steps there. Then
+places, short words, two things at once, documents, each with some of what came before; the most of the time goes to everything."""
 
 
 def class_names() -> list[str]:
@@ -100,12 +136,12 @@ def build(tokenizer: Any) -> Any:
 
 
 def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
-        say: Callable[[str], None] = print, **changes: Any) -> Path:  # fmt: skip
+        say: Callable[[str], None] = print, track: Sequence[str] = (), **changes: Any) -> Path:  # fmt: skip
     """Train the named stages in the folder, each from its own last checkpoint; the model is saved after the last one.
 
     Args:
         minutes: at most so long a stage.
-        device, workers: see `nunbit.training.loop.train`.
+        device, workers, track: see `nunbit.training.loop.train`.
         debug: two tiny steps a stage: shows that everything runs.
         changes: fields of `Stage` to override, for every stage named.
     """
@@ -115,7 +151,7 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
             raise unknown_name("stage", name, STAGES)
         small: dict[str, Any] = {"steps": 2, "batch": 2} if debug else {}
         stage = replace(STAGES[name], **(small | changes))
-        _train_stage(folder, stage, dict(say=say, minutes=minutes, device=device, workers=workers))
+        _train_stage(folder, stage, dict(say=say, minutes=minutes, device=device, workers=workers, track=track))
     return folder
 
 
@@ -130,8 +166,10 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     if stage.name == "eyes":
         train(EyesTask(model.model.vision_tower, names), stage, folder / "eyes", **how)
         return
-    lessons = [Lesson(**how) for how in LESSONS] if stage.name == "words" else [Lesson()]
-    words = WordsTask(model, tokenizer, names, lessons=lessons)
+    drawn = EVERYTHING | {"imagined": 0.0}  # pixels are needed after the words
+    lessons = [Lesson(**how) for how in (LESSONS if stage.name == "words" else (drawn,))]
+    many, room = (18, 230) if stage.name == "words" else (12, 0)
+    words = WordsTask(model, tokenizer, names, questions=many, lessons=lessons, room=room)
     words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names(), spoken_colours())
     if stage.name == "words":
         train(words, stage, folder / "words", **how)

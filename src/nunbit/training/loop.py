@@ -22,6 +22,7 @@ from nunbit.errors import UserError
 from nunbit.lock import held
 from nunbit.training.distributed import ALONE, Group, clip, gathered, is_sharded, join, load_module, load_optimiser
 from nunbit.training.muon import Muon
+from nunbit.training.tracking import open_trackers, step_figures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +105,7 @@ def train(
     device: str = "cpu",
     workers: int = 0,
     shard: bool = False,
+    track: Sequence[str] = (),
 ) -> int:
     """Train until ``stage.steps`` or until the minutes are over; resume from the folder's checkpoint if there is one.
 
@@ -111,6 +113,7 @@ def train(
         device: where the model learns; on ``cuda`` in bfloat16 autocast, on a processor in float32 (bfloat16 is slower there).
         workers: processes that draw batches ahead; 0 draws them in this one.
         shard: spread the decoder's layers over the processes of the launcher (`nunbit.training.distributed`).
+        track: trackers beside ``log.jsonl`` (`nunbit.training.tracking`).
 
     Returns:
         The number of steps done in all.
@@ -136,20 +139,27 @@ def train(
         group.wait()
         if group.rank == 0:
             _drop_after(folder / "log.jsonl", step)
+        trackers = open_trackers(track, folder, stage.name) if group.rank == 0 else []
         parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
         began = start = time.perf_counter()
         for batch in batches(task, stage, step, workers):
             if group.agree(time.perf_counter() - began >= minutes * 60, device):
                 break
             figures = _step(task, batch, stage, device, group, (optimisers, peaks, parameters), step)
-            step += 1
-            line = {"step": step, **figures, "seconds": round(time.perf_counter() - start, 4)}
+            seconds = time.perf_counter() - start
             start = time.perf_counter()
+            more = step_figures(batch, modules, seconds, share_of_peak(step, stage)) if group.rank == 0 else {}
+            step += 1
             if group.rank == 0:
+                line = {"step": step, **figures, "seconds": round(seconds, 4), **more}
                 _keep(line, folder / "log.jsonl", stage, say)
+                for tracker in trackers:
+                    tracker.log(step, line)
             if step % stage.save_every == 0:
                 checkpoint(folder, modules, optimisers, step, stage, group)
         checkpoint(folder, modules, optimisers, step, stage, group)
+        for tracker in trackers:
+            tracker.close()
     return step
 
 
@@ -180,7 +190,7 @@ def _keep(line: dict[str, float], log: Path, stage: Stage, say: Callable[[str], 
     with log.open("a") as f:
         f.write(json.dumps(line) + "\n")
     if line["step"] % 25 == 0:
-        shown = " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step")
+        shown = " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step" and "/" not in k)
         say(f"{stage.name} {line['step']}/{stage.steps} {shown}")
 
 

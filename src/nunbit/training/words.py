@@ -52,6 +52,8 @@ class PerfectEyes(nn.Module):
         nn.init.zeros_(self.box.bias)
         for fixed in (self.row, self.column, self.box):
             fixed.requires_grad_(False)
+        # One cell of each object and each line of writing says so: what is counted is those, not cells.
+        self.anchor = nn.Parameter(0.8 * torch.randn(width), requires_grad=False)
 
     @torch.no_grad()
     def speak(self, table: torch.Tensor, tokenizer: Any, names: Sequence[Sequence[str]], colours: Sequence[Sequence[str]]) -> None:  # fmt: skip
@@ -87,9 +89,19 @@ class PerfectEyes(nn.Module):
         box = self.box(torch.cat([waves.sin(), waves.cos()], -1).flatten(-2))
         place = (self.row.weight[:, None] + self.column.weight[None]).flatten(0, 1)
         out = self.name(truth["name"]) + self.colour(truth["colour"]) + box * covered + place
+        out = out + self.anchor * (covered & anchors(truth["box"], truth["name"]).unsqueeze(-1))
         out = out + (self.lead(glyph[..., 0] + offset * LEAD) * full).sum(-2)
         jamo = self.vowel(glyph[..., 1] + offset * VOWEL) + self.final(glyph[..., 2] + offset * FINAL)
         return out + (jamo * hangul).sum(-2)
+
+
+def anchors(box: torch.Tensor, name: torch.Tensor) -> torch.Tensor:
+    """(.., C, 4) boxes and (.., C) classes of the cells -> (.., C) bool: whether a cell holds the middle of its object, or, off the
+    objects, the left end of its line of writing."""
+    x1, y1, x2, y2 = box.unbind(-1)
+    across = torch.where(name > 0, (x1 + x2) / 2, x1 + 0.3 * (y2 - y1))
+    column, row = ((v * GRID).long().clamp(0, GRID - 1) for v in (across, (y1 + y2) / 2))
+    return row * GRID + column == torch.arange(GRID * GRID, device=box.device)
 
 
 def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
@@ -267,13 +279,15 @@ class WordsTask:
 
 
 def _shown(cells: Cells, rng: np.random.Generator, empty: float, each: float) -> np.ndarray:
-    """All cells with characters, some of each object, a few of the empty ones: a fifth of the tokens, the same facts."""
+    """All cells with characters, the middle of each object and some others of it, a few of the empty ones: a fifth of the tokens, the same
+    facts."""
     chance = np.full(len(cells.name), empty)
     covered = cells.name > 0
     if covered.any():
         _, which, size = np.unique(cells.box[covered], axis=0, return_inverse=True, return_counts=True)
         chance[covered] = np.minimum(1.0, each / size[which.ravel()])
     chance[cells.glyph[:, 0, 0] > 0] = 1.0
+    chance[covered & anchors(torch.from_numpy(cells.box), torch.from_numpy(cells.name)).numpy()] = 1.0
     return np.flatnonzero(rng.random(len(chance)) < chance)
 
 

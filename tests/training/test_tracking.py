@@ -1,0 +1,96 @@
+"""What a run tells: speeds, norms by part, memory; and trackers are told the same, each only where it is named and installed."""
+
+import json
+import sys
+import types
+
+import pytest
+import torch
+
+from nunbit.errors import UserError
+from nunbit.training.loop import Stage, train
+from nunbit.training.tracking import open_trackers, step_figures
+
+STAGE = Stage(name="line", steps=4, batch=2, lr=1e-2, warmup=2)
+
+
+class Two:
+    """Two parts, a batch of words and a picture."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.a, self.b = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
+
+    def modules(self):
+        return {"a": self.a, "b": self.b}
+
+    def batch(self, step, stage):
+        x = torch.randn(2, 3, generator=torch.Generator().manual_seed(step))
+        return {
+            "x": x,
+            "ids": torch.zeros(2, 5, dtype=torch.long),
+            "mask": torch.tensor([[True] * 5, [True] * 3 + [False] * 2]),
+            "pixels": torch.zeros(1, 3, 2, 2),
+        }
+
+    def loss(self, batch):
+        return (self.a(batch["x"]) + 10 * self.b(batch["x"])).square().mean(), {}
+
+
+def lines(folder):
+    return [json.loads(t) for t in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_each_line_tells_speed_norms_and_memory(tmp_path):
+    train(Two(), STAGE, tmp_path, say=lambda _: None)
+    for line in lines(tmp_path):
+        assert line["fill"] == 0.8 and line["megabytes"] > 10
+        assert line["tokens_per_second"] == pytest.approx(8 * line["pictures_per_second"], rel=0.02)
+        assert line["grad/b"] > line["grad/a"] > 0
+    assert [x["rate"] for x in lines(tmp_path)][:2] == [0.5, 1.0]
+
+
+def test_trackers_get_the_same_lines(tmp_path, monkeypatch):
+    told, closed = [], []
+    fake = types.ModuleType("trackio")
+    fake.init = lambda **how: told.append(how)
+    fake.log = lambda figures, step: told.append((step, figures["loss"]))
+    fake.finish = lambda: closed.append(True)
+    monkeypatch.setitem(sys.modules, "trackio", fake)
+    train(Two(), STAGE, tmp_path / "run", say=lambda _: None, track=["trackio"])
+    assert told[0]["project"] == "nunbit" and "run" in str(tmp_path / "run") and closed == [True]
+    assert told[1:] == [(x["step"], x["loss"]) for x in lines(tmp_path / "run")]
+
+
+def test_event_files_are_written_where_the_writer_is(tmp_path, monkeypatch):
+    seen = []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            seen.append(folder)
+
+        def add_scalar(self, name, value, step):
+            seen.append((name, step))
+
+        def close(self):
+            seen.append("closed")
+
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    [tracker] = open_trackers(["tensorboard"], tmp_path, "s")
+    tracker.log(3, {"loss": 1.0})
+    tracker.close()
+    assert seen == [str(tmp_path / "tensorboard"), ("loss", 3), "closed"]
+
+
+def test_unknown_and_missing_trackers_are_said(tmp_path, monkeypatch):
+    with pytest.raises(UserError):
+        open_trackers(["ledger"], tmp_path, "s")
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match="wandb"):
+        open_trackers(["wandb"], tmp_path, "s")
+
+
+def test_figures_of_a_batch_without_words_or_pictures():
+    assert set(step_figures({"x": torch.zeros(2)}, {"one": torch.nn.Linear(1, 1)}, 1.0, 0.5)) == {"rate", "megabytes"}

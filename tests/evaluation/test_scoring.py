@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nunbit.evaluation.matching import is_right, parse_box
+from nunbit.evaluation.matching import is_right, parse_box, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.evaluation.tiny_world import as_text, items, report, run
 
@@ -67,3 +67,12 @@ def test_interval_is_wider_when_questions_share_pictures():
     shared = bootstrap_interval(truth, np.repeat(np.arange(60), 10))
     alone = bootstrap_interval(truth, np.arange(600))
     assert shared[1] - shared[0] > 2 * (alone[1] - alone[0])
+
+
+def test_a_description_is_right_in_any_order_and_no_other_answer_is():
+    assert same_list("2 cats and a red star", "a red star and 2 cats") and same_list(
+        "고양이 2개, 별 1개", "별 1개, 고양이 2개"
+    )
+    assert same_list("a cat, a dog and a bus", "a bus, a cat and a dog")
+    for wrong in ("a cat and a dog", "a cat, a cat, a dog and a bus", "a cat, 2 dogs and a bus", ""):
+        assert not same_list(wrong, "a bus, a cat and a dog")

@@ -26,6 +26,12 @@ def parse_box(text: str) -> tuple[float, float, float, float] | None:
     return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
 
+def same_list(answer: str, truth: str) -> bool:
+    """Whether two lists ("a cat, 2 dogs and a bus") name the same, in any order."""
+    one, other = (sorted(re.split(r",? and |, ", normal(text))) for text in (answer, truth))
+    return one == other
+
+
 def is_right(answer: str, truths: Sequence[str]) -> bool:
     """Whether the answer equals any of the truths; where a truth is a box, whether it overlaps it with IoU >= 0.5."""
     for truth in truths:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nunbit.data.stream import sample
-from nunbit.evaluation.matching import is_right
+from nunbit.evaluation.matching import is_right, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.messages import Message, question
 from nunbit.world import DOMAINS
@@ -38,7 +38,8 @@ class Item:
     usual: str = ""
 
     def right(self, answer: str) -> bool:
-        return is_right(answer, (self.qa.answer, *self.qa.accept))
+        given = is_right(answer, (self.qa.answer, *self.qa.accept))
+        return given or (self.qa.unordered and same_list(answer, self.qa.answer))
 
 
 def items(seed: int, limit: int) -> list[Item]:

@@ -287,10 +287,11 @@ def page(result: Mapping[str, Any]) -> str:
     for name in scenes:
         rows = {f"{r['arm']}": r for r in result["rows"] if r["scenes"] == name}
         tables.append({k: {"n": r["n"], "score": 100 * r["all"]["right"], "interval": [100 * v for v in r["all"]["interval"]]} for k, r in rows.items()})  # fmt: skip
+    legend = " ".join(f'<span class="dot run{k}"></span>{escape(s)} scenes' for k, s in enumerate(scenes))
     heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ablation</title><style>{css} '
-            f"td.heat {{ text-align: center }} pre {{ overflow-x: auto }}</style></head><body><h1>What it brings to be told</h1>"
-            f"<pre>{escape(as_text(result))}</pre><h2>Right answers, %</h2><div class=charts>{bars(tables, [f'{s} scenes' for s in scenes])}</div>"
+            f"td.heat {{ text-align: center }} pre {{ overflow-x: auto; font-family: ui-monospace, monospace; font-size: 13px }}</style></head><body><h1>What it brings to be told</h1>"
+            f"<pre>{escape(as_text(result))}</pre><h2>Right answers, %</h2><p>{legend}</p><div class=charts>{bars(tables, [f'{s} scenes' for s in scenes])}</div>"
             f"{heat}</body></html>")  # fmt: skip
 
 

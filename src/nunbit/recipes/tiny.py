@@ -3,7 +3,7 @@
 Four stages, each resumable, each a folder under the run's folder:
   eyes      the encoder alone on per-cell truth (pixels -> class, colour, box, characters)
   words     the LM alone on what perfect eyes would report (no pixels); may run beside "eyes" as a process of its own
-  connect   the connector learns to say what perfect eyes would say; encoder and LM frozen
+  connect   encoder and connector learn to say what perfect eyes would say; the LM is not there yet
   together  everything on pixels, loss on the answers
 """
 
@@ -25,13 +25,13 @@ STAGES = {
     ),
     "connect": Stage(
         name="connect",
-        steps=200,
+        steps=900,
         batch=24,
         micro=12,
-        lr=2e-3,
-        matrix_lr=5e-3,
-        warmup=10,
-        decay=0.6,
+        lr=1e-3,
+        matrix_lr=3e-3,
+        warmup=20,
+        decay=0.7,
         seed=2,
         save_every=50,
     ),
@@ -168,7 +168,7 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
         return
     drawn = EVERYTHING | {"imagined": 0.0}  # pixels are needed after the words
     lessons = [Lesson(**how) for how in (LESSONS if stage.name == "words" else (drawn,))]
-    many, room = (18, 230) if stage.name == "words" else (12, 0)
+    many, room = {"words": (18, 230), "connect": (1, 0)}.get(stage.name, (12, 0))
     words = WordsTask(model, tokenizer, names, questions=many, lessons=lessons, room=room)
     words.eyes.speak(model.get_input_embeddings().weight, tokenizer, spoken_names(), spoken_colours())
     if stage.name == "words":
@@ -178,7 +178,7 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     restore(folder / "eyes", {"vision": model.model.vision_tower, "heads": heads})
     restore(folder / "words", words.modules())
     last = stage.name == "together"
-    task = TogetherTask(words, heads, imitate=0.1 if last else 1.0, dense=0.15 if last else 0.0, lm=last, encoder=last)
+    task = TogetherTask(words, heads, imitate=0.1 if last else 1.0, dense=0.15 if last else 0.3, lm=last)
     if last and not (folder / "together" / "last.pt").exists():
         restore(folder / "connect", task.modules())
     train(task, stage, folder / stage.name, **how)

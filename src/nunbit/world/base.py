@@ -63,13 +63,14 @@ class Picture:
 @dataclass(frozen=True, slots=True)
 class QA:
     """A question with its exact answer. ``accept`` lists other strings that are right too. A box answer is written ``[x1, y1, x2, y2]``
-    in hundredths of the picture's side (integers 0 to 100) and is right at IoU >= 0.5."""
+    in hundredths of the picture's side (integers 0 to 100) and is right at IoU >= 0.5. ``unordered``: a list that is right in any order."""
 
     question: str
     answer: str
     kind: str
     language: Language
     accept: tuple[str, ...] = ()
+    unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -233,15 +234,9 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
         if all(b.box[0] + b.box[2] - a.box[0] - a.box[2] > 16 for a, b in zip(ordered, ordered[1:], strict=False)):
             out.append(say(rng, "order", ["List the things from left to right."], ["왼쪽부터 차례로 말해 주세요."],
                            ", ".join(o.name for o in ordered), ", ".join(names()[o.name][1] for o in ordered)))  # fmt: skip
-    out.append(
-        say(
-            rng,
-            "describe",
-            ["What is in the picture?", "Describe the picture."],
-            ["그림에 무엇이 있나요?", "그림을 설명해 주세요."],
-            *(_described(scene, lang) for lang in ("en", "ko")),
-        )
-    )
+    description = say(rng, "describe", ["What is in the picture?", "Describe the picture."], ["그림에 무엇이 있나요?", "그림을 설명해 주세요."],
+                      *(_described(scene, lang) for lang in ("en", "ko")))  # fmt: skip
+    out.append(replace(description, unordered=True))
     return out
 
 

@@ -274,6 +274,32 @@ def test_the_recipe_runs_resumes_and_its_model_answers(name, base, tmp_path):
         assert {p.name for p in (tmp_path / "run" / "adapter").iterdir() if p.is_dir()} == {"image", "words"}
 
 
+@pytest.mark.parametrize("name", ["collavo", "moai"])
+def test_the_plan_counts_what_the_run_learns(name, base, tmp_path):
+    from nunbit.training.planning import make_plan
+
+    recipe = load(name)
+    data = write_conversations(tmp_path / "data", samples=8)
+    done = recipe.small(
+        recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]), tmp_path
+    )
+    counts, plans = make_plan(done, done.phases(), 1e10)
+    said = []
+    recipe.run(
+        recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]),
+        tmp_path / "run",
+        say=said.append,
+    )
+    for plan in plans:
+        line = next(x for x in said if x.startswith(f"{plan.name}: learning"))
+        part = "moai" if name == "moai" else "crayon"
+        if plan.name != "experts":  # its gates wait
+            assert f"{part} {plan.learns[part]:,}" in line
+        if plan.name == "instruct":
+            assert f"language {plan.learns['language']:,}" in line
+    assert set(counts) == {"vision", "connector", "language", "crayon" if name == "collavo" else "moai"}
+
+
 def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
     data = write_conversations(tmp_path / "data", samples=8)
     done = moai.configure(

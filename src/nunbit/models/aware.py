@@ -71,13 +71,10 @@ class Aware:
             if name not in KINDS:
                 raise UserError(f"the layer connector '{name}'", allowed=", ".join(KINDS))
         self.model, self.processor, self.config = model, processor, config
-        text = model.config.get_text_config()
-        self.connectors: dict[str, PrefillConnector] = {}
-        for name, values in config.connectors.items():
-            made: Any = build(name, **({"vision_width": text.hidden_size, "text_width": text.hidden_size,
-                                        "layers": text.num_hidden_layers} | values))  # fmt: skip
-            made.attach(model.model.language_model)
-            self.connectors[name] = made.to(next(model.parameters()).device)
+        self.connectors: dict[str, PrefillConnector] = {
+            name: hang(name, values, model).to(next(model.parameters()).device)
+            for name, values in config.connectors.items()
+        }
         side = math.isqrt(image_tokens(model.config))
         self.grid = (side, side)
         self.classes: Mapping[str, int] = {n: i for i, n in enumerate(config.classes, 1)} or CLASS_INDEX
@@ -238,6 +235,15 @@ class Aware:
             raise UserError(f"the object-aware parts in '{folder}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
                             allowed=f"{CONFIG} and {WEIGHTS} as nunbit writes them", todo="remove both to use the plain model") from None  # fmt: skip
         return aware
+
+
+def hang(name: str, values: Mapping[str, Any], model: Any) -> PrefillConnector:
+    """Build a layer connector at the sizes of a model's decoder and hang it there."""
+    text = model.config.get_text_config()
+    sizes = {"vision_width": text.hidden_size, "text_width": text.hidden_size, "layers": text.num_hidden_layers}
+    made: Any = build(name, **(sizes | dict(values)))
+    made.attach(model.model.language_model)
+    return made
 
 
 def is_aware(folder: str | Path) -> bool:

@@ -38,9 +38,8 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
     group, base = _begin(recipe, folder, how)
     classes = classes_of(recipe.eyes)
     config = AwareConfig(
-        connectors={"crayon": {"classes": len(classes) or class_count()[0], "rank": recipe.crayon.rank}},
-        classes=classes, words="objects", eyes=_cached(recipe.eyes, folder),
-    )  # fmt: skip
+        connectors=parts_of(recipe), classes=classes, words="objects", eyes=_cached(recipe.eyes, folder)
+    )
     phases = recipe.phases()
     names = ADAPTERS[1:] if recipe.crayon.one_adapter else ADAPTERS
     if "prompt" in phases:
@@ -72,13 +71,10 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
 def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) -> Path:
     """Train; returns where the model lies."""
     group, base = _begin(recipe, folder, how)
-    m, values = recipe.moai, {}
-    values = {"latents": m.latents, "depth": m.depth, "heads": m.heads, "rank": m.rank, "every": m.every}
     model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
     model.requires_grad_(False)
-    aware = Aware(
-        model, processor, AwareConfig(connectors={"moai": values}, maps=m.maps, eyes=_cached(recipe.eyes, folder))
-    )
+    config = AwareConfig(connectors=parts_of(recipe), maps=recipe.moai.maps, eyes=_cached(recipe.eyes, folder))
+    aware = Aware(model, processor, config)
     moai: Any = aware.connectors["moai"]
     phases = recipe.phases()
     if "experts" not in phases:
@@ -91,6 +87,16 @@ def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) 
         _train(name, phases[name], _task(aware, samples, phases[name], draws=step == 1), recipe, folder, say, how)
     _finish(group, aware, folder / "model")
     return folder / "model"
+
+
+def parts_of(recipe: Run) -> dict[str, dict[str, Any]]:
+    """Config fields of the layer connectors that a recipe trains."""
+    if isinstance(recipe, CrayonRecipe):
+        return {"crayon": {"classes": len(classes_of(recipe.eyes)) or class_count()[0], "rank": recipe.crayon.rank}}
+    if isinstance(recipe, MoAIRecipe):
+        m = recipe.moai
+        return {"moai": {"latents": m.latents, "depth": m.depth, "heads": m.heads, "rank": m.rank, "every": m.every}}
+    return {}
 
 
 def _begin(recipe: Run, folder: Path, how: dict[str, Any]) -> tuple[Group, Path]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunbit.data.grouping import steps_of
-from nunbit.training.recipe import Phase, Recipe
+from nunbit.training.recipe import CrayonRecipe, Phase, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,14 @@ class StagePlan:
     seconds: float
 
 
-def sizes(recipe: Recipe) -> tuple[dict[str, int], int, int]:
+def sizes(recipe: Run) -> tuple[dict[str, int], int, int]:
     """(parameters by part, tokens of a picture, patches that the encoder looks at), from the configurations alone."""
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     from nunbit.models.assemble import llava_config, load_tokenizer, square
+    from nunbit.models.aware import hang
+    from nunbit.training.aware_stages import parts_of
     from nunbit.training.multimodal import PARTS, part_of
 
     choice = recipe.model
@@ -56,6 +58,9 @@ def sizes(recipe: Recipe) -> tuple[dict[str, int], int, int]:
     counts = dict.fromkeys(PARTS, 0)
     for name, p in model.named_parameters():
         counts[part_of(name)] += p.numel()
+    with torch.device("meta"):
+        parts = {name: hang(name, fields, model) for name, fields in parts_of(recipe).items()}
+    counts |= {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
     return counts, int(config.image_seq_length), (side // patch) ** 2
 
 
@@ -70,7 +75,7 @@ def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
     return len(found), round((letters / 4 + image_tokens * sum(len(c.images) for c in found)) / len(found)) + 8
 
 
-def make_plan(recipe: Recipe, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
+def make_plan(recipe: Run, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
     """Parameters by part, and the plan of each stage."""
     counts, image_tokens, patches = sizes(recipe)
     return counts, [
@@ -79,12 +84,13 @@ def make_plan(recipe: Recipe, phases: Mapping[str, Phase], flops: float) -> tupl
 
 
 def _stage(
-    recipe: Recipe, name: str, phase: Phase, counts: Mapping[str, int], picture: tuple[int, int], flops: float
+    recipe: Run, name: str, phase: Phase, counts: Mapping[str, int], picture: tuple[int, int], flops: float
 ) -> StagePlan:
     lora = recipe.lora.rank > 0 and phase.language_lr > 0
-    learns = {part: counts[part] for part, rate in phase.rates().items() if rate > 0}
+    learns = {part: counts[part] for part, rate in phase.all_rates().items() if rate > 0 and part in counts}
     if lora:
-        learns["language"] = lora_parameters(recipe)
+        dual = isinstance(recipe, CrayonRecipe) and not recipe.crayon.one_adapter
+        learns["language"] = lora_parameters(recipe) * (2 if dual else 1)
     samples, per_sample = amount(phase, picture[0])
     steps = phase.steps or max(1, round(steps_of(samples, phase.batch) * phase.epochs))
     shown = steps * phase.batch
@@ -92,14 +98,17 @@ def _stage(
     seen = counts["vision"] * (6 if phase.vision_lr > 0 else 2) * float(shown * picture[1])
     joined = counts["connector"] * 6 * float(shown * picture[0])
     learning, operations = sum(learns.values()), words + seen + joined
-    held = counts["language"] * (0.5 if lora and recipe.lora.bits == 4 else 4) + 4 * (
-        counts["vision"] + counts["connector"]
+    aware = sum(counts.get(name, 0) for name in ("crayon", "moai"))
+    held = (
+        4 * aware
+        + counts["language"] * (0.5 if lora and recipe.lora.bits == 4 else 4)
+        + 4 * (counts["vision"] + counts["connector"])
     )
     return StagePlan(name, learns, steps, samples, per_sample, int(held) + (4 * learns["language"] if lora else 0), 4 * learning,
                      8 * learning, operations, operations / flops)  # fmt: skip
 
 
-def lora_parameters(recipe: Recipe) -> int:
+def lora_parameters(recipe: Run) -> int:
     """Parameters of the low-rank pairs on the language model's linear layers."""
     import torch
     from transformers import AutoConfig, AutoModel

@@ -80,3 +80,21 @@ def test_heads_travel_with_their_model(eyes, tmp_path):
     with pytest.raises(UserError, match="eyes.safetensors"):
         CellEyes.from_pretrained(tmp_path / "nothing")
     assert SLOTS == 4
+
+
+def test_one_thing_under_two_names_is_one_object(eyes):
+    """Half of a thing's cells say another class, less surely, with the same box: the surer name stands."""
+    picture = next(
+        p
+        for i in range(50)
+        if len((p := sample(i, seed=3, mixture={"things": 1.0}, questions=0).picture).scene.objects) == 1
+    )
+    cells = cells_of(picture, NAMES)
+    logits = certain(cells)
+    covered = np.flatnonzero(cells.name)
+    assert len(covered) > 3
+    for i in covered[::2]:
+        logits["name"][i] = 0
+        logits["name"][i, cells.name[i] % (len(NAMES) - 1) + 1] = 8.0
+    found = eyes.gather(logits, 192, 192).objects
+    assert [o.name for o in found] == [picture.scene.objects[0].name]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CELL_PX = 16
 SLOTS = 4
+RIVAL = 0.35
 COLOUR_NAMES = ("", *COLOURS)
 LEAD = 1 + 95 + 19 + 1
 """Classes of a glyph's first part: none, printable ASCII, the 19 Hangul initials, anything else."""
@@ -173,10 +174,12 @@ def _groups(score: np.ndarray, label: np.ndarray, box: np.ndarray, same: float) 
     out, free = [], label > 0
     for seed in np.argsort(-score):
         if free[seed]:
-            group = np.flatnonzero(free & (label == label[seed]) & (_overlap(box[seed], box) >= same))
-            group = group if len(group) else np.array([seed])
-            free[group] = False
-            free[seed] = False
+            shared = _overlap(box[seed], box)
+            alike = (label == label[seed]) & (shared >= same)
+            alike[seed] = True
+            group = np.flatnonzero(free & alike)
+            # Whatever else stands in the same box is the same thing under a less sure name.
+            free &= ~alike & (shared < RIVAL)
             out.append(group)
     return out
 

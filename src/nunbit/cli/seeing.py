@@ -9,26 +9,13 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.media import decode
-from nunbit.perception import GeometricRelations, Lazy, PanopticSegmenter, Perception, TesseractReader, ZeroShotDetector
+from nunbit.models.eyes import segmenter
+from nunbit.perception import GeometricRelations, Perception, TesseractReader, ZeroShotDetector
 from nunbit.perception.overlay import draw
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
 FONT = Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"
-
-
-def segmenter(folder: str | None, *, read: bool) -> Any:
-    """A universal segmentation model, or the embedded eyes if none is named. They read too where no reading engine is wished for."""
-    if folder:
-        return PanopticSegmenter.from_pretrained(folder)
-
-    def embedded() -> Any:
-        from nunbit.models.assistant import EMBEDDED
-        from nunbit.perception.cells import CellEyes
-
-        return CellEyes.from_pretrained(EMBEDDED, read=read)
-
-    return Lazy(embedded)
 
 
 def see_picture(
@@ -45,7 +32,7 @@ def see_picture(
                         allowed="--detector FOLDER together with --queries a,b,c")  # fmt: skip
     image = decode(picture)
     perception = Perception(
-        panoptic=segmenter(panoptic, read=not ocr),
+        panoptic=segmenter(panoptic or "", read=not ocr),
         detection=ZeroShotDetector.from_pretrained(detector, queries) if detector else None,
         relations=GeometricRelations(), ocr=TesseractReader() if ocr else None,
     )  # fmt: skip

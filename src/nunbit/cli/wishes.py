@@ -123,10 +123,10 @@ class Asker:
 
     def _seen(self, image: Any) -> Scene:
         if self._see is None:
-            from nunbit.cli.seeing import segmenter
+            from nunbit.models.eyes import segmenter
             from nunbit.perception import Perception
 
-            self._see = Perception(panoptic=segmenter(None, read=False))
+            self._see = Perception(panoptic=segmenter(read=False))
         return self._see([image])[0]
 
     def _show(self, messages: Sequence[Message]) -> None:

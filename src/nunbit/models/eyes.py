@@ -48,19 +48,27 @@ def open_eyes(choice: EyesChoice) -> Perception:
                         allowed="both detector and queries, or neither")  # fmt: skip
     ocr = choice.ocr and shutil.which("tesseract") is not None
     return Perception(
-        panoptic=Lazy(lambda: _segmenter(choice.panoptic, read=not ocr)),
+        panoptic=Lazy(lambda: PanopticSegmenter.from_pretrained(choice.panoptic)) if choice.panoptic else segmenter(read=not ocr),
         detection=Lazy(lambda: ZeroShotDetector.from_pretrained(choice.detector, names)) if names else None,
         relations=GeometricRelations(), ocr=TesseractReader() if ocr else None,
         cache=SceneCache(Path(choice.cache)) if choice.cache else None,
     )  # fmt: skip
 
 
-def _segmenter(folder: str, *, read: bool) -> Any:
+def segmenter(folder: str = "", *, read: bool) -> Any:
+    """A universal segmentation model, or the embedded eyes if none is named; those also read where no reading engine does.
+
+    What is named is opened at once, so that a wrong name is said at once; the embedded eyes when the first picture comes.
+    """
     if folder:
         return PanopticSegmenter.from_pretrained(folder)
-    from nunbit.perception.cells import CellEyes
 
-    return CellEyes.from_pretrained(EMBEDDED, read=read)
+    def embedded() -> Any:
+        from nunbit.perception.cells import CellEyes
+
+        return CellEyes.from_pretrained(EMBEDDED, read=read)
+
+    return Lazy(embedded)
 
 
 def classes_of(choice: EyesChoice) -> tuple[str, ...]:

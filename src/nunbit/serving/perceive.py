@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nunbit.models.assistant import EMBEDDED
-from nunbit.perception import GeometricRelations, Lazy, Perception, SceneCache, TesseractReader
-from nunbit.perception.cells import CellEyes
+from nunbit.models.eyes import segmenter
+from nunbit.perception import GeometricRelations, Perception, SceneCache, TesseractReader
 from nunbit.perception.overlay import draw
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
@@ -31,9 +30,8 @@ class Eyes:
         with self._lock:  # one picture at a time: perception models are the costliest guests
             if self._held is None:
                 cache = SceneCache(self._cache) if self._cache else None
-                eyes = Lazy(lambda: CellEyes.from_pretrained(EMBEDDED, read=False))
                 self._held = Perception(
-                    panoptic=eyes, relations=GeometricRelations(), ocr=TesseractReader(), cache=cache
+                    panoptic=segmenter(read=False), relations=GeometricRelations(), ocr=TesseractReader(), cache=cache
                 )
             scene = self._held([image])[0]
         return {"scene": scene.to_json(), "words": " ".join(moai_text(scene).split()),

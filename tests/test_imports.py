@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "nunbit"
 FLOORS = {
-    **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock"], 0),
+    **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock", "files"], 0),
     **dict.fromkeys(["verbalise", "crayon_map", "media", "world"], 1),
     **dict.fromkeys(["perception", "encoders"], 2),
     "connectors": 3,

@@ -1,6 +1,7 @@
 """The ablation: every arm trains and answers, a killed one goes on, and the table says what the files say."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,8 @@ def test_arms_run_and_what_is_done_is_not_done_again(tmp_path):
     changed = json.loads(held.read_text()) | {"first_token_ms": 12345.0}
     held.write_text(json.dumps(changed))
     assert run(plan, tmp_path, say=lambda _: None)["rows"][0]["first_token_ms"] == 12345.0
+    with pytest.raises(UserError, match="another folder"):
+        run(replace(plan, steps=2), tmp_path)
     with pytest.raises(UserError):
         run(Plan(arms=("plane",)), tmp_path)
     assert set(plan.arms) <= set(ARMS)

@@ -141,7 +141,8 @@ def test_saved_and_opened_again_is_the_same(base, tmp_path):
     assert helper.ask_many(batch, max_new_tokens=3) == [helper.ask(q, max_new_tokens=3).text for q in batch]
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"connectors": {"crayon": {"rank": "x"}}}', '{"connectors": {}, "what": 1}', '{"connectors": {"mlp": {}}}'])  # fmt: skip
+@pytest.mark.parametrize("damage", ["{", "[]", '{"connectors": {"crayon": {"rank": 1000000000}}}', '{"connectors": {"moai": {"depth": 60000}}}',
+                                    '{"connectors": {"crayon": {"rank": 7}}}', '{"connectors": {"crayon": {"rank": "x"}}}', '{"connectors": {}, "what": 1}', '{"connectors": {"mlp": {}}}'])  # fmt: skip
 def test_damaged_parts_are_refused_in_words(base, tmp_path, damage):
     made = aware(base)
     save(made.model, made.processor, tmp_path)
@@ -195,10 +196,10 @@ def test_instructions_name_what_is_there():
 
 
 def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
-    from nunbit.training.aware_stages import ADAPTERS, _with_adapters
+    from nunbit.training.aware_stages import ADAPTERS, with_adapters
     from nunbit.training.recipe import Lora, Phase
 
-    model, processor = _with_adapters(base, Lora(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
+    model, processor = with_adapters(base, Lora(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
     made = Aware(model.get_base_model(), processor, AwareConfig(connectors={"crayon": BOTH["crayon"]}))
     from nunbit.data.conversations import Conversation, encode
     from nunbit.models.compose import image_tokens
@@ -221,7 +222,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
         image_tokens(made.model.config),
         max_tokens=500,
     )
-    one = lambda: AwareTask(made, processor.image_processor, samples, eyes=lambda ps: [scene(0) for _ in ps], pad=0)  # noqa: E731
+    one = lambda: AwareTask(made, processor.image_processor, samples, pad=0)  # noqa: E731
     dual = DualTask({"image": one(), "words": one()})
     stage = Stage(name="s", steps=8, batch=2, lr=1e-2)
     turns = {dual.turn(step, stage) for step in range(20)}

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -15,11 +16,14 @@ from nunbit.data.cells import cells_of
 from nunbit.data.packing import pack
 from nunbit.data.stream import sample
 from nunbit.models.chat import encode_text
+from nunbit.models.tokenizer import build_tokenizer, spelt
 from nunbit.perception.cells import glyph_char, glyph_parts
 from nunbit.recipes import tiny
+from nunbit.scene import TextLine
 from nunbit.training.loop import Stage, Task, share_of_peak, train
 from nunbit.training.muon import Muon
 from nunbit.training.words import Lesson, WordsTask, answers_of, question_ids
+from nunbit.world.base import QA
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +210,19 @@ def test_training_and_asking_see_the_same_sequence(tokenizer):
             assert inputs["input_ids"][0, len(prefix) :].tolist() == given
             assert torch.allclose(model(**inputs).logits[0, -1], logits[at + len(given) - 1], atol=1e-3)
             at += len(given) + len(learnt)
+
+
+def test_what_is_read_off_a_picture_is_learnt_spelt_out_and_decodes_to_itself():
+    tokenizer = build_tokenizer(["green", "버스"])
+    line = TextLine.from_box("green 버스 31.75", (0, 0, 10, 10))
+    asked = [QA("Read the sign.", "green 버스 31.75", "read", "en"), QA("What colour?", "green", "attribute", "en")]
+    shown = replace(sample(0, seed=1, questions=0), questions=asked)
+    shown = replace(shown, picture=replace(shown.picture, scene=replace(shown.picture.scene, text_lines=[line])))
+    (_, read), (_, colour) = question_ids([shown], tokenizer)[0]
+    assert tokenizer.convert_ids_to_tokens(colour) == ["▁green", "<eos>"]
+    assert "".join(tokenizer.convert_ids_to_tokens(read)[:6]) == "▁green" and len(read) == 6 + 5 + 6 + 1
+    assert unicodedata.normalize("NFC", tokenizer.decode(read, skip_special_tokens=True)) == "green 버스 31.75"
+    assert spelt("日", tokenizer) == tokenizer("日", add_special_tokens=False)["input_ids"]
 
 
 def test_muon_steps_are_orthogonal_and_go_downhill():

@@ -54,9 +54,9 @@ class Assistant:
         self.model, self.processor = open_native(folder or EMBEDDED, device)
         self.device = device
         self.aware: Aware | None = None
-        if (Path(folder or EMBEDDED) / "aware.json").is_file():
-            from nunbit.models.aware import Aware
+        from nunbit.models.aware import Aware, is_aware
 
+        if is_aware(folder or EMBEDDED):
             self.aware = Aware.open(folder or EMBEDDED, self.model, self.processor)
 
     @classmethod

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,18 @@ from nunbit.connectors import ConnectorConfig, build
 from nunbit.connectors.prefill import PrefillConnector
 from nunbit.crayon_map import colour_map, crayon_map
 from nunbit.errors import UserError, unknown_name
+from nunbit.files import whole
 from nunbit.messages import Message, Part
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.eyes import EyesChoice, open_eyes
-from nunbit.perception import Perception
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text, object_list, transcribe
 
 CONFIG, WEIGHTS = "aware.json", "aware.safetensors"
 KINDS = ("crayon", "moai")
 WORDS = ("", "objects", "plain")
+Eyes = Callable[[Sequence[Any]], list[Scene]]
+"""PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +65,15 @@ class Aware:
     Args:
         model: a native LLaVA; its decoder gets the connectors' hooks. Its weights are not touched.
         processor: its processor, for the words and the colour picture.
+        eyes: what looks at pictures whose Scene nobody gave, in place of the config's choice.
     """
 
-    def __init__(self, model: Any, processor: Any, config: AwareConfig) -> None:
+    def __init__(self, model: Any, processor: Any, config: AwareConfig, eyes: Eyes | None = None) -> None:
         for name in config.connectors:
             if name not in KINDS:
                 raise UserError(f"the layer connector '{name}'", allowed=", ".join(KINDS))
         self.model, self.processor, self.config = model, processor, config
+        self.perception: Eyes = eyes or open_eyes(config.eyes)
         self.connectors: dict[str, PrefillConnector] = {
             name: hang(name, values, model).to(next(model.parameters()).device)
             for name, values in config.connectors.items()
@@ -78,11 +81,6 @@ class Aware:
         side = math.isqrt(image_tokens(model.config))
         self.grid = (side, side)
         self.classes: Mapping[str, int] = {n: i for i, n in enumerate(config.classes, 1)} or CLASS_INDEX
-
-    @cached_property
-    def perception(self) -> Perception:
-        """What looks at pictures whose Scene nobody gave."""
-        return open_eyes(self.config.eyes)
 
     def spoken(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
         """The conversation with what ``words`` says of each picture right after it."""
@@ -193,7 +191,7 @@ class Aware:
         return aux, mask
 
     def save(self, folder: str | Path) -> None:
-        """Write the two files beside the model."""
+        """Write the two files beside the model. Where Scenes were cached is a matter of this machine and stays behind."""
         from safetensors.torch import save_file
 
         folder = Path(folder)
@@ -202,11 +200,12 @@ class Aware:
             for name, m in self.connectors.items()
             for k, v in m.state_dict().items()
         }
-        save_file(kept, folder / WEIGHTS)
-        held: dict[str, Any] = {name: _plain(vars(m)["config"]) for name, m in self.connectors.items()}
-        (folder / CONFIG).write_text(
-            json.dumps(asdict(self.config) | {"connectors": held}, ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+        with whole(folder / WEIGHTS) as path:
+            save_file(kept, path)
+        held = asdict(replace(self.config, eyes=replace(self.config.eyes, cache="")))
+        held["connectors"] = {name: _plain(vars(m)["config"]) for name, m in self.connectors.items()}
+        with whole(folder / CONFIG) as path:
+            path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
 
     @classmethod
     def open(cls, folder: str | Path, model: Any, processor: Any) -> Aware:
@@ -225,8 +224,10 @@ class Aware:
                 k: {n: tuple(v) if isinstance(v, list) else v for n, v in values.items() if n != "name"}
                 for k, values in held["connectors"].items()
             }
-            aware = cls(model, processor, AwareConfig(**held))
             kept = load_file(folder / WEIGHTS)
+            for name, values in held["connectors"].items():
+                _as_large_as(kept, name, values, model)
+            aware = cls(model, processor, AwareConfig(**held))
             for name, connector in aware.connectors.items():
                 own = {k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")}
                 connector.load_state_dict(own)
@@ -239,11 +240,27 @@ class Aware:
 
 def hang(name: str, values: Mapping[str, Any], model: Any) -> PrefillConnector:
     """Build a layer connector at the sizes of a model's decoder and hang it there."""
-    text = model.config.get_text_config()
-    sizes = {"vision_width": text.hidden_size, "text_width": text.hidden_size, "layers": text.num_hidden_layers}
-    made: Any = build(name, **(sizes | dict(values)))
+    made = _built(name, values, model)
     made.attach(model.model.language_model)
     return made
+
+
+def _built(name: str, values: Mapping[str, Any], model: Any) -> Any:
+    text = model.config.get_text_config()
+    sizes = {"vision_width": text.hidden_size, "text_width": text.hidden_size, "layers": text.num_hidden_layers}
+    return build(name, **(sizes | dict(values)))
+
+
+def _as_large_as(kept: Mapping[str, Tensor], name: str, values: Mapping[str, Any], model: Any) -> None:
+    """Hold a connector's config to the tensors that lie beside it, before memory is taken for what it says."""
+    there = {k: v.shape for k, v in kept.items() if k.startswith(f"{name}.")}
+    largest = max((side for shape in there.values() for side in shape), default=0)
+    if name not in KINDS or any(isinstance(v, int) and v > largest for v in values.values()):
+        raise ValueError(f"'{name}' of sizes {dict(values)}"[:160])
+    with torch.device("meta"):
+        wanted = {f"{name}.{k}": v.shape for k, v in _built(name, values, model).state_dict().items()}
+    if not wanted.items() <= there.items():
+        raise ValueError(f"the tensors of '{name}' are not of the sizes that {CONFIG} says")
 
 
 def is_aware(folder: str | Path) -> bool:

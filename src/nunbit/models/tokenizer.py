@@ -78,6 +78,13 @@ def build_tokenizer(words: Iterable[str], names: Iterable[str] = ()) -> Any:
     return fast
 
 
+def spelt(text: str, tokenizer: Any) -> list[int]:
+    """Ids of a text with every word spelt out, also those that have a token of their own; it decodes to the same text."""
+    ids = [tokenizer.convert_tokens_to_ids(c) for word in text.split(" ") for c in (SPACE, *_nfd(word))]
+    known = all(i is not None and i != tokenizer.unk_token_id for i in ids)
+    return ids if known else tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
 def _nfd(text: str) -> str:
     return unicodedata.normalize("NFD", text)
 

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from nunbit.errors import UserError
+from nunbit.files import whole
 from nunbit.scene import Box, Scene, SceneObject, Segment, TextLine
 from nunbit.world.base import COLOURS
 
@@ -83,7 +84,8 @@ def save_heads(heads: DenseHeads, names: Sequence[str], folder: Path) -> None:
     from safetensors.torch import save_file
 
     state = {k: v.detach().to(torch.float16).contiguous() for k, v in heads.state_dict().items()}
-    save_file(state, folder / HEADS, metadata={"names": json.dumps(list(names))})
+    with whole(folder / HEADS) as path:
+        save_file(state, path, metadata={"names": json.dumps(list(names))})
 
 
 def class_names(folder: str | Path) -> tuple[str, ...]:

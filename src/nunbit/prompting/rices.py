@@ -7,13 +7,14 @@ Legend: B pictures, T tiles of one picture, N features, D width.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
+from nunbit.files import whole
 from nunbit.media import content_hash
 from nunbit.prompting.shots import Shot
 
@@ -139,18 +140,12 @@ class Rices:
 
     def _save(self, vectors: dict[str, Tensor]) -> None:
         """Keep the vectors. A folder that cannot be written costs the index, never the answer."""
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if self.file is None:
             return
-        beside = self.file.with_name(f"{self.file.name}.{os.getpid()}")
-        try:
-            whole = {k: v.contiguous().clone() for k, v in vectors.items()}
-            save_file(whole, beside, metadata={"encoder": self.encoder})
-            os.replace(beside, self.file)
-        except (OSError, SafetensorError):
-            beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError), whole(self.file) as path:
+            save_file({k: v.contiguous().clone() for k, v in vectors.items()}, path, metadata={"encoder": self.encoder})
 
 
 def _key(shot: Shot) -> str:

@@ -16,10 +16,11 @@ weights; each (arm, seed, scenes) is a file in the run's folder, so a killed abl
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,21 @@ import torch
 from nunbit.data.conversations import Encoded
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.stream import Sample, sample
-from nunbit.errors import unknown_name
+from nunbit.errors import UserError, unknown_name
 from nunbit.evaluation.charts import bars
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
 from nunbit.evaluation.tiny_world import Item, items
+from nunbit.files import whole
+from nunbit.lock import held
 from nunbit.messages import Message, Part, question
 from nunbit.models.assistant import Assistant
-from nunbit.models.aware import Aware, AwareConfig
+from nunbit.models.aware import Aware, AwareConfig, Eyes
 from nunbit.models.compose import image_tokens, open_native
 from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of
 from nunbit.models.templates import Renderer, expand
 from nunbit.scene import Scene
 from nunbit.training.aware import AwareTask, DualTask
-from nunbit.training.aware_stages import ADAPTERS, _with_adapters
+from nunbit.training.aware_stages import ADAPTERS, with_adapters
 from nunbit.training.loop import Batch, Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.recipe import Lora, Phase
@@ -77,25 +80,47 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[st
         if arm not in ARMS:
             raise unknown_name("arm", arm, ARMS)
     folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for scenes in plan.scenes:
-        for arm in plan.arms:
-            if arm == "plain" and scenes != plan.scenes[0]:
-                continue  # it is told nothing, whoever made the Scene
-            for seed in range(plan.seeds):
-                path = folder / f"{arm}-{scenes}-{seed}.json"
-                if not path.exists():
-                    began = time.perf_counter()
-                    done = one(plan, arm, seed, scenes)
-                    path.write_text(json.dumps(done, ensure_ascii=False), encoding="utf-8")
-                    say(
-                        f"{arm}, {scenes} scenes, seed {seed}: {100 * np.mean(done['right']):.1f} % in {time.perf_counter() - began:.0f} s"
-                    )
-                found.append(json.loads(path.read_text(encoding="utf-8")))
-    result = summary(found)
-    (folder / "ablation.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "ablation.html").write_text(page(result), encoding="utf-8")
+    with held(folder):
+        _same_plan(plan, folder)
+        found = [_done(plan, folder, *which, say) for which in _runs(plan)]
+        result = summary(found)
+        for name, text in (("json", json.dumps(result, ensure_ascii=False, indent=1)), ("html", page(result))):
+            with whole(folder / f"ablation.{name}") as path:
+                path.write_text(text, encoding="utf-8")
     return result
+
+
+def _runs(plan: Plan) -> Iterator[tuple[str, str, int]]:
+    """Arm, Scenes and seed of every run. The plain model is told nothing, whoever made the Scene: it runs once."""
+    for seed in range(plan.seeds):
+        for scenes in plan.scenes:
+            for arm in plan.arms:
+                if arm != "plain" or scenes == plan.scenes[0]:
+                    yield arm, scenes, seed
+
+
+def _done(plan: Plan, folder: Path, arm: str, scenes: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """What a run found, from its file if it was made before."""
+    file = folder / f"{arm}-{scenes}-{seed}.json"
+    if not file.exists():
+        began = time.perf_counter()
+        found = one(plan, arm, seed, scenes)
+        with whole(file) as path:
+            path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+        right, seconds = 100 * np.mean(found["right"]), time.perf_counter() - began
+        say(f"{arm}, {scenes} scenes, seed {seed}: {right:.1f} % in {seconds:.0f} s")
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _same_plan(plan: Plan, folder: Path) -> None:
+    """Runs of different sizes are not to be compared: a folder belongs to one size."""
+    size = {k: str(v) for k, v in asdict(plan).items() if k in ("steps", "batch", "questions", "base")}
+    file = folder / "plan.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else size
+    if before != size:
+        raise UserError(f"'{folder}' holds runs of {before}", allowed=f"the same sizes, not {size}", todo="name another folder with -o")
+    with whole(file) as path:
+        path.write_text(json.dumps(size), encoding="utf-8")
 
 
 def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
@@ -111,8 +136,6 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
         task = (
             DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, crayon=0.5)
         )
-    import tempfile
-
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         train(task, stage, scratch, say=lambda _: None)
@@ -121,7 +144,7 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
         m.eval()
     asked = items(1000 + plan.questions, plan.questions)
     if truth:
-        _give_truth(aware, asked)
+        aware.perception = _truth_of(asked)
     helper = Assistant.of(aware.model, aware.processor, aware)
     answers = helper.ask_many([question(t.qa.question, [t.pixels]) for t in asked])
     return {
@@ -139,7 +162,7 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, eyes=EYES)
     if arm.startswith("adapter"):
         names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
-        adapted, processor = _with_adapters(
+        adapted, processor = with_adapters(
             base, Lora(rank=16 // len(names), alpha=16, dropout=0.0), names, Phase(language_lr=1.0)
         )
         return Aware(adapted.get_base_model(), processor, config), adapted
@@ -155,7 +178,7 @@ class WorldTask(AwareTask):
     def __init__(self, aware: Aware, *, truth: bool, crayon: float = 0.0) -> None:
         processor = aware.processor
         super().__init__(
-            aware, processor.image_processor, [], eyes=aware.perception, pad=processor.tokenizer.pad_token_id
+            aware, processor.image_processor, [], pad=processor.tokenizer.pad_token_id
         )
         self.truth, self.crayon = truth, crayon
         self.renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
@@ -186,14 +209,14 @@ class WorldTask(AwareTask):
         return Encoded("world", ids, np.asarray(done.trainable, bool), (), length)
 
 
-def _give_truth(aware: Aware, asked: Sequence[Item]) -> None:
-    """Let the perception answer with the true Scene of each test picture."""
+def _truth_of(asked: Sequence[Item]) -> Eyes:
+    """Eyes that know the true Scene of each test picture."""
     known: dict[bytes, Scene] = {}
     for t in asked:
         domain = {"things": 1.0} if t.split == "unseen" else {t.domain: 1.0}
         drawn = sample(t.picture, seed=1000 + len(asked), split=t.split, mixture=domain, questions=4)
         known[drawn.picture.pixels.tobytes()] = drawn.picture.scene
-    aware.perception = lambda pictures: [known[np.asarray(p.convert("RGB")).tobytes()] for p in pictures]  # type: ignore[assignment]
+    return lambda pictures: [known[np.asarray(p.convert("RGB")).tobytes()] for p in pictures]
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ Source: CoLLaVO, arXiv 2402.11248, sec. 3 (crayon prompt tuning; crayon instruct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,27 +15,23 @@ from torch import nn
 
 from nunbit.data.conversations import Encoded
 from nunbit.models.aware import Aware
-from nunbit.scene import Scene
 from nunbit.training.loop import Batch, Stage
 from nunbit.training.multimodal import ConversationTask
-
-Eyes = Callable[[Sequence[Any]], list[Scene]]
-"""PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
 
 
 class AwareTask(ConversationTask):
     """`ConversationTask` with Scenes.
 
     Args:
-        aware: the connectors, hung on the model; those that require a gradient learn.
-        eyes: where the Scenes come from.
+        aware: the connectors, hung on the model; those that require a gradient learn. Its perception makes the Scenes.
         draws: MoAI's first step: one random expert a mixer and side, another each pass.
     """
 
-    def __init__(self, aware: Aware, image_processor: Any, samples: Sequence[Encoded], *, eyes: Eyes, draws: bool = False,
-                 **how: Any) -> None:  # fmt: skip
+    def __init__(
+        self, aware: Aware, image_processor: Any, samples: Sequence[Encoded], *, draws: bool = False, **how: Any
+    ) -> None:
         super().__init__(aware.model, image_processor, samples, **how)
-        self.aware, self.eyes = aware, eyes
+        self.aware = aware
         moai: Any = aware.connectors.get("moai")
         self.moai = moai if draws else None
 
@@ -49,7 +45,7 @@ class AwareTask(ConversationTask):
             m.to(device)
 
     def tell(self, pictures: Sequence[Any]) -> Batch:
-        return self.aware.signals(self.eyes(pictures))
+        return self.aware.signals(self.aware.perception(pictures))
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))

@@ -5,7 +5,7 @@ adapters) and `moai` (random experts, soft gates). Both write a native LLaVA wit
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,16 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
         model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
         model.requires_grad_(False)
         aware = Aware(model, processor, config)
-        told = _instructions(phases["prompt"], aware, recipe, say)
+        told, _ = _read(phases["prompt"], aware, recipe, say)
         _train("prompt", phases["prompt"], _task(aware, told, phases["prompt"]), recipe, folder, say, how)
     if "instruct" not in phases:
         _finish(group, aware, folder / "model")
         return folder / "model"
     phase = phases["instruct"]
-    model, processor = _with_adapters(base, recipe.lora, names, phase)
+    model, processor = with_adapters(base, recipe.lora, names, phase)
     aware = Aware(model.get_base_model(), processor, config)
     restore(folder / "prompt", aware.modules())
-    told, asked = _instructions(phase, aware, recipe, say), _conversations(phase, aware, recipe, say)
+    told, asked = _read(phase, aware, recipe, say)
     if recipe.crayon.one_adapter:
         task: Any = _task(aware, [*told, *asked], phase)
     else:
@@ -83,7 +83,7 @@ def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) 
         if name not in phases:
             continue
         moai.train_step(step)
-        samples = _conversations(phases[name], aware, recipe, say)
+        _, samples = _read(phases[name], aware, recipe, say)
         _train(name, phases[name], _task(aware, samples, phases[name], draws=step == 1), recipe, folder, say, how)
     _finish(group, aware, folder / "model")
     return folder / "model"
@@ -122,7 +122,7 @@ def _task(aware: Aware, samples: Sequence[Encoded], phase: Phase, draws: bool = 
     if phase.pack:
         raise UserError(f"pack={phase.pack} for an object-aware recipe", allowed="pack=0: a row is one conversation")
     processor = aware.processor
-    return AwareTask(aware, processor.image_processor, samples, eyes=aware.perception, draws=draws,
+    return AwareTask(aware, processor.image_processor, samples, draws=draws,
                      pad=processor.tokenizer.pad_token_id, group=phase.group)  # fmt: skip
 
 
@@ -133,36 +133,35 @@ def _train(name: str, phase: Phase, task: Any, recipe: Run, folder: Path, say: S
     train(task, stage, folder / name, say=say, **how)
 
 
-def _instructions(phase: Phase, aware: Aware, recipe: Run, say: Say) -> list[Encoded]:
-    """A crayon instruction for every picture of the phase's conversations, in the language of the conversation."""
+def _read(phase: Phase, aware: Aware, recipe: Run, say: Say) -> tuple[list[Encoded], list[Encoded]]:
+    """The phase's conversations: as crayon instructions, one a picture, in the language of the conversation; and as they are, with what
+    the model is told in words. One pass, since a Scene is too large to keep."""
     rng = np.random.default_rng((recipe.seed, 7))
-    out = []
-    for c, scenes in _seen(phase, aware):
-        korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
-        for path, scene in zip(c.images, scenes, strict=True):
-            ask, answer = instruction(scene, rng, "ko" if korean else "en")
-            turns = Message("user", (Part.image(path), Part.text(ask))), Message("assistant", (Part.text(answer),))
-            out.append(Conversation(f"{c.name}, crayon", turns))
-    if not out:
-        raise UserError(f"'{phase.data}' has no pictures", allowed="conversations with pictures")
-    return _encoded(out, phase, aware, recipe, say, "crayon instructions")
-
-
-def _conversations(phase: Phase, aware: Aware, recipe: Run, say: Say) -> list[Encoded]:
-    """The phase's conversations, with what the model is told in words."""
-    found = [Conversation(c.name, tuple(aware.spoken(c.messages, scenes))) for c, scenes in _seen(phase, aware)]
-    return _encoded(found, phase, aware, recipe, say, "conversations")
-
-
-def _seen(phase: Phase, aware: Aware) -> list[tuple[Conversation, list[Scene]]]:
-    """Each conversation with its pictures' Scenes; those with a missing picture are left to the encoder, which counts them."""
-    out = []
+    told: list[Conversation] = []
+    asked: list[Conversation] = []
     for c in read_conversations(phase.data, phase.images or None):
-        there = all(path.is_file() for path in c.images)
-        scenes = aware.perception([decode(path) for path in c.images]) if there and c.images else []
-        if there:
-            out.append((c, scenes))
-    return out
+        if not all(path.is_file() for path in c.images):
+            told.append(c)  # the encoder leaves it out, and counts it
+            asked.append(c)
+            continue
+        scenes = aware.perception([decode(path) for path in c.images]) if c.images else []
+        asked.append(replace(c, messages=tuple(aware.spoken(c.messages, scenes))))
+        if isinstance(recipe, CrayonRecipe):
+            told += _crayon_instructions(c, scenes, rng)
+    if isinstance(recipe, CrayonRecipe) and not told:
+        raise UserError(f"'{phase.data}' has no pictures", allowed="conversations with pictures")
+    return (
+        _encoded(told, phase, aware, recipe, say, "crayon instructions") if told else [],
+        _encoded(asked, phase, aware, recipe, say, "conversations"),
+    )
+
+
+def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Conversation]:
+    korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
+    for path, scene in zip(c.images, scenes, strict=True):
+        ask, answer = instruction(scene, rng, "ko" if korean else "en")
+        turns = Message("user", (Part.image(path), Part.text(ask))), Message("assistant", (Part.text(answer),))
+        yield Conversation(f"{c.name}, crayon", turns)
 
 
 def _encoded(
@@ -177,7 +176,7 @@ def _encoded(
     return samples
 
 
-def _with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
+def with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
     """The base, in 4 bits if asked, with one adapter a name, all in the forward pass and all learning for now."""
     from transformers import AutoProcessor
 

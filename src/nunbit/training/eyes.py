@@ -44,19 +44,20 @@ def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> 
     lead = out["lead"].unflatten(-1, (SLOTS, LEAD))
     glyph = truth["glyph"]
     full = glyph[..., 0] > 0
-    # Most slots are empty: full ones count on their own, else "nothing here" drowns them.
-    lead_all = F.cross_entropy(lead.flatten(0, 2), glyph[..., 0].flatten())
-    lead_full = F.cross_entropy(lead[full], glyph[..., 0][full]) if full.any() else zero
+    # Most slots are empty and rightly said to be. Were they counted, "nothing here" would drown the characters; were only the full ones
+    # counted besides, a large character would be seen in each cell that it touches.
+    said = full | (lead.argmax(-1) > 0)
+    character = F.cross_entropy(lead[said], glyph[..., 0][said]) if said.any() else zero
     hangul = glyph[..., 1] > 0
     jamo = zero
     if hangul.any():
         vowel = out["vowel"].unflatten(-1, (SLOTS, VOWEL))[hangul]
         final = out["final"].unflatten(-1, (SLOTS, FINAL))[hangul]
         jamo = F.cross_entropy(vowel, glyph[..., 1][hangul]) + F.cross_entropy(final, glyph[..., 2][hangul])
-    total = name + 0.5 * name_covered + 0.5 * colour + 10 * box + lead_all + lead_full + 0.5 * jamo
+    total = name + 0.5 * name_covered + 0.5 * colour + 10 * box + 1.5 * character + 0.5 * jamo
     with torch.no_grad():
         figures = {"name_ok": _share(out["name"], truth["name"], covered), "colour_ok": _share(out["colour"], truth["colour"], tinted),
-                   "glyph_ok": _share(lead, glyph[..., 0], full), "box_l1": box.item()}  # fmt: skip
+                   "glyph_ok": _share(lead, glyph[..., 0], said), "box_l1": box.item()}  # fmt: skip
         if hangul.any():
             figures["vowel_ok"] = _share(
                 vowel, glyph[..., 1][hangul], torch.ones(len(vowel), dtype=torch.bool, device=vowel.device)
@@ -90,9 +91,13 @@ class EyesTask:
             yield {k: v[rows] for k, v in batch.items()} | {"share": torch.tensor(len(rows) / count)}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        loss, figures = dense_loss(self.heads(features(self.vision, batch["pixels"])), batch)
-        share = batch.get("share", 1.0)
-        return loss * share, {k: v * float(share) for k, v in figures.items()}
+        return shared(batch, *dense_loss(self.heads(features(self.vision, batch["pixels"])), batch))
+
+
+def shared(batch: Batch, loss: torch.Tensor, figures: dict[str, float]) -> tuple[torch.Tensor, dict[str, float]]:
+    """A piece's loss and figures as its part of the batch's."""
+    share = batch.get("share", torch.ones(()))
+    return loss * share, {k: v * float(share) for k, v in figures.items()}
 
 
 def _share(logits: torch.Tensor, labels: torch.Tensor, where: torch.Tensor) -> float:

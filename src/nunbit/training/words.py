@@ -19,14 +19,17 @@ from nunbit.data.cells import Cells, cells_of
 from nunbit.data.packing import Pack, pack
 from nunbit.data.stream import MIXTURE, Sample, sample
 from nunbit.models.chat import encode_text
-from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, SPACE, USER
+from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, SPACE, USER, spelt
 from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, features
-from nunbit.training.eyes import dense_loss, stack, to_pixels
+from nunbit.training.eyes import dense_loss, shared, stack, to_pixels
 from nunbit.training.loop import Batch, Stage
+from nunbit.world.base import QA
 
 WAVES = 6
 GRID = 12
 LOUDNESS = 5.0
+COPIED = ("read", "lookup", "compare", "order")
+"""Kinds of questions whose answer may be a string of the picture."""
 
 
 class PerfectEyes(nn.Module):
@@ -105,15 +108,15 @@ def anchors(box: torch.Tensor, name: torch.Tensor) -> torch.Tensor:
 
 
 def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
-    """Per sample, (given, learnt) ids of each question, as `nunbit.models.chat` renders them after a picture."""
+    """Per sample, (given, learnt) ids of each question, as `nunbit.models.chat` renders them after a picture, except that an answer which
+    is read off the picture is spelt out: what is seen are characters, and copying them is one rule for every word."""
     assistant, eos = tokenizer.convert_tokens_to_ids(ASSISTANT), tokenizer.convert_tokens_to_ids(EOS)
-    return [
-        [
-            (encode_text(q.question, tokenizer) + [assistant], encode_text(q.answer, tokenizer) + [eos])
-            for q in s.questions
-        ]
-        for s in samples
-    ]
+
+    def learnt(qa: QA, s: Sample) -> list[int]:
+        copied = qa.kind in COPIED and any(qa.answer in line.text for line in s.picture.scene.text_lines)
+        return [*(spelt if copied else encode_text)(qa.answer, tokenizer), eos]
+
+    return [[(encode_text(q.question, tokenizer) + [assistant], learnt(q, s)) for q in s.questions] for s in samples]
 
 
 def answer_loss(model: Any, embeds: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -165,12 +168,6 @@ def _cut(batch: Batch, size: int) -> Iterator[Batch]:
         piece = {k: v[rows] for k, v in batch.items()}
         piece |= {k: piece[k][:, :wide] for k in ("ids", "positions", "labels")}
         yield piece | {"mask": piece["mask"][:, :, :wide, :wide], "share": mine / sum(weights)}
-
-
-def _shared(batch: Batch, loss: torch.Tensor, figures: dict[str, float]) -> tuple[torch.Tensor, dict[str, float]]:
-    """A piece's loss and figures as its part of the batch's."""
-    share = batch.get("share", torch.ones(()))
-    return loss * share, {k: v * float(share) for k, v in figures.items()}
 
 
 def vars_of(packed: Pack) -> Batch:
@@ -269,7 +266,7 @@ class WordsTask:
         return _cut(batch, stage.micro)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return _shared(batch, *self.answers(batch, self.eyes(batch)[batch["shown"]]))
+        return shared(batch, *self.answers(batch, self.eyes(batch)[batch["shown"]]))
 
     def answers(self, batch: Batch, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         """Splice picture tokens (all of the batch's, in order, by D) into the words and ask for the answers."""
@@ -295,12 +292,9 @@ class TogetherTask:
     """Encoder, connector and LM on pixels. ``imitate`` pulls the connector's tokens towards the perfect eyes' while it is above zero,
     ``dense`` keeps the encoder's read-outs alive."""
 
-    def __init__(
-        self, words: WordsTask, heads: nn.Module, *, imitate: float, dense: float, lm: bool = True, encoder: bool = True
-    ) -> None:
+    def __init__(self, words: WordsTask, heads: nn.Module, *, imitate: float, dense: float, lm: bool = True) -> None:
         self.words, self.heads = words, heads
         self.imitate, self.dense, self.lm = imitate, dense, lm
-        words.model.model.vision_tower.requires_grad_(encoder)
         words.model.model.language_model.requires_grad_(lm)
         words.eyes.requires_grad_(False)
 
@@ -323,8 +317,7 @@ class TogetherTask:
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         w = self.words
-        with torch.set_grad_enabled(next(w.model.model.vision_tower.parameters()).requires_grad):
-            seen = features(w.model.model.vision_tower, batch["pixels"])
+        seen = features(w.model.model.vision_tower, batch["pixels"])
         tokens = w.model.model.multi_modal_projector(seen)
         total, figures = seen.new_zeros(()), {}
         if self.imitate:
@@ -337,4 +330,4 @@ class TogetherTask:
         if self.lm:
             answer, more = w.answers(batch, tokens.flatten(0, 1))
             total, figures = total + answer, figures | more
-        return _shared(batch, total, figures)
+        return shared(batch, total, figures)

@@ -1,0 +1,24 @@
+"""What is written is there whole or not at all."""
+
+import pytest
+from safetensors import SafetensorError
+
+from nunbit.files import whole
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    path = tmp_path / "kept.json"
+    with whole(path) as beside:
+        beside.write_text("first")
+        assert not path.exists()
+    assert path.read_text() == "first"
+    with pytest.raises(ZeroDivisionError), whole(path) as beside:
+        beside.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_a_full_disk_is_one_kind_of_error_whoever_writes(tmp_path):
+    with pytest.raises(OSError, match=r"x\.safetensors"), whole(tmp_path / "x.safetensors"):
+        raise SafetensorError("No space left on device")
+    assert not list(tmp_path.iterdir())

@@ -281,8 +281,8 @@ def test_the_plan_counts_what_the_run_learns(name, base, tmp_path):
 
     recipe = load(name)
     data = write_conversations(tmp_path / "data", samples=8)
-    done = recipe.small(
-        recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]), tmp_path
+    done = recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]).small(
+        tmp_path
     )
     counts, plans = make_plan(done, done.phases(), 1e10)
     said = []

@@ -37,7 +37,7 @@ def plan_recipe(recipe: str, changes: Sequence[str], flops: float, as_json: bool
     from nunbit.training.planning import as_data, as_text, make_plan
 
     with tempfile.TemporaryDirectory() as folder:
-        done = module.small(done, Path(folder)) if done.debug else done
+        done = done.small(Path(folder)) if done.debug else done
         counts, plans = make_plan(done, done.phases(), flops)
     print(json.dumps(as_data(counts, plans), indent=1) if as_json else as_text(counts, plans, flops))
 
@@ -47,7 +47,7 @@ def show_recipe(recipe: str, code: bool) -> None:
     if code or not hasattr(module, "recipe"):
         print(recipes.source(recipe))
         return
-    from nunbit.training.recipe import settings
+    from nunbit.training.settings import settings
 
     print(f"{(module.__doc__ or '').strip()}\n")
     for key, value in settings(module.recipe()).items():

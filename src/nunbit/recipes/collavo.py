@@ -12,14 +12,11 @@ classes are theirs instead of COCO's. ``lora.bits=4`` holds the base in 4 bits. 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nunbit.errors import UserError
-from nunbit.training.recipe import Crayon, CrayonRecipe, Lora, Phase, override
+from nunbit.training.recipe import Crayon, CrayonRecipe, Lora, Phase
 
 SUMMARY = "CoLLaVO on a LLaVA: Crayon Prompt, then Dual QLoRA"
 PAPER = "arXiv 2402.11248"
@@ -39,32 +36,11 @@ def recipe() -> CrayonRecipe:
 
 def configure(changes: Sequence[str]) -> CrayonRecipe:
     """The recipe with ``key=value`` applied."""
-    done = override(recipe(), changes)
-    done.phases()
-    if not done.debug and not done.model.base:
-        raise UserError("no model is named", allowed="model.base=DIR, a native LLaVA", todo="or write debug=true")
-    return done
+    return recipe().changed(changes)
 
 
 def run(done: CrayonRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
     """Run the stages, each from its last checkpoint; the merged model and its crayon are saved under ``model``, the adapters beside it."""
     from nunbit.training.aware_stages import run_crayon
 
-    if done.debug:
-        done = small(done, Path(folder) / ("debug" + os.environ.get("RANK", "")))
-    for name, phase in done.phases().items():
-        if not phase.data:
-            raise UserError(
-                f"no data for the stage '{name}'", allowed=f"data=FILE or {name}.data=FILE", todo="name a file"
-            )
-    return run_crayon(done, Path(folder), say=say, **how)
-
-
-def small(done: CrayonRecipe, folder: Path) -> CrayonRecipe:
-    """Two steps of two samples a stage, on what is generated where nothing is named."""
-    from nunbit.training.debug_set import fill_in
-
-    few: dict[str, Any] = {"steps": 2, "batch": 2}
-    done = fill_in(done, folder)
-    return replace(done, crayon=replace(done.crayon, rank=8), lora=replace(done.lora, rank=min(8, done.lora.rank)),
-                   prompt=replace(done.prompt, **few), instruct=replace(done.instruct, **few))  # fmt: skip
+    return run_crayon(done.ready(Path(folder)), Path(folder), say=say, **how)

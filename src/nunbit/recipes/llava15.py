@@ -12,14 +12,11 @@ without in theirs (``vicuna_v1``).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nunbit.errors import UserError
-from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe, override
+from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
 
 SUMMARY = "LLaVA-1.5 on any encoder and language model: connector first, then connector and language model"
 PAPER = "arXiv 2310.03744"
@@ -37,17 +34,7 @@ def recipe() -> Recipe:
 
 def configure(changes: Sequence[str]) -> Recipe:
     """The recipe with ``key=value`` applied. ``lora.rank=128 tune.language_lr=2e-4`` is the published LoRA variant."""
-    done = override(recipe(), changes)
-    done.phases()
-    if done.model.base and (done.model.llm or done.model.vision):
-        raise UserError("model.base and model.llm or model.vision", allowed="one or the other")
-    if not done.debug and not done.model.base and not (done.model.llm and done.model.vision):
-        raise UserError(
-            "no model is named",
-            allowed="model.llm=DIR and model.vision=DIR, or model.base=DIR",
-            todo="or write debug=true",
-        )
-    return done
+    return recipe().changed(changes)
 
 
 def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
@@ -58,20 +45,5 @@ def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print,
     """
     from nunbit.training.stages import run_stages
 
-    if done.debug:  # each process of a launcher draws its own copy: nobody reads what another is writing
-        done = small(done, Path(folder) / ("debug" + os.environ.get("RANK", "")))
-    for name, phase in done.phases().items():
-        if not phase.data:
-            raise UserError(
-                f"no data for the stage '{name}'", allowed=f"data=FILE or {name}.data=FILE", todo="name a file"
-            )
+    done = done.ready(Path(folder))
     return run_stages(done, done.phases(), Path(folder), say=say, **how)
-
-
-def small(done: Recipe, folder: Path) -> Recipe:
-    """Two steps of two samples a stage, on what is generated where nothing is named."""
-    from nunbit.training.debug_set import fill_in
-
-    few: dict[str, Any] = {"steps": 2, "batch": 2}
-    done = fill_in(done, folder)
-    return replace(done, connect=replace(done.connect, **few), tune=replace(done.tune, **few))

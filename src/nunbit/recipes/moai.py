@@ -11,14 +11,12 @@ changes nothing), a mixer that never looks at later words.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nunbit.errors import UserError
-from nunbit.training.recipe import MoAIRecipe, Phase, override
+from nunbit.training.recipe import MoAIRecipe, Phase
 
 SUMMARY = "MoAI on a LLaVA: compressor and mixer over what perception says"
 PAPER = "arXiv 2403.07508"
@@ -34,32 +32,11 @@ def recipe() -> MoAIRecipe:
 
 def configure(changes: Sequence[str]) -> MoAIRecipe:
     """The recipe with ``key=value`` applied."""
-    done = override(recipe(), changes)
-    done.phases()
-    if not done.debug and not done.model.base:
-        raise UserError("no model is named", allowed="model.base=DIR, a native LLaVA", todo="or write debug=true")
-    return done
+    return recipe().changed(changes)
 
 
 def run(done: MoAIRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
     """Run the stages, each from its last checkpoint; the model with its compressor and mixers is saved under ``model``."""
     from nunbit.training.aware_stages import run_moai
 
-    if done.debug:
-        done = small(done, Path(folder) / ("debug" + os.environ.get("RANK", "")))
-    for name, phase in done.phases().items():
-        if not phase.data:
-            raise UserError(
-                f"no data for the stage '{name}'", allowed=f"data=FILE or {name}.data=FILE", todo="name a file"
-            )
-    return run_moai(done, Path(folder), say=say, **how)
-
-
-def small(done: MoAIRecipe, folder: Path) -> MoAIRecipe:
-    """Two steps of two samples a stage, on what is generated where nothing is named."""
-    from nunbit.training.debug_set import fill_in
-
-    few: dict[str, Any] = {"steps": 2, "batch": 2}
-    done = fill_in(done, folder)
-    return replace(done, moai=replace(done.moai, latents=8, depth=1, rank=8, every=1),
-                   experts=replace(done.experts, **few), gates=replace(done.gates, **few))  # fmt: skip
+    return run_moai(done.ready(Path(folder)), Path(folder), say=say, **how)

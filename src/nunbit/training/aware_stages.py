@@ -25,7 +25,8 @@ from nunbit.scene import Scene
 from nunbit.training.aware import AwareTask, DualTask
 from nunbit.training.distributed import Group, join
 from nunbit.training.loop import restore, train
-from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run, settings
+from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run
+from nunbit.training.settings import settings
 from nunbit.training.stages import put_together
 
 ADAPTERS = ("image", "words")

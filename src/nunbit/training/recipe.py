@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.models.eyes import EyesChoice
 from nunbit.training.loop import Stage
+from nunbit.training.settings import override
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +124,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What every recipe for conversations has; its stages are the fields of type `Phase`.
+    """What every recipe for conversations is: settings, stages (its fields of type `Phase`), and what must be there before they run.
 
     Attributes:
         stages: which of the phases are run, by name, separated by commas.
@@ -139,18 +141,56 @@ class Run:
     seed: int = 0
     debug: bool = False
 
+    def changed(self, changes: Sequence[str]) -> Self:
+        """With ``key=value`` applied, and checked as far as it can be without opening a file."""
+        done = override(self, changes)
+        done.phases()
+        done.check()
+        return done
+
+    def check(self) -> None:
+        """Raise a UserError unless a model is named, once."""
+        model = self.model
+        if model.base and (model.llm or model.vision):
+            raise UserError("model.base and model.llm or model.vision", allowed="one or the other")
+        if not self.debug and not model.base and not (model.llm and model.vision):
+            raise _no_model("model.llm=DIR and model.vision=DIR, or model.base=DIR")
+
     def phases(self) -> dict[str, Phase]:
         """The phases that are run, in order, each with its data."""
         out: dict[str, Phase] = {}
-        known = [f.name for f in fields(self) if isinstance(getattr(self, f.name), Phase)]
+        known = self._every_phase()
         for name in filter(None, self.stages.split(",")):
             if name not in known:
                 raise unknown_name("stage", name, known)
-            phase: Phase = getattr(self, name)
+            phase = known[name]
             out[name] = replace(phase, data=phase.data or self.data, images=phase.images or self.images)
         if not out:
-            raise UserError("no stage is named", allowed=", ".join(known), todo="write for example: stages=" + known[0])
+            raise UserError("no stage is named", allowed=", ".join(known), todo=f"write for example: stages={[*known][0]}")
         return out
+
+    def ready(self, folder: Path) -> Self:
+        """What is run in the folder: every stage has data, and with ``debug`` everything is small.
+
+        Each process of a launcher draws its own debug set: nobody reads what another is writing.
+        """
+        done = self.small(folder / ("debug" + os.environ.get("RANK", ""))) if self.debug else self
+        for name, phase in done.phases().items():
+            if not phase.data:
+                raise UserError(
+                    f"no data for the stage '{name}'", allowed=f"data=FILE or {name}.data=FILE", todo="name a file"
+                )
+        return done
+
+    def small(self, folder: Path) -> Self:
+        """Two steps of two samples a stage, on what is generated into the folder where nothing is named."""
+        from nunbit.training.debug_set import fill_in
+
+        few: dict[str, Any] = {name: replace(phase, steps=2, batch=2) for name, phase in self._every_phase().items()}
+        return replace(fill_in(self, folder), **few)
+
+    def _every_phase(self) -> dict[str, Phase]:
+        return {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), Phase)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,71 +203,42 @@ class Recipe(Run):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrayonRecipe(Run):
-    """CoLLaVO on a LLaVA that is there: crayon prompt tuning, then crayon instruction tuning with two adapters."""
+class AwareRun(Run):
+    """On a LLaVA that is there, which is told what ``eyes`` see."""
+
+    eyes: EyesChoice = field(default_factory=EyesChoice)
+
+    def check(self) -> None:
+        if not self.debug and not self.model.base:
+            raise _no_model("model.base=DIR, a native LLaVA")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrayonRecipe(AwareRun):
+    """CoLLaVO: crayon prompt tuning, then crayon instruction tuning with two adapters."""
 
     crayon: Crayon = field(default_factory=Crayon)
-    eyes: EyesChoice = field(default_factory=EyesChoice)
     prompt: Phase = field(default_factory=Phase)
     instruct: Phase = field(default_factory=Phase)
     stages: str = "prompt,instruct"
 
+    def small(self, folder: Path) -> Self:
+        lora = replace(self.lora, rank=min(8, self.lora.rank))
+        return replace(super().small(folder), crayon=replace(self.crayon, rank=8), lora=lora)
+
 
 @dataclass(frozen=True, kw_only=True)
-class MoAIRecipe(Run):
-    """MoAI on a LLaVA that is there: random experts, then soft gates."""
+class MoAIRecipe(AwareRun):
+    """MoAI: random experts, then soft gates."""
 
     moai: Moai = field(default_factory=Moai)
-    eyes: EyesChoice = field(default_factory=EyesChoice)
     experts: Phase = field(default_factory=Phase)
     gates: Phase = field(default_factory=Phase)
     stages: str = "experts,gates"
 
-
-R = TypeVar("R")
-
-
-def override(recipe: R, changes: Sequence[str]) -> R:
-    """A copy with ``key=value`` applied; keys of inner dataclasses are dotted.
-
-    Raises:
-        UserError: not key=value, an unknown key (the nearest is named), or a value of the wrong type.
-    """
-    for change in changes:
-        key, mark, value = change.partition("=")
-        if not mark:
-            raise UserError(f"'{change}'", allowed="key=value", todo="write for example: tune.batch=64")
-        known = settings(recipe)
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            raise UserError(f"unknown setting '{key}'", allowed=", ".join(known), todo=f"did you mean '{near[0]}'?" if near else "name one of these")  # fmt: skip
-        recipe = _set(recipe, key.split("."), _read(key, value, known[key]))
-    return recipe
+    def small(self, folder: Path) -> Self:
+        return replace(super().small(folder), moai=replace(self.moai, latents=8, depth=1, rank=8, every=1))
 
 
-def settings(recipe: Any, before: str = "") -> dict[str, Any]:
-    """Every key that may be overridden, with its value."""
-    out: dict[str, Any] = {}
-    for f in fields(recipe):
-        value = getattr(recipe, f.name)
-        out |= settings(value, f"{before}{f.name}.") if is_dataclass(value) else {before + f.name: value}
-    return out
-
-
-def _set(recipe: Any, path: Sequence[str], value: Any) -> Any:
-    head, *rest = path
-    return replace(recipe, **{head: _set(getattr(recipe, head), rest, value) if rest else value})
-
-
-def _read(key: str, value: str, now: Any) -> Any:
-    if isinstance(now, bool):
-        if value.lower() not in ("true", "false"):
-            raise UserError(f"{key}={value}", allowed="true, false")
-        return value.lower() == "true"
-    try:
-        found = type(now)(value)
-    except ValueError:
-        raise UserError(f"{key}={value}", allowed=f"a number ({type(now).__name__})") from None
-    if isinstance(found, (int, float)) and (not math.isfinite(found) or (found < 0 and key != "model.layer")):
-        raise UserError(f"{key}={value}", allowed="0 or more")
-    return found
+def _no_model(allowed: str) -> UserError:
+    return UserError("no model is named", allowed=allowed, todo="or write debug=true")

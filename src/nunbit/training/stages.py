@@ -14,7 +14,8 @@ from nunbit.models.templates import Renderer
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
 from nunbit.training.multimodal import ConversationTask, freeze, learning_parts
-from nunbit.training.recipe import ModelChoice, Phase, Recipe, settings
+from nunbit.training.recipe import ModelChoice, Phase, Recipe
+from nunbit.training.settings import settings
 
 
 def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,17 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """``ids`` and ``trainable`` of one sample, one id a picture; ``length`` counts every picture in full."""
+    """``ids`` and ``trainable`` of one sample, one id a picture; ``often`` is how many tokens each id becomes, ``length`` their sum."""
 
     name: str
     ids: np.ndarray
     trainable: np.ndarray
     images: tuple[Path, ...]
-    length: int
+    often: np.ndarray
+
+    @property
+    def length(self) -> int:
+        return int(self.often.sum())
 
 
 def read_conversations(file: str | Path, images: str | Path | None = None) -> list[Conversation]:
@@ -70,12 +74,12 @@ def read_conversations(file: str | Path, images: str | Path | None = None) -> li
     return out
 
 
-def encode(conversations: Iterable[Conversation], renderer: Renderer, image_tokens: int, *, max_tokens: int,
+def encode(conversations: Iterable[Conversation], renderer: Renderer, image_tokens: int | Callable[[Path], int], *, max_tokens: int,
            plain: bool = False) -> tuple[list[Encoded], Counter[str]]:  # fmt: skip
     """Render every conversation.
 
     Args:
-        image_tokens: how many tokens one picture takes (`nunbit.models.compose.image_tokens`).
+        image_tokens: how many tokens a picture takes (`nunbit.models.compose.file_tokens`): one number, or what tells it of a file.
         max_tokens: longer samples are left out: nothing is cut, least of all a picture.
         plain: without a template (`Renderer.render`).
 
@@ -92,11 +96,14 @@ def encode(conversations: Iterable[Conversation], renderer: Renderer, image_toke
             continue
         done = renderer.render(c.messages, name=c.name, plain=plain)
         ids = np.asarray(done.ids, np.int32)
-        length = int(expand(ids, renderer.image_id, image_tokens).sum())
-        if length > max_tokens:
+        counts = [image_tokens(p) for p in c.images] if callable(image_tokens) else image_tokens
+        sample = Encoded(
+            c.name, ids, np.asarray(done.trainable), c.images, expand(ids, renderer.image_id, counts)
+        )
+        if sample.length > max_tokens:
             dropped[f"more than {max_tokens} tokens"] += 1
             continue
-        kept.append(Encoded(c.name, ids, np.asarray(done.trainable), c.images, length))
+        kept.append(sample)
     if not kept:
         reasons = ", ".join(f"{n}: {why}" for why, n in dropped.items())
         raise UserError(f"no sample is left ({reasons})", todo="check the pictures' folder and max_tokens")

@@ -61,6 +61,26 @@ def decode(
     if isinstance(source, pil.Image):
         _check_size(source.size, name or "the picture", limits)
         return _upright(source, name or "the picture")
+    image, name = _opened(source, name, limits)
+    return _upright(image, name)
+
+
+def picture_size_px(source: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width that `decode` will give a file, from its header where that tells: a PNG may say only at its end which way is up."""
+    from PIL.Image import Transpose as T
+
+    image, name = _opened(source, None, Limits())
+    if image.format == "PNG":
+        return _upright(image, name).size[::-1]
+    width, height = image.size
+    sideways = _turn(image) in (T.TRANSPOSE, T.ROTATE_270, T.TRANSVERSE, T.ROTATE_90)
+    return (width, height) if sideways else (height, width)
+
+
+def _opened(source: str | os.PathLike[str] | bytes, name: str | None, limits: Limits) -> tuple[Image, str]:
+    """The picture with its header read and its pixels not yet, and what to call it."""
+    from PIL import Image as pil
+
     data, name = _read(source, name, limits)
     if not data:
         raise UserError(f"{name} is empty", allowed=ALLOWED, todo="name a file with a picture in it")
@@ -81,7 +101,7 @@ def decode(
         ) from None
     _check_size(image.size, name, limits)
     file.reads_left = len(data)  # the pixels are read in time linear in the file; only headers are not
-    return _upright(image, name)
+    return image, name
 
 
 def content_hash(image: Image) -> str:

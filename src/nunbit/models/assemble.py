@@ -1,4 +1,4 @@
-"""A vision encoder's folder and a language model's folder -> one native LLaVA with its processor. No code for any pair.
+"""A vision encoder's folder and a language model's folder -> one native LLaVA (or LLaVA-NeXT) with its processor. No code for any pair.
 
 What differs between encoders (class token or none, registers, patch size) is measured by running one blank picture; what differs between
 language models (special tokens, template, tied embeddings) is read from them.
@@ -11,61 +11,82 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.models.templates import Renderer, for_pictures
+from nunbit.models.tiling import pinpoints
 from nunbit.models.tokenizer import IMAGE
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def assemble(vision: str | Path, llm: str | Path, *, layer: int = -2, activation: str = "gelu") -> tuple[Any, Any]:
+def assemble(
+    vision: str | Path, llm: str | Path, *, layer: int = -2, activation: str = "gelu", tiles: str = ""
+) -> tuple[Any, Any]:
     """Model and processor, the connector fresh (a two-layer MLP), the rest as in the folders.
 
     Args:
         layer: which hidden state of the encoder is shown to the language model. Source: LLaVA-1.5, arXiv 2310.03744: the last but one.
+        tiles: arrangements of an any-resolution model (`nunbit.models.tiling.NEXT`); none: one square, a LLaVA.
     """
-    tokenizer = load_tokenizer(llm)
-    eyes, text = load_vision(vision), _load("language model", llm)
-    if text.get_input_embeddings().num_embeddings < len(tokenizer):
-        text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    tokenizer, text = load_language(llm)
+    eyes = load_vision(vision)
     extra, count = class_tokens(eyes, layer)
-    model = join(eyes, text, tokenizer, layer=layer, activation=activation, extra=extra, image_tokens=count)
-    processor = make_processor(tokenizer, eyes.config, extra, *normalisation(vision))
-    ends = {tokenizer.eos_token_id, Renderer(tokenizer, processor.chat_template).end_id} - {None}
-    model.generation_config.eos_token_id = sorted(ends)
-    model.generation_config.bos_token_id, model.generation_config.pad_token_id = (
-        tokenizer.bos_token_id,
-        tokenizer.pad_token_id,
-    )
+    if tiles and extra > 1:
+        raise UserError(f"tiles with the encoder '{eyes.config.model_type}', which has {extra} tokens beside the patches",
+                        allowed="at most one: a tile's tokens must be its patches", todo="name another encoder, or model.tiles=")  # fmt: skip
+    config = llava_config(eyes.config, text.config, tokenizer, layer, activation, extra, count, tiles)
+    model = join(eyes, text, config)
+    processor = make_processor(tokenizer, eyes.config, extra, *normalisation(vision), tiles=tiles)
+    set_ends(model.generation_config, tokenizer, processor.chat_template)
     return model.eval(), processor
 
 
-def join(eyes: Any, text: Any, tokenizer: Any, *, layer: int, activation: str, extra: int, image_tokens: int) -> Any:
-    """The two models themselves (not copies) in one `LlavaForConditionalGeneration`; only the connector is new."""
-    import torch
-    from transformers import LlavaForConditionalGeneration
+def load_language(llm: str | Path) -> tuple[Any, Any]:
+    """Tokenizer and language model, with a row for every token."""
+    tokenizer, text = load_tokenizer(llm), _load("language model", llm)
+    if text.get_input_embeddings().num_embeddings < len(tokenizer):
+        text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    return tokenizer, text
 
-    config = llava_config(eyes.config, text.config, tokenizer, layer, activation, extra, image_tokens)
+
+def set_ends(generation: Any, tokenizer: Any, template: str) -> None:
+    """Generation stops where the template ends an answer."""
+    ends = {tokenizer.eos_token_id, Renderer(tokenizer, template).end_id} - {None}
+    generation.eos_token_id = sorted(ends)
+    generation.bos_token_id, generation.pad_token_id = tokenizer.bos_token_id, tokenizer.pad_token_id
+
+
+def join(eyes: Any, text: Any, config: Any) -> Any:
+    """The two models themselves (not copies) in one native model of that config; only the connector is new."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
     with torch.device("meta"):
-        model = LlavaForConditionalGeneration(config)
+        model = AutoModelForImageTextToText.from_config(config)
     width, out = eyes.config.hidden_size, text.config.hidden_size
     model.model.vision_tower, model.model.language_model = eyes, getattr(text, text.base_model_prefix)
     model.lm_head = text.get_output_embeddings()
     projector = model.model.multi_modal_projector
     projector.linear_1, projector.linear_2 = torch.nn.Linear(width, out), torch.nn.Linear(out, out)
+    if hasattr(model.model, "image_newline"):
+        model.model.image_newline = torch.nn.Parameter(torch.randn(out) / out**0.5)
     assert not any(p.is_meta for p in model.parameters())
     return model
 
 
 def llava_config(
-    eyes: Any, text: Any, tokenizer: Any, layer: int, activation: str, extra: int, image_tokens: int
+    eyes: Any, text: Any, tokenizer: Any, layer: int, activation: str, extra: int, image_tokens: int, tiles: str = ""
 ) -> Any:
-    from transformers import LlavaConfig
+    """The native config: of a LLaVA, or with ``tiles`` of a LLaVA-NeXT."""
+    from transformers import LlavaConfig, LlavaNextConfig
 
-    return LlavaConfig(
+    values = dict(
         vision_config=eyes, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
         projector_hidden_act=activation, vision_feature_layer=layer, image_seq_length=image_tokens,
         vision_feature_select_strategy="default" if extra else "full",
         tie_word_embeddings=bool(getattr(text, "tie_word_embeddings", False)),
     )  # fmt: skip
+    if not tiles:
+        return LlavaConfig(**values)
+    return LlavaNextConfig(**values, image_grid_pinpoints=pinpoints(tiles, square(eyes)[0]))
 
 
 def class_tokens(eyes: Any, layer: int) -> tuple[int, int]:
@@ -102,18 +123,38 @@ def square(config: Any) -> tuple[int, int]:
     return side, patch
 
 
-def make_processor(tokenizer: Any, vision_config: Any, extra: int, mean: Any = CLIP_MEAN, std: Any = CLIP_STD) -> Any:
-    """Pictures are padded to a square in the mean colour. Source: LLaVA-1.5, arXiv 2310.03744, ``image_aspect_ratio pad``."""
-    from transformers import LlavaImageProcessor, LlavaProcessor
+def make_processor(
+    tokenizer: Any, vision_config: Any, extra: int, mean: Any = CLIP_MEAN, std: Any = CLIP_STD, *, tiles: str = ""
+) -> Any:
+    """Pictures are padded to a square in the mean colour, or with ``tiles`` cut as LLaVA-NeXT does.
+
+    Source: LLaVA-1.5, arXiv 2310.03744, ``image_aspect_ratio pad``; LLaVA-NeXT, ``image_aspect_ratio anyres``.
+    """
+    from transformers import LlavaNextProcessor, LlavaProcessor
 
     side, patch = square(vision_config)
-    images = LlavaImageProcessor(
+    images = tile_images(side, mean, std, tiles) if tiles else square_images(side, mean, std)
+    return (LlavaNextProcessor if tiles else LlavaProcessor)(
+        image_processor=images, tokenizer=tokenizer, patch_size=patch, num_additional_image_tokens=extra, image_token=IMAGE,
+        vision_feature_select_strategy="default" if extra else "full", chat_template=for_pictures(tokenizer.chat_template),
+    )  # fmt: skip
+
+
+def square_images(side: int, mean: Any, std: Any) -> Any:
+    from transformers import LlavaImageProcessor
+
+    return LlavaImageProcessor(
         do_pad=True, do_resize=True, size={"height": side, "width": side}, do_center_crop=False,
         crop_size={"height": side, "width": side}, image_mean=list(mean), image_std=list(std),
     )  # fmt: skip
-    return LlavaProcessor(
-        image_processor=images, tokenizer=tokenizer, patch_size=patch, num_additional_image_tokens=extra, image_token=IMAGE,
-        vision_feature_select_strategy="default" if extra else "full", chat_template=for_pictures(tokenizer.chat_template),
+
+
+def tile_images(side: int, mean: Any, std: Any, tiles: str) -> Any:
+    from transformers import LlavaNextImageProcessor
+
+    return LlavaNextImageProcessor(
+        size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_grid_pinpoints=pinpoints(tiles, side),
+        image_mean=list(mean), image_std=list(std),
     )  # fmt: skip
 
 

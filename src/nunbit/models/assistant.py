@@ -1,6 +1,6 @@
 """Assistant: a loaded model that answers a conversation. The path picture -> answer, in one file.
 
-Works with every image-text-to-text model of transformers; our own renderer is used where the tokenizer is ours, else the model's chat template.
+Works with every image-text-to-text model of transformers, and with a Flamingo of ours; our own renderer is used where the tokenizer is ours, else the model's chat template.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nunbit.media import decode
 from nunbit.messages import Message, check
 from nunbit.models.compose import open_native
 from nunbit.models.eyes import EMBEDDED
+from nunbit.models.flamingo import is_flamingo, open_flamingo
 from nunbit.scene import Scene
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ class Assistant:
                 "the embedded model is missing from this installation",
                 todo="install nunbit again, or name a model with --model",
             )
-        self.model, self.processor = open_native(folder or EMBEDDED, device)
+        folder = folder or EMBEDDED
+        self.model: Any
+        self.model, self.processor = (open_flamingo if is_flamingo(folder) else open_native)(folder, device)
         self.device = device
         self.aware: Aware | None = None
         from nunbit.models.aware import Aware, is_aware
 
-        if is_aware(folder or EMBEDDED):
-            self.aware = Aware.open(folder or EMBEDDED, self.model, self.processor)
+        if is_aware(folder):
+            self.aware = Aware.open(folder, self.model, self.processor)
 
     @classmethod
     def of(cls, model: Any, processor: Any, aware: Aware | None = None, name: str = "model") -> Assistant:

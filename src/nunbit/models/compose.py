@@ -7,18 +7,35 @@ that any Hugging Face tool opens them. Source: LLaVA, arXiv 2304.08485; LLaVA-1.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
+from nunbit.media.images import picture_size_px
+from nunbit.models.tiling import tiled_tokens
+
+ANY_RESOLUTION = "llava_next"
 
 
-def image_tokens(config: Any) -> int:
-    """How many tokens one picture becomes: the one counter that processor and model share.
+def image_tokens(config: Any, size_px: tuple[int, int] | None = None) -> int:
+    """How many tokens one picture becomes: the one counter that processor and model share (tests hold both to it).
 
-    LLaVA scales every picture to one square, so the count does not depend on its size (a test holds the processor to it).
+    Args:
+        size_px: height and width of the picture. LLaVA scales every picture to one square and needs none; LLaVA-NeXT does.
     """
-    return int(config.image_seq_length)
+    if config.model_type != ANY_RESOLUTION:
+        return int(config.image_seq_length)
+    assert size_px is not None, "the count of an any-resolution model depends on the picture"
+    return tiled_tokens(config, size_px)
+
+
+def file_tokens(config: Any) -> int | Callable[[Path], int]:
+    """`image_tokens` of picture files: a number where they all have the same, so that no file need be opened."""
+    if config.model_type != ANY_RESOLUTION:
+        return image_tokens(config)
+    return lambda path: image_tokens(config, picture_size_px(path))
 
 
 def compose_llava(
@@ -67,11 +84,16 @@ def make_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
     )  # fmt: skip
 
 
-def picture_tokens(model: Any, pixels: Any, learning: bool = False) -> Any:
-    """(P, 3, H, W) -> the connector's tokens (P, N, D) of a native LLaVA; without a graph behind an encoder that is not ``learning``."""
+def picture_tokens(model: Any, pixels: Any, learning: bool = False, sizes: Any = None) -> Any:
+    """(P, 3, H, W) -> the connector's tokens (P, N, D) of a native LLaVA; without a graph behind an encoder that is not ``learning``.
+
+    Of an any-resolution model, tiles (P, K, 3, H, W) of pictures of ``sizes`` (P, 2) -> all tokens in order (sum of N, D).
+    """
     import torch
 
     config, inner = model.config, model.model
+    if config.model_type == ANY_RESOLUTION:
+        return torch.cat(inner.get_image_features(pixels.to(inner.vision_tower.dtype), sizes).pooler_output)
     with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
         hidden = inner.vision_tower(pixels.to(inner.vision_tower.dtype), output_hidden_states=True).hidden_states
     layers = config.vision_feature_layer
@@ -91,12 +113,23 @@ def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] |
     processor.save_pretrained(folder)
 
 
-def save_new(model: Any, processor: Any, folder: Path) -> None:
-    """`save` into a folder that is there whole or not at all, whatever kills the process."""
-    aside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(aside, ignore_errors=True)
-    save(model, processor, aside)
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which takes the other's place once all is written: that one is there whole, whatever kills the process."""
+    aside, old = (folder.with_name(folder.name + end) for end in (".part", ".old"))
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    yield aside
+    if folder.exists():
+        folder.rename(old)
     aside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def save_new(model: Any, processor: Any, folder: Path) -> None:
+    """`save`, whole or not at all."""
+    with whole(folder) as aside:
+        save(model, processor, aside)
 
 
 def open_native(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:

@@ -180,9 +180,14 @@ class Renderer:
         return tail[: found.end(1)] if found else tail
 
 
-def expand(ids: Sequence[int] | np.ndarray, image_id: int, count: int) -> np.ndarray:
-    """How often each id is repeated: ``count`` for a picture, else once. ``np.repeat(ids, expand(...))`` is the model's sequence."""
-    return np.where(np.asarray(ids) == image_id, count, 1)
+def expand(ids: Sequence[int] | np.ndarray, image_id: int, count: int | Sequence[int]) -> np.ndarray:
+    """How often each id is repeated: ``count`` (one for all, or one each) for a picture, else once.
+
+    ``np.repeat(ids, expand(...))`` is the model's sequence.
+    """
+    often = np.ones(len(ids), np.int32)
+    often[np.asarray(ids) == image_id] = count
+    return often
 
 
 def _slot(number: int) -> dict[str, str]:

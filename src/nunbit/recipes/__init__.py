@@ -14,7 +14,9 @@ from nunbit.errors import UserError, unknown_name
 
 RECIPES = {
     "collavo": "the Crayon Prompt and two adapters on a LLaVA that is there, as in CoLLaVO (arXiv 2402.11248)",
+    "flamingo": "resampler and gated cross-attention between a frozen encoder and a frozen language model (arXiv 2204.14198)",
     "llava15": "any vision encoder, a two-layer MLP, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
+    "llava_next": "any vision encoder, any language model, pictures of any resolution in tiles, as in LLaVA-NeXT",
     "moai": "compressor and mixer over what perception says, on a LLaVA that is there, as in MoAI (arXiv 2403.07508)",
     "tiny": "the embedded model, from nothing, on the procedural world",
 }

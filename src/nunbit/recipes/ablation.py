@@ -205,8 +205,8 @@ class WorldTask(AwareTask):
         asked = self.aware.spoken([Message("user", (Part.image("picture"), Part.text(ask)))], [scene])
         done = self.renderer.render([*asked, Message("assistant", (Part.text(answer),))])
         ids = np.asarray(done.ids, np.int32)
-        length = int(expand(ids, self.renderer.image_id, image_tokens(self.model.config)).sum())
-        return Encoded("world", ids, np.asarray(done.trainable, bool), (), length)
+        often = expand(ids, self.renderer.image_id, image_tokens(self.model.config))
+        return Encoded("world", ids, np.asarray(done.trainable, bool), (), often)
 
 
 def _truth_of(asked: Sequence[Item]) -> Eyes:

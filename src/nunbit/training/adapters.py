@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError, unknown_name
-from nunbit.models.compose import open_native, save
+from nunbit.models.assemble import square
+from nunbit.models.compose import ANY_RESOLUTION, image_tokens, open_native, save
+from nunbit.models.tiling import tile_grid
 from nunbit.training.multimodal import PARTS, part_of
 from nunbit.training.recipe import Lora
 
@@ -156,14 +158,18 @@ def probe(model: Any) -> Any:
 
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     config, rng = base.config, torch.Generator().manual_seed(0)
-    size = config.vision_config.image_size
-    side = size if isinstance(size, int) else size[0]
+    side = square(config.vision_config)[0]
+    shape, sizes = [2, 3, side, side], dict[str, Any]()
+    if config.model_type == ANY_RESOLUTION:
+        rows, columns = tile_grid(config, (side, side))
+        shape, sizes = [2, 1 + rows * columns, 3, side, side], {"image_sizes": torch.full((2, 2), side)}
     words = torch.randint(0, min(config.text_config.vocab_size, config.image_token_id), (2, 24), generator=rng)
-    picture = torch.full((2, config.image_seq_length), config.image_token_id)
+    picture = torch.full((2, image_tokens(config, (side, side))), config.image_token_id)
     ids = torch.cat([words[:, :2], picture, words[:, 2:]], 1)
     with torch.no_grad():
         return base(
             input_ids=ids,
-            pixel_values=torch.randn(2, 3, side, side, generator=rng),
+            pixel_values=torch.randn(*shape, generator=rng),
+            **sizes,
             attention_mask=torch.ones_like(ids),
         ).logits

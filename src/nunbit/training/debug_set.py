@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nunbit.training.recipe import Run
+from nunbit.world.base import QA
 
 R = TypeVar("R", bound=Run)
 
@@ -15,7 +17,7 @@ R = TypeVar("R", bound=Run)
 def fill_in(recipe: R, folder: Path) -> R:
     """The recipe with generated data and models in every place that was left empty."""
     if not all(phase.data for phase in recipe.phases().values()):
-        recipe = replace(recipe, data=str(write_conversations(folder)), images=str(folder))
+        recipe = replace(recipe, data=str(write_conversations(folder, pictures=recipe.pictures)), images=str(folder))
     model = recipe.model
     if not model.base and not model.llm:
         model = replace(model, llm=str(write_language(folder / "llm")))
@@ -24,26 +26,34 @@ def fill_in(recipe: R, folder: Path) -> R:
     return replace(recipe, model=model)
 
 
-def write_conversations(folder: Path, samples: int = 16, seed: int = 0) -> Path:
-    """World pictures and a LLaVA-layout file; every fourth sample has no picture."""
+def write_conversations(folder: Path, samples: int = 16, seed: int = 0, pictures: int = 1) -> Path:
+    """World pictures and a LLaVA-layout file; every fourth sample has no picture, the others talk of so many one after another."""
     from nunbit.data.stream import sample
 
     folder.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []
     for i in range(samples):
-        drawn, shown = sample(i, seed=seed, questions=2), i % 4 != 3
-        turns = []
-        for k, qa in enumerate(drawn.questions):
-            turns.append({"from": "human", "value": ("<image>\n" if shown and k == 0 else "") + qa.question})
-            turns.append({"from": "gpt", "value": qa.answer})
-        record: dict[str, Any] = {"id": f"world-{i}", "conversations": turns}
+        shown, names = i % 4 != 3, [f"world-{i + k * samples}.png" for k in range(pictures)]
+        record: dict[str, Any] = {"id": f"world-{i}", "conversations": []}
+        for k, name in enumerate(names):
+            drawn = sample(i + k * samples, seed=seed, questions=2)
+            record["conversations"] += _turns(drawn.questions, shown)
+            if shown:
+                to_image(drawn.picture.pixels).save(folder / name)
         if shown:
-            record["image"] = f"world-{i}.png"
-            to_image(drawn.picture.pixels).save(folder / record["image"])
+            record["image"] = names if pictures > 1 else names[0]
         records.append(record)
     path = folder / "conversations.json"
     path.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
     return path
+
+
+def _turns(questions: Sequence[QA], shown: bool) -> list[dict[str, str]]:
+    turns = []
+    for k, qa in enumerate(questions):
+        turns.append({"from": "human", "value": ("<image>\n" if shown and k == 0 else "") + qa.question})
+        turns.append({"from": "gpt", "value": qa.answer})
+    return turns
 
 
 def to_image(pixels: Any) -> Any:

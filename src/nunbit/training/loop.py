@@ -34,7 +34,7 @@ class Stage:
         batch: pictures a step.
         micro: pictures a forward pass, for tasks that can take a batch in pieces; 0 takes it whole.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
-        part_lr: peak learning rate of a task's part where it is not ``lr``.
+        part_lr, part_decay: peak learning rate and weight decay of a task's part where they are not ``lr`` and ``weight_decay``.
         schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
         fused: AdamW in one kernel for all tensors.
         matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
@@ -48,6 +48,7 @@ class Stage:
     lr: float
     micro: int = 0
     part_lr: dict[str, float] = field(default_factory=dict)
+    part_decay: dict[str, float] = field(default_factory=dict)
     schedule: str = "flat"
     beta2: float = 0.98
     fused: bool = False
@@ -314,8 +315,8 @@ def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[t
     for name, module in modules.items():
         rest = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
         seen |= {id(p) for p in rest}
-        lr = stage.part_lr.get(name, stage.lr)
-        groups.append({"params": [p for p in rest if p.ndim >= 2], "weight_decay": stage.weight_decay, "lr": lr})
+        lr, decay = stage.part_lr.get(name, stage.lr), stage.part_decay.get(name, stage.weight_decay)
+        groups.append({"params": [p for p in rest if p.ndim >= 2], "weight_decay": decay, "lr": lr})
         groups.append({"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0, "lr": lr})
     if not stage.part_lr:  # one pair of groups, as checkpoints of older runs hold it
         groups = [{**groups[i], "params": [p for g in groups[i::2] for p in g["params"]]} for i in (0, 1)]

@@ -1,16 +1,19 @@
-"""Training a native LLaVA (any encoder, any language model) on conversations: its parts, its batches, its loss.
+"""Training a native LLaVA or LLaVA-NeXT (any encoder, any language model) on conversations: its parts, its batches, its loss.
 
 Legend: B samples, T tokens, P pictures, N tokens a picture, D width, V vocabulary, R answer rows.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from nunbit.data.conversations import Encoded
@@ -19,14 +22,13 @@ from nunbit.data.packing import block_mask
 from nunbit.errors import UserError, unknown_name
 from nunbit.media.images import decode
 from nunbit.models.compose import image_tokens, picture_tokens
-from nunbit.models.templates import expand
 from nunbit.training.distributed import shard_layers
 from nunbit.training.loop import Batch, Stage
 
-PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.",), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
+PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.", "model.image_newline"), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
 
 
-ROWS = ("ids", "labels", "mask", "document", "positions")
+ROWS = ("ids", "labels", "mask", "document", "positions", "index")
 """What a batch holds a row of text; everything else but ``answers`` and ``owner`` is a picture's."""
 
 
@@ -55,42 +57,40 @@ def learning_parts(model: Any) -> dict[str, nn.Module]:
     return {part: nn.ParameterDict(values) for part, values in held.items()}
 
 
-class ConversationTask:
-    """Conversations for a `LlavaForConditionalGeneration`; whatever of it requires a gradient learns (see `freeze`).
+def answer_loss(logits: torch.Tensor, wanted: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Cross entropy of answer rows ``(R, V)`` summed, and the share of them that is right, both over the whole batch's ``answers``."""
+    loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / answers
+    right = (logits.detach().argmax(-1) == wanted).sum() / answers
+    return loss, {"token_ok": right.item()}
+
+
+class SampleTask(ABC):
+    """Encoded conversations as batches, whatever model learns from them: which samples a step shows, padded rows, pictures, pieces.
 
     Args:
-        image_processor: PIL pictures -> ``pixel_values`` (P, 3, H, W).
+        image_processor: PIL pictures -> ``pixel_values``.
         group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
         ordered: not even shuffled.
         pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
     """
 
-    def __init__(self, model: Any, image_processor: Any, samples: Sequence[Encoded], *, pad: int, group: bool = True,
+    def __init__(self, image_processor: Any, samples: Sequence[Encoded], *, pad: int, image_id: int, group: bool = True,
                  ordered: bool = False, pack: int = 0) -> None:  # fmt: skip
-        window = getattr(model.config.get_text_config(), "sliding_window", None)
-        if pack and window and window < pack:
-            raise UserError(
-                f"rows of {pack} tokens for a decoder that looks back {window}", allowed=f"pack up to {window}, or 0"
-            )
-        self.model, self.images, self.samples, self.pad, self.pack = model, image_processor, samples, pad, pack
+        self.images, self.samples, self.pad, self.image_id, self.pack = image_processor, samples, pad, image_id, pack
         self.group, self.ordered = group, ordered
-        self.image_id, self.per_picture = int(model.config.image_token_id), image_tokens(model.config)
         self._plan: tuple[tuple[int, int, int], list[np.ndarray]] = ((-1, -1, -1), [])
-        learning = {n for n, p in model.named_parameters() if p.requires_grad}
-        self.learns = {part: any(part_of(n) == part for n in learning) for part in PARTS}
-        model.model.vision_tower.train(self.learns["vision"])
-        model.model.language_model.train(self.learns["language"])
 
+    @abstractmethod
+    def tokens_of(self, picture: Any) -> int:
+        """How many tokens a PIL picture takes."""
+
+    @abstractmethod
     def modules(self) -> dict[str, nn.Module]:
         """What learns, by part, and nothing else: checkpoints leave out what is frozen."""
-        return learning_parts(self.model)
 
-    def prepare(self, device: str, shard: bool = False) -> None:
-        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the processes."""
-        if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
-            self.model.to(device)
-        if shard and self.learns["language"]:
-            shard_layers(self.model.model.language_model.layers, device)
+    @abstractmethod
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """`answer_loss` of a piece."""
 
     def steps(self, batch: int, epochs: float = 1) -> int:
         """Optimiser steps of so many passes over the samples."""
@@ -119,7 +119,7 @@ class ConversationTask:
 
         Returns:
             ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what `collate` says;
-            ``pixels`` (P, 3, H, W) with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of labels.
+            what `seen` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of labels.
         """
         return self.load(sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length))
 
@@ -132,10 +132,19 @@ class ConversationTask:
         pictures = [(i, path) for i, row in enumerate(rows) for s in row for path in s.images]
         if pictures:
             found = [decode(path) for _, path in pictures]
-            out["pixels"] = self.images(images=found, return_tensors="pt")["pixel_values"]
-            out["owner"] = torch.tensor([i for i, _ in pictures])
-            out |= self.tell(found)
+            places = int((out["ids"] == self.image_id).sum())
+            if places != sum(map(self.tokens_of, found)):
+                raise UserError(f"pictures of {samples[0].name} or its neighbours have changed since they were counted",
+                                todo="leave the pictures alone while training runs")  # fmt: skip
+            out |= self.seen(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.tell(found)
         return out
+
+    def seen(self, pictures: Sequence[Any]) -> Batch:
+        """``pixels`` (P, 3, H, W) of PIL pictures; of an any-resolution model (P, K, 3, H, W), K tiles padded to the most, and ``sizes``
+        (P, 2), their heights and widths."""
+        found = self.images(images=list(pictures), return_tensors="pt")
+        names = {"pixel_values": "pixels", "image_sizes": "sizes"}
+        return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}
 
     def tell(self, pictures: Sequence[Any]) -> Batch:
         """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.aware`)."""
@@ -150,8 +159,7 @@ class ConversationTask:
         for i, row in enumerate(rows):
             at = 0
             for number, s in enumerate(row, 1):
-                often = expand(s.ids, self.image_id, self.per_picture)
-                tokens, learnt = np.repeat(s.ids, often), np.repeat(s.trainable, often)
+                tokens, learnt = np.repeat(s.ids, s.often), np.repeat(s.trainable, s.often)
                 here = slice(at, at + len(tokens))
                 ids[i, here], document[i, here], positions[i, here] = tokens, number, np.arange(len(tokens))
                 labels[i, at : here.stop - 1] = np.where(learnt, tokens, -100)[1:]
@@ -176,8 +184,42 @@ class ConversationTask:
                     piece["owner"] = batch["owner"][mine] - start
             yield piece
 
+
+class ConversationTask(SampleTask):
+    """Conversations for a native LLaVA or LLaVA-NeXT; whatever of it requires a gradient learns (see `freeze`).
+
+    Args:
+        how: of `SampleTask`.
+    """
+
+    def __init__(self, model: Any, image_processor: Any, samples: Sequence[Encoded], *, pad: int, pack: int = 0, **how: Any) -> None:  # fmt: skip
+        window = getattr(model.config.get_text_config(), "sliding_window", None)
+        if pack and window and window < pack:
+            raise UserError(
+                f"rows of {pack} tokens for a decoder that looks back {window}", allowed=f"pack up to {window}, or 0"
+            )
+        super().__init__(image_processor, samples, pad=pad, image_id=int(model.config.image_token_id), pack=pack, **how)
+        self.model = model
+        learning = {n for n, p in model.named_parameters() if p.requires_grad}
+        self.learns = {part: any(part_of(n) == part for n in learning) for part in PARTS}
+        model.model.vision_tower.train(self.learns["vision"])
+        model.model.language_model.train(self.learns["language"])
+
+    def tokens_of(self, picture: Any) -> int:
+        return image_tokens(self.model.config, picture.size[::-1])
+
+    def modules(self) -> dict[str, nn.Module]:
+        return learning_parts(self.model)
+
+    def prepare(self, device: str, shard: bool = False) -> None:
+        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the processes."""
+        if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
+            self.model.to(device)
+        if shard and self.learns["language"]:
+            shard_layers(self.model.model.language_model.layers, device)
+
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """Cross entropy summed over the piece's answer rows, over the answers of the whole batch.
+        """`answer_loss` of the piece.
 
         Answer rows are chosen before the LM head, which sees R instead of B x T rows.
         """
@@ -188,10 +230,7 @@ class ConversationTask:
         else:
             seen = {"attention_mask": batch["mask"] if not bool(batch["mask"].all()) else None}
         hidden = inner.language_model(inputs_embeds=embeds, use_cache=False, **seen).last_hidden_state
-        logits, wanted = self.model.lm_head(hidden[rows]), batch["labels"][rows]
-        loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / batch["answers"]
-        right = (logits.detach().argmax(-1) == wanted).sum() / batch["answers"]
-        return loss, {"token_ok": right.item()}
+        return answer_loss(self.model.lm_head(hidden[rows]), batch["labels"][rows], batch["answers"])
 
     def embed(self, batch: Batch) -> torch.Tensor:
         """Words with the pictures' tokens in their places (B, T, D).
@@ -200,21 +239,18 @@ class ConversationTask:
         the connector.
         """
         embeds = self.model.get_input_embeddings()(batch["ids"])
-        pixels = batch.get("pixels")
-        if pixels is None:
+        if "pixels" not in batch:
             if not (self.learns["connector"] or self.learns["vision"]):
                 return embeds
-            blank = torch.zeros(self._blank_shape, device=embeds.device)
+            blank = {k: v.to(embeds.device) for k, v in self._blank.items()}
             return embeds + 0.0 * self.see(blank).sum().to(embeds.dtype)
         places = (batch["ids"] == self.image_id).unsqueeze(-1)
-        return embeds.masked_scatter(places, self.see(pixels).to(embeds.dtype))
+        return embeds.masked_scatter(places, self.see(batch).to(embeds.dtype))
 
-    def see(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(P, 3, H, W) -> (P, N, D), without a graph behind a frozen encoder."""
-        return picture_tokens(self.model, pixels, self.learns["vision"])
+    def see(self, batch: Batch) -> torch.Tensor:
+        """The connector's tokens of the batch's pictures, in order, without a graph behind a frozen encoder."""
+        return picture_tokens(self.model, batch["pixels"], self.learns["vision"], batch.get("sizes"))
 
-    @property
-    def _blank_shape(self) -> tuple[int, int, int, int]:
-        size = self.model.config.vision_config.image_size
-        side = size if isinstance(size, int) else size[0]
-        return 1, 3, side, side
+    @cached_property
+    def _blank(self) -> Batch:
+        return self.seen([Image.new("RGB", (8, 8))])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunbit.data.grouping import steps_of
-from nunbit.training.recipe import CrayonRecipe, Phase, Run
+from nunbit.training.recipe import CrayonRecipe, FlamingoRecipe, ModelChoice, Phase, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,42 @@ class StagePlan:
     seconds: float
 
 
-def sizes(recipe: Run) -> tuple[dict[str, int], int, int]:
-    """(parameters by part, tokens of a picture, patches that the encoder looks at), from the configurations alone."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Parameters by part; of a picture, the tokens in the language model's sequence, those that the connector writes, and the patches
+    that the encoder looks at."""
+
+    counts: dict[str, int]
+    stream: int
+    joined: int
+    patches: int
+
+
+def sizes(recipe: Run) -> Sizes:
+    """From the configurations alone. A picture that may be tiled counts with as many tiles as it can have."""
+    return flamingo_sizes(recipe) if isinstance(recipe, FlamingoRecipe) else llava_sizes(recipe)
+
+
+def configs(choice: ModelChoice) -> tuple[Any, Any, Any]:
+    """(encoder's config, language model's with a row for every token, tokenizer) of two folders."""
+    from transformers import AutoConfig
+
+    from nunbit.models.assemble import load_tokenizer
+
+    eyes, text = AutoConfig.from_pretrained(choice.vision), AutoConfig.from_pretrained(choice.llm)
+    tokenizer = load_tokenizer(choice.llm)
+    text.vocab_size = max(text.vocab_size, len(tokenizer))
+    return getattr(eyes, "vision_config", eyes), text, tokenizer
+
+
+def llava_sizes(recipe: Run) -> Sizes:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    from nunbit.models.assemble import llava_config, load_tokenizer, square
+    from nunbit.models.assemble import llava_config, square
     from nunbit.models.aware import hang
+    from nunbit.models.compose import ANY_RESOLUTION
+    from nunbit.models.tiling import most_tiled
     from nunbit.training.aware_stages import parts_of
     from nunbit.training.multimodal import PARTS, part_of
 
@@ -45,13 +74,12 @@ def sizes(recipe: Run) -> tuple[dict[str, int], int, int]:
     if choice.base:
         config = AutoConfig.from_pretrained(choice.base)
     else:
-        eyes, text = AutoConfig.from_pretrained(choice.vision), AutoConfig.from_pretrained(choice.llm)
-        eyes = getattr(eyes, "vision_config", eyes)
+        eyes, text, tokenizer = configs(choice)
         side, patch = square(eyes)
-        tokenizer = load_tokenizer(choice.llm)
-        text.vocab_size = max(text.vocab_size, len(tokenizer))
-        config = llava_config(eyes, text, tokenizer, choice.layer, choice.activation, 1, (side // patch) ** 2)
+        count = (side // patch) ** 2
+        config = llava_config(eyes, text, tokenizer, choice.layer, choice.activation, 1, count, choice.tiles)
     side, patch = square(config.vision_config)
+    tokens, tiles = most_tiled(config) if config.model_type == ANY_RESOLUTION else (int(config.image_seq_length), 1)
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
         model.tie_weights()
@@ -61,7 +89,35 @@ def sizes(recipe: Run) -> tuple[dict[str, int], int, int]:
     with torch.device("meta"):
         parts = {name: hang(name, fields, model) for name, fields in parts_of(recipe).items()}
     counts |= {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
-    return counts, int(config.image_seq_length), (side // patch) ** 2
+    return Sizes(counts, tokens, tokens, tiles * (side // patch) ** 2)
+
+
+def flamingo_sizes(recipe: FlamingoRecipe) -> Sizes:
+    from dataclasses import asdict
+
+    import torch
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+    from nunbit.connectors import build
+    from nunbit.models.assemble import square
+    from nunbit.models.flamingo import VISION, connector_fields, open_settings
+
+    choice = recipe.model
+    if choice.base:
+        eyes, text = AutoConfig.from_pretrained(f"{choice.base}/{VISION}"), AutoConfig.from_pretrained(choice.base)
+        fields = open_settings(choice.base).connector
+    else:
+        eyes, text, _ = configs(choice)
+        fields = connector_fields(text, eyes, 0, asdict(recipe.flamingo))
+    with torch.device("meta"):
+        language = AutoModelForCausalLM.from_config(text)
+        language.tie_weights()
+        connector: Any = build("gated_cross_attention", **fields)
+        parts = {"vision": AutoModel.from_config(eyes), "language": language, "resampler": connector.resampler,
+                 "cross_attention": connector.blocks}  # fmt: skip
+    side, patch = square(eyes)
+    counts = {k: sum(p.numel() for p in m.parameters()) for k, m in parts.items()} | {"marker": text.hidden_size}
+    return Sizes(counts, 1, fields["latents"], (side // patch) ** 2)
 
 
 def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
@@ -77,33 +133,26 @@ def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
 
 def make_plan(recipe: Run, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
     """Parameters by part, and the plan of each stage."""
-    counts, image_tokens, patches = sizes(recipe)
-    return counts, [
-        _stage(recipe, name, phase, counts, (image_tokens, patches), flops) for name, phase in phases.items()
-    ]
+    found = sizes(recipe)
+    return found.counts, [_stage(recipe, name, phase, found, flops) for name, phase in phases.items()]
 
 
-def _stage(
-    recipe: Run, name: str, phase: Phase, counts: Mapping[str, int], picture: tuple[int, int], flops: float
-) -> StagePlan:
+def _stage(recipe: Run, name: str, phase: Phase, found: Sizes, flops: float) -> StagePlan:
+    counts = found.counts
     lora = recipe.lora.rank > 0 and phase.language_lr > 0
     learns = {part: counts[part] for part, rate in phase.all_rates().items() if rate > 0 and part in counts}
     if lora:
         dual = isinstance(recipe, CrayonRecipe) and not recipe.crayon.one_adapter
         learns["language"] = lora_parameters(recipe) * (2 if dual else 1)
-    samples, per_sample = amount(phase, picture[0])
+    samples, per_sample = amount(phase, found.stream)
     steps = phase.steps or max(1, round(steps_of(samples, phase.batch) * phase.epochs))
     shown = steps * phase.batch
     words = counts["language"] * (6 if phase.language_lr > 0 and not lora else 4) * float(shown * per_sample)
-    seen = counts["vision"] * (6 if phase.vision_lr > 0 else 2) * float(shown * picture[1])
-    joined = counts["connector"] * 6 * float(shown * picture[0])
+    words += counts.get("cross_attention", 0) * 6 * float(shown * per_sample)
+    seen = counts["vision"] * (6 if phase.vision_lr > 0 else 2) * float(shown * found.patches)
+    joined = (counts.get("connector", 0) + counts.get("resampler", 0)) * 6 * float(shown * found.joined)
     learning, operations = sum(learns.values()), words + seen + joined
-    aware = sum(counts.get(name, 0) for name in ("crayon", "moai"))
-    held = (
-        4 * aware
-        + counts["language"] * (0.5 if lora and recipe.lora.bits == 4 else 4)
-        + 4 * (counts["vision"] + counts["connector"])
-    )
+    held = 4 * sum(counts.values()) - (3.5 * counts["language"] if lora and recipe.lora.bits == 4 else 0)
     return StagePlan(name, learns, steps, samples, per_sample, int(held) + (4 * learns["language"] if lora else 0), 4 * learning,
                      8 * learning, operations, operations / flops)  # fmt: skip
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.models.eyes import EyesChoice
@@ -24,6 +24,7 @@ class ModelChoice:
         base: a native LLaVA to go on from, instead of the two.
         layer: hidden state of the encoder that is shown to the language model.
         activation: between the connector's two layers.
+        tiles: arrangements that a picture may be cut into, rows x columns, as ``1x2,2x2``; none: one square, as in LLaVA-1.5.
     """
 
     llm: str = ""
@@ -31,6 +32,7 @@ class ModelChoice:
     base: str = ""
     layer: int = -2
     activation: str = "gelu"
+    tiles: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,15 +67,29 @@ class Moai:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Gated:
+    """Sizes of Flamingo's resampler and gated blocks (`nunbit.connectors.gated_cross_attention`), a block every so many layers."""
+
+    every: int = 4
+    heads: int = 16
+    head_dim: int = 128
+    latents: int = 64
+    resampler_depth: int = 6
+    resampler_heads: int = 16
+    resampler_head_dim: int = 96
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
     """One stage. A rate of 0 freezes the part.
 
     Attributes:
         data, images: the conversations, and the folder of their pictures; the recipe's own if empty.
         plain: no chat template: picture, then caption.
+        connector_lr: rate of what joins encoder and language model, of Flamingo's resampler and gated blocks too.
         aware_lr: rate of the layer connectors (crayon, moai).
         batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
-        warmup: share of the steps.
+        warmup: share of the steps; schedule: "cosine" falls to zero after it, "flat" stays.
         group: batches of samples of like length; pack: tokens a row that a batch's samples share, for graphics cards; 0 does not.
     """
 
@@ -89,6 +105,7 @@ class Phase:
     epochs: float = 1.0
     steps: int = 0
     warmup: float = 0.03
+    schedule: str = "cosine"
     weight_decay: float = 0.0
     clip: float = 1.0
     group: bool = True
@@ -103,6 +120,8 @@ class Phase:
                 raise UserError(f"{name}={getattr(self, name)}", allowed="1 or more")
         if not 0 <= self.warmup <= 1:
             raise UserError(f"warmup={self.warmup}", allowed="0 to 1, a share of the steps")
+        if self.schedule not in ("cosine", "flat"):
+            raise unknown_name("schedule", self.schedule, ("cosine", "flat"))
 
     def rates(self) -> dict[str, float]:
         """Of the parts of a LLaVA."""
@@ -110,14 +129,15 @@ class Phase:
 
     def all_rates(self) -> dict[str, float]:
         """And of the layer connectors beside it."""
-        return self.rates() | dict.fromkeys(("crayon", "moai"), self.aware_lr)
+        layer = dict.fromkeys(("crayon", "moai"), self.aware_lr)
+        return self.rates() | layer | dict.fromkeys(("resampler", "cross_attention", "marker"), self.connector_lr)
 
     def stage(self, name: str, steps: int, seed: int) -> Stage:
         """The loop's view: AdamW as in Hugging Face's Trainer, which the published recipes used."""
         steps = self.steps or steps
         return Stage(
             name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.all_rates().values()), part_lr=self.all_rates(),
-            schedule="cosine", warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
+            part_decay={"resampler": 0.0}, schedule=self.schedule, decay=0.0, warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
             clip=self.clip, seed=seed, save_every=self.save_every,
         )  # fmt: skip
 
@@ -131,6 +151,9 @@ class Run:
         max_tokens: longer samples are left out and counted.
         debug: a generated data set and small random models where none are named, two steps a stage.
     """
+
+    pictures: ClassVar[int] = 1
+    """In a conversation of the debug set."""
 
     model: ModelChoice = field(default_factory=ModelChoice)
     lora: Lora = field(default_factory=Lora)
@@ -238,6 +261,36 @@ class MoAIRecipe(AwareRun):
 
     def small(self, folder: Path) -> Self:
         return replace(super().small(folder), moai=replace(self.moai, latents=8, depth=1, rank=8, every=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlamingoRecipe(Run):
+    """A resampler and gated cross-attention between a frozen encoder and a frozen language model, on interleaved pictures and words.
+
+    Attributes:
+        p_next: how often the words of a sample see the next picture instead of the last one. Source: Flamingo, arXiv 2204.14198, app. A.
+    """
+
+    pictures: ClassVar[int] = 2
+
+    flamingo: Gated = field(default_factory=Gated)
+    p_next: float = 0.0
+    mixture: Phase = field(default_factory=Phase)
+    stages: str = "mixture"
+
+    def check(self) -> None:
+        super().check()
+        if self.lora.rank or self.mixture.language_lr or self.mixture.vision_lr:
+            raise UserError("an adapter or a rate for the language model or the encoder", allowed="mixture.connector_lr alone",
+                            todo="leave them out: both stay frozen")  # fmt: skip
+        if self.mixture.pack or self.model.tiles:
+            raise UserError("pack or model.tiles", allowed="neither: a row is one conversation, a picture one square")
+        if not 0 <= self.p_next <= 1:
+            raise UserError(f"p_next={self.p_next}", allowed="0 to 1")
+
+    def small(self, folder: Path) -> Self:
+        least = {"every": 1, "heads": 2, "head_dim": 8, "latents": 4, "resampler_depth": 1, "resampler_heads": 2}
+        return replace(super().small(folder), flamingo=replace(self.flamingo, **least, resampler_head_dim=8))
 
 
 def _no_model(allowed: str) -> UserError:

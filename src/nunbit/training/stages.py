@@ -9,12 +9,12 @@ from typing import Any
 
 from nunbit.data.conversations import Encoded, encode, read_conversations
 from nunbit.errors import UserError
-from nunbit.models.compose import image_tokens, open_native, save, save_new
+from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
-from nunbit.training.multimodal import ConversationTask, freeze, learning_parts
-from nunbit.training.recipe import ModelChoice, Phase, Recipe
+from nunbit.training.multimodal import ConversationTask, SampleTask, freeze, learning_parts
+from nunbit.training.recipe import ModelChoice, Phase, Recipe, Run
 from nunbit.training.settings import settings
 
 
@@ -27,19 +27,33 @@ def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)
     if choice.base:
         model, processor = open_native(choice.base)
-        if model.config.model_type != "llava":
-            raise UserError(f"'{choice.base}' is of type {model.config.model_type}", allowed="llava")
+        wanted = ANY_RESOLUTION if choice.tiles else "llava"
+        if model.config.model_type != wanted:
+            raise UserError(f"'{choice.base}' is of type {model.config.model_type}", allowed=wanted)
         return model.float(), processor
-    return assemble(choice.vision, choice.llm, layer=choice.layer, activation=choice.activation)
+    return assemble(choice.vision, choice.llm, layer=choice.layer, activation=choice.activation, tiles=choice.tiles)
+
+
+def begin(recipe: Run, folder: Path, how: Mapping[str, Any]) -> Group:
+    """Make the folder, write the recipe down, and join the other processes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    group = join(how.get("device", "cpu"))
+    if group.rank == 0:
+        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
+    return group
 
 
 def load_samples(
-    phase: Phase, processor: Any, config: Any, max_tokens: int, say: Callable[[str], None] = print
+    phase: Phase, processor: Any, tokens: int | Callable[[Path], int], max_tokens: int, say: Callable[[str], None] = print
 ) -> list[Encoded]:
-    """The phase's conversations as tokens; says how many were left out and why."""
+    """The phase's conversations as ids; says how many were left out and why.
+
+    Args:
+        tokens: how many a picture takes (`nunbit.models.compose.file_tokens`).
+    """
     conversations = read_conversations(phase.data, phase.images or None)
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-    samples, dropped = encode(conversations, renderer, image_tokens(config), max_tokens=max_tokens, plain=phase.plain)
+    samples, dropped = encode(conversations, renderer, tokens, max_tokens=max_tokens, plain=phase.plain)
     learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
     reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
     say(f"{phase.data}: {len(samples)} samples, {shown} tokens, {learnt} of them learnt{reasons}")
@@ -50,10 +64,7 @@ def run_stages(
     recipe: Recipe, phases: Mapping[str, Phase], folder: Path, *, say: Callable[[str], None] = print, **how: Any
 ) -> Path:
     """Train the phases in order; returns where the model lies (an adapter's folder, if the last stage trained one)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    group = join(how.get("device", "cpu"))
-    if group.rank == 0:
-        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
+    group = begin(recipe, folder, how)
     model, processor = put_together(recipe.model, recipe.seed)
     if "connect" not in phases:
         freeze(model, {"connector": 1.0})
@@ -65,7 +76,7 @@ def run_stages(
             model = _with_adapter(recipe, phases, model, processor, folder, group)
         freeze_for(model, phase, adapter)
         inner = model.get_base_model() if adapter else model
-        samples = load_samples(phase, processor, inner.config, recipe.max_tokens, say)
+        samples = load_samples(phase, processor, file_tokens(inner.config), recipe.max_tokens, say)
         task = ConversationTask(
             inner,
             processor.image_processor,
@@ -74,11 +85,7 @@ def run_stages(
             group=phase.group,
             pack=phase.pack,
         )
-        stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
-        say(
-            f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
-        )
-        train(task, stage, folder / name, say=say, **how)
+        learn_phase(name, phase, task, recipe.seed, folder, say, how)
     state = gathered(model.state_dict()) if group.size > 1 else None
     if group.rank == 0:
         if adapter:
@@ -92,6 +99,17 @@ def run_stages(
     return folder / ("adapter" if adapter else "model")
 
 
+def learn_phase(
+    name: str, phase: Phase, task: SampleTask, seed: int, folder: Path, say: Callable[[str], None], how: dict[str, Any]
+) -> None:
+    """Say what a phase does, and do it, in a folder of its own."""
+    stage = phase.stage(name, task.steps(phase.batch, phase.epochs), seed)
+    say(
+        f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
+    )
+    train(task, stage, folder / name, say=say, **how)
+
+
 def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
     if adapter:
         from nunbit.training.adapters import learn
@@ -101,7 +119,7 @@ def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
         freeze(model, phase.rates())
 
 
-def describe(task: ConversationTask) -> str:
+def describe(task: SampleTask) -> str:
     """Learning parameters by part."""
     counts = {part: sum(p.numel() for p in m.parameters()) for part, m in task.modules().items()}
     return "learning " + ", ".join(f"{part} {n:,}" for part, n in counts.items())

@@ -1,0 +1,53 @@
+"""LLaVA-NeXT (LLaVA-1.6): any vision encoder and any language model as the native `llava_next`, which sees a picture whole and in tiles.
+
+  connect   the connector (and the token that ends a row of tiles) learns to name what is seen: captions without a template (558K)
+  tune      everything learns to converse, the encoder at a lower rate: instructions (760K in the release)
+
+Source: the authors' release of January 2024 and their scripts ``pretrain_clip.sh`` and ``finetune_clip.sh``. Where we differ: the first
+stage sees tiles too, as the native type does; their batch sizes depend on the machines, ours are LLaVA-1.5's; samples longer than
+``max_tokens`` are left out and counted. ``model.tiles=1x2,2x1,2x2`` names other arrangements. With ``lora.rank`` the rows' token rests.
+
+    nunbit train llava_next model.llm=DIR model.vision=DIR connect.data=captions.json tune.data=mix.json images=DIR
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nunbit.models.tiling import NEXT
+from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
+
+SUMMARY = "LLaVA-NeXT on any encoder and language model: pictures of any resolution in tiles; connector first, then everything"
+PAPER = "LLaVA-NeXT release, January 2024; arXiv 2310.03744"
+
+CONNECT = Phase(plain=True, connector_lr=1e-3, batch=256, published_samples=558_128, published_tokens=2200)
+TUNE = Phase(
+    vision_lr=2e-6, connector_lr=1e-5, language_lr=1e-5, batch=128, published_samples=760_000, published_tokens=2600
+)
+
+
+def recipe() -> Recipe:
+    """As published."""
+    return Recipe(
+        model=ModelChoice(layer=-2, activation="gelu", tiles=NEXT), lora=Lora(), connect=CONNECT, tune=TUNE,
+        max_tokens=32768,
+    )  # fmt: skip
+
+
+def configure(changes: Sequence[str]) -> Recipe:
+    """The recipe with ``key=value`` applied."""
+    return recipe().changed(changes)
+
+
+def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
+    """Run the stages, each in a folder of its own and from its last checkpoint; the model is saved under ``model``.
+
+    Args:
+        how: minutes, device, workers of `nunbit.training.loop.train`.
+    """
+    from nunbit.training.stages import run_stages
+
+    done = done.ready(Path(folder))
+    return run_stages(done, done.phases(), Path(folder), say=say, **how)

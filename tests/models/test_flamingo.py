@@ -1,0 +1,133 @@
+"""A composed Flamingo: the bare language model while its gates are closed, the same from disk, the same with a cache."""
+
+import numpy as np
+import pytest
+import torch
+from tests.families import LANGUAGE, language, vision
+
+from nunbit.errors import UserError
+from nunbit.messages import Message, Part, question
+from nunbit.models.assistant import Assistant
+from nunbit.models.flamingo import CONFIG, VISION, WEIGHTS, compose_flamingo, connector_fields, open_flamingo
+
+SMALL = {"every": 1, "heads": 2, "head_dim": 8, "latents": 3, "resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 8}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("parts")
+    return {k: language(k, root / k) for k in LANGUAGE} | {k: vision(k, root / k) for k in ("clip", "siglip")}
+
+
+def made(folders, llm="llama", eyes="clip", *, loud=True):
+    torch.manual_seed(0)
+    model, processor = compose_flamingo(folders[eyes], folders[llm], sizes=SMALL)
+    if loud:
+        for block in model.connector.blocks.values():
+            torch.nn.init.constant_(block.attention_gate, 0.9)
+            torch.nn.init.constant_(block.feed_forward_gate, 0.5)
+        torch.nn.init.normal_(model.marker)
+    return model, processor
+
+
+def pixels(count, seed=0):
+    return list(np.random.default_rng(seed).integers(0, 255, (count, 40, 70, 3), dtype=np.uint8))
+
+
+def inputs(processor, pictures=3):
+    """Two rows, with two pictures and with one, padded on the left."""
+    words = ["<image>What is <image>this?", "A red dog <image>is"]
+    return processor(text=words, images=pixels(pictures), padding=True, return_tensors="pt")
+
+
+@pytest.mark.parametrize("eyes", ["clip", "siglip"])
+@pytest.mark.parametrize("llm", LANGUAGE)
+@torch.no_grad()
+def test_closed_gates_are_the_language_model_bit_for_bit_and_any_tool_opens_it(folders, tmp_path, llm, eyes):
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    model, processor = made(folders, llm, eyes, loud=False)
+    given = inputs(processor)
+    assert (given["input_ids"] == model.image_id).sum(1).tolist() == [2, 1]
+    seen = model(**given).logits
+    model.save(tmp_path / "m", processor)
+    bare = AutoModelForCausalLM.from_pretrained(tmp_path / "m").eval()
+    assert torch.equal(seen, bare(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).logits)
+    AutoModel.from_pretrained(tmp_path / "m" / VISION)
+    model.connector.blocks["1"].attention_gate.fill_(1.0)
+    assert not torch.equal(model(**given).logits, seen)
+
+
+@torch.no_grad()
+def test_saved_and_opened_again_is_the_same_and_answers(folders, tmp_path):
+    model, processor = made(folders, "qwen3")
+    wanted = model(**inputs(processor)).logits
+    model.save(tmp_path / "m", processor)
+    model.save(tmp_path / "m", processor)  # over itself
+    again, their = open_flamingo(tmp_path / "m")
+    assert torch.equal(again(**inputs(their)).logits, wanted)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
+    helper = Assistant(tmp_path / "m")
+    two = [Message("user", (Part.image(pixels(1)[0]), Part.text("this"), Part.image(pixels(1, 1)[0]), Part.text("or this?")))]
+    talks = [two, question("What is this?", pixels(1, 2)), question("Hello?")]
+    alone = [helper.ask(t, max_new_tokens=4).text for t in talks]
+    assert helper.ask_many(talks, max_new_tokens=4) == alone
+    assert helper.ask(talks[2], max_new_tokens=4).text == alone[2]  # the pictures of the one before are forgotten
+
+
+@pytest.mark.parametrize("llm", ["gemma", "smollm"])
+@torch.no_grad()
+def test_cached_generation_is_the_full_pass(folders, llm):
+    model, processor = made(folders, llm)
+    given = inputs(processor)
+    out = model.generate(**given, max_new_tokens=5, do_sample=False, eos_token_id=None)
+    ids, mask = given["input_ids"], given["attention_mask"]
+    for _ in range(5):
+        row = model(ids, mask, given["pixel_values"], use_cache=False).logits[:, -1].argmax(-1, keepdim=True)
+        ids, mask = torch.cat([ids, row], 1), torch.cat([mask, torch.ones_like(row)], 1)
+    assert torch.equal(out, ids)
+
+
+@torch.no_grad()
+def test_a_picture_reaches_the_words_after_it_and_its_own_row(folders):
+    model, processor = made(folders)
+    given = inputs(processor)
+    before = model(**given).logits
+    for number in range(3):
+        changed = {k: v.clone() for k, v in given.items()}
+        changed["pixel_values"][number] += 1.0
+        differs = (model(**changed).logits != before).any(-1)
+        row, place = (0, number) if number < 2 else (1, 0)
+        after = (given["input_ids"] == model.image_id).cumsum(1) > place
+        after[1 - row] = False
+        assert torch.equal(differs, after)
+
+
+def test_pictures_and_their_tokens_must_agree(folders):
+    model, processor = made(folders)
+    given = inputs(processor)
+    with pytest.raises(UserError, match="3 image tokens and 2 pictures"):
+        model(given["input_ids"], given["attention_mask"], given["pixel_values"][:2])
+
+
+@pytest.mark.parametrize("file, held", [(CONFIG, "{"), (CONFIG, "[]"), (CONFIG, '{"connector": {}}'), (WEIGHTS, "no tensors")])
+def test_a_damaged_folder_is_refused_in_words(folders, tmp_path, file, held):
+    model, processor = made(folders)
+    model.save(tmp_path / "m", processor)
+    (tmp_path / "m" / file).write_text(held)
+    with pytest.raises(UserError, match="cannot be opened"):
+        Assistant(tmp_path / "m")
+
+
+@pytest.mark.parametrize("every, layers, width, billions", [(1, 24, 2048, 1.2), (4, 40, 4096, 1.6)])
+def test_the_published_sizes_have_the_published_parameters(every, layers, width, billions):
+    """GATED XATTN-DENSE of Flamingo-3B and 9B over pictures 1536 wide. Source: Flamingo, arXiv 2204.14198, tables 1 and 5."""
+    from types import SimpleNamespace
+
+    from nunbit.connectors import build
+
+    text = SimpleNamespace(hidden_size=width, num_hidden_layers=layers)
+    with torch.device("meta"):
+        connector = build("gated_cross_attention", **connector_fields(text, SimpleNamespace(hidden_size=1536), 5, {"every": every}))
+    assert len(connector.blocks) == layers // every
+    assert sum(p.numel() for p in connector.blocks.parameters()) / 1e9 == pytest.approx(billions, rel=0.05)

@@ -66,8 +66,9 @@ class Flamingo(nn.Module):
         super().__init__()
         self.vision, self.language = vision.requires_grad_(False).eval(), language.requires_grad_(False).eval()
         self.settings = settings
-        self.connector: Any = build("gated_cross_attention", **settings.connector)
-        self.connector.attach(language)
+        connector: Any = build("gated_cross_attention", **settings.connector)
+        connector.attach(language)
+        self.connector: Any = connector
         self.image_id = int(settings.connector["image_token_id"])
         table: Any = language.get_input_embeddings()
         self.marker = nn.Parameter(table(torch.tensor([self.image_id], device=language.device))[0].detach().clone())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.families import LANGUAGE, language, vision
+from tests.families import LANGUAGE, language, tokenizer, vision
 
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, question
@@ -16,7 +16,18 @@ SMALL = {"every": 1, "heads": 2, "head_dim": 8, "latents": 3, "resampler_depth":
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("parts")
-    return {k: language(k, root / k) for k in LANGUAGE} | {k: vision(k, root / k) for k in ("clip", "siglip")}
+    found = {k: language(k, root / k) for k in LANGUAGE} | {k: vision(k, root / k) for k in ("clip", "siglip")}
+    return found | {"gpt2": other_family(root / "gpt2")}
+
+
+def other_family(folder):
+    """A decoder whose modules have other names, with learned positions."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    words = tokenizer("smollm")
+    GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=256, vocab_size=len(words))).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
 
 
 def made(folders, llm="llama", eyes="clip", *, loud=True):
@@ -40,8 +51,7 @@ def inputs(processor, pictures=3):
     return processor(text=words, images=pixels(pictures), padding=True, return_tensors="pt")
 
 
-@pytest.mark.parametrize("eyes", ["clip", "siglip"])
-@pytest.mark.parametrize("llm", LANGUAGE)
+@pytest.mark.parametrize("llm, eyes", [*((kind, "clip") for kind in LANGUAGE), ("gpt2", "clip"), ("qwen3", "siglip")])
 @torch.no_grad()
 def test_closed_gates_are_the_language_model_bit_for_bit_and_any_tool_opens_it(folders, tmp_path, llm, eyes):
     from transformers import AutoModel, AutoModelForCausalLM
@@ -75,7 +85,7 @@ def test_saved_and_opened_again_is_the_same_and_answers(folders, tmp_path):
     assert helper.ask(talks[2], max_new_tokens=4).text == alone[2]  # the pictures of the one before are forgotten
 
 
-@pytest.mark.parametrize("llm", ["gemma", "smollm"])
+@pytest.mark.parametrize("llm", ["gemma", "gpt2"])
 @torch.no_grad()
 def test_cached_generation_is_the_full_pass(folders, llm):
     model, processor = made(folders, llm)

@@ -141,6 +141,16 @@ def test_flamingo_words_alone_leave_a_gradient_everywhere(parts):
     assert all(p.grad is not None for m in task.modules().values() for p in m.parameters())
 
 
+def test_flamingo_a_piece_without_answers_counts_nothing(parts):
+    """What a process of a distributed run is given when there are fewer pieces than processes."""
+    task = flamingo_task(parts)
+    batch = task.batch(0, Stage(name="x", steps=1, batch=4, lr=1.0))
+    loss, _ = task.loss(batch | {"labels": torch.full_like(batch["labels"], -100)})
+    loss.backward()
+    grads = [p.grad for m in task.modules().values() for p in m.parameters()]
+    assert float(loss) == 0.0 and all(g is None or not g.any() for g in grads)
+
+
 def test_flamingo_words_see_the_last_picture_or_the_next(parts):
     image = torch.tensor([[0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 1, 0]]).bool()
     seen = pictures_seen(image, torch.tensor([False, True, True]))

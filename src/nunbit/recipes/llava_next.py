@@ -22,9 +22,9 @@ from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
 SUMMARY = "LLaVA-NeXT on any encoder and language model: pictures of any resolution in tiles; connector first, then everything"
 PAPER = "LLaVA-NeXT release, January 2024; arXiv 2310.03744"
 
-CONNECT = Phase(plain=True, connector_lr=1e-3, batch=256, published_samples=558_128, published_tokens=2200)
+CONNECT = Phase(plain=True, connector_lr=1e-3, batch=256, published_samples=558_128, published_tokens=2400)
 TUNE = Phase(
-    vision_lr=2e-6, connector_lr=1e-5, language_lr=1e-5, batch=128, published_samples=760_000, published_tokens=2600
+    vision_lr=2e-6, connector_lr=1e-5, language_lr=1e-5, batch=128, published_samples=760_000, published_tokens=2800
 )
 
 

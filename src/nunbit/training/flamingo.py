@@ -57,7 +57,7 @@ class FlamingoTask(SampleTask):
         columns = rows.any(0).nonzero().squeeze(1)
         self.model.look(batch["ids"], batch.get("pixels"), batch.get("index"))
         logits = self.model.language(
-            input_ids=batch["ids"], attention_mask=batch["mask"], use_cache=False, logits_to_keep=columns
+            input_ids=batch["ids"], attention_mask=batch["mask"].long(), use_cache=False, logits_to_keep=columns
         ).logits
         chosen = rows[:, columns]
         loss, figures = answer_loss(logits[chosen], batch["labels"][:, columns][chosen], batch["answers"])

@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all, whatever kills the process and however full the disk is."""
+"""Files and folders that are there whole or not at all, whatever kills the process and however full the disk is."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,39 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to. What was written takes the path's place at the end; after an error nothing has changed.
 
     Raises:
-        OSError: also where safetensors reports a failed write in an error of its own.
+        OSError: what `disk_errors` raises.
     """
-    from safetensors import SafetensorError
-
     path = Path(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        yield beside
+        with disk_errors(path):
+            yield beside
         os.replace(beside, path)
-    except SafetensorError as e:
-        raise OSError(f"'{path}' could not be written ({e})") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a folder beside ``path`` to write into; it takes the path's place at the end, as in `whole`."""
+    path = Path(path)
+    beside, old = (path.with_name(path.name + end) for end in (".part", ".old"))
+    for leftover in (beside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with disk_errors(path):
+        yield beside
+    if path.exists():
+        path.rename(old)
+    beside.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """An OSError where safetensors reports a failed write in an error of its own."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as e:
+        raise OSError(f"'{path}' could not be written ({e})") from None

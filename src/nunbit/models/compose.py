@@ -6,13 +6,12 @@ that any Hugging Face tool opens them. Source: LLaVA, arXiv 2304.08485; LLaVA-1.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
+from nunbit.files import disk_errors, whole_folder
 from nunbit.media.images import picture_size_px
 from nunbit.models.tiling import tiled_tokens
 
@@ -104,31 +103,14 @@ def picture_tokens(model: Any, pixels: Any, learning: bool = False, sizes: Any =
 
 def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
     """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder; ``state`` in place of the model's own tensors."""
-    from safetensors import SafetensorError
-
-    try:
+    with disk_errors(folder):
         model.save_pretrained(folder, state_dict=state)
-    except SafetensorError as e:
-        raise OSError(f"'{folder}' could not be written ({e})") from None
     processor.save_pretrained(folder)
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into, which takes the other's place once all is written: that one is there whole, whatever kills the process."""
-    aside, old = (folder.with_name(folder.name + end) for end in (".part", ".old"))
-    for leftover in (aside, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    yield aside
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def save_new(model: Any, processor: Any, folder: Path) -> None:
     """`save`, whole or not at all."""
-    with whole(folder) as aside:
+    with whole_folder(folder) as aside:
         save(model, processor, aside)
 
 

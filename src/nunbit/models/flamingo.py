@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nunbit.connectors import build
 from nunbit.errors import UserError
+from nunbit.files import whole_folder
 from nunbit.models.assemble import (
     class_tokens,
     load_language,
@@ -31,7 +32,6 @@ from nunbit.models.assemble import (
     square,
     square_images,
 )
-from nunbit.models.compose import whole
 from nunbit.models.templates import for_pictures
 from nunbit.models.tokenizer import IMAGE
 
@@ -132,7 +132,6 @@ class Flamingo(nn.Module):
 
     def save(self, folder: str | Path, processor: Any) -> None:
         """Write the folder, whole or not at all."""
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         kept = {
@@ -140,15 +139,12 @@ class Flamingo(nn.Module):
             for part, m in self.learnt().items()
             for k, v in m.state_dict().items()
         }
-        try:
-            with whole(Path(folder)) as aside:
-                self.language.save_pretrained(aside)
-                processor.save_pretrained(aside)
-                self.vision.save_pretrained(aside / VISION)
-                save_file(kept, aside / WEIGHTS)
-                (aside / CONFIG).write_text(json.dumps(asdict(self.settings), indent=1), encoding="utf-8")
-        except SafetensorError as e:
-            raise OSError(f"'{folder}' could not be written ({e})") from None
+        with whole_folder(folder) as aside:
+            self.language.save_pretrained(aside)
+            processor.save_pretrained(aside)
+            self.vision.save_pretrained(aside / VISION)
+            save_file(kept, aside / WEIGHTS)
+            (aside / CONFIG).write_text(json.dumps(asdict(self.settings), indent=1), encoding="utf-8")
 
     def _mark(self, table: nn.Module, args: tuple[Any, ...], rows: Tensor) -> Tensor:
         at = (args[0] == self.image_id).unsqueeze(-1)

@@ -47,7 +47,7 @@ def _atlas(style: str):
 
 
 @lru_cache(maxsize=9000)
-def _tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+def artwork_tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
     """(colour (s, s, 3), alpha (s, s, 1) in 0 .. 1) of one artwork object, cropped to its ink."""
     from PIL import Image
 
@@ -63,7 +63,7 @@ def _tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray,
 
 
 @lru_cache(maxsize=600)
-def _shape(name: str, size_px: int) -> np.ndarray:
+def shape_mask(name: str, size_px: int) -> np.ndarray:
     """Alpha (h, w, 1) of a shape."""
     turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     unit: dict[str, list[tuple[float, float]]] = {
@@ -173,11 +173,11 @@ def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scen
     colour: np.ndarray
     attributes = {}
     if name in SHAPES:
-        alpha = _shape(name, size)
+        alpha = shape_mask(name, size)
         colour = np.clip(np.asarray(COLOURS[hue][1], np.float32) + rng.integers(-14, 15, 3), 0, 255).astype(np.float32)
         attributes["colour"] = hue
     else:
-        colour, alpha = _tile(pick(rng, styles), artwork_names().index(name), size, bool(rng.random() < 0.5))
+        colour, alpha = artwork_tile(pick(rng, styles), artwork_names().index(name), size, bool(rng.random() < 0.5))
     h, w = alpha.shape[:2]
     solid = alpha[..., 0] > 0.5
     for _ in range(12):

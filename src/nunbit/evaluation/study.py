@@ -1,0 +1,112 @@
+"""What every study over arms and seeds shares: a folder that goes on where it was killed, figures with intervals, a table, a page.
+
+A run is one file of the folder. ``plan.json`` keeps the settings it was made under: a folder never mixes two studies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nunbit.errors import UserError
+from nunbit.evaluation.charts import bars
+from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
+from nunbit.lock import held
+
+Run = dict[str, Any]
+GROWS = ("arms", "seeds")
+"""Settings that may grow from one command to the next: more arms and seeds are more files."""
+
+
+@contextmanager
+def opened(folder: Path, plan: Any) -> Iterator[None]:
+    """Hold the folder of a study.
+
+    Raises:
+        UserError: it belongs to a study with other settings, or another process writes into it.
+    """
+    assert is_dataclass(plan) and not isinstance(plan, type)
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        mine = {k: v for k, v in json.loads(json.dumps(asdict(plan), default=str)).items() if k not in GROWS}
+        path = folder / "plan.json"
+        if path.exists():
+            theirs = json.loads(path.read_text(encoding="utf-8"))
+            other = [k for k in mine if theirs.get(k) != mine[k]]
+            if other:
+                was = ", ".join(f"{k}={theirs.get(k)}" for k in other)
+                raise UserError(f"'{folder}' holds a study with other settings", allowed=was, todo="name another folder with -o")
+        write(path, mine)
+        yield
+
+
+def kept(path: Path, make: Callable[[], Run]) -> Run:
+    """The run in a file; made, and written whole, where it is not there yet."""
+    if not path.exists():
+        write(path, make())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write(path: Path, data: Any) -> None:
+    text(path, json.dumps(data, ensure_ascii=False, indent=1))
+
+
+def text(path: Path, content: str) -> None:
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_text(content, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def share(right: Sequence[float], clusters: Sequence[Any]) -> Run:
+    """A share of right answers with its 95 % interval over clusters (pictures, episodes)."""
+    return {"right": float(np.mean(right)), "interval": bootstrap_interval(list(right), list(clusters)), "n": len(right)}
+
+
+def gain(base: Sequence[float], other: Sequence[float], clusters: Sequence[Any]) -> Run:
+    """What the other one is better by on the same questions, in points, with its 95 % interval and p value."""
+    points, interval, p = paired_bootstrap(base, other, [str(c) for c in clusters])
+    return {"points": 100 * points, "interval": [100 * v for v in interval], "p": p}
+
+
+def said(figure: Mapping[str, Any] | None) -> str:
+    """``61.2 (55.0 to 67.1)`` of a share, ``+3.1 (-0.2 to 6.0)`` of a gain."""
+    if figure is None:
+        return ""
+    low, high = figure["interval"]
+    if "points" in figure:
+        return f"{figure['points']:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{100 * figure['right']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their longest cell; the first to the left, the others to the right."""
+    wide = [max(len(r[i]) for r in [heads, *rows]) for i in range(len(heads))]
+    lines = [[c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, wide, strict=True))] for r in [heads, *rows]]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def bar(figure: Mapping[str, Any]) -> Run:
+    """A share as `nunbit.evaluation.charts.bars` draws it."""
+    return {"n": figure["n"], "score": 100 * figure["right"], "interval": [100 * v for v in figure["interval"]]}
+
+
+def page(title: str, body: str, groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """One HTML file that needs nothing else: the table, and a chart of right answers.
+
+    Args:
+        groups: name of a colour -> category -> share.
+    """
+    css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    legend = " ".join(f'<span class="dot run{k}"></span>{escape(name)}' for k, name in enumerate(groups))
+    charts = bars([{c: bar(f) for c, f in rows.items()} for rows in groups.values()], list(groups))
+    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{css} '
+            "pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }</style></head><body>"
+            f"<h1>{escape(title)}</h1><pre>{escape(body)}</pre><h2>Right answers, %</h2><p>{legend}</p><div class=charts>{charts}</div></body></html>")  # fmt: skip

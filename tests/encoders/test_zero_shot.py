@@ -177,6 +177,7 @@ def test_from_the_command_line(eyes, tmp_path, capsys, monkeypatch):
     from nunbit.cli import classifying
 
     monkeypatch.setattr(classifying.ZeroShot, "from_pretrained", lambda folder: eyes)
+    monkeypatch.setattr(classifying, "EMBEDDED", tmp_path / "none")
     PICTURES[0].save(tmp_path / "p.png")
     classifying.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "ensemble", "en", 1.0, True, True)
     out = json.loads(capsys.readouterr().out)

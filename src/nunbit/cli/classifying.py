@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nunbit.encoders.zero_shot import ZeroShot, sensitivity, templates_of
+from nunbit.encoders.zero_shot import EMBEDDED, ZeroShot, sensitivity, templates_of
 from nunbit.errors import UserError
 from nunbit.media import decode
 
@@ -16,9 +16,7 @@ def classify(pictures: list[str], labels: str, labels_file: Path | None, model: 
              firmness: bool, as_json: bool) -> None:  # fmt: skip
     names = _labels(labels, labels_file)
     templates = templates_of(kind, language)
-    if not model:
-        raise UserError("no contrastive model", allowed="--model with the folder or hub id of a CLIP or SigLIP model")
-    images, eyes = [decode(Path(p)) for p in pictures], ZeroShot.from_pretrained(model)
+    images, eyes = [decode(Path(p)) for p in pictures], open_pair(model)
     guesses = eyes.classify(images, names, templates=templates, temperature=temperature)
     report: dict = {"pictures": [{"image": p, "label": g.label, "probabilities": dict(zip(names, g.probabilities, strict=True))}
                                  for p, g in zip(pictures, guesses, strict=True)]}  # fmt: skip
@@ -36,6 +34,14 @@ def classify(pictures: list[str], labels: str, labels_file: Path | None, model: 
         found = report["sensitivity"]
         print(f"answers that change: with the wording {max(found['by_wording'].values()):.0%} at worst, with the order of the labels "
               f"{found['by_order']:.0%}, with extra classes {found['by_distractors']:.0%}")  # fmt: skip
+
+
+def open_pair(model: str) -> ZeroShot:
+    """The named contrastive model, or the embedded one."""
+    if not model and not (EMBEDDED / "config.json").is_file():
+        raise UserError("no contrastive model", allowed="--model with the folder or hub id of a CLIP or SigLIP model",
+                        todo="or make one: nunbit train clip -o runs/clip, then --model runs/clip/model")  # fmt: skip
+    return ZeroShot.from_pretrained(model or str(EMBEDDED))
 
 
 def _labels(labels: str, file: Path | None) -> list[str]:

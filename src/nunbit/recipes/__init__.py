@@ -13,6 +13,7 @@ from types import ModuleType
 from nunbit.errors import UserError, unknown_name
 
 RECIPES = {
+    "clip": "the embedded contrastive pair, from nothing, on portraits of the procedural world",
     "collavo": "the Crayon Prompt and two adapters on a LLaVA that is there, as in CoLLaVO (arXiv 2402.11248)",
     "flamingo": "resampler and gated cross-attention between a frozen encoder and a frozen language model (arXiv 2204.14198)",
     "llava15": "any vision encoder, a two-layer MLP, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",

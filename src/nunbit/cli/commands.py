@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli.evaluating import register as register_evaluation
+from nunbit.cli.studies import register as register_studies
 from nunbit.errors import UserError, unknown_name
 
 app = typer.Typer(name="nunbit", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -18,6 +19,7 @@ eval_app = typer.Typer(no_args_is_help=True, help="Benchmarks.")
 world_app = typer.Typer(no_args_is_help=True, help="The procedural picture world.")
 recipes_app = typer.Typer(no_args_is_help=True, help="Training recipes.")
 register_evaluation(eval_app)
+register_studies(eval_app)
 app.add_typer(eval_app, name="eval")
 app.add_typer(world_app, name="world")
 app.add_typer(recipes_app, name="recipes")
@@ -129,7 +131,7 @@ def classify(
     pictures: Annotated[list[str], typer.Argument(help="PICTURE...")],
     labels: Annotated[str, typer.Option(help="Class names, separated by commas.")] = "",
     labels_file: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
-    model: Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model.")] = "",
+    model: Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model; the embedded one if not named.")] = "",
     templates: Annotated[str, typer.Option(help="one or ensemble.")] = "ensemble",
     language: Annotated[str, typer.Option(help="en or ko: language of the templates.")] = "en",
     temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Above 1 softens the probabilities.")] = 1.0,

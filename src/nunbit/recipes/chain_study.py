@@ -1,0 +1,159 @@
+"""Does it help to think aloud? The same model asked for the answer at once, step by step (zero-shot chain of thought, two stages), and after two
+worked solutions (chain of thought), on questions of several steps: count and compare, look up and add.
+
+  shipped   `nunbit-tiny` as it is: it was never shown reasoning
+  taught    after one stage more on such questions, in which answering at once, step by step, and after worked examples are equally frequent
+
+Source: Wei et al., arXiv 2201.11903; Kojima et al., arXiv 2205.11916, sec. 3. The examples' pictures are left out: three pictures of 144 tokens
+are more than the stage shows at once.
+
+    nunbit eval chain-of-thought -o runs/chain --steps 800 --seeds 3      # the full size
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nunbit.errors import unknown_name
+from nunbit.evaluation import study
+from nunbit.evaluation.matching import is_right
+from nunbit.messages import Message, Part, assistant, question, user
+from nunbit.models.assistant import Assistant
+from nunbit.models.compose import open_native, save_new
+from nunbit.models.eyes import EMBEDDED
+from nunbit.prompting import Ask
+from nunbit.prompting.chain_of_thought import CONCLUDE, THINK, final_only, with_words, worked, zero_shot
+from nunbit.prompting.shots import Shot, few_shot
+from nunbit.training.drawn import DrawnTask
+from nunbit.training.loop import Stage, train
+from nunbit.training.multimodal import freeze
+from nunbit.world import steps
+from nunbit.world.base import Language
+
+ARMS = ("shipped", "taught")
+WAYS = ("direct", "zero-shot-cot", "cot")
+EXAMPLES, MOST_TOKENS = 2, 96
+OPTIMISER: dict[str, Any] = {"lr": 3e-4, "matrix_lr": 1.5e-3, "radius": 1.5, "decay": 0.5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The size of a study: optimiser steps and conversations a step of the stage, test questions."""
+
+    steps: int = 800
+    batch: int = 16
+    seeds: int = 3
+    asked: int = 240
+    arms: tuple[str, ...] = ARMS
+    base: Path = EMBEDDED
+
+
+def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Train and measure whatever is not in the folder yet; writes ``chain.json`` and ``chain.html``; models stay in ``model-SEED``."""
+    for arm in plan.arms:
+        if arm not in ARMS:
+            raise unknown_name("arm", arm, ARMS)
+    with study.opened(folder, plan):
+        found = []
+        for arm in plan.arms:
+            for seed in range(plan.seeds if arm == "taught" else 1):
+                where = folder / f"model-{seed}" if arm == "taught" else plan.base
+                if not where.exists():
+                    teach(plan, seed, folder / f"stage-{seed}", where, say)
+                for way in WAYS:
+                    path = folder / f"{arm}-{way}-{seed}.json"
+                    found.append(study.kept(path, partial(one, plan, arm, way, seed, where)))
+                    say(f"{arm}, {way}, seed {seed}: {100 * np.mean(found[-1]['right']):.1f} %")
+        result = summary(found)
+        study.write(folder / "chain.json", result)
+        groups = {arm: {r["way"]: r["all"] for r in result["rows"] if r["arm"] == arm} for arm in plan.arms}
+        study.text(folder / "chain.html", study.page("Thinking aloud", as_text(result), groups))
+    return result
+
+
+def one(plan: Plan, arm: str, way: str, seed: int, where: Path) -> dict[str, Any]:
+    """Ask the test questions in one way."""
+    helper = Assistant.of(*open_native(where))
+
+    def ask(messages: Sequence[Message]) -> str:
+        return helper.ask(messages, max_new_tokens=MOST_TOKENS).text
+
+    asked = [steps.draw(i, 0, "test") for i in range(plan.asked)]
+    answers = [asker(way, ask, i, s.worked.language)(question(s.worked.question, [s.picture.pixels])) for i, s in enumerate(asked)]
+    return {"arm": arm, "way": way, "seed": seed, "right": [is_right(a, [s.worked.answer]) for a, s in zip(answers, asked, strict=True)],
+            "kinds": [s.worked.kind for s in asked], "answers": answers, "examples": EXAMPLES if way == "cot" else 0}  # fmt: skip
+
+
+def asker(way: str, ask: Ask, number: int, language: Language) -> Ask:
+    """The way of asking that the command line offers under the same name."""
+    if way == "direct":
+        return ask
+    if way == "zero-shot-cot":
+        return zero_shot(ask)
+    shown = few_shot(examples(number, 1, language), text_only=True, reasoning=True)
+    final = final_only(ask)
+    return lambda messages: final(shown(messages))
+
+
+def examples(number: int, seed: int, language: Language) -> list[Shot]:
+    """Worked examples in a language; those of the test come from training pictures, with a seed that training does not use."""
+    return [Shot(s.worked.question, s.worked.answer, reasoning=s.worked.reasoning)
+            for s in (steps.draw(number * EXAMPLES + i, 10_000_000 + seed, "train", language) for i in range(EXAMPLES))]  # fmt: skip
+
+
+def teach(plan: Plan, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
+    """The stage; goes on from its last checkpoint."""
+    model, processor = open_native(plan.base)
+    model = model.float()
+    freeze(model, {"connector": 1.0, "language": 1.0})
+    stage = Stage(name="chain", steps=plan.steps, batch=plan.batch, micro=8, warmup=min(20, plan.steps), seed=seed, save_every=50, **OPTIMISER)
+    train(DrawnTask(model, processor, talk), stage, scratch, say=say)
+    save_new(model.requires_grad_(True).eval(), processor, path)
+    shutil.rmtree(scratch)
+
+
+def talk(number: int, seed: int) -> list[Message]:
+    """One training conversation: every question in one of the three ways, which take turns over the kinds."""
+    drawn = steps.draw(number, seed, "train")
+    w = drawn.worked
+    told = worked(w.reasoning, w.answer, w.language)
+    plain = Message("user", (Part.image(drawn.picture.pixels), Part.text(w.question)))
+    way = WAYS[number // len(steps.KINDS) % len(WAYS)]
+    if way == "direct":
+        return [plain, assistant(w.answer)]
+    if way == "zero-shot-cot":
+        asked = with_words(plain, THINK[w.language])
+        whole = Message("user", (asked.parts[0], Part.text(asked.text)))  # one part: the renderer trims each
+        return [whole, assistant(told), user(CONCLUDE[w.language]), assistant(w.answer)]
+    return [*few_shot(examples(number, 2 + seed, w.language), text_only=True, reasoning=True)([plain]), assistant(told)]
+
+
+def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Per arm and way: the mean over seeds with its interval over questions, by kind, and the gain over answering at once."""
+    kinds, number = found[0]["kinds"], list(range(len(found[0]["kinds"])))
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for r in found:
+        groups.setdefault((r["arm"], r["way"]), []).append(r)
+    means = {key: np.mean([r["right"] for r in runs], axis=0) for key, runs in groups.items()}
+    rows = []
+    for (arm, way), mean in means.items():
+        by_kind = {kind: float(np.mean([v for v, x in zip(mean, kinds, strict=True) if x == kind])) for kind in dict.fromkeys(kinds)}
+        rows.append({"arm": arm, "way": way, "seeds": len(groups[arm, way]), "all": study.share(mean, number), "by_kind": by_kind,
+                     "gain": study.gain(means[arm, "direct"].tolist(), mean.tolist(), number) if way != "direct" else None})  # fmt: skip
+    return {"rows": rows}
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """The table for a terminal."""
+    rows = result["rows"]
+    heads = ("weights", "asked", "seeds", "right, %", "gain over direct", *(f"{k}, %" for k in rows[0]["by_kind"]))
+    cells = [(r["arm"], r["way"], str(r["seeds"]), study.said(r["all"]), study.said(r["gain"]), *(f"{100 * v:.1f}" for v in r["by_kind"].values()))
+             for r in rows]  # fmt: skip
+    return study.table(heads, cells)

@@ -89,12 +89,13 @@ def classify(
 ) -> None:
     """Zero-shot naming in known styles and in the unseen one: one template, the ensemble, twenty wordings."""
     from nunbit.cli.classifying import open_pair
+    from nunbit.evaluation import study
     from nunbit.evaluation.naming import as_text, page, run
 
     def named() -> dict[str, Any]:
         result = run(open_pair(model), each=each, seed=seed)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page(result), encoding="utf-8")
+        study.text(out, page(result))
         return result
 
     _finish(named, as_text, out, threads, as_json)

@@ -173,9 +173,13 @@ class GatedCrossAttention(nn.Module):
             real = real.unsqueeze(-1).expand(tokens.shape[:3])
         self._media = Media(tokens.masked_fill(~real.unsqueeze(-1), 0), real, index)
 
+    def show(self, media: Media | None) -> None:
+        """Media made before, for the next forward passes: a batching engine changes them from pass to pass."""
+        self._media = media
+
     def forget(self) -> None:
         """No media: the words see no picture."""
-        self._media = None
+        self.show(None)
 
     def attach(self, language_model: nn.Module) -> None:
         """Hang the blocks on any decoder of transformers. The model's own parameters and names do not change."""

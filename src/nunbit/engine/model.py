@@ -1,5 +1,5 @@
 """What the engine needs of a model: prompt -> embeddings, a chunk of prefill, a batched step. Two shapes of transformers fit:
-LLaVA-shaped ones (features spliced at placeholder tokens) and plain causal language models.
+LLaVA-shaped ones (features spliced at placeholder tokens) and plain causal language models, either with layer connectors on its decoder.
 
 Legend: B rows, T tokens, D width, V vocabulary.
 """
@@ -9,13 +9,16 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from nunbit.connectors.gated_cross_attention import Media
 from nunbit.engine.cache import Bounded, SlotCache
+from nunbit.engine.gated import Gated, Sight
 from nunbit.errors import UserError
 from nunbit.media import content_hash
 from nunbit.messages import Message, check
@@ -27,13 +30,14 @@ MOST_PICTURES = 100_000
 @dataclass(slots=True)
 class Prompt:
     """A conversation as the model reads it. ``units`` are the ids with picture tokens renamed by picture (see `Prefixes`); ``signals``
-    are what an object-aware model is told of the pictures (`nunbit.models.aware`)."""
+    are what an object-aware model is told of the pictures (`nunbit.models.aware`); ``media`` is what a gated one looks at."""
 
     ids: list[int]
     units: tuple[int, ...]
     pictures: list[str] = field(default_factory=list)
     pixels: torch.Tensor | None = None
     signals: dict[str, torch.Tensor] = field(default_factory=dict)
+    media: Media | None = None
 
 
 class Runner:
@@ -44,18 +48,19 @@ class Runner:
         length: tokens a slot holds.
         feature_bytes: bound of the picture-feature cache.
         aware: the object-aware parts that hang on the model, if there are any.
+        gated: its gated cross-attention, if it has any.
     """
 
-    def __init__(
-        self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int, aware: Aware | None = None
-    ) -> None:
+    def __init__(self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int, aware: Aware | None = None,
+                 gated: Gated | None = None) -> None:  # fmt: skip
         self.model, self.processor, self.aware = model.eval(), processor, aware
         self.whole = aware is not None and "moai" in aware.connectors  # a mixer reads a prompt in one piece
-        self._looking = threading.Lock()
+        self._looking, self._turn = threading.Lock(), threading.Lock()
         self.tokenizer = getattr(processor, "tokenizer", processor)
         text = model.config.get_text_config()
-        _check_shape(model, text, length)
+        _check_shape(model, text, length, spliced=gated is None)
         self.length = min(length, getattr(text, "max_position_embeddings", length) or length)
+        self.sight = None if gated is None else Sight(gated, self.length)
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
         self.decoder = model.get_decoder()
         self.device = next(model.parameters()).device
@@ -63,7 +68,7 @@ class Runner:
         self.features = Bounded(feature_bytes)
         ends = model.generation_config.eos_token_id
         self.ends = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
-        self.image_id: int = getattr(model.config, "image_token_id", None) or -1
+        self.image_id: int = self.sight.image_id if self.sight else getattr(model.config, "image_token_id", None) or -1
         self._numbers: OrderedDict[str, int] = OrderedDict()
         self._next, self._lock = itertools.count(1), threading.Lock()
 
@@ -84,15 +89,25 @@ class Runner:
             with self._looking:  # one prompt at a time: perception is the costliest guest
                 scenes = self.aware.perception(pictures)
             messages, signals = self.aware.spoken(messages, scenes), self.aware.signals(scenes)
-        words = self.processor.apply_chat_template(
-            turns(messages), add_generation_prompt=True, tokenize=False, tools=tools
-        )
+        words = self._words(turns(messages), tools)
         if not pictures:
             ids = self.tokenizer(words, add_special_tokens=False)["input_ids"]
             return self._fits(Prompt(ids, tuple(ids)))
         made = self.processor(text=[words], images=pictures, return_tensors="pt", add_special_tokens=False)
         ids, names = made["input_ids"][0].tolist(), [content_hash(p) for p in pictures]
         return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"], signals))
+
+    def _words(self, turned: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
+        """A conversation in the model's own form. Its template may refuse a role or a tool, and a tool may hold what is no text."""
+        from jinja2 import TemplateError
+
+        try:
+            words = self.processor.apply_chat_template(turned, add_generation_prompt=True, tokenize=False, tools=tools)
+            words.encode()
+        except (TemplateError, TypeError, UnicodeEncodeError) as e:
+            raise UserError(f"a conversation that this model's template cannot render ({str(e)[:160]})",
+                            allowed="roles and tools in the form the model was trained with") from None  # fmt: skip
+        return str(words)
 
     def raw(self, text: str) -> Prompt:
         """A text to be continued, as it is; marks of the model in it are words, not marks."""
@@ -105,9 +120,9 @@ class Runner:
     def text_vector(self, text: str) -> tuple[torch.Tensor, int]:
         """The decoder's states of a text, averaged, at length 1: ``(D,)``, and how many tokens it took."""
         prompt = self.raw(text)
-        made = (
-            self.decoder(torch.tensor([prompt.ids], device=self.device), use_cache=False).last_hidden_state[0].mean(0)
-        )
+        ids = torch.tensor([prompt.ids], device=self.device)
+        with self._turn:  # the layer connectors hold what the running pass is told
+            made = self.decoder(ids, use_cache=False).last_hidden_state[0].mean(0)
         return torch.nn.functional.normalize(made, dim=0).cpu(), len(prompt.ids)
 
     @torch.inference_mode()
@@ -153,11 +168,14 @@ class Runner:
         out = self.model.get_input_embeddings()(ids)
         if prompt.pixels is None:
             return out
-        tokens = torch.cat([self._look(prompt, i) for i in range(len(prompt.pictures))])
-        return out.masked_scatter((ids == self.image_id).unsqueeze(-1), tokens.to(out.dtype))
+        tokens = [self._look(prompt, i) for i in range(len(prompt.pictures))]
+        if self.sight is not None:
+            prompt.media = prompt.media or self.sight.of(torch.stack(tokens), ids)
+            return out
+        return out.masked_scatter((ids == self.image_id).unsqueeze(-1), torch.cat(tokens).to(out.dtype))
 
     def _look(self, prompt: Prompt, i: int) -> torch.Tensor:
-        """Picture ``i`` of a prompt as the connector's tokens, ``(N, D)``."""
+        """Picture ``i`` of a prompt as the connector's tokens, ``(N, D)``: spliced, or looked at."""
         held = self.features.get(prompt.pictures[i])
         if held is None:
             assert prompt.pixels is not None
@@ -166,39 +184,67 @@ class Runner:
         return held
 
     def _see(self, pixels: torch.Tensor) -> torch.Tensor:
+        pixels = pixels.to(self.device, self.model.dtype)
+        if self.sight is not None:
+            return self.sight.gated.media(pixels)[0]
         c = self.model.config
         made = self.model.model.get_image_features(
-            pixel_values=pixels.to(self.device, self.model.dtype), vision_feature_layer=c.vision_feature_layer,
+            pixel_values=pixels, vision_feature_layer=c.vision_feature_layer,
             vision_feature_select_strategy=c.vision_feature_select_strategy,
         )  # fmt: skip
         return made.pooler_output[0]
 
-    def prefill(self, slot: int, start: int, embeds: torch.Tensor, prompt: Prompt | None = None) -> torch.Tensor:
+    def prefill(self, slot: int, start: int, embeds: torch.Tensor, prompt: Prompt) -> torch.Tensor:
         """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one, ``(V,)``."""
-        if self.aware is not None and prompt is not None and prompt.signals:
-            self._tell(self.aware, prompt)
-            try:
-                return self.prefill(slot, start, embeds)
-            finally:
-                self.aware.forget()
         count = embeds.shape[1]
         self.cache.prefilling(slot, start, count)
         at = torch.arange(start, start + count, device=self.device)
         mask = at.unsqueeze(-1) >= torch.arange(start + count, device=self.device)
-        return self._logits(embeds, self._additive(mask, embeds.dtype)[None, None], at[None])[0]
+        with self._reading(prompt):
+            return self._logits(embeds, self._additive(mask, embeds.dtype)[None, None], at[None])[0]
 
-    def _tell(self, aware: Aware, prompt: Prompt) -> None:
-        image = torch.tensor([prompt.ids], device=self.device) == self.image_id
-        signals = {k: v.to(self.device) for k, v in prompt.signals.items()}
-        aware.tell(signals, image, ~image, torch.zeros(len(prompt.pictures), dtype=torch.long, device=self.device))
-
-    def decode(self, tokens: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
+    def decode(self, tokens: Sequence[int], lengths: Sequence[int], prompts: Sequence[Prompt]) -> torch.Tensor:
         """One step of the first ``len(tokens)`` slots, each holding ``lengths`` tokens so far. Logits ``(B, V)``."""
         at, upto = torch.tensor(lengths, device=self.device), max(lengths) + 1
         self.cache.decoding(at, upto)
         mask = at.unsqueeze(-1) >= torch.arange(upto, device=self.device)
         embeds = self.model.get_input_embeddings()(torch.tensor(tokens, device=self.device).unsqueeze(-1))
-        return self._logits(embeds, self._additive(mask, embeds.dtype)[:, None, None], at.unsqueeze(-1))
+        with self._answering(prompts):
+            return self._logits(embeds, self._additive(mask, embeds.dtype)[:, None, None], at.unsqueeze(-1))
+
+    @contextmanager
+    def _reading(self, prompt: Prompt) -> Iterator[None]:
+        """The layer connectors are told of one prompt, and forget."""
+        with self._turn:
+            try:
+                if self.sight is not None:
+                    self.sight.read(prompt.media)
+                if self.aware is not None and prompt.signals:
+                    self._tell(self.aware, prompt)
+                yield
+            finally:
+                self._forget()
+
+    @contextmanager
+    def _answering(self, prompts: Sequence[Prompt]) -> Iterator[None]:
+        """The layer connectors that also act on an answer's tokens are told of its rows, and forget."""
+        with self._turn:
+            try:
+                if self.sight is not None:
+                    self.sight.answer([p.media for p in prompts])
+                yield
+            finally:
+                self._forget()
+
+    def _forget(self) -> None:
+        for told in (self.aware, self.sight):
+            if told is not None:
+                told.forget()
+
+    def _tell(self, aware: Aware, prompt: Prompt) -> None:
+        image = torch.tensor([prompt.ids], device=self.device) == self.image_id
+        signals = {k: v.to(self.device) for k, v in prompt.signals.items()}
+        aware.tell(signals, image, ~image, torch.zeros(len(prompt.pictures), dtype=torch.long, device=self.device))
 
     def _additive(self, allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill(~allowed, torch.finfo(dtype).min)
@@ -209,10 +255,10 @@ class Runner:
         return self.model.get_output_embeddings()(hidden[:, -1]).float()
 
 
-def _check_shape(model: Any, text: Any, length: int) -> None:
-    """Refuse what slots cannot hold, rather than answer wrongly."""
+def _check_shape(model: Any, text: Any, length: int, *, spliced: bool) -> None:
+    """Refuse what slots cannot hold, rather than answer wrongly. ``spliced``: pictures enter the sequence."""
     kind = model.config.model_type
-    if hasattr(model.config, "vision_config") and kind != "llava":
+    if spliced and hasattr(model.config, "vision_config") and kind != "llava":
         raise UserError(f"a model of type '{kind}'", allowed="llava-shaped models and plain causal language models in the batching engine",
                         todo="ask it through `nunbit ask`, one question at a time")  # fmt: skip
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])

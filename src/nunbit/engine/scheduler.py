@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from nunbit.engine.cache import Prefixes
+from nunbit.engine.gated import Gated
 from nunbit.engine.grammar import Grammars
 from nunbit.engine.model import Prompt, Runner
 from nunbit.engine.sampling import Chooser, Logprob, Sampling
@@ -102,11 +103,13 @@ class Engine:
         max_queue: requests that may wait; more are refused with `Busy`.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
         aware: object-aware parts of the model. With a mixer, which reads a prompt in one piece, there are no chunks and no prefixes.
+        gated: gated cross-attention of the model.
     """
 
     def __init__(self, model: Any, processor: Any, *, slots: int = 8, length: int = 1024, chunk: int = 256, max_queue: int = 64,
-                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: Aware | None = None) -> None:  # fmt: skip
-        self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware)
+                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: Aware | None = None,
+                 gated: Gated | None = None) -> None:  # fmt: skip
+        self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware, gated=gated)
         if self.runner.whole:
             chunk, prefix_bytes = length, 0
         self.prefixes, self.grammars = Prefixes(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
@@ -231,7 +234,7 @@ class Engine:
             return
         rows = list(self.running)
         try:
-            logits = self.runner.decode([r.tokens[-1].token for r in rows], [r.length for r in rows])
+            logits = self.runner.decode([r.tokens[-1].token for r in rows], [r.length for r in rows], [r.prompt for r in rows])
         except Exception as e:
             for r in rows:
                 self._fail(r, e)

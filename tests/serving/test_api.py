@@ -117,8 +117,30 @@ def test_unknown_fields_warn_and_change_nothing(running, uris):
     assert "x-nunbit-warnings" not in plain.headers
 
 
+def test_names_of_unknown_fields_cannot_end_a_header(running, uris):
+    body = {"messages": turn(ASK, uris[0]), "x\r\nSet-Cookie: a=b": 1, "눈": 1, "max_tokens": 2}
+    got = httpx.post(running.url + "/v1/chat/completions", json=body)
+    assert got.status_code == 200 and "set-cookie" not in got.headers
+    assert "unknown field 'x??Set-Cookie: a=b'" in got.headers["x-nunbit-warnings"]
+
+
+def test_a_field_that_is_null_is_as_good_as_left_out(running, uris):
+    plain = {"messages": turn(ASK, uris[0]), "max_tokens": 8}
+    nulls = dict.fromkeys(("n", "stream", "stream_options", "stop", "temperature", "tools", "response_format", "wonder"))
+    a, b = (httpx.post(running.url + "/v1/chat/completions", json=body) for body in (plain, plain | nulls))
+    assert b.status_code == 200 and "x-nunbit-warnings" not in b.headers
+    assert a.json()["choices"][0]["message"] == b.json()["choices"][0]["message"]
+
+
+def test_results_of_tools_are_turns(running, uris):
+    called = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    results = [{"role": "tool", "tool_call_id": str(i), "content": "2"} for i in (1, 2)]
+    body = {"messages": [*turn(ASK, uris[0]), called, *results], "max_tokens": 2}
+    assert httpx.post(running.url + "/v1/chat/completions", json=body).status_code == 200
+
+
 def test_what_the_model_saw(running, uris):
-    got = httpx.post(running.url + "/v1/perceive", json={"image": uris[0]}, timeout=60).json()
+    got = httpx.post(running.url + "/v1/perceive", json={"image": uris[0]}, timeout=240).json()
     assert got["scene"]["width"] == 120 and got["overlays"]["boxes"].startswith("data:image/png;base64,")
 
 
@@ -165,6 +187,11 @@ BAD = [
     ("text", "dict"),
     ([1], "dict"),
 ]
+
+
+def test_errors_have_the_form_that_the_document_names(running):
+    paths = httpx.get(running.url + "/openapi.json").json()["paths"]
+    assert all(set(op["responses"]) == {"200", "4XX", "503"} for path in paths.values() for op in path.values())
 
 
 @pytest.mark.parametrize(("body", "said"), BAD, ids=range(len(BAD)))

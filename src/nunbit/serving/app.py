@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -33,11 +34,20 @@ from nunbit.serving.metrics import Metrics
 from nunbit.serving.perceive import Eyes
 from nunbit.serving.reading import messages_of, picture_of, sampling_of
 from nunbit.serving.replies import DONE, Replies, failure
-from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, PerceiveRequest, Wishes
+from nunbit.serving.schemas import (
+    REFUSALS,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    PerceiveRequest,
+    Wishes,
+)
 from nunbit.serving.settings import Settings
 
 PAGE = Path(__file__).parent / "page"
 POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'"
+NOT_PLAIN = re.compile(r"[^ -~]")
+"""What may not stand in a header: a line's end in a field's name would begin a header of its own."""
 log = logging.getLogger("nunbit.serving")
 
 
@@ -51,9 +61,8 @@ def create_app(engine: Engine, name: str, settings: Settings = Settings(), eyes:
         server.open = False
         await anyio.to_thread.run_sync(engine.close)
 
-    app = FastAPI(
-        title="Nunbit", summary="Ask pictures, over the OpenAI API.", version="1", lifespan=life, redoc_url=None
-    )
+    app = FastAPI(title="Nunbit", summary="Ask pictures, over the OpenAI API.", version="1", lifespan=life, redoc_url=None,
+                  responses=REFUSALS)  # fmt: skip
     app.state.server = server
     app.post("/v1/chat/completions")(server.chat)
     app.post("/v1/completions")(server.complete)
@@ -170,7 +179,7 @@ class Server:
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
     def _warnings(self, body: Wishes) -> list[str]:
-        out = [f"unknown field '{f}' was ignored".encode("ascii", "replace").decode() for f in body.unknown()]
+        out = [f"unknown field '{NOT_PLAIN.sub('?', f)}' was ignored" for f in body.unknown()]
         if (
             isinstance(body, ChatRequest)
             and body.tools

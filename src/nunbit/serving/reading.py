@@ -27,14 +27,27 @@ def messages_of(request: ChatRequest, settings: Settings) -> list[Message]:
     pictures = sum(p.type == "image_url" for t in request.messages if isinstance(t.content, list) for p in t.content)
     if pictures > settings.pictures:
         raise UserError(f"{pictures} pictures", allowed=f"at most {settings.pictures} in one request")
-    return [_message(t, i, settings) for i, t in enumerate(request.messages)]
+    return _joined([_message(t, i, settings) for i, t in enumerate(request.messages)])
+
+
+def _joined(messages: list[Message]) -> list[Message]:
+    """Turns of one role in a row, the results of several tools say, as one turn."""
+    out: list[Message] = []
+    for m in messages:
+        if out and out[-1].role == m.role:
+            out[-1] = Message(m.role, (*out[-1].parts, Part.text("\n"), *m.parts))
+        else:
+            out.append(m)
+    return out
 
 
 def _message(turn: Turn, at: int, settings: Settings) -> Message:
     role: Any = ROLES.get(turn.role, turn.role)
     content = turn.content
-    if content is None or isinstance(content, str):
-        return Message(role, (Part.text(content or ""),))
+    if content is None:
+        content = json.dumps(turn.tool_calls) if turn.tool_calls else ""
+    if isinstance(content, str):
+        return Message(role, (Part.text(content),))
     return Message(role, tuple(_part(p, f"picture {at}.{i}", settings) for i, p in enumerate(content)))
 
 

@@ -1,16 +1,22 @@
-"""Requests of the OpenAI API as far as we answer them. Unknown fields are kept aside and named in a warning, never an error."""
+"""Requests of the OpenAI API as far as we answer them, and the form of its errors. Unknown fields are kept aside and named in a warning,
+never an error; a field that is null is as good as left out, as some clients send every field they know."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(max_length=400_000)]
 
 
 class Loose(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     def unknown(self) -> list[str]:
         return sorted(k[:60] for k in (self.model_extra or {}))[:20]
@@ -29,6 +35,7 @@ class ContentPart(Loose):
 class Turn(Loose):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Text | Annotated[list[ContentPart], Field(max_length=256)] | None = None
+    tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
 
 
 class JsonSchema(Loose):
@@ -90,3 +97,21 @@ class EmbeddingRequest(Loose):
 
 class PerceiveRequest(Loose):
     image: Annotated[str, Field(max_length=40_000_000)]
+
+
+class Error(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorReply(BaseModel):
+    """The error form of the OpenAI API."""
+
+    error: Error
+
+
+_REFUSED = {"model": ErrorReply, "description": "What was wrong with the request, and what is allowed"}
+_BUSY = {"model": ErrorReply, "description": "The queue is full: come back after Retry-After seconds"}
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": _REFUSED, 503: _BUSY}

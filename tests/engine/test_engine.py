@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from nunbit.engine.cache import Bounded, Prefixes
+from nunbit.engine.many import answer_all
 from nunbit.engine.sampling import Chooser, Sampling
 from nunbit.engine.scheduler import Busy, Engine, Piece, Result
 from nunbit.engine.text import Writer
@@ -69,6 +70,22 @@ def test_batched_answers_equal_generate(reference, engine):
         assert ["".join(p.text for p in pieces).rstrip() for pieces, _ in got] == want
     assert engine.figures.rows > engine.figures.steps, "nothing was decoded together"
     assert engine.figures.cached_tokens > 0 and engine.runner.features.hits > 0
+
+
+def test_many_are_answered_in_order_however_short_the_queue(reference):
+    engine = Engine(reference.model, reference.processor, slots=2, max_queue=1)
+    try:
+        want = [engine.answer(m, Sampling(max_tokens=6)).text for m in ASKED]
+        assert [r.text for r in answer_all(engine, ASKED * 3, Sampling(max_tokens=6))] == want * 3
+        assert not engine.figures.refused
+    finally:
+        engine.close(5)
+
+
+def test_a_template_that_refuses_is_a_sentence(reference, engine, monkeypatch):
+    monkeypatch.setattr(reference.processor, "chat_template", "{{ raise_exception('no system turns here') }}")
+    with pytest.raises(UserError, match="no system turns here"):
+        engine.runner.prompt(ASKED[0])
 
 
 def test_cancelled_neighbours_change_nothing(reference, engine):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nunbit.evaluation import precision
 from nunbit.evaluation.matching import is_right, parse_box, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.evaluation.tiny_world import as_text, items, report, run
@@ -76,3 +77,15 @@ def test_a_description_is_right_in_any_order_and_no_other_answer_is():
     assert same_list("a cat, a dog and a bus", "a bus, a cat and a dog")
     for wrong in ("a cat and a dog", "a cat, a cat, a dog and a bus", "a cat, 2 dogs and a bus", ""):
         assert not same_list(wrong, "a bus, a cat and a dog")
+
+
+def test_what_int8_changes_is_counted_on_the_same_items():
+    todo = items(1, 20)
+    full = [t.qa.answer for t in todo]
+    small = ["nothing of the kind"] * 2 + full[2:]
+    result = precision.report(todo, full, small, 1)
+    assert result["float32"] == 1 and result["int8"] == result["float32"] - 0.1
+    assert (result["only_float32"], result["only_int8"], result["other_words"]) == (2, 0, 0.1)
+    assert result["difference"] == pytest.approx(-0.1) and not result["within_bound"]
+    assert precision.report(todo, full, full, 1)["within_bound"]
+    assert "-10.00 points" in precision.as_text(result | {"layers": 3})

@@ -311,19 +311,24 @@ def eval_tiny_world(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Questions.")] = 2000,
     model: Model = None,
     device: Device = "cpu",
+    int8: Annotated[bool, typer.Option("--int8", help="What 8-bit linear layers change, on the same items.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Held-out questions about world pictures, beside the blanked picture and the usual answer."""
-    from nunbit.evaluation.tiny_world import as_text, run
+    from nunbit.evaluation import precision, tiny_world
     from nunbit.models.assistant import Assistant
 
+    def say(text: str) -> None:
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
     assistant = Assistant(model, device)
-    result = run(
-        assistant.ask_many, seed=seed, limit=limit, say=lambda s: print(f"\r{s}", end="", file=sys.stderr, flush=True)
-    )
+    if int8:
+        result, text = precision.run(assistant, seed=seed, limit=limit, say=say), precision.as_text
+    else:
+        result, text = tiny_world.run(assistant.ask_many, seed=seed, limit=limit, say=say), tiny_world.as_text
     print(file=sys.stderr)
     result["model"] = assistant.name
-    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else as_text(result))
+    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else text(result))
 
 
 @eval_app.command("ablation")

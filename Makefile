@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-.PHONY: ask test lint types bench bench-train bench-packing bench-serve hostile serve parity eval resume setup doctor train clean
+.PHONY: ask test lint types bench bench-train bench-packing bench-serve hostile schemathesis soak serve parity eval resume setup doctor train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py
@@ -51,6 +51,14 @@ bench-serve: $(STAMP)   ## our server beside its peers
 
 hostile: $(STAMP)       ## 3,000 hostile requests against the server
 	$(VENV)/bin/python scripts/hostile.py
+
+schemathesis: $(STAMP)  ## requests made from the server's own OpenAPI document
+	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("schemathesis"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt schemathesis
+	$(VENV)/bin/python scripts/openapi_check.py
+
+MINUTES ?= 20
+soak: $(STAMP)          ## the server at saturation, with clients that hang up: make soak MINUTES=1
+	@$(VENV)/bin/python scripts/soak.py --minutes $(MINUTES)
 
 serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 	$(NUNBIT) serve

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.families import LANGUAGE, language, tokenizer, vision
 
+from nunbit.engine.sampling import Sampling
+from nunbit.engine.scheduler import Engine
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, question
 from nunbit.models.assistant import Assistant
@@ -83,6 +86,21 @@ def test_saved_and_opened_again_is_the_same_and_answers(folders, tmp_path):
     alone = [helper.ask(t, max_new_tokens=4).text for t in talks]
     assert helper.ask_many(talks, max_new_tokens=4) == alone
     assert helper.ask(talks[2], max_new_tokens=4).text == alone[2]  # the pictures of the one before are forgotten
+
+
+def test_the_engine_answers_as_the_model_does(folders, tmp_path):
+    model, processor = made(folders, "qwen3")
+    model.save(tmp_path / "m", processor)
+    helper = Assistant(tmp_path / "m")
+    first, second = (Image.fromarray(p) for p in pixels(2))
+    talks = [question("What is this?", [first, second]), question("What is that?", [second]), question("Hello?")]
+    wanted = [helper.ask(t, max_new_tokens=6).text for t in talks]
+    assert helper.ask_many(talks, max_new_tokens=6) == wanted  # padded on the left, whatever side the tokenizer prefers
+    engine = Engine.of(helper, slots=4, length=128)
+    try:
+        assert [engine.answer(t, Sampling(max_tokens=6)).text for t in talks] == wanted
+    finally:
+        engine.close(5)
 
 
 @pytest.mark.parametrize("llm", ["gemma", "gpt2"])

@@ -23,7 +23,9 @@ from nunbit.engine.sampling import Chooser, Logprob, Sampling
 from nunbit.engine.text import Writer
 from nunbit.errors import UserError
 from nunbit.messages import Message
+from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware
+from nunbit.models.flamingo import Flamingo
 
 
 @dataclass(slots=True)
@@ -122,6 +124,12 @@ class Engine:
         self._open, self._thread = True, threading.Thread(target=self._live, name="nunbit-engine", daemon=True)
         self._in_flight, self._lock = 0, threading.Lock()
         self._thread.start()
+
+    @classmethod
+    def of(cls, loaded: Assistant, **how: Any) -> Engine:
+        """An engine for a model that is loaded, whatever hangs on it."""
+        gated = loaded.model if isinstance(loaded.model, Flamingo) else None
+        return cls(gated.language if gated else loaded.model, loaded.processor, aware=loaded.aware, gated=gated, **how)
 
     # what callers use, from any thread
 

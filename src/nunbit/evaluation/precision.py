@@ -59,7 +59,7 @@ def as_text(result: dict[str, Any]) -> str:
 
 
 def _answers(assistant: Assistant, todo: Sequence[Item]) -> list[str]:
-    engine = Engine(assistant.model, assistant.processor, slots=8, aware=assistant.aware)
+    engine = Engine.of(assistant, slots=8)
     try:
         asked = [question(t.qa.question, [t.pixels]) for t in todo]
         return [r.text.strip() for r in answer_all(engine, asked, Sampling(max_tokens=48))]

@@ -119,7 +119,7 @@ class Assistant:
             conversations = [self.aware.spoken(c, [next(left) for m in c for _ in m.images]) for c in conversations]
         words = [self.processor.apply_chat_template(turns(c), add_generation_prompt=True) for c in conversations]
         inputs = self.processor(text=words, images=pictures or None, return_tensors="pt", padding=True,
-                                add_special_tokens=False)  # fmt: skip
+                                padding_side="left", add_special_tokens=False)  # fmt: skip
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit and inputs["input_ids"].shape[1] > limit:
             raise UserError(f"{inputs['input_ids'].shape[1]} tokens in one conversation", allowed=f"at most {limit} for {self.name}",

@@ -97,10 +97,13 @@ class Flamingo(nn.Module):
         if pixels is None or not len(pixels):
             self.connector.forget()
             return
-        tokens = self.connector.media_tokens(self.features(pixels).unsqueeze(1)).squeeze(1)  # (P, M, Dv)
-        rows = pad_sequence(tokens.split(each.tolist()), batch_first=True)  # (B, I, M, Dv)
+        rows = pad_sequence(self.media(pixels).split(each.tolist()), batch_first=True)  # (B, I, M, Dv)
         there = torch.arange(rows.shape[1], device=each.device) < each.unsqueeze(1)
         self.connector.see(rows, there, index=index)
+
+    def media(self, pixels: Tensor) -> Tensor:
+        """``(P, 3, H, W)`` to what the gated blocks look at, ``(P, M, Dv)``."""
+        return self.connector.media_tokens(self.features(pixels).unsqueeze(1)).squeeze(1)
 
     def features(self, pixels: Tensor) -> Tensor:
         """``(P, 3, H, W)`` to the frozen encoder's patches ``(P, S, Dv)``."""

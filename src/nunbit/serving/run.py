@@ -30,7 +30,7 @@ def serve(model: str | None, device: str, host: str, port: int, slots: int, queu
     loaded = Assistant(model, device)
     if int8:
         quantise(loaded.model)
-    engine = Engine(loaded.model, loaded.processor, slots=slots, max_queue=queue, aware=loaded.aware)
+    engine = Engine.of(loaded, slots=slots, max_queue=queue)
     app = create_app(engine, loaded.name, Settings(**settings, fetch=FetchPolicy(**fetch)))
     if not settings["keys"] and host not in ("127.0.0.1", "localhost", "::1"):
         print("note: no API key is set, and the server listens to more than this machine (--key, NUNBIT_API_KEYS)")

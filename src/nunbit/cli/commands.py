@@ -11,7 +11,7 @@ import typer
 
 from nunbit.cli.evaluating import register as register_evaluation
 from nunbit.cli.studies import register as register_studies
-from nunbit.errors import UserError, unknown_name
+from nunbit.errors import UserError
 
 app = typer.Typer(name="nunbit", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
                   help="Ask pictures. Nunbit answers, and shows what in the picture the answer rests on.")  # fmt: skip
@@ -329,46 +329,6 @@ def eval_tiny_world(
     print(file=sys.stderr)
     result["model"] = assistant.name
     print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else text(result))
-
-
-@eval_app.command("ablation")
-def eval_ablation(
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder of the runs; an existing one is gone on with.")
-    ] = Path("runs/ablation"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each arm.")] = 200,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 16,
-    seeds: Annotated[int, typer.Option(min=1, max=20)] = 3,
-    questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
-    arms: Annotated[
-        str, typer.Option(help="plain, crayon, words, mixer, all, adapter, adapters; by commas. All if empty.")
-    ] = "",
-    scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
-    threads: Annotated[int, typer.Option(min=1)] = 2,
-    as_json: AsJson = False,
-) -> None:
-    """What each way of telling a model what is where brings: same data, steps and seeds."""
-    import torch
-
-    from nunbit.recipes.ablation import ARMS, Plan, as_text, run
-
-    torch.set_num_threads(threads)
-    named = tuple(s for s in scenes.split(",") if s)
-    for name in named:
-        if name not in ("estimated", "true"):
-            raise unknown_name("scenes", name, ("estimated", "true"))
-    plan = Plan(
-        steps=steps,
-        batch=batch,
-        seeds=seeds,
-        questions=questions,
-        scenes=named,
-        arms=tuple(a for a in arms.split(",") if a) or tuple(ARMS),
-    )
-    result = run(plan, out, say=lambda s: print(s, file=sys.stderr, flush=True))
-    print(
-        json.dumps(result, indent=1, ensure_ascii=False) if as_json else as_text(result) + f"\n{out / 'ablation.html'}"
-    )
 
 
 @world_app.command("show")

@@ -1,4 +1,4 @@
-"""eval connectors, few-shot, chain-of-thought and classify: studies that train or compare, one command each."""
+"""eval ablation, connectors, few-shot, chain-of-thought and classify: studies that train or compare, one command each."""
 
 from __future__ import annotations
 
@@ -20,8 +20,26 @@ _OUT = "Folder of the study; an existing one is gone on with."
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit eval``."""
-    for name, command in (("connectors", connectors), ("few-shot", few_shot), ("chain-of-thought", chain_of_thought), ("classify", classify)):
+    for name, command in (("ablation", ablation), ("connectors", connectors), ("few-shot", few_shot), ("chain-of-thought", chain_of_thought), ("classify", classify)):
         app.command(name)(command)
+
+
+def ablation(
+    out: Annotated[Path, typer.Option("-o", "--out", help=_OUT)] = Path("runs/ablation"),
+    steps: Steps = 200,
+    batch: Batch = 16,
+    seeds: Seeds = 3,
+    questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
+    arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, all, adapter, adapters; by commas. All if empty.")] = "",
+    scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
+    threads: Threads = 2,
+    as_json: AsJson = False,
+) -> None:
+    """What each way of telling a model what is where brings: same data, steps and seeds."""
+    from nunbit.recipes.ablation import ARMS, Plan, as_text, run
+
+    plan = Plan(steps=steps, batch=batch, seeds=seeds, questions=questions, scenes=_named(scenes), arms=_named(arms) or tuple(ARMS))
+    _finish(lambda: run(plan, out, say=_say), as_text, out / "ablation.html", threads, as_json)
 
 
 def connectors(

@@ -6,7 +6,6 @@ A run is one file of the folder. ``plan.json`` keeps the settings it was made un
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
@@ -19,10 +18,11 @@ import numpy as np
 from nunbit.errors import UserError
 from nunbit.evaluation.charts import bars
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
+from nunbit.files import whole
 from nunbit.lock import held
 
 Run = dict[str, Any]
-GROWS = ("arms", "seeds")
+GROWS = ("arms", "seeds", "scenes")
 """Settings that may grow from one command to the next: more arms and seeds are more files."""
 
 
@@ -60,9 +60,8 @@ def write(path: Path, data: Any) -> None:
 
 
 def text(path: Path, content: str) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_text(content, encoding="utf-8")
-    os.replace(beside, path)
+    with whole(path) as beside:
+        beside.write_text(content, encoding="utf-8")
 
 
 def share(right: Sequence[float], clusters: Sequence[Any]) -> Run:
@@ -98,15 +97,16 @@ def bar(figure: Mapping[str, Any]) -> Run:
     return {"n": figure["n"], "score": 100 * figure["right"], "interval": [100 * v for v in figure["interval"]]}
 
 
-def page(title: str, body: str, groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+def page(title: str, body: str, groups: Mapping[str, Mapping[str, Mapping[str, Any]]], below: str = "") -> str:
     """One HTML file that needs nothing else: the table, and a chart of right answers.
 
     Args:
         groups: name of a colour -> category -> share.
+        below: HTML after the chart.
     """
     css = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     legend = " ".join(f'<span class="dot run{k}"></span>{escape(name)}' for k, name in enumerate(groups))
     charts = bars([{c: bar(f) for c, f in rows.items()} for rows in groups.values()], list(groups))
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{css} '
-            "pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }</style></head><body>"
-            f"<h1>{escape(title)}</h1><pre>{escape(body)}</pre><h2>Right answers, %</h2><p>{legend}</p><div class=charts>{charts}</div></body></html>")  # fmt: skip
+            "td.heat { text-align: center } pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }</style></head><body>"
+            f"<h1>{escape(title)}</h1><pre>{escape(body)}</pre><h2>Right answers, %</h2><p>{legend}</p><div class=charts>{charts}</div>{below}</body></html>")  # fmt: skip

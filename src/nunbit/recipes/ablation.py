@@ -15,12 +15,12 @@ weights; each (arm, seed, scenes) is a file in the run's folder, so a killed abl
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,9 @@ import torch
 from nunbit.data.conversations import Encoded
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.stream import Sample, sample
-from nunbit.errors import UserError, unknown_name
-from nunbit.evaluation.charts import bars
-from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
+from nunbit.errors import unknown_name
+from nunbit.evaluation import study
 from nunbit.evaluation.tiny_world import Item, items
-from nunbit.files import whole
-from nunbit.lock import held
 from nunbit.messages import Message, Part, question
 from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware, AwareConfig, Eyes
@@ -58,6 +55,7 @@ ARMS: dict[str, tuple[tuple[str, ...], str]] = {
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
 }  # fmt: skip
 """Layer connectors and words of each arm."""
+SCENES = ("estimated", "true")
 LANGUAGE_LR, AWARE_LR, ADAPTER_LR = 3e-4, 1e-3, 1e-3
 
 
@@ -69,7 +67,7 @@ class Plan:
     batch: int = 16
     seeds: int = 3
     questions: int = 420
-    scenes: tuple[str, ...] = ("estimated", "true")
+    scenes: tuple[str, ...] = SCENES
     arms: tuple[str, ...] = tuple(ARMS)
     base: Path = EMBEDDED
 
@@ -79,14 +77,17 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[st
     for arm in plan.arms:
         if arm not in ARMS:
             raise unknown_name("arm", arm, ARMS)
-    folder.mkdir(parents=True, exist_ok=True)
-    with held(folder):
-        _same_plan(plan, folder)
-        found = [_done(plan, folder, *which, say) for which in _runs(plan)]
+    for name in plan.scenes:
+        if name not in SCENES:
+            raise unknown_name("scenes", name, SCENES)
+    with study.opened(folder, plan):
+        found = []
+        for arm, scenes, seed in _runs(plan):
+            found.append(study.kept(folder / f"{arm}-{scenes}-{seed}.json", partial(one, plan, arm, seed, scenes)))
+            say(f"{arm}, {scenes} scenes, seed {seed}: {100 * np.mean(found[-1]['right']):.1f} %")
         result = summary(found)
-        for name, text in (("json", json.dumps(result, ensure_ascii=False, indent=1)), ("html", page(result))):
-            with whole(folder / f"ablation.{name}") as path:
-                path.write_text(text, encoding="utf-8")
+        study.write(folder / "ablation.json", result)
+        study.text(folder / "ablation.html", page(result))
     return result
 
 
@@ -97,30 +98,6 @@ def _runs(plan: Plan) -> Iterator[tuple[str, str, int]]:
             for arm in plan.arms:
                 if arm != "plain" or scenes == plan.scenes[0]:
                     yield arm, scenes, seed
-
-
-def _done(plan: Plan, folder: Path, arm: str, scenes: str, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """What a run found, from its file if it was made before."""
-    file = folder / f"{arm}-{scenes}-{seed}.json"
-    if not file.exists():
-        began = time.perf_counter()
-        found = one(plan, arm, seed, scenes)
-        with whole(file) as path:
-            path.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-        right, seconds = 100 * np.mean(found["right"]), time.perf_counter() - began
-        say(f"{arm}, {scenes} scenes, seed {seed}: {right:.1f} % in {seconds:.0f} s")
-    return dict(json.loads(file.read_text(encoding="utf-8")))
-
-
-def _same_plan(plan: Plan, folder: Path) -> None:
-    """Runs of different sizes are not to be compared: a folder belongs to one size."""
-    size = {k: str(v) for k, v in asdict(plan).items() if k in ("steps", "batch", "questions", "base")}
-    file = folder / "plan.json"
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else size
-    if before != size:
-        raise UserError(f"'{folder}' holds runs of {before}", allowed=f"the same sizes, not {size}", todo="name another folder with -o")
-    with whole(file) as path:
-        path.write_text(json.dumps(size), encoding="utf-8")
 
 
 def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
@@ -258,64 +235,38 @@ def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for one_run in found:
         groups[one_run["arm"], one_run["scenes"]].append(one_run)
-    plain = next((runs for (arm, _), runs in groups.items() if arm == "plain"), None)
-    rows = []
-    for (arm, scenes), runs in groups.items():
-        mean = np.mean([r["right"] for r in runs], axis=0)
-        pictures, unseen = runs[0]["pictures"], [s == "unseen" for s in runs[0]["splits"]]
-        row: dict[str, Any] = {"arm": arm, "scenes": scenes, "seeds": len(runs), "n": len(mean)}
-        for name, where in (("all", [True] * len(mean)), ("unseen", unseen)):
-            part = [float(v) for v, w in zip(mean, where, strict=True) if w]
-            whose = [p for p, w in zip(pictures, where, strict=True) if w]
-            row[name] = (
-                {"right": float(np.mean(part)), "interval": bootstrap_interval(part, whose), "n": len(part)}
-                if part
-                else None
-            )
-        row["by_seed"] = [float(np.mean(r["right"])) for r in runs]
-        if plain is not None and arm != "plain" and len(plain) == len(runs):
-            base = np.mean([r["right"] for r in plain], axis=0)
-            gain, interval, p = paired_bootstrap(base.tolist(), mean.tolist(), [str(p) for p in pictures])
-            row["gain"] = {"points": 100 * gain, "interval": [100 * v for v in interval], "p": p}
-        for key in ("first_token_ms", "added_megabytes", "training_seconds"):
-            row[key] = float(np.median([r[key] for r in runs]))
-        row["gates"] = runs[0]["gates"]
-        rows.append(row)
-    return {"rows": rows}
+    plain = next((runs for (arm, _), runs in groups.items() if arm == "plain"), [])
+    return {"rows": [_row(arm, scenes, runs, plain) for (arm, scenes), runs in groups.items()]}
+
+
+def _row(arm: str, scenes: str, runs: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    mean, pictures = np.mean([r["right"] for r in runs], axis=0), runs[0]["pictures"]
+    unseen = [i for i, s in enumerate(runs[0]["splits"]) if s == "unseen"]
+    compared = arm != "plain" and len(plain) == len(runs)
+    return {
+        "arm": arm, "scenes": scenes, "seeds": len(runs), "by_seed": [float(np.mean(r["right"])) for r in runs],
+        "all": study.share(mean.tolist(), pictures),
+        "unseen": study.share(mean[unseen].tolist(), [pictures[i] for i in unseen]) if unseen else None,
+        "gain": study.gain(np.mean([r["right"] for r in plain], axis=0).tolist(), mean.tolist(), pictures) if compared else None,
+        "gates": runs[0]["gates"],
+        **{k: float(np.median([r[k] for r in runs])) for k in ("first_token_ms", "added_megabytes", "training_seconds")},
+    }  # fmt: skip
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
-    lines = [
-        f"{'arm':10}{'scenes':11}{'seeds':>6}{'right':>8}  95 % interval{'unseen':>9}{'gain over plain':>26}{'first token':>13}{'added':>10}"
-    ]
-    for r in result["rows"]:
-        low, high = r["all"]["interval"]
-        gain = (
-            f"{r['gain']['points']:+.1f} ({r['gain']['interval'][0]:+.1f} to {r['gain']['interval'][1]:+.1f})"
-            if "gain" in r
-            else ""
-        )
-        unseen = f"{100 * r['unseen']['right']:.1f}%" if r["unseen"] else ""
-        lines.append(f"{r['arm']:10}{r['scenes']:11}{r['seeds']:>6}{100 * r['all']['right']:>7.1f}%  {100 * low:5.1f} - {100 * high:4.1f}"
-                     f"{unseen:>10}{gain:>26}{r['first_token_ms']:>10.1f} ms{r['added_megabytes']:>7.2f} MB")  # fmt: skip
-    return "\n".join(lines)
+    heads = ("arm", "scenes", "seeds", "right, %", "unseen style", "gain over plain", "first token", "added")
+    return study.table(heads, [
+        (r["arm"], r["scenes"], str(r["seeds"]), study.said(r["all"]), study.said(r["unseen"]), study.said(r["gain"]),
+         f"{r['first_token_ms']:.1f} ms", f"{r['added_megabytes']:.2f} MB") for r in result["rows"]])  # fmt: skip
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table, bars and the heat maps of the gates, in one file that needs nothing else."""
-    css = (Path(__file__).parents[1] / "evaluation" / "report.css").read_text(encoding="utf-8")
-    tables = []
-    scenes = list(dict.fromkeys(r["scenes"] for r in result["rows"]))
-    for name in scenes:
-        rows = {f"{r['arm']}": r for r in result["rows"] if r["scenes"] == name}
-        tables.append({k: {"n": r["n"], "score": 100 * r["all"]["right"], "interval": [100 * v for v in r["all"]["interval"]]} for k, r in rows.items()})  # fmt: skip
-    legend = " ".join(f'<span class="dot run{k}"></span>{escape(s)} scenes' for k, s in enumerate(scenes))
+    scenes = dict.fromkeys(r["scenes"] for r in result["rows"])
+    groups = {f"{name} scenes": {r["arm"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes}
     heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ablation</title><style>{css} '
-            f"td.heat {{ text-align: center }} pre {{ overflow-x: auto; font-family: ui-monospace, monospace; font-size: 13px }}</style></head><body><h1>What it brings to be told</h1>"
-            f"<pre>{escape(as_text(result))}</pre><h2>Right answers, %</h2><p>{legend}</p><div class=charts>{bars(tables, [f'{s} scenes' for s in scenes])}</div>"
-            f"{heat}</body></html>")  # fmt: skip
+    return study.page("What it brings to be told", as_text(result), groups, heat)
 
 
 def _heat(row: Mapping[str, Any]) -> str:

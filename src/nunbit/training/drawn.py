@@ -11,6 +11,7 @@ from torch import nn
 
 from nunbit.data.conversations import Encoded
 from nunbit.messages import Message
+from nunbit.models.compose import image_tokens
 from nunbit.models.templates import Renderer, expand
 from nunbit.training.loop import Batch, Stage
 from nunbit.training.multimodal import ConversationTask
@@ -50,5 +51,5 @@ class DrawnTask(ConversationTask):
     def _row(self, talk: Sequence[Message]) -> Encoded:
         done = self.renderer.render(talk)
         ids = np.asarray(done.ids, np.int32)
-        length = int(expand(ids, self.image_id, self.per_picture).sum())
-        return Encoded("drawn", ids, np.asarray(done.trainable, bool), (), length)
+        often = expand(ids, self.image_id, image_tokens(self.model.config))
+        return Encoded("drawn", ids, np.asarray(done.trainable, bool), (), often)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nunbit.data.conversations import Encoded, encode, read_conversations
+from nunbit.data.mixture import sources
 from nunbit.errors import UserError
 from nunbit.models.compose import image_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
+from nunbit.training.checkpoints import newest
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
 from nunbit.training.multimodal import ConversationTask, freeze, learning_parts
@@ -32,17 +36,46 @@ def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:
     return assemble(choice.vision, choice.llm, layer=choice.layer, activation=choice.activation)
 
 
+@dataclass(slots=True)
+class Data:
+    """The samples of a phase, and of each of its files what a run's record tells."""
+
+    samples: list[Encoded] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    def mixture(self) -> dict[str, Any]:
+        """Sizes by a short name of each file, and weights if they have some: what `ConversationTask` mixes by."""
+        short = [Path(f["file"]).stem for f in self.files]
+        names = [n if short.count(n) == 1 else f"{n}-{i}" for i, n in enumerate(short, 1)]
+        weights = [f["weight"] for f in self.files]
+        return {"sizes": {n: f["samples"] for n, f in zip(names, self.files, strict=True)}, "weights": weights if weights[0] else None}  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """``data.json``: of each file the samples, their tokens, how many were left out and why."""
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / "data.json.part"
+        beside.write_text(json.dumps(self.files, indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(beside, folder / "data.json")
+
+
 def load_samples(
     phase: Phase, processor: Any, config: Any, max_tokens: int, say: Callable[[str], None] = print
-) -> list[Encoded]:
+) -> Data:
     """The phase's conversations as tokens; says how many were left out and why."""
-    conversations = read_conversations(phase.data, phase.images or None)
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-    samples, dropped = encode(conversations, renderer, image_tokens(config), max_tokens=max_tokens, plain=phase.plain)
-    learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
-    reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
-    say(f"{phase.data}: {len(samples)} samples, {shown} tokens, {learnt} of them learnt{reasons}")
-    return samples
+    out = Data()
+    for source in sources(phase.data):
+        conversations = read_conversations(source.file, phase.images or None)
+        samples, dropped = encode(
+            conversations, renderer, image_tokens(config), max_tokens=max_tokens, plain=phase.plain
+        )
+        learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
+        reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
+        say(f"{source.file}: {len(samples)} samples, {shown} tokens, {learnt} of them learnt{reasons}")
+        out.samples += samples
+        out.files.append({"file": source.file, "weight": source.weight, "samples": len(samples), "tokens": shown,
+                          "learnt": learnt, "dropped": dict(dropped)})  # fmt: skip
+    return out
 
 
 def run_stages(
@@ -64,15 +97,10 @@ def run_stages(
             model = _with_adapter(recipe, phases, model, processor, folder, group)
         freeze_for(model, phase, adapter)
         inner = model.get_base_model() if adapter else model
-        samples = load_samples(phase, processor, inner.config, recipe.max_tokens, say)
-        task = ConversationTask(
-            inner,
-            processor.image_processor,
-            samples,
-            pad=processor.tokenizer.pad_token_id,
-            group=phase.group,
-            pack=phase.pack,
-        )
+        data = load_samples(phase, processor, inner.config, recipe.max_tokens, say)
+        if group.rank == 0:
+            data.write(folder / name)
+        task = _task(inner, processor, data, phase)
         stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
         say(
             f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
@@ -89,6 +117,11 @@ def run_stages(
             save(model if state else model.cpu(), processor, folder / "model", state)
     group.wait()
     return folder / ("adapter" if adapter else "model")
+
+
+def _task(model: Any, processor: Any, data: Data, phase: Phase) -> ConversationTask:
+    return ConversationTask(model, processor.image_processor, data.samples, pad=processor.tokenizer.pad_token_id, group=phase.group,
+                            pack=phase.pack, accumulate=phase.mixing == "accumulate", processor=processor, **data.mixture())  # fmt: skip
 
 
 def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
@@ -110,7 +143,7 @@ def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, proce
     """Save what the adapter rests on (unless it lies somewhere already), open it (in 4 bits if asked) and put the adapter on."""
     from nunbit.training.adapters import add_lora, open_base
 
-    untouched = recipe.model.base and "connect" not in phases and not (folder / "connect" / "last.pt").exists()
+    untouched = recipe.model.base and "connect" not in phases and newest(folder / "connect") is None
     base = Path(recipe.model.base) if untouched else folder / "base"
     if not base.exists() and group.rank == 0:
         save_new(model.requires_grad_(True).eval(), processor, base)

@@ -6,7 +6,11 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
+<<<<<<< HEAD
 .PHONY: ask test lint types bench bench-train bench-packing bench-serve hostile schemathesis soak serve parity eval resume setup doctor train clean
+=======
+.PHONY: ask test lint types bench bench-train bench-packing bench-memory bench-serve hostile serve parity eval resume setup doctor train clean
+>>>>>>> wt-loop
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py
@@ -45,6 +49,10 @@ bench-train: $(STAMP)   ## our loop beside Trainer and TRL: QUICK=1 JSON=1 make 
 
 bench-packing: $(STAMP) ## grouping and packing beside padding to the longest
 	@$(VENV)/bin/python scripts/bench_packing.py
+
+bench-memory: $(STAMP)  ## peak memory against batch and length, beside Trainer and TRL: QUICK=1 for a tiny one
+	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("trl"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
+	@$(VENV)/bin/python scripts/bench_memory.py
 
 bench-serve: $(STAMP)   ## our server beside its peers
 	$(VENV)/bin/python scripts/bench_serve.py

@@ -82,3 +82,69 @@ def test_words_alone_do_not_hang(world, tmp_path):
     root, data = world
     (root / "words.json").write_text(json.dumps([r for r in json.loads(data.read_text()) if "image" not in r]))
     assert len(run((root, root / "words.json"), tmp_path / "words", 2, "--shard", steps=2)) == 2
+
+
+LAYERS = """
+import sys, torch
+from nunbit.training.distributed import join, shard_layers
+from nunbit.training.loop import Stage, train
+
+class Layers:
+    '''Five columns over two processes: shards of unequal size, and a last layer that is not sharded.'''
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1))
+
+    def modules(self):
+        return {"model": self.model}
+
+    def prepare(self, device, shard):
+        if shard:
+            shard_layers(self.model[:1], device)
+
+    def batch(self, step, stage):
+        if step == int(sys.argv[2]):
+            raise SystemExit
+        return {"x": torch.randn(4, 3, generator=torch.Generator().manual_seed(step)), "labels": torch.zeros(4), "share": torch.ones(())}
+
+    def pieces(self, batch, stage):
+        for i in range(2):
+            yield {k: v if k == "share" else v[2 * i : 2 * i + 2] for k, v in batch.items()}
+
+    def loss(self, batch):
+        return batch["share"] * (self.model(batch["x"]) - batch["x"].sum(1, keepdim=True)).square().sum() / 4, {}
+
+stage = Stage(name="layers", steps=8, batch=4, lr=1e-2, warmup=0, save_every=2, fused=True, checkpoints=sys.argv[3])
+train(Layers(), stage, sys.argv[1], say=lambda _: None, shard=True)
+"""
+
+
+def layers(folder, processes, stop, way="shards"):
+    """The task above in so many processes, until ``stop`` ends it; returns what is in its folder."""
+    where, all_ = str(port()), []
+    for rank in range(processes):
+        env = os.environ | {"OMP_NUM_THREADS": "1"}
+        if processes > 1:
+            env |= {"RANK": str(rank), "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": where}
+        all_.append(
+            subprocess.Popen(
+                [sys.executable, "-c", LAYERS, str(folder), str(stop), way], env=env, stderr=subprocess.PIPE
+            )
+        )
+    for process in all_:
+        said = process.communicate(timeout=280)[1].decode()
+        assert process.returncode == 0, said[-3000:]
+    return {p.name: sorted(q.name for q in p.iterdir()) if p.is_dir() else [] for p in folder.iterdir()}
+
+
+def test_shards_go_from_two_processes_to_one_and_back(tmp_path):
+    """Weights, moments and step: two processes save at 2, one goes on and saves at 4, two go on to the end."""
+    layers(tmp_path / "whole", 1, 99, "whole")
+    two = layers(tmp_path / "cut", 2, 3)["shards-00000002"]
+    assert len([f for f in two if f.endswith(".safetensors")]) == 2 and "state.pt" in two
+    one = layers(tmp_path / "cut", 1, 5)
+    assert len([f for f in one["shards-00000004"] if f.endswith(".safetensors")]) == 1 and "shards-00000002" not in one
+    assert "shards-00000008" in layers(tmp_path / "cut", 2, 99)
+    curves = [[json.loads(t) for t in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("whole", "cut")]
+    same(*curves)

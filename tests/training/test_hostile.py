@@ -12,6 +12,7 @@ from nunbit.errors import UserError
 from nunbit.lock import held
 from nunbit.models.compose import save_new
 from nunbit.recipes import llava15
+from nunbit.training import checkpoints
 from nunbit.training.loop import Stage, restore, train
 
 
@@ -94,6 +95,51 @@ def test_a_checkpoint_on_a_full_disk_is_an_error_and_the_old_one_stays(tmp_path,
     assert (tmp_path / "last.pt").read_bytes() == before and not list(tmp_path.glob("last.pt.*"))
 
 
+SHARDS = {"name": "line", "batch": 4, "lr": 1e-2, "save_every": 2, "warmup": 0, "checkpoints": "shards"}
+
+
+def losses(folder):
+    return [json.loads(t)["loss"] for t in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_shards_resume_bit_for_bit_and_follow_whole_files(tmp_path):
+    """Four steps in shards, two in one file, two in shards: the curve of eight at once; only the newest checkpoint is kept."""
+    quiet(Line(), tmp_path / "whole", Stage(**SHARDS | {"steps": 8, "checkpoints": "whole", "decay": 0.01}))
+    for upto, way, left in (
+        (4, "shards", ["shards-00000004"]),
+        (6, "whole", ["last.pt"]),
+        (8, "shards", ["shards-00000008"]),
+    ):
+        quiet(Line(), tmp_path / "cut", Stage(**SHARDS | {"steps": upto, "checkpoints": way, "decay": 0.01}))
+        assert [p.name for p in (tmp_path / "cut").iterdir() if p.suffix == ".pt" or "shards" in p.name] == left
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+def test_a_kill_while_shards_are_written_leaves_the_ones_before(tmp_path, monkeypatch):
+    quiet(Line(), tmp_path, Stage(**SHARDS, steps=4))
+
+    def killed(folder, tensors, group):
+        (folder / "half.safetensors").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "write_shards", killed)
+    with pytest.raises(KeyboardInterrupt):
+        quiet(Line(), tmp_path, Stage(**SHARDS, steps=6))
+    monkeypatch.undo()
+    assert checkpoints.newest(tmp_path).name == "shards-00000004"
+    assert quiet(Line(), tmp_path, Stage(**SHARDS, steps=6)) == 6 and not list(tmp_path.glob("*.part"))
+
+
+def test_torn_and_foreign_shards_are_named(tmp_path):
+    quiet(Line(), tmp_path, Stage(**SHARDS, steps=2))
+    with pytest.raises(UserError, match="shards-00000002' is damaged or of another model"):
+        restore(tmp_path, Line(width=5).modules())
+    [file] = (tmp_path / "shards-00000002").glob("*.safetensors")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(UserError, match="shards-00000002' is damaged"):
+        restore(tmp_path, Line().modules())
+
+
 def test_a_model_folder_is_whole_or_not_there(tmp_path):
     class Part:
         def __init__(self, fails=False):
@@ -113,7 +159,16 @@ def test_a_model_folder_is_whole_or_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", ("tune.batch=0", "tune.save_every=0", "tune.warmup=7", "tune.batch=-1", "tune.batch=many", "tune.lr=1")
+    "change",
+    (
+        "tune.batch=0",
+        "tune.save_every=0",
+        "tune.warmup=7",
+        "tune.batch=-1",
+        "tune.batch=many",
+        "tune.lr=1",
+        "tune.mixing=stir",
+    ),
 )
 def test_absurd_settings(change):
     with pytest.raises(UserError):
@@ -124,6 +179,8 @@ def test_absurd_settings(change):
 def test_absurd_stages(field):
     with pytest.raises(UserError, match=f"{field}=0"):
         Stage(**{"name": "x", "steps": 1, "batch": 1, "lr": 1.0} | {field: 0})
+    with pytest.raises(UserError, match="shards"):
+        Stage(name="x", steps=1, batch=1, lr=1.0, checkpoints="shard")
 
 
 def test_json_without_a_floor(tmp_path):

@@ -7,7 +7,9 @@ import types
 import pytest
 import torch
 
+from nunbit.data.packing import pack
 from nunbit.errors import UserError
+from nunbit.training.flops import ceiling
 from nunbit.training.loop import Stage, train
 from nunbit.training.tracking import open_trackers, step_figures
 
@@ -93,4 +95,30 @@ def test_unknown_and_missing_trackers_are_said(tmp_path, monkeypatch):
 
 
 def test_figures_of_a_batch_without_words_or_pictures():
-    assert set(step_figures({"x": torch.zeros(2)}, {"one": torch.nn.Linear(1, 1)}, 1.0, 0.5)) == {"rate", "megabytes"}
+    assert set(step_figures({"x": torch.zeros(2)}, {"one": torch.nn.Linear(1, 1)}, 1.0, {"one": 0.5})) == {"megabytes"}
+
+
+def test_padding_of_a_packed_batch_is_not_counted():
+    packed = pack([[7, 7, 7]] * 2, [range(3)] * 2, 3, [[([1, 2], [3])], [([1], [2]), ([1, 1, 1], [4, 5])]], pad=0)
+    batch = {"ids": packed.ids, "mask": packed.mask, "positions": packed.positions}
+    figures = step_figures(batch, {"one": torch.nn.Linear(1, 1)}, 2.0, {"one": 0.5})
+    assert packed.ids.shape == (2, 10)
+    assert figures["tokens_per_second"] == (6 + 10) / 2 and figures["fill"] == 0.8
+
+
+def test_a_system_that_does_not_say_what_it_holds(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert "megabytes" not in step_figures({}, {"one": torch.nn.Linear(1, 1)}, 1.0, {"one": 0.5})
+
+
+def test_the_share_of_what_the_machine_could_do(tmp_path, monkeypatch):
+    """Operations of the batch over seconds times the measured ceiling; the ceiling draws no random number."""
+    task = Two()
+    task.operations = lambda batch: 1e9 * len(batch["x"])
+    state = torch.get_rng_state()
+    most = ceiling("cpu", torch.get_num_threads())
+    assert most > 1e8 and torch.equal(state, torch.get_rng_state())
+    train(task, STAGE, tmp_path, say=lambda _: None)
+    for line in lines(tmp_path):
+        assert 0 < line["mfu"] == pytest.approx(2e9 / (line["seconds"] * most), rel=0.1)
+        assert line["lr/a"] == pytest.approx(line["rate"] * 1e-2)

@@ -182,6 +182,9 @@ def train(
     shard: Annotated[
         bool, typer.Option("--shard", help="Under torchrun: spread the decoder's layers over the processes (FSDP2).")
     ] = False,
+    ray: Annotated[
+        int, typer.Option(min=0, help="Start so many workers on a Ray cluster (pip install 'nunbit[ray]').")
+    ] = 0,
     track: Annotated[str, typer.Option(help="Trackers beside log.jsonl: tensorboard, wandb, trackio; by commas.")] = "",
     debug: Annotated[
         bool, typer.Option("--debug", help="Two small steps a stage: shows that everything runs.")
@@ -196,20 +199,20 @@ def train(
     if plan:
         plan_recipe(recipe, changes or [], flops, as_json)
         return
-    train_recipe(
-        recipe,
-        changes or [],
-        out,
-        threads,
-        {
-            "minutes": minutes,
-            "device": device,
-            "workers": workers,
-            "shard": shard,
-            "debug": debug,
-            "track": tuple(t for t in track.split(",") if t),
-        },
-    )
+    how = {
+        "minutes": minutes,
+        "device": device,
+        "workers": workers,
+        "shard": shard,
+        "debug": debug,
+        "track": tuple(t for t in track.split(",") if t),
+    }
+    if ray:
+        from nunbit.cli.cluster import train_on_ray
+
+        train_on_ray(ray, recipe, changes or [], out, threads, how)
+        return
+    train_recipe(recipe, changes or [], out, threads, how)
 
 
 @app.command()

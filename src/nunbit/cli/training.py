@@ -23,6 +23,13 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
         return
     done = module.configure([*changes, *(["debug=true"] if how.pop("debug") else [])])
     _threads(threads)
+    if bool(done.eval) != bool(done.eval_every):
+        raise UserError(f"eval={done.eval} eval_every={done.eval_every}", allowed="both, or neither",
+                        todo="write for example: eval=tiny-world:60 eval_every=500")  # fmt: skip
+    if done.eval:
+        from nunbit.recipes.exam import Exam
+
+        how |= {"examine": Exam(done.eval), "examine_every": done.eval_every}
     print(f"the model is in {module.run(done, out, **how)}")
 
 

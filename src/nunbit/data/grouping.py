@@ -63,9 +63,10 @@ def packs(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 def fill(lengths: np.ndarray, batches: Sequence[np.ndarray], room: int = 0) -> float:
     """Share of a pass's tokens that are no padding, when each batch is as wide as its longest row; with ``room`` its rows are packed."""
-    shown = 0
+    real = shown = 0
     for batch in batches:
         mine = [int(lengths[i]) for i in batch]
         rows = [sum(mine[i] for i in row) for row in packs(mine, room)] if room else mine
+        real += sum(mine)
         shown += len(rows) * max(rows)
-    return float(lengths.sum()) / shown
+    return real / shown

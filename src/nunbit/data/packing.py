@@ -49,8 +49,15 @@ def block_mask(document: torch.Tensor) -> torch.Tensor:
     causal = torch.ones(document.shape[1], document.shape[1], dtype=torch.bool).tril()
     same = document[:, :, None] == document[:, None, :]
     mask = causal & (same | (document == 0)[:, None, :])
-    # A padding row looks at padding only, itself included, so that no softmax is empty.
+    # A padding row looks at the prefix and at padding, itself included, so that no softmax is empty.
     return mask[:, None]
+
+
+def real_tokens(positions: torch.Tensor) -> torch.Tensor:
+    """(B, T) positions of `pack` -> (B, T) which are no padding: only padding and a row's first token stand at 0."""
+    real = positions > 0
+    real[:, 0] = True
+    return real
 
 
 def _row(prefix: Sequence[int], positions: Sequence[int], after: int, questions: Sequence[tuple[list[int], list[int]]]

@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nunbit.media import decode
 from nunbit.messages import Message, Part
+
+if TYPE_CHECKING:
+    from nunbit.models.assistant import Assistant
 
 _PIECE = 1 << 20
 
@@ -59,11 +62,16 @@ def local_target(model: str | None, device: str, *, max_new_tokens: int = 64, ba
 
     assistant = Assistant(model, device)
     folder = Path(model) if model else EMBEDDED
+    name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
+    return assistant_target(assistant, name, max_new_tokens=max_new_tokens, batch=batch)
+
+
+def assistant_target(assistant: Assistant, name: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
+    """A model that is loaded already, answered greedily; its name must tell its weights from all others."""
 
     def answer(batch_: Sequence[Sequence[Message]]) -> list[str]:
         return assistant.ask_many([decoded(m) for m in batch_], max_new_tokens=max_new_tokens, batch=len(batch_))
 
-    name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
     return Target(name, answer, {"max_new_tokens": max_new_tokens, "do_sample": False}, batch)
 
 

@@ -7,7 +7,8 @@ Source: CoLLaVO, arXiv 2402.11248, sec. 3 (crayon prompt tuning; crayon instruct
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from nunbit.data.conversations import Encoded
 from nunbit.models.aware import Aware
 from nunbit.training.loop import Batch, Stage
 from nunbit.training.multimodal import ConversationTask
+
+if TYPE_CHECKING:
+    from nunbit.models.assistant import Assistant
 
 
 class AwareTask(ConversationTask):
@@ -95,6 +99,19 @@ class DualTask:
     def steps(self, batch: int, epochs: float = 1) -> int:
         return max(t.steps(batch, epochs) for t in self.tasks.values())
 
+    def fill(self, stage: Stage) -> float:
+        return self.share * self.tasks[self.names[0]].fill(stage) + (1 - self.share) * self.tasks[self.names[1]].fill(stage)
+
+    def position(self, step: int, stage: Stage) -> dict[str, Any]:
+        return {name: task.position(step, stage) for name, task in self.tasks.items()}
+
+    def operations(self, batch: Batch) -> float:
+        return self.tasks[self.names[int(batch["turn"])]].operations(batch)
+
+    def asked(self) -> AbstractContextManager[Assistant]:
+        """The model with both adapters."""
+        return self.tasks[self.names[0]].asked()
+
     def turn(self, step: int, stage: Stage) -> int:
         """Which task a step shows: a coin that depends on the step alone."""
         return int(np.random.default_rng((stage.seed, step, 2)).random() >= self.share)
@@ -104,8 +121,8 @@ class DualTask:
         return self.tasks[self.names[turn]].batch(step, stage) | {"turn": torch.tensor(turn)}
 
     def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        turn = batch.pop("turn")
-        for piece in self.tasks[self.names[int(turn)]].pieces(batch, stage):
+        turn, shown = batch["turn"], {k: v for k, v in batch.items() if k != "turn"}
+        for piece in self.tasks[self.names[int(turn)]].pieces(shown, stage):
             yield piece | {"turn": turn}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:

@@ -4,7 +4,7 @@ adapters) and `moai` (random experts, soft gates). Both write a native LLaVA wit
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from nunbit.data.conversations import Conversation, Encoded, encode, read_conversations
 from nunbit.data.crayon_instructions import instruction
+from nunbit.data.mixture import sources
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part
@@ -23,11 +24,10 @@ from nunbit.models.eyes import EyesChoice, classes_of
 from nunbit.models.templates import Renderer
 from nunbit.scene import Scene
 from nunbit.training.aware import AwareTask, DualTask
-from nunbit.training.distributed import Group, join
-from nunbit.training.loop import restore, train
+from nunbit.training.distributed import Group
+from nunbit.training.loop import restore
 from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run
-from nunbit.training.settings import settings
-from nunbit.training.stages import put_together
+from nunbit.training.stages import Data, begin, learn_phase, put_together
 
 ADAPTERS = ("image", "words")
 """Which learns from crayon instructions, and which from questions and answers."""
@@ -47,8 +47,8 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
         model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
         model.requires_grad_(False)
         aware = Aware(model, processor, config)
-        told, _ = _read(phases["prompt"], aware, recipe, say)
-        _train("prompt", phases["prompt"], _task(aware, told, phases["prompt"]), recipe, folder, say, how)
+        told, _ = _read(phases["prompt"], aware, recipe, folder / "prompt", say)
+        learn_phase("prompt", phases["prompt"], _task(aware, told, phases["prompt"]), recipe.seed, folder, say, how)
     if "instruct" not in phases:
         _finish(group, aware, folder / "model")
         return folder / "model"
@@ -56,12 +56,13 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
     model, processor = with_adapters(base, recipe.lora, names, phase)
     aware = Aware(model.get_base_model(), processor, config)
     restore(folder / "prompt", aware.modules())
-    told, asked = _read(phase, aware, recipe, say)
+    told, asked = _read(phase, aware, recipe, folder / "instruct", say)
     if recipe.crayon.one_adapter:
-        task: Any = _task(aware, [*told, *asked], phase)
+        both = Data([*told.samples, *asked.samples], [*told.files, *asked.files])
+        task: AwareTask | DualTask = _task(aware, both, phase)
     else:
         task = DualTask({"image": _task(aware, told, phase), "words": _task(aware, asked, phase)})
-    _train("instruct", phase, task, recipe, folder, say, how)
+    learn_phase("instruct", phase, task, recipe.seed, folder, say, how)
     if group.rank == 0:
         model.cpu().save_pretrained(folder / "adapter")
         _merge(base, folder / "adapter", names, aware, folder / "model")
@@ -84,8 +85,9 @@ def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) 
         if name not in phases:
             continue
         moai.train_step(step)
-        _, samples = _read(phases[name], aware, recipe, say)
-        _train(name, phases[name], _task(aware, samples, phases[name], draws=step == 1), recipe, folder, say, how)
+        _, data = _read(phases[name], aware, recipe, folder / name, say)
+        task = _task(aware, data, phases[name], draws=step == 1)
+        learn_phase(name, phases[name], task, recipe.seed, folder, say, how)
     _finish(group, aware, folder / "model")
     return folder / "model"
 
@@ -101,16 +103,13 @@ def parts_of(recipe: Run) -> dict[str, dict[str, Any]]:
 
 
 def _begin(recipe: Run, folder: Path, how: dict[str, Any]) -> tuple[Group, Path]:
-    """Write the recipe down; the base is what it names, or what is put together and saved once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    group = join(how.get("device", "cpu"))
+    """As `begin`; the base is what the recipe names, or what is put together and saved once."""
     if how.get("shard"):
         raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
+    group = begin(recipe, folder, how)
     base = Path(recipe.model.base) if recipe.model.base else folder / "base"
-    if group.rank == 0:
-        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
-        if not base.exists() and not recipe.model.base:
-            save_new(*put_together(recipe.model, recipe.seed), base)
+    if group.rank == 0 and not base.exists() and not recipe.model.base:
+        save_new(*put_together(recipe.model, recipe.seed), base)
     group.wait()
     return group, base
 
@@ -119,42 +118,37 @@ def _cached(choice: EyesChoice, folder: Path) -> EyesChoice:
     return choice if choice.cache else replace(choice, cache=str(folder / "scenes"))
 
 
-def _task(aware: Aware, samples: Sequence[Encoded], phase: Phase, draws: bool = False) -> AwareTask:
+def _task(aware: Aware, data: Data, phase: Phase, draws: bool = False) -> AwareTask:
     if phase.pack:
         raise UserError(f"pack={phase.pack} for an object-aware recipe", allowed="pack=0: a row is one conversation")
     processor = aware.processor
-    return AwareTask(aware, processor.image_processor, samples, draws=draws,
-                     pad=processor.tokenizer.pad_token_id, group=phase.group)  # fmt: skip
+    return AwareTask(aware, processor.image_processor, data.samples, draws=draws, pad=processor.tokenizer.pad_token_id,
+                     group=phase.group, accumulate=phase.mixing == "accumulate", **data.mixture())  # fmt: skip
 
 
-def _train(name: str, phase: Phase, task: Any, recipe: Run, folder: Path, say: Say, how: dict[str, Any]) -> None:
-    stage = phase.stage(name, task.steps(phase.batch, phase.epochs), recipe.seed)
-    counts = {k: sum(p.numel() for p in m.parameters() if p.requires_grad) for k, m in task.modules().items()}
-    say(f"{name}: learning {', '.join(f'{k} {n:,}' for k, n in counts.items())}; {stage.steps} steps of {stage.batch}")
-    train(task, stage, folder / name, say=say, **how)
-
-
-def _read(phase: Phase, aware: Aware, recipe: Run, say: Say) -> tuple[list[Encoded], list[Encoded]]:
+def _read(phase: Phase, aware: Aware, recipe: Run, folder: Path, say: Say) -> tuple[Data, Data]:
     """The phase's conversations: as crayon instructions, one a picture, in the language of the conversation; and as they are, with what
     the model is told in words. One pass, since a Scene is too large to keep."""
-    rng = np.random.default_rng((recipe.seed, 7))
-    told: list[Conversation] = []
-    asked: list[Conversation] = []
-    for c in read_conversations(phase.data, phase.images or None):
-        if not all(path.is_file() for path in c.images):
-            told.append(c)  # the encoder leaves it out, and counts it
-            asked.append(c)
-            continue
-        scenes = aware.perception([decode(path) for path in c.images]) if c.images else []
-        asked.append(replace(c, messages=tuple(aware.spoken(c.messages, scenes))))
-        if isinstance(recipe, CrayonRecipe):
+    rng, crayon = np.random.default_rng((recipe.seed, 7)), isinstance(recipe, CrayonRecipe)
+    instructions, conversations = Data(), Data()
+    for source in sources(phase.data):
+        told: list[Conversation] = []
+        asked: list[Conversation] = []
+        for c in read_conversations(source.file, phase.images or None):
+            if not all(path.is_file() for path in c.images):
+                told.append(c)  # the encoder leaves it out, and counts it
+                asked.append(c)
+                continue
+            scenes = aware.perception([decode(path) for path in c.images]) if c.images else []
+            asked.append(replace(c, messages=tuple(aware.spoken(c.messages, scenes))))
             told += _crayon_instructions(c, scenes, rng)
-    if isinstance(recipe, CrayonRecipe) and not told:
-        raise UserError(f"'{phase.data}' has no pictures", allowed="conversations with pictures")
-    return (
-        _encoded(told, phase, aware, recipe, say, "crayon instructions") if told else [],
-        _encoded(asked, phase, aware, recipe, say, "conversations"),
-    )
+        if crayon and not told:
+            raise UserError(f"'{source.file}' has no pictures", allowed="conversations with pictures")
+        conversations.add(source, *_encoded(asked, phase, aware, recipe), say, "conversations")
+        if crayon:
+            instructions.add(source, *_encoded(told, phase, aware, recipe), say, "crayon instructions")
+    conversations.write(folder)
+    return instructions, conversations
 
 
 def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Conversation]:
@@ -166,15 +160,11 @@ def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.rando
 
 
 def _encoded(
-    found: Sequence[Conversation], phase: Phase, aware: Aware, recipe: Run, say: Say, what: str
-) -> list[Encoded]:
+    found: Sequence[Conversation], phase: Phase, aware: Aware, recipe: Run
+) -> tuple[list[Encoded], Counter[str]]:
     processor = aware.processor
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-    samples, dropped = encode(
-        found, renderer, image_tokens(aware.model.config), max_tokens=recipe.max_tokens, plain=phase.plain
-    )
-    say(f"{phase.data}: {len(samples)} {what}" + "".join(f"; {n} left out: {why}" for why, n in dropped.items()))
-    return samples
+    return encode(found, renderer, image_tokens(aware.model.config), max_tokens=recipe.max_tokens, plain=phase.plain)
 
 
 def with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:

@@ -2,14 +2,16 @@
 
 Each process runs its share of a step's pieces. A piece's loss is already over the answers of the whole batch, so gradients are summed, not
 averaged, and the result is that of one process whatever their number. What FSDP2 shards (the decoder's layers) it sums itself; the rest
-is replicated and summed here. Checkpoints hold whole tensors, so a run resumes with any number of processes, sharded or not.
+is replicated and summed here.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -153,6 +155,40 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> N
     kept = ("fused", "foreach")
     groups = [{**g, **{k: now[k] for k in kept if k in now}} for g, now in zip(state["param_groups"], optimiser.param_groups, strict=True)]  # fmt: skip
     optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def write_shards(folder: Path, tensors: dict[str, torch.Tensor], group: Group) -> None:
+    """Each process writes its part of the tensors into the folder, as safetensors: nothing is pickled. All processes must call it."""
+    from torch.distributed import checkpoint
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    writer = checkpoint.HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # that one process is one process
+            checkpoint.save(tensors, storage_writer=writer, no_dist=group.size == 1)
+    except CheckpointException as e:  # no Exception to Python, and it would pass every handler
+        raise OSError(f"'{folder}' could not be written ({str(e)[:200]})") from None
+
+
+def shapes_of_shards(folder: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Whole shape and type of every tensor in a folder of `write_shards`."""
+    from torch.distributed.checkpoint import HuggingFaceStorageReader
+
+    found: Any = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
+    return {k: (one.size, one.properties.dtype) for k, one in found.items()}
+
+
+def read_shards(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Fill the tensors, whole or sharded over any number of processes, from a folder of `write_shards`. All processes must call it."""
+    from torch.distributed import checkpoint
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    reader = checkpoint.HuggingFaceStorageReader(str(folder))
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            checkpoint.load(tensors, storage_reader=reader, no_dist=not dist.is_initialized())
+    except CheckpointException as e:
+        raise ValueError(str(e)[:200]) from None
 
 
 def _buckets(grads: Sequence[torch.Tensor], most: int = 25_000_000) -> Iterable[list[torch.Tensor]]:

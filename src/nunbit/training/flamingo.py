@@ -31,7 +31,8 @@ class FlamingoTask(SampleTask):
     """
 
     def __init__(self, model: Flamingo, processor: Any, samples: Sequence[Encoded], *, p_next: float = 0.0, **how: Any) -> None:  # fmt: skip
-        super().__init__(processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, image_id=model.image_id, **how)
+        super().__init__(processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, image_id=model.image_id,
+                         processor=processor, **how)  # fmt: skip
         self.model, self.p_next = model.train(), p_next
 
     def tokens_of(self, picture: Any) -> int:
@@ -60,7 +61,8 @@ class FlamingoTask(SampleTask):
             input_ids=batch["ids"], attention_mask=batch["mask"].long(), use_cache=False, logits_to_keep=columns
         ).logits
         chosen = rows[:, columns]
-        loss, figures = answer_loss(logits[chosen], batch["labels"][:, columns][chosen], batch["answers"])
+        weight = batch["weight"][:, columns][chosen] if "weight" in batch else None
+        loss, figures = answer_loss(logits[chosen], batch["labels"][:, columns][chosen], batch["answers"], weight)
         if "pixels" not in batch:  # every process of a distributed run has a gradient for what learns
             loss = loss + 0.0 * sum(p.sum() for m in self.modules().values() for p in m.parameters())
         return loss, figures
@@ -96,8 +98,11 @@ def run_flamingo(recipe: FlamingoRecipe, folder: Path, *, say: Callable[[str], N
     group = begin(recipe, folder, how)
     model, processor = put_together_flamingo(recipe)
     for name, phase in recipe.phases().items():
-        samples = load_samples(phase, processor, 1, recipe.max_tokens, say)
-        task = FlamingoTask(model, processor, samples, p_next=recipe.p_next, group=phase.group)
+        data = load_samples(phase, processor, 1, recipe.max_tokens, say)
+        if group.rank == 0:
+            data.write(folder / name)
+        task = FlamingoTask(model, processor, data.samples, p_next=recipe.p_next, group=phase.group,
+                            accumulate=phase.mixing == "accumulate", **data.mixture())  # fmt: skip
         learn_phase(name, phase, task, recipe.seed, folder, say, how)
     if group.rank == 0:
         model.cpu().save(folder / "model", processor)

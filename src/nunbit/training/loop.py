@@ -1,28 +1,30 @@
-"""The smallest honest training loop: one stage, one optimiser, a schedule that is a function of the step, true resume.
+"""The smallest honest training loop: one stage, a schedule that is a function of the step, true resume.
 
 A batch is a function of the step number, the schedule too, so a checkpoint needs only weights, optimiser, step and the random
-state to continue bit for bit. Saves are atomic: written beside, then renamed.
+state to continue bit for bit.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from nunbit.errors import UserError
+from nunbit.errors import UserError, unknown_name
 from nunbit.lock import held
-from nunbit.training.distributed import ALONE, Group, clip, gathered, is_sharded, join, load_module, load_optimiser
-from nunbit.training.muon import Muon
-from nunbit.training.tracking import open_trackers, step_figures
+from nunbit.training.checkpoints import WAYS, checkpoint, restore, resume
+from nunbit.training.distributed import ALONE, Group, clip, join
+from nunbit.training.flops import ceiling
+from nunbit.training.optimisers import make_optimisers
+from nunbit.training.tracking import Journal, step_figures
+
+__all__ = ["Batch", "Stage", "Task", "batches", "make_optimisers", "restore", "share_of_peak", "train"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,7 @@ class Stage:
         matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
         radius: such a matrix may grow until its singular values are this large on average; 0 sets no bound.
         save_every: steps between checkpoints.
+        checkpoints: "whole" in one file, "shards" in one a process, or "auto" (`nunbit.training.checkpoints`).
     """
 
     name: str
@@ -60,11 +63,18 @@ class Stage:
     clip: float = 1.0
     seed: int = 0
     save_every: int = 200
+    checkpoints: str = "auto"
 
     def __post_init__(self) -> None:
         for name, least in (("batch", 1), ("save_every", 1), ("steps", 0), ("micro", 0), ("warmup", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)} in the stage '{self.name}'", allowed=f"{least} or more")
+        if self.checkpoints not in WAYS:
+            raise unknown_name("way to write checkpoints", self.checkpoints, WAYS)
+
+    def rate(self, part: str) -> float:
+        """Peak learning rate of a part."""
+        return self.part_lr.get(part, self.lr)
 
 
 Batch = dict[str, torch.Tensor]
@@ -73,8 +83,12 @@ Batch = dict[str, torch.Tensor]
 class Task(Protocol):
     """What the loop needs of a thing that learns.
 
-    A task may also have ``pieces(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone, and
-    ``prepare(device, shard)``, called once before anything else.
+    A task may also have
+
+    - ``pieces(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
+    - ``prepare(device, shard)``, called once before anything else;
+    - ``position(step, stage)``: where its sampler stands before a step, kept in checkpoints; the numbers under ``drawn`` are logged;
+    - ``operations(batch)``: what a step on the batch has to compute (`nunbit.training.flops`), for the MFU.
     """
 
     def modules(self) -> dict[str, torch.nn.Module]: ...
@@ -96,6 +110,10 @@ def share_of_peak(step: int, stage: Stage) -> float:
     return min(1.0, (step + 1) / max(1, stage.warmup), max(0.0, (stage.steps - step) / falling))
 
 
+Examine = Callable[[Any, int, Path], Mapping[str, float]]
+"""(task, step, folder) -> figures: asks the model in training something, and leaves the training as it was."""
+
+
 def train(
     task: Task,
     stage: Stage,
@@ -107,6 +125,8 @@ def train(
     workers: int = 0,
     shard: bool = False,
     track: Sequence[str] = (),
+    examine: Examine | None = None,
+    examine_every: int = 0,
 ) -> int:
     """Train until ``stage.steps`` or until the minutes are over; resume from the folder's checkpoint if there is one.
 
@@ -115,12 +135,63 @@ def train(
         workers: processes that draw batches ahead; 0 draws them in this one.
         shard: spread the decoder's layers over the processes of the launcher (`nunbit.training.distributed`).
         track: trackers beside ``log.jsonl`` (`nunbit.training.tracking`).
+        examine: called by every process after every ``examine_every`` steps; its figures are logged with the step's.
 
     Returns:
         The number of steps done in all.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    run = _ready(task, stage, device, shard)
+    group = run.group
+    with held(folder) if group.rank == 0 else nullcontext():
+        step = _resume(run, folder, say)
+        journal = Journal(folder, stage.name, stage.steps, track, say) if group.rank == 0 else None
+        if journal:
+            journal.begin(step)
+        began = start = time.perf_counter()
+        for batch in batches(task, run.stage, step, workers):
+            if group.agree(time.perf_counter() - began >= minutes * 60, device):
+                break
+            figures = _step(run, batch, step)
+            seconds = time.perf_counter() - start
+            figures["seconds"] = round(seconds, 4)
+            step += 1
+            if examine and examine_every and step % examine_every == 0:
+                figures |= examine(task, step, folder)
+            start = time.perf_counter()
+            if journal:
+                journal.tell(step, figures | _figures(run, batch, step, seconds))
+            if step % stage.save_every == 0:
+                _checkpoint(run, folder, step)
+        _checkpoint(run, folder, step)
+        if journal:
+            journal.close()
+    return step
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stage that is under way: what learns, by what, where, with whom.
+
+    Attributes:
+        peaks: the peak rate of each of the optimisers' parameter groups.
+        parameters: what the optimisers move.
+        operations_per_second: what this machine could do at most; 0 where the task does not count its operations.
+    """
+
+    task: Task
+    stage: Stage
+    device: str
+    group: Group
+    modules: dict[str, torch.nn.Module]
+    optimisers: list[torch.optim.Optimizer]
+    peaks: list[float]
+    parameters: list[torch.nn.Parameter]
+    operations_per_second: float
+
+
+def _ready(task: Task, stage: Stage, device: str, shard: bool) -> Run:
     group = join(device)
     if group.size > 1:
         if not hasattr(task, "pieces"):
@@ -133,66 +204,58 @@ def train(
         task.prepare(device, shard and group.size > 1)
     modules = {k: m.to(device) for k, m in task.modules().items()}
     optimisers = make_optimisers(modules, stage)
-    with held(folder) if group.rank == 0 else nullcontext():
-        peaks = [settings["lr"] for o in optimisers for settings in o.param_groups]
-        step = restore(folder, modules, optimisers)
-        group.same_start(modules.values())
-        group.wait()
-        if group.rank == 0:
-            _drop_after(folder / "log.jsonl", step)
-        trackers = open_trackers(track, folder, stage.name) if group.rank == 0 else []
-        parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-        began = start = time.perf_counter()
-        for batch in batches(task, stage, step, workers):
-            if group.agree(time.perf_counter() - began >= minutes * 60, device):
-                break
-            figures = _step(task, batch, stage, device, group, (optimisers, peaks, parameters), step)
-            seconds = time.perf_counter() - start
-            start = time.perf_counter()
-            more = step_figures(batch, modules, seconds, share_of_peak(step, stage)) if group.rank == 0 else {}
-            step += 1
-            if group.rank == 0:
-                line = {"step": step, **figures, "seconds": round(seconds, 4), **more}
-                _keep(line, folder / "log.jsonl", stage, say)
-                for tracker in trackers:
-                    tracker.log(step, line)
-            if step % stage.save_every == 0:
-                checkpoint(folder, modules, optimisers, step, stage, group)
-        checkpoint(folder, modules, optimisers, step, stage, group)
-        for tracker in trackers:
-            tracker.close()
+    peaks = [settings["lr"] for o in optimisers for settings in o.param_groups]
+    parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+    most = ceiling(device, torch.get_num_threads()) * group.size if hasattr(task, "operations") else 0.0
+    return Run(task, stage, device, group, modules, optimisers, peaks, parameters, most)
+
+
+def _resume(run: Run, folder: Path, say: Callable[[str], None]) -> int:
+    """Go on from the folder's checkpoint, all processes alike; says so where the samples will not be those the run began with."""
+    kept = resume(folder, run.modules, run.optimisers)
+    step = int(kept["step"])
+    if kept["position"] and kept["position"] != _position(run, step) and run.group.rank == 0:
+        say(
+            f"{run.stage.name}: data, weights, batch or seed have changed since step {step}; the run goes on with the new ones"
+        )
+    run.group.same_start(run.modules.values())
+    run.group.wait()
     return step
 
 
-Learner = tuple[Sequence[torch.optim.Optimizer], Sequence[float], Sequence[torch.nn.Parameter]]
-"""Optimisers, the peak rate of each of their groups, and what they move."""
+def _checkpoint(run: Run, folder: Path, step: int) -> None:
+    checkpoint(folder, run.modules, run.optimisers, step, run.stage, run.group, _position(run, step))
 
 
-def _step(
-    task: Task, batch: Batch, stage: Stage, device: str, group: Group, learner: Learner, step: int
-) -> dict[str, float]:
+def _position(run: Run, step: int) -> dict[str, Any]:
+    return run.task.position(step, run.stage) if hasattr(run.task, "position") else {}
+
+
+def _figures(run: Run, batch: Batch, step: int, seconds: float) -> dict[str, float]:
+    """What is known of a step beside its loss; ``step`` counts those that are done."""
+    share = share_of_peak(step - 1, run.stage)
+    rates = {part: round(share * run.stage.rate(part), 10) for part in run.modules}
+    out = {"rate": round(share, 6), **step_figures(batch, run.modules, seconds, rates)}
+    if run.operations_per_second and hasattr(run.task, "operations"):
+        out["mfu"] = round(run.task.operations(batch) / (seconds * run.operations_per_second), 4)
+    drawn: dict[str, int] = _position(run, step).get("drawn", {})
+    return out | {f"drawn/{name}": n for name, n in drawn.items()}
+
+
+def _step(run: Run, batch: Batch, step: int) -> dict[str, float]:
     """One optimiser step; one whose gradient is not finite changes nothing."""
-    optimisers, peaks, parameters = learner
-    every = [settings for o in optimisers for settings in o.param_groups]
-    for settings, peak in zip(every, peaks, strict=True):
-        settings["lr"] = peak * share_of_peak(step, stage)
-    for o in optimisers:
+    every = [settings for o in run.optimisers for settings in o.param_groups]
+    for settings, peak in zip(every, run.peaks, strict=True):
+        settings["lr"] = peak * share_of_peak(step, run.stage)
+    for o in run.optimisers:
         o.zero_grad(set_to_none=True)
-    loss, parts = _backward(task, batch, stage, device, group)
-    group.sum_gradients(parameters)
-    norm = clip(parameters, stage.clip)
+    loss, parts = _backward(run.task, batch, run.stage, run.device, run.group)
+    run.group.sum_gradients(run.parameters)
+    norm = clip(run.parameters, run.stage.clip)
     if torch.isfinite(norm):
-        for o in optimisers:
+        for o in run.optimisers:
             o.step()
     return {"loss": loss, "grad": norm.item(), **parts}
-
-
-def _keep(line: dict[str, float], log: Path, stage: Stage, say: Callable[[str], None]) -> None:
-    with log.open("a") as f:
-        f.write(json.dumps(line) + "\n")
-    if line["step"] % 25 == 0:
-        shown = " ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step" and "/" not in k)
-        say(f"{stage.name} {line['step']}/{stage.steps} {shown}")
 
 
 def _backward(
@@ -249,113 +312,3 @@ class _Steps(torch.utils.data.Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         return self.task.batch(step, self.stage)
-
-
-def checkpoint(
-    folder: Path,
-    modules: dict[str, torch.nn.Module],
-    optimisers: Sequence[torch.optim.Optimizer],
-    step: int,
-    stage: Stage,
-    group: Group = ALONE,
-) -> None:
-    """Write ``last.pt`` atomically: a kill at any moment leaves the old one or the new one, whole. The first process writes."""
-    state = {
-        "step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "optimisers": [o.state_dict() for o in optimisers],
-        "modules": {k: m.state_dict() for k, m in modules.items()},
-    }  # fmt: skip
-    if group.size > 1:
-        state = gathered(state)
-    if group.rank > 0:
-        group.wait()
-        return
-    beside = folder / f"last.pt.{os.getpid()}"
-    try:
-        with beside.open("wb") as f:
-            torch.save(state, f)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(beside, folder / "last.pt")
-    except RuntimeError as e:  # torch's own writer has one kind of error for a full disk and for all else
-        raise OSError(f"the checkpoint of step {step} could not be written into '{folder}' ({str(e)[:80]})") from None
-    finally:
-        beside.unlink(missing_ok=True)
-        group.wait()
-
-
-def restore(folder: Path, modules: dict[str, torch.nn.Module], optimisers: Sequence[torch.optim.Optimizer] = ()) -> int:
-    """Load ``last.pt`` into the modules (and the optimisers, if given); returns its step, 0 if there is none.
-
-    Raises:
-        UserError: a damaged file, or one of another model.
-    """
-    path = folder / "last.pt"
-    if not path.exists():
-        return 0
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        for name, module in modules.items():
-            load_module(module, state["modules"][name])
-        if optimisers:
-            for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-                load_optimiser(optimiser, kept)
-            torch.set_rng_state(state["rng"])
-        return int(state["step"])
-    except Exception as e:  # torch raises many kinds for one thing
-        raise UserError(f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
-                        allowed="a checkpoint of this recipe and these sizes", todo="name another folder with -o, or remove the file") from None  # fmt: skip
-
-
-def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
-    """AdamW for all; with a ``matrix_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
-    a table and do not belong to a part that writes classes ("heads") or is a table itself ("eyes")."""
-    hidden = _hidden_matrices(modules) if stage.matrix_lr else {}
-    groups: list[dict[str, Any]] = []
-    seen = set(hidden)
-    for name, module in modules.items():
-        rest = [p for p in module.parameters() if p.requires_grad and id(p) not in seen]
-        seen |= {id(p) for p in rest}
-        lr, decay = stage.part_lr.get(name, stage.lr), stage.part_decay.get(name, stage.weight_decay)
-        groups.append({"params": [p for p in rest if p.ndim >= 2], "weight_decay": decay, "lr": lr})
-        groups.append({"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0, "lr": lr})
-    if not stage.part_lr:  # one pair of groups, as checkpoints of older runs hold it
-        groups = [{**groups[i], "params": [p for g in groups[i::2] for p in g["params"]]} for i in (0, 1)]
-    sharded = is_sharded(p for g in groups for p in g["params"])
-    out: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(
-            groups,
-            lr=stage.lr,
-            betas=(0.9, stage.beta2),
-            fused=(stage.fused and not sharded) or None,
-            foreach=False if sharded else None,
-        )
-    ]
-    if hidden:
-        quiet = {
-            id(p)
-            for m in modules.values()
-            for n, p in m.named_parameters()
-            if n.endswith(("o_proj.weight", "down_proj.weight"))
-        }
-        out.append(
-            Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay, radius=stage.radius, quiet=quiet)
-        )
-    return out
-
-
-def _hidden_matrices(modules: dict[str, torch.nn.Module]) -> dict[int, torch.nn.Parameter]:
-    inner = [m for k, part in modules.items() if k not in ("heads", "eyes") for m in part.modules()]
-    tables = {id(m.weight) for m in inner if isinstance(m, torch.nn.Embedding)}
-    weights = [
-        p for m in inner if isinstance(m, torch.nn.Linear | torch.nn.Conv2d) for p in [m.get_parameter("weight")]
-    ]
-    return {id(w): w for w in weights if w.requires_grad and id(w) not in tables}
-
-
-def _drop_after(log: Path, step: int) -> None:
-    """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
-    if log.exists():
-        whole = [line for line in log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-        beside = log.with_suffix(".part")
-        beside.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
-        beside.replace(log)

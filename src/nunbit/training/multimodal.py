@@ -5,10 +5,12 @@ Legend: B samples, T tokens, P pictures, N tokens a picture, D width, V vocabula
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,18 +19,23 @@ from PIL import Image
 from torch import nn
 
 from nunbit.data.conversations import Encoded
-from nunbit.data.grouping import fill, packs, plan, steps_of
+from nunbit.data.grouping import packs
+from nunbit.data.mixture import Sampler
 from nunbit.data.packing import block_mask
 from nunbit.errors import UserError, unknown_name
 from nunbit.media.images import decode
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.training.distributed import shard_layers
+from nunbit.training.flops import LlavaCost
 from nunbit.training.loop import Batch, Stage
+
+if TYPE_CHECKING:
+    from nunbit.models.assistant import Assistant
 
 PARTS = {"vision": ("model.vision_tower.",), "connector": ("model.multi_modal_projector.", "model.image_newline"), "language": ("model.language_model.", "lm_head.")}  # fmt: skip
 
 
-ROWS = ("ids", "labels", "mask", "document", "positions", "index")
+ROWS = ("ids", "labels", "mask", "document", "positions", "index", "weight")
 """What a batch holds a row of text; everything else but ``answers`` and ``owner`` is a picture's."""
 
 
@@ -57,9 +64,15 @@ def learning_parts(model: Any) -> dict[str, nn.Module]:
     return {part: nn.ParameterDict(values) for part, values in held.items()}
 
 
-def answer_loss(logits: torch.Tensor, wanted: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Cross entropy of answer rows ``(R, V)`` summed, and the share of them that is right, both over the whole batch's ``answers``."""
-    loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / answers
+def answer_loss(
+    logits: torch.Tensor, wanted: torch.Tensor, answers: torch.Tensor, weight: torch.Tensor | None = None
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Cross entropy of answer rows ``(R, V)`` summed, over the whole batch's ``answers`` or with a ``weight`` (R,) each; and the share of
+    them that is right, of the whole batch's."""
+    if weight is None:
+        loss = F.cross_entropy(logits.float(), wanted, reduction="sum") / answers
+    else:
+        loss = (F.cross_entropy(logits.float(), wanted, reduction="none") * weight).sum()
     right = (logits.detach().argmax(-1) == wanted).sum() / answers
     return loss, {"token_ok": right.item()}
 
@@ -72,13 +85,20 @@ class SampleTask(ABC):
         group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
         ordered: not even shuffled.
         pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
+        sizes, weights, accumulate: where the samples are of several files, see `nunbit.data.mixture.Sampler`.
+        processor: with it the model can be asked while it learns (`asked`).
     """
 
+    model: Any
+    aware: Any = None
+    """The layer connectors, where the model has some."""
+
     def __init__(self, image_processor: Any, samples: Sequence[Encoded], *, pad: int, image_id: int, group: bool = True,
-                 ordered: bool = False, pack: int = 0) -> None:  # fmt: skip
+                 ordered: bool = False, pack: int = 0, sizes: Mapping[str, int] | None = None,
+                 weights: Sequence[float] | None = None, accumulate: bool = False, processor: Any = None) -> None:  # fmt: skip
         self.images, self.samples, self.pad, self.image_id, self.pack = image_processor, samples, pad, image_id, pack
-        self.group, self.ordered = group, ordered
-        self._plan: tuple[tuple[int, int, int], list[np.ndarray]] = ((-1, -1, -1), [])
+        self.group, self.ordered, self.sizes, self.weights, self.accumulate = group, ordered, sizes, weights, accumulate
+        self.processor = processor
 
     @abstractmethod
     def tokens_of(self, picture: Any) -> int:
@@ -92,48 +112,94 @@ class SampleTask(ABC):
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """`answer_loss` of a piece."""
 
+    @cached_property
+    def sampler(self) -> Sampler:
+        lengths = np.array([s.length for s in self.samples])
+        kinds = np.array([bool(s.images) for s in self.samples])
+        return Sampler(lengths, kinds, self.sizes or {"data": len(lengths)}, self.weights, accumulate=self.accumulate,
+                       group=self.group, ordered=self.ordered)  # fmt: skip
+
     def steps(self, batch: int, epochs: float = 1) -> int:
         """Optimiser steps of so many passes over the samples."""
-        return max(1, round(steps_of(len(self.samples), batch) * epochs))
+        return max(1, round(self.sampler.steps(batch) * epochs))
 
-    def indices(self, step: int, stage: Stage) -> np.ndarray:
-        """Which samples a step shows: a function of the step alone."""
-        epoch, at = divmod(step, steps_of(len(self.samples), stage.batch))
-        key = (epoch, stage.batch, stage.seed)
-        if self._plan[0] != key:
-            lengths = np.array([s.length for s in self.samples])
-            kinds = np.array([bool(s.images) for s in self.samples])
-            self._plan = (
-                key,
-                plan(lengths, kinds, stage.batch, seed=(stage.seed, epoch), group=self.group, ordered=self.ordered),
+    def position(self, step: int, stage: Stage) -> dict[str, Any]:
+        """Where the sampler stands before a step: what it draws from, and of several files how many samples each has shown."""
+        drawn = self.sampler.drawn(step, stage.batch, stage.seed) if self.sizes and len(self.sizes) > 1 else {}
+        return {"data": self._digest, "batch": stage.batch, "seed": stage.seed, "drawn": drawn}
+
+    @cached_property
+    def _digest(self) -> str:
+        """Twelve hex digits of all that decides which samples a step shows."""
+        how = [self.sizes, self.weights, self.accumulate, self.group, self.ordered]
+        samples = [(s.length, bool(s.images)) for s in self.samples]
+        return hashlib.sha256(repr((how, samples)).encode()).hexdigest()[:12]
+
+    @contextmanager
+    def asked(self) -> Iterator[Assistant]:
+        """The model as it stands, ready to be asked; training goes on afterwards as if nobody had."""
+        from nunbit.models.assistant import Assistant
+
+        processor = self.processor or getattr(self.aware, "processor", None)
+        if processor is None:
+            raise UserError(
+                "a task without a processor cannot be asked", allowed="ConversationTask(..., processor=...)"
             )
-        return self._plan[1][at]
+        modes = [(m, m.training) for m in self.model.modules()]
+        cards = [self.model.device] if self.model.device.type == "cuda" else []
+        with torch.random.fork_rng(cards):
+            self.model.eval()
+            try:
+                yield Assistant.of(self.model, processor, self.aware)
+            finally:
+                for module, mode in modes:
+                    module.training = mode
 
     def fill(self, stage: Stage) -> float:
         """Share of the first pass's tokens that are no padding."""
-        self.indices(0, stage)
-        return fill(np.array([s.length for s in self.samples]), self._plan[1], self.pack)
+        return self.sampler.fill(stage.batch, stage.seed, self.pack)
 
     def batch(self, step: int, stage: Stage) -> Batch:
         """Right-padded rows, longest first, so that pieces of a batch are of like length too.
 
         Returns:
             ``ids``, ``labels`` (shifted: row t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what `collate` says;
-            what `seen` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of labels.
+            what `seen` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of labels; ``weight``
+            (B, T) of each label, where data sets are accumulated.
         """
-        return self.load(sorted((self.samples[i] for i in self.indices(step, stage)), key=lambda s: -s.length))
+        shown = self.sampler.at(step, stage.batch, stage.seed)
+        if not self.accumulate:
+            return self.load(sorted((self.samples[i] for i in shown[0]), key=lambda s: -s.length))
+        weights = self._weights(shown)
+        order = sorted((int(i) for part in shown for i in part), key=lambda i: -self.samples[i].length)
+        return self.load([self.samples[i] for i in order], [weights[i] for i in order])
 
-    def load(self, samples: Sequence[Encoded]) -> Batch:
-        """The batch of these samples, their pictures opened."""
-        rows = [[s] for s in samples]
-        if self.pack:
-            rows = [[samples[i] for i in row] for row in packs([s.length for s in samples], self.pack)]
+    def _weights(self, shown: Sequence[np.ndarray]) -> dict[int, float]:
+        """Of each label of a sample: its data set's weight over the data set's labels in this step, so that losses are weighted means.
+        Source: Flamingo, arXiv 2204.14198, sec. 2.4."""
+        out: dict[int, float] = {}
+        for part, weight in zip(shown, self.sampler.weights, strict=True):
+            answers = sum(int(self.samples[i].trainable[1:].sum()) for i in part)
+            out |= {int(i): weight / answers for i in part}
+        return out
+
+    def load(self, samples: Sequence[Encoded], weights: Sequence[float] | None = None) -> Batch:
+        """The batch of these samples, their pictures opened; with the weight of each one's labels, if they differ."""
+        places = packs([s.length for s in samples], self.pack) if self.pack else [[i] for i in range(len(samples))]
+        rows = [[samples[i] for i in row] for row in places]
         out = self.collate(rows)
+        if weights is not None:
+            out["weight"] = torch.zeros(out["ids"].shape)
+            for row, mine in zip(out["weight"], places, strict=True):
+                spread = torch.tensor([weights[i] for i in mine]).repeat_interleave(
+                    torch.tensor([samples[i].length for i in mine])
+                )
+                row[: len(spread)] = spread
         pictures = [(i, path) for i, row in enumerate(rows) for s in row for path in s.images]
         if pictures:
             found = [decode(path) for _, path in pictures]
-            places = int((out["ids"] == self.image_id).sum())
-            if places != sum(map(self.tokens_of, found)):
+            there = int((out["ids"] == self.image_id).sum())
+            if there != sum(map(self.tokens_of, found)):
                 raise UserError(f"pictures of {samples[0].name} or its neighbours have changed since they were counted",
                                 todo="leave the pictures alone while training runs")  # fmt: skip
             out |= self.seen(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.tell(found)
@@ -211,6 +277,14 @@ class ConversationTask(SampleTask):
     def modules(self) -> dict[str, nn.Module]:
         return learning_parts(self.model)
 
+    def operations(self, batch: Batch) -> float:
+        """What a step on the batch has to compute, layer connectors not counted."""
+        return self._cost.of(batch)
+
+    @cached_property
+    def _cost(self) -> LlavaCost:
+        return LlavaCost(self.model, inside=self.aware is not None)
+
     def prepare(self, device: str, shard: bool = False) -> None:
         """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the processes."""
         if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
@@ -230,7 +304,8 @@ class ConversationTask(SampleTask):
         else:
             seen = {"attention_mask": batch["mask"] if not bool(batch["mask"].all()) else None}
         hidden = inner.language_model(inputs_embeds=embeds, use_cache=False, **seen).last_hidden_state
-        return answer_loss(self.model.lm_head(hidden[rows]), batch["labels"][rows], batch["answers"])
+        weight = batch["weight"][rows] if "weight" in batch else None
+        return answer_loss(self.model.lm_head(hidden[rows]), batch["labels"][rows], batch["answers"], weight)
 
     def embed(self, batch: Batch) -> torch.Tensor:
         """Words with the pictures' tokens in their places (B, T, D).

@@ -2,7 +2,7 @@
 
 Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top. Time: 6 N T operations
 for T tokens through N parameters that learn, 4 N T through frozen ones behind them (forward, and backward through them to the connector),
-2 N T through a frozen encoder. Source: the 6 N T rule, arXiv 2001.08361, sec. 2.1.
+2 N T through a frozen encoder (`nunbit.training.flops`, which counts what a step really shows).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunbit.data.grouping import steps_of
+from nunbit.data.mixture import sources
+from nunbit.training.flops import FORWARD, LEARNS, THROUGH
 from nunbit.training.recipe import CrayonRecipe, FlamingoRecipe, ModelChoice, Phase, Run
 
 
@@ -126,7 +128,7 @@ def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
         return phase.published_samples, phase.published_tokens
     from nunbit.data.conversations import read_conversations
 
-    found = read_conversations(phase.data, phase.images or None)
+    found = [c for source in sources(phase.data) for c in read_conversations(source.file, phase.images or None)]
     letters = sum(len(m.text) for c in found for m in c.messages)
     return len(found), round((letters / 4 + image_tokens * sum(len(c.images) for c in found)) / len(found)) + 8
 
@@ -147,10 +149,10 @@ def _stage(recipe: Run, name: str, phase: Phase, found: Sizes, flops: float) -> 
     samples, per_sample = amount(phase, found.stream)
     steps = phase.steps or max(1, round(steps_of(samples, phase.batch) * phase.epochs))
     shown = steps * phase.batch
-    words = counts["language"] * (6 if phase.language_lr > 0 and not lora else 4) * float(shown * per_sample)
-    words += counts.get("cross_attention", 0) * 6 * float(shown * per_sample)
-    seen = counts["vision"] * (6 if phase.vision_lr > 0 else 2) * float(shown * found.patches)
-    joined = (counts.get("connector", 0) + counts.get("resampler", 0)) * 6 * float(shown * found.joined)
+    words = counts["language"] * (LEARNS if phase.language_lr > 0 and not lora else THROUGH) * float(shown * per_sample)
+    words += counts.get("cross_attention", 0) * LEARNS * float(shown * per_sample)
+    seen = counts["vision"] * (LEARNS if phase.vision_lr > 0 else FORWARD) * float(shown * found.patches)
+    joined = (counts.get("connector", 0) + counts.get("resampler", 0)) * LEARNS * float(shown * found.joined)
     learning, operations = sum(learns.values()), words + seen + joined
     held = 4 * sum(counts.values()) - (3.5 * counts["language"] if lora and recipe.lora.bits == 4 else 0)
     return StagePlan(name, learns, steps, samples, per_sample, int(held) + (4 * learns["language"] if lora else 0), 4 * learning,

@@ -66,6 +66,9 @@ class Moai:
     maps: bool = True
 
 
+MIXING = ("draw", "accumulate")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gated:
     """Sizes of Flamingo's resampler and gated blocks (`nunbit.connectors.gated_cross_attention`), a block every so many layers."""
@@ -84,17 +87,22 @@ class Phase:
     """One stage. A rate of 0 freezes the part.
 
     Attributes:
-        data, images: the conversations, and the folder of their pictures; the recipe's own if empty.
+        data, images: the conversations, and the folder of their pictures; the recipe's own if empty. Several files are separated by commas,
+            with their weights if they are not to be shown once each: ``a.json:0.7,b.json:0.3``.
+        mixing: what weights of files are: "draw", their shares of the samples; "accumulate", those of their losses, every step showing
+            each file an equal part of the batch (Flamingo, arXiv 2204.14198, sec. 2.4).
         plain: no chat template: picture, then caption.
         connector_lr: rate of what joins encoder and language model, of Flamingo's resampler and gated blocks too.
         aware_lr: rate of the layer connectors (crayon, moai).
         batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
         warmup: share of the steps; schedule: "cosine" falls to zero after it, "flat" stays.
+        checkpoints: "whole", "shards" or "auto", see `nunbit.training.checkpoints`.
         group: batches of samples of like length; pack: tokens a row that a batch's samples share, for graphics cards; 0 does not.
     """
 
     data: str = ""
     images: str = ""
+    mixing: str = "draw"
     plain: bool = False
     vision_lr: float = 0.0
     connector_lr: float = 0.0
@@ -111,6 +119,7 @@ class Phase:
     group: bool = True
     pack: int = 0
     save_every: int = 200
+    checkpoints: str = "auto"
     published_samples: int = 0
     published_tokens: int = 0
 
@@ -122,6 +131,8 @@ class Phase:
             raise UserError(f"warmup={self.warmup}", allowed="0 to 1, a share of the steps")
         if self.schedule not in ("cosine", "flat"):
             raise unknown_name("schedule", self.schedule, ("cosine", "flat"))
+        if self.mixing not in MIXING:
+            raise unknown_name("way of mixing", self.mixing, MIXING)
 
     def rates(self) -> dict[str, float]:
         """Of the parts of a LLaVA."""
@@ -138,7 +149,7 @@ class Phase:
         return Stage(
             name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.all_rates().values()), part_lr=self.all_rates(),
             part_decay={"resampler": 0.0}, schedule=self.schedule, decay=0.0, warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
-            clip=self.clip, seed=seed, save_every=self.save_every,
+            clip=self.clip, seed=seed, save_every=self.save_every, checkpoints=self.checkpoints,
         )  # fmt: skip
 
 
@@ -149,6 +160,8 @@ class Run:
     Attributes:
         stages: which of the phases are run, by name, separated by commas.
         max_tokens: longer samples are left out and counted.
+        eval, eval_every: benchmarks that the model is asked every so many steps, ``tiny-world:60,pope=FILE:200``
+            (`nunbit.recipes.exam`); 0 asks none.
         debug: a generated data set and small random models where none are named, two steps a stage.
     """
 
@@ -161,6 +174,8 @@ class Run:
     data: str = ""
     images: str = ""
     max_tokens: int = 2048
+    eval: str = ""
+    eval_every: int = 0
     seed: int = 0
     debug: bool = False
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nunbit.data.conversations import Encoded, encode, read_conversations
+from nunbit.data.mixture import Source, sources
 from nunbit.errors import UserError
+from nunbit.files import whole
 from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
+from nunbit.training.checkpoints import newest
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import restore, train
 from nunbit.training.multimodal import ConversationTask, SampleTask, freeze, learning_parts
 from nunbit.training.recipe import ModelChoice, Phase, Recipe, Run
 from nunbit.training.settings import settings
+
+if TYPE_CHECKING:
+    from nunbit.training.aware import DualTask
 
 
 def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:
@@ -43,21 +50,53 @@ def begin(recipe: Run, folder: Path, how: Mapping[str, Any]) -> Group:
     return group
 
 
+@dataclass(slots=True)
+class Data:
+    """The samples of a phase, and of each of its files what a run's record tells."""
+
+    samples: list[Encoded] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self, source: Source, samples: Sequence[Encoded], dropped: Mapping[str, int], say: Callable[[str], None], what: str = "samples"
+    ) -> None:
+        """Take in what a file holds, and say it."""
+        learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
+        reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
+        say(f"{source.file}: {len(samples)} {what}, {shown} tokens, {learnt} of them learnt{reasons}")
+        self.samples += samples
+        self.files.append({"file": source.file, "weight": source.weight, "samples": len(samples), "tokens": shown,
+                           "learnt": learnt, "dropped": dict(dropped)})  # fmt: skip
+
+    def mixture(self) -> dict[str, Any]:
+        """Sizes by a short name of each file, and weights if they have some: what `ConversationTask` mixes by."""
+        short = [Path(f["file"]).stem for f in self.files]
+        names = [n if short.count(n) == 1 else f"{n}-{i}" for i, n in enumerate(short, 1)]
+        weights = [f["weight"] for f in self.files]
+        return {"sizes": {n: f["samples"] for n, f in zip(names, self.files, strict=True)}, "weights": weights if weights[0] else None}  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """``data.json``: of each file the samples, their tokens, how many were left out and why."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole(folder / "data.json") as path:
+            path.write_text(json.dumps(self.files, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
 def load_samples(
     phase: Phase, processor: Any, tokens: int | Callable[[Path], int], max_tokens: int, say: Callable[[str], None] = print
-) -> list[Encoded]:
+) -> Data:
     """The phase's conversations as ids; says how many were left out and why.
 
     Args:
         tokens: how many a picture takes (`nunbit.models.compose.file_tokens`).
     """
-    conversations = read_conversations(phase.data, phase.images or None)
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-    samples, dropped = encode(conversations, renderer, tokens, max_tokens=max_tokens, plain=phase.plain)
-    learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
-    reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
-    say(f"{phase.data}: {len(samples)} samples, {shown} tokens, {learnt} of them learnt{reasons}")
-    return samples
+    out = Data()
+    for source in sources(phase.data):
+        conversations = read_conversations(source.file, phase.images or None)
+        samples, dropped = encode(conversations, renderer, tokens, max_tokens=max_tokens, plain=phase.plain)
+        out.add(source, samples, dropped, say)
+    return out
 
 
 def run_stages(
@@ -76,15 +115,10 @@ def run_stages(
             model = _with_adapter(recipe, phases, model, processor, folder, group)
         freeze_for(model, phase, adapter)
         inner = model.get_base_model() if adapter else model
-        samples = load_samples(phase, processor, file_tokens(inner.config), recipe.max_tokens, say)
-        task = ConversationTask(
-            inner,
-            processor.image_processor,
-            samples,
-            pad=processor.tokenizer.pad_token_id,
-            group=phase.group,
-            pack=phase.pack,
-        )
+        data = load_samples(phase, processor, file_tokens(inner.config), recipe.max_tokens, say)
+        if group.rank == 0:
+            data.write(folder / name)
+        task = _task(inner, processor, data, phase)
         learn_phase(name, phase, task, recipe.seed, folder, say, how)
     state = gathered(model.state_dict()) if group.size > 1 else None
     if group.rank == 0:
@@ -100,7 +134,7 @@ def run_stages(
 
 
 def learn_phase(
-    name: str, phase: Phase, task: SampleTask, seed: int, folder: Path, say: Callable[[str], None], how: dict[str, Any]
+    name: str, phase: Phase, task: SampleTask | DualTask, seed: int, folder: Path, say: Callable[[str], None], how: dict[str, Any]
 ) -> None:
     """Say what a phase does, and do it, in a folder of its own."""
     stage = phase.stage(name, task.steps(phase.batch, phase.epochs), seed)
@@ -108,6 +142,11 @@ def learn_phase(
         f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
     )
     train(task, stage, folder / name, say=say, **how)
+
+
+def _task(model: Any, processor: Any, data: Data, phase: Phase) -> ConversationTask:
+    return ConversationTask(model, processor.image_processor, data.samples, pad=processor.tokenizer.pad_token_id, group=phase.group,
+                            pack=phase.pack, accumulate=phase.mixing == "accumulate", processor=processor, **data.mixture())  # fmt: skip
 
 
 def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
@@ -119,9 +158,9 @@ def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
         freeze(model, phase.rates())
 
 
-def describe(task: SampleTask) -> str:
+def describe(task: SampleTask | DualTask) -> str:
     """Learning parameters by part."""
-    counts = {part: sum(p.numel() for p in m.parameters()) for part, m in task.modules().items()}
+    counts = {part: sum(p.numel() for p in m.parameters() if p.requires_grad) for part, m in task.modules().items()}
     return "learning " + ", ".join(f"{part} {n:,}" for part, n in counts.items())
 
 
@@ -129,7 +168,7 @@ def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, proce
     """Save what the adapter rests on (unless it lies somewhere already), open it (in 4 bits if asked) and put the adapter on."""
     from nunbit.training.adapters import add_lora, open_base
 
-    untouched = recipe.model.base and "connect" not in phases and not (folder / "connect" / "last.pt").exists()
+    untouched = recipe.model.base and "connect" not in phases and newest(folder / "connect") is None
     base = Path(recipe.model.base) if untouched else folder / "base"
     if not base.exists() and group.rank == 0:
         save_new(model.requires_grad_(True).eval(), processor, base)

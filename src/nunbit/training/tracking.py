@@ -6,15 +6,16 @@ No key is read and nothing is sent unless a tracker is named; Weights & Biases a
 from __future__ import annotations
 
 import importlib
-import resource
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from nunbit.data.packing import real_tokens
 from nunbit.errors import UserError, unknown_name
 from nunbit.training.distributed import is_sharded
 
@@ -78,14 +79,46 @@ def open_trackers(names: Sequence[str], folder: Path, stage: str) -> list[Tracke
     return [TRACKERS[name](folder, stage) for name in names]
 
 
+class Journal:
+    """Where a stage's figures go: ``log.jsonl`` in its folder, the trackers, and a line for the user every 25 steps and of every examination."""
+
+    def __init__(self, folder: Path, stage: str, steps: int, track: Sequence[str], say: Callable[[str], None]) -> None:
+        self.log, self.stage, self.steps, self.say = folder / "log.jsonl", stage, steps, say
+        self.trackers = open_trackers(track, folder, stage)
+
+    def begin(self, step: int) -> None:
+        """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
+        if self.log.exists():
+            whole = [line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+            beside = self.log.with_suffix(".part")
+            beside.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
+            beside.replace(self.log)
+
+    def tell(self, step: int, figures: Mapping[str, float]) -> None:
+        with self.log.open("a") as f:
+            f.write(json.dumps({"step": step, **figures}) + "\n")
+        for tracker in self.trackers:
+            tracker.log(step, {"step": step, **figures})
+        if step % 25 == 0:
+            shown = " ".join(f"{k} {v:.4g}" for k, v in figures.items() if "/" not in k)
+            self.say(f"{self.stage} {step}/{self.steps} {shown}")
+        asked = " ".join(f"{k.removeprefix('eval/')} {v:.4g}" for k, v in figures.items() if k.startswith("eval/"))
+        if asked:
+            self.say(f"{self.stage} {step}/{self.steps} asked: {asked}")
+
+    def close(self) -> None:
+        for tracker in self.trackers:
+            tracker.close()
+
+
 def step_figures(
-    batch: Mapping[str, torch.Tensor], modules: Mapping[str, nn.Module], seconds: float, rate: float
+    batch: Mapping[str, torch.Tensor], modules: Mapping[str, nn.Module], seconds: float, rates: Mapping[str, float]
 ) -> dict[str, float]:
-    """Of the step just done: tokens and pictures a second (this process's batch, padding left out), gradient norm of each part, share of
-    the peak learning rate, megabytes held at most so far."""
-    out: dict[str, float] = {"rate": round(rate, 6)}
-    real = batch["mask"] if batch.get("mask") is not None and batch["mask"].ndim == 2 else None
-    tokens = int(real.sum()) if real is not None else batch["ids"].numel() if "ids" in batch else 0
+    """Of the step just done: tokens and pictures a second (the whole batch's, padding left out), share of its tokens that are no padding,
+    gradient norm and learning rate of each part, megabytes held at most so far."""
+    out: dict[str, float] = {}
+    real = _real(batch)
+    tokens = 0 if real is None else int(real.sum())
     for name, count in (("tokens", tokens), ("pictures", len(batch["pixels"]) if "pixels" in batch else 0)):
         if count:
             out[f"{name}_per_second"] = round(count / max(seconds, 1e-9), 1)
@@ -98,14 +131,26 @@ def step_figures(
                 out[f"grad/{part}"] = float(
                     torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in held]))
                 )
-    out["megabytes"] = round(memory_bytes() / 1e6, 1)
-    return out
+            out[f"lr/{part}"] = rates[part]
+    used = memory_bytes()
+    return out | ({"megabytes": round(used / 1e6, 1)} if used else {})
+
+
+def _real(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    """(B, T) which tokens are no padding, if the batch says it: by its mask, or where that is a block mask by the positions."""
+    mask = batch.get("mask")
+    return mask if mask is None or mask.ndim == 2 else real_tokens(batch["positions"])
 
 
 def memory_bytes() -> int:
-    """The most this process has held so far: on the graphics card where there is one in use, else in main memory."""
+    """The most this process has held so far: on the graphics card where there is one in use, else in main memory; 0 where the system
+    does not say (Windows)."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:
+        return 0
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used if sys.platform == "darwin" else used * 1024
 

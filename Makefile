@@ -6,11 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-<<<<<<< HEAD
-.PHONY: ask test lint types bench bench-train bench-packing bench-serve hostile schemathesis soak serve parity eval resume setup doctor train clean
-=======
-.PHONY: ask test lint types bench bench-train bench-packing bench-memory bench-serve hostile serve parity eval resume setup doctor train clean
->>>>>>> wt-loop
+.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve hostile schemathesis soak serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py

@@ -40,15 +40,18 @@ class Gate:
         if scope["method"] == "OPTIONS" or scope["path"] in OPEN or not private:
             pass
         elif caller is None:
+            await _drain(receive, headers)
             await _refuse(
                 send, 401, "an API key is needed: Authorization: Bearer KEY", "authentication_error", "invalid_api_key"
             )
             return
         elif (wait := self.rate.take(caller)) > 0:
+            await _drain(receive, headers)
             await _refuse(send, 429, "too many requests a minute", "rate_limit_error", "rate_limit_exceeded", wait)
             return
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self.settings.body_bytes:
+            await _drain(receive, headers)
             await _refuse(send, 413, f"a body above {self.settings.body_bytes:,} bytes", "invalid_request_error")
             return
         await self._run(scope, receive, send)
@@ -85,7 +88,10 @@ class Gate:
             if not broken:
                 raise
         if broken and not begun:
-            await _refuse(send, 408 if "arrive" in broken else 413, broken, "invalid_request_error")
+            late = "arrive" in broken
+            if not late:
+                await _drain(receive, {})
+            await _refuse(send, 408 if late else 413, broken, "invalid_request_error")
 
     def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> str | None:
         """Who asks: a key's place in the list, else the address; None when a key is needed and wrong."""
@@ -115,6 +121,18 @@ class Rate:
         while len(self._held) > MOST_CALLERS:
             self._held.popitem(last=False)
         return 0.0 if allowed else (1 - tokens) * 60 / self.per_minute
+
+
+async def _drain(receive: Receive, headers: dict[bytes, bytes], seconds: float = 1.0) -> None:
+    """Read and drop what is still coming, for a moment: a connection closed on unread bytes takes the refusal with it."""
+    if b"expect" in headers:  # reading would invite the body
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive()).get("more_body", False):
+                pass
+    except TimeoutError:
+        pass
 
 
 async def _refuse(send: Send, status: int, message: str, kind: str, code: str | None = None, wait: float = 0.0) -> None:

@@ -193,10 +193,10 @@ def show(report: dict[str, Any], second: dict[str, float], absent: dict[str, str
     if as_json:
         print(json.dumps({"rows": report, "second_question_ttft_share": second, "absent": absent}))
         return
-    keys = list(next(iter(report.values())))
-    print("| server | " + " | ".join(keys) + " |\n|---|" + "---:|" * len(keys))
+    for keys in list(report.values())[:1]:
+        print("| server | " + " | ".join(keys) + " |\n|---|" + "---:|" * len(keys))
     for name, row in report.items():
-        print(f"| {name} | " + " | ".join(f"{row[k]:g}" for k in keys) + " |")
+        print(f"| {name} | " + " | ".join(f"{figure:g}" for figure in row.values()) + " |")
     for name, share in second.items():
         print(f"second question about the same picture, {name}: first token in {share:.0%} of the first's time")
     for name, why in absent.items():

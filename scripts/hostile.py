@@ -213,8 +213,8 @@ def main() -> None:
     try:
         report = attacked(target, listener, wish.requests)
     finally:
-        code = target.stop()
-    report["passed"] = bool(report["passed"]) and code == 0
+        ended = target.stop()
+    report["passed"] = bool(report["passed"]) and ended
     print(json.dumps(report) if wish.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
     sys.exit(0 if report["passed"] else 1)
 

@@ -48,6 +48,8 @@ def paired(weight: np.ndarray, heads: int) -> np.ndarray:
 def convert(folder: Path, out: Path, *, q8: bool) -> tuple[Path, Path]:
     """Write ``model.gguf`` and ``mmproj.gguf``; with ``q8`` the matrices of the language model are in 8 bits, the encoder in float32."""
     config = json.loads((folder / "config.json").read_text())
+    if (kind := config["vision_config"]["model_type"]) != "clip_vision_model":
+        raise SystemExit(f"llama.cpp knows no encoder of type '{kind}'")
     language, vision = gguf.GGUFWriter(out / "model.gguf", "llama"), gguf.GGUFWriter(out / "mmproj.gguf", "clip")
     describe_language(language, config["text_config"], q8)
     describe_words(language, folder, config["text_config"]["vocab_size"])
@@ -64,8 +66,8 @@ def convert(folder: Path, out: Path, *, q8: bool) -> tuple[Path, Path]:
             text = config["text_config"]
             tensor = paired(tensor, text["num_attention_heads"] if "attn_q" in name else text["num_key_value_heads"])
         if q8 and tensor.ndim == 2:
-            kind = gguf.GGMLQuantizationType.Q8_0
-            language.add_tensor(name, gguf.quants.quantize(tensor, kind), raw_dtype=kind)
+            q8_0 = gguf.GGMLQuantizationType.Q8_0
+            language.add_tensor(name, gguf.quants.quantize(tensor, q8_0), raw_dtype=q8_0)
         else:
             language.add_tensor(name, tensor)
     for writer in (language, vision):

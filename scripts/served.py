@@ -112,14 +112,14 @@ class Server:
         rows = [line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text().splitlines()[1:]]
         return {r[2] for r in rows if r[9] in own and int(r[1].rsplit(":", 1)[1], 16) != self.port}
 
-    def stop(self, seconds: float = 40) -> int | None:
-        """Ask it to end (SIGTERM) and wait; killed, and None, when it does not."""
+    def stop(self, seconds: float = 40) -> bool:
+        """Ask it to end (SIGTERM) and wait; false when it had crashed or had to be killed. uvicorn ends by the signal, once all is answered."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds) in (0, -signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return None
+            return False
 
 
 def uri(data: bytes, kind: str = "png") -> str:

@@ -137,7 +137,7 @@ def drained(server: Server, crowd: Crowd) -> dict[str, Any]:
     start = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     [t.join(120) for t in threads]
-    return {"whole": done["right"], "of": len(threads), "exit": server.stop(), "seconds": round(time.monotonic() - start, 1)}
+    return {"whole": done["right"], "of": len(threads), "ended": server.stop(), "seconds": round(time.monotonic() - start, 1)}
 
 
 def soak(server: Server, crowd: Crowd, minutes: float, clients: int) -> list[tuple[float, float]]:
@@ -171,7 +171,7 @@ def main() -> None:
     quarters = [statistics.median(mb for _, mb in part) for part in np.array_split(np.array(curve), 4)[1:] if len(part)]
     p99 = float(np.quantile(crowd.seconds, 0.99)) if crowd.seconds else float("inf")
     good = not crowd.wrong and crowd.counts["canaries"] > 0 and p99 <= wish.p99 and quarters[-1] - quarters[0] <= FLAT_MB
-    good = good and drain["whole"] == drain["of"] and drain["exit"] == 0
+    good = good and drain["whole"] == drain["of"] and drain["ended"]
     print(json.dumps({"minutes": wish.minutes, "clients": wish.clients, "replies": dict(sorted(crowd.counts.items())), "wrong": crowd.wrong[:10],
                       "p50_s": round(statistics.median(crowd.seconds or [0]), 2), "p99_s": round(p99, 2), "tokens": made, "cpu_s": round(cpu, 1),
                       "memory_mb": [round(m) for m in quarters], "drain": drain, "passed": good}, ensure_ascii=False))  # fmt: skip

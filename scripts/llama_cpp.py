@@ -133,7 +133,7 @@ def serve(model: Path, eyes: Path, port: int, slots: int = 16, length: int = 102
 
     p = xllamacpp.CommonParams()
     p.model.path, p.mmproj.path = str(model), str(eyes)
-    p.hostname, p.port, p.n_parallel, p.n_ctx = "127.0.0.1", port, slots, slots * length
+    p.hostnames, p.port, p.n_parallel, p.n_ctx = ["127.0.0.1"], port, slots, slots * length
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(p)
     print(server.listening_address, flush=True)

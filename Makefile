@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve hostile schemathesis soak serve train clean
+.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients hostile schemathesis soak serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py
@@ -52,6 +52,12 @@ bench-memory: $(STAMP)  ## peak memory against batch and length, beside Trainer 
 
 bench-serve: $(STAMP)   ## our server beside its peers
 	$(VENV)/bin/python scripts/bench_serve.py
+
+bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up included: N=200 make bench-eval
+	@$(VENV)/bin/python scripts/bench_eval.py
+
+harness-clients: $(STAMP) ## lmms-eval (and VLMEVALKIT=DIR) as clients of our server: the same accuracy?
+	@$(VENV)/bin/python scripts/harness_clients.py $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
 
 hostile: $(STAMP)       ## 3,000 hostile requests against the server
 	$(VENV)/bin/python scripts/hostile.py

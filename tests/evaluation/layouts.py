@@ -149,15 +149,6 @@ def mathvista(folder):
     return folder
 
 
-def mathvista_tsv(folder):
-    rows = []
-    for n, r in enumerate(mathvista_rows().values()):
-        rows.append({"index": r["pid"], "image": b64(n), "question": r["question"], "answer": r["answer"], "choices": str(r["choices"] or []),
-                     "question_type": r["question_type"], "answer_type": r["answer_type"], "precision": r["precision"] or "", "task": "figure QA",
-                     "skills": str(r["metadata"]["skills"])})  # fmt: skip
-    return tsv(folder / "MathVista_MINI.tsv", rows)
-
-
 def mme(folder):
     for task in ("existence", "OCR", "code_reasoning"):
         for n in range(3):
@@ -165,12 +156,6 @@ def mme(folder):
             lines = f"Is it {COLOURS[n]}? Please answer yes or no.\tYes\nIs it loud? Please answer yes or no.\tNo\n"
             (folder / "MME" / task / f"{n}.txt").write_text(lines, encoding="utf-8")
     return zipped(folder / "MME")
-
-
-def mme_tsv(folder):
-    rows = [{"index": 2 * n + k, "image": b64(n), "image_path": f"existence/{n}.png", "question": f"Is it so, {k}? Please answer yes or no.",
-             "answer": ["Yes", "No"][k], "category": "existence"} for n in range(6) for k in (0, 1)]  # fmt: skip
-    return tsv(folder / "MME.tsv", rows)
 
 
 def pope(folder):
@@ -213,20 +198,6 @@ def chartqa(folder):
     picture(folder / "train" / "png" / "t.png", 1)
     write_json(folder / "train" / "train_human.json", [{"imgname": "t.png", "query": "?", "label": "1"}])
     return folder
-
-
-def chartqa_tsv(folder):
-    rows = [
-        {
-            "index": n,
-            "image": b64(n),
-            "question": "How many?",
-            "answer": "12",
-            "split": ["test_human", "test_augmented"][n % 2],
-        }
-        for n in range(12)
-    ]
-    return tsv(folder / "ChartQA_TEST.tsv", rows)
 
 
 def docvqa(folder):
@@ -331,8 +302,8 @@ def own(folder):
 
 LAYOUTS = {
     "mmbench": [mmbench], "mmbench-cn": [mmbench], "k-mmbench": [k_mmbench], "ai2d-mask": [ai2d_mask], "ai2d-no-mask": [ai2d_no_mask],
-    "mathvista": [mathvista, mathvista_tsv], "mme": [mme, mme_tsv], "pope": [pope, pope_tsv], "scienceqa-img": [scienceqa, scienceqa_original],
-    "seed-bench": [seed], "k-seed": [k_seed], "k-dtcbench": [k_dtcbench], "textvqa": [textvqa], "chartqa": [chartqa, chartqa_tsv], "docvqa": [docvqa],
+    "mathvista": [mathvista], "mme": [mme], "pope": [pope, pope_tsv], "scienceqa-img": [scienceqa, scienceqa_original],
+    "seed-bench": [seed], "k-seed": [k_seed], "k-dtcbench": [k_dtcbench], "textvqa": [textvqa], "chartqa": [chartqa], "docvqa": [docvqa],
     "ocrbench": [ocrbench], "mmmu": [mmmu], "hallusionbench": [hallusion], "coco-captions": [coco_captions], "chair": [chair], "mm-vet": [mm_vet],
     "jsonl": [own],
 }  # fmt: skip

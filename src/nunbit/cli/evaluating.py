@@ -6,6 +6,8 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +20,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit eval``."""
+    from nunbit.cli.gridding import grid
+
     for name, command in (
         ("list", list_all),
         ("run", run),
+        ("grid", grid),
         ("compare", compare_two),
         ("report", report),
         ("abilities", abilities),
@@ -59,6 +64,8 @@ def run(
     batch: Annotated[int, typer.Option(min=1, max=1024, help="Items asked together.")] = 16,
     tries: Annotated[int, typer.Option(min=1, max=20, help="How often a failing request is made.")] = 3,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
+    ray: Annotated[int, typer.Option(min=0, help="Spread the items over so many workers of a Ray cluster.")] = 0,
+    ray_address: Annotated[str, typer.Option(help="A running cluster: auto, ray://HOST:10001. Empty: this machine.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask a model a benchmark. A stopped run goes on when the same command is given; a failing request ends it with an error."""
@@ -70,13 +77,14 @@ def run(
     what = BENCHMARKS[name]
     protocol = what.protocol(protocol_name or "official")
     items = limited(what.read(data), limit)
-    target = _target(model, model_id, device, max_new_tokens, batch)
+    opened = partial(target_at, model, model_id, device, max_new_tokens, batch)
+    target = spread_over(opened, ray, ray_address, device) if ray else opened()
     folder = (
         out
         or Path("runs") / "eval" / f"{name}@{protocol.name}" / re.sub(r"[^\w.-]+", "-", target.name).strip("-.")[-80:]
     )
-    run_it(what, protocol, items, target, folder, data=str(data.resolve()), tries=tries, say=_progress,
-                    judge=_target(judge, judge_id, device, 16, batch) if judge else None)  # fmt: skip
+    run_it(what, protocol, items, target, folder, data=str(data.resolve()), tries=tries, say=progress,
+                    judge=target_at(judge, judge_id, device, 16, batch) if judge else None)  # fmt: skip
     print(file=sys.stderr)
     written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     if as_json:
@@ -147,8 +155,8 @@ def abilities(
     from nunbit.evaluation.abilities.run import as_text as abilities_text
     from nunbit.evaluation.abilities.run import run as run_them
 
-    target = _target(model, model_id, device, 64, 16)
-    result = run_them(asker(target), names=names or [], count=count, seed=seed, say=_progress)
+    target = target_at(model, model_id, device, 64, 16)
+    result = run_them(asker(target), names=names or [], count=count, seed=seed, say=progress)
     result["model"] = target.name
     print(file=sys.stderr)
     print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else abilities_text(result))
@@ -156,25 +164,13 @@ def abilities(
 
 def asker(target: Any) -> Any:
     """Conversations with pixels -> answers, by any target (which takes file bytes). A failed request is an error."""
-    import io
-
-    from PIL import Image
-
-    from nunbit.evaluation.target import Failure
-    from nunbit.messages import Message, Part
-
-    def encoded(part: Part) -> Part:
-        if part.kind != "image":
-            return part
-        out = io.BytesIO()
-        Image.fromarray(part.content).save(out, "PNG")
-        return Part.image(out.getvalue())
+    from nunbit.evaluation.target import Failure, encoded
 
     def ask(conversations: Any) -> list[str]:
         answers: list[str] = []
         for start in range(0, len(conversations), target.batch):
             some = conversations[start : start + target.batch]
-            found = target.answer([[Message(m.role, tuple(encoded(p) for p in m.parts)) for m in c] for c in some])
+            found = target.answer([encoded(c) for c in some])
             for a in found:
                 if isinstance(a, Failure):
                     raise UserError(
@@ -204,7 +200,15 @@ def as_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _target(model: str, model_id: str, device: str, max_new_tokens: int, batch: int) -> Any:
+def spread_over(opened: Callable[[], Any], workers: int, address: str, device: str) -> Any:
+    """The target on a cluster; on CUDA each worker takes a GPU."""
+    from nunbit.evaluation.cluster import spread
+
+    return spread(opened, workers, address=address, gpus=1.0 if device.startswith("cuda") else 0.0)
+
+
+def target_at(model: str, model_id: str, device: str, max_new_tokens: int, batch: int) -> Any:
+    """The target that a name stands for: the embedded model, a folder or hub id, or an address."""
     if model.startswith(("http://", "https://")):
         from nunbit.serving.client import endpoint
 
@@ -215,5 +219,5 @@ def _target(model: str, model_id: str, device: str, max_new_tokens: int, batch: 
     return local_target(None if model == "embedded" else model, device, max_new_tokens=max_new_tokens, batch=batch)
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
     print(f"\r{text}", end="", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nunbit.evaluation.items import UNPARSED, Found
 
-_FULL_WIDTH = {c: chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
+FULL_WIDTH = {c: chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _MARKUP = str.maketrans("*_`#$", "     ")
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf)\s*\{)?\s*([^{}]*?)\s*\}")
@@ -61,7 +61,7 @@ _DENIED = re.compile(r"\bthere (?:is|are|was|were)(?: not|n['’]t)\b", re.IGNOR
 def prepare(reply: str) -> str:
     """The reply for the rules: reasoning between think tags blanked, full-width characters narrowed, markup blanked; same length."""
     text = _THINKING.sub(lambda m: " " * len(m[0]), reply)
-    return text.translate(_FULL_WIDTH)
+    return text.translate(FULL_WIDTH)
 
 
 def refused(reply: str) -> bool:
@@ -178,6 +178,11 @@ def raw(reply: str) -> Found:
     """The reply as it is, which is how most harnesses read short answers; only silence is unparsed."""
     text = reply.strip()
     return Found(text, "as it is", (reply.find(text), reply.find(text) + len(text))) if text else UNPARSED
+
+
+def literal(reply: str) -> Found:
+    """The reply with its spaces, where a harness counts them."""
+    return Found(reply, "as it is", (0, len(reply))) if reply.strip() else UNPARSED
 
 
 def _known(letter: str, options: Mapping[str, str]) -> str | None:

@@ -7,29 +7,33 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nunbit.evaluation.items import UNPARSED, Found
+from nunbit.evaluation.metrics import without_marks
 
 _BLANKED = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 _REJECTIONS = ("Sorry, I can't help with images of people yet.", "I can't process this file.",
                "I'm sorry, but without the image provided", "Cannot determine the answer")  # fmt: skip
+_BOLD = re.compile(r"answer\s+is\s+\**([A-D])\**", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"answer is|(?:correct|best) option is|choice is|i (?:choose|select|pick)|옵션|정답은|답은|답:|答案是|答案为|选|答えは")
+_RANKED = (("({})", 6), ("{}.", 5), ("{}:", 4), ("{})", 3), ("{} ", 2))
 _AFFIXED = ("{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).")
 
 
 def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> Found:
-    """VLMEvalKit's rule matcher: one distinct letter among the last four words, a bold "answer is", else one option's text."""
-    if "Failed to obtain answer via API" in reply:
-        return UNPARSED
+    """VLMEvalKit's rule matcher: one distinct letter among the last four words, "answer is" and a letter in any case (so that "the answer is
+    a red car" is A), else one option's text."""
     if any(r in reply for r in _REJECTIONS):
         return Found(None, "rejection")
-    tokens = reply.translate(_BLANKED).split()
-    letters = [k for k in options if k in tokens]
-    if len(letters) == 1 and tokens.index(letters[0]) > len(tokens) - 5:
-        return Found(letters[0], "one letter at the end")
-    bold = re.search(r"(?:correct )?answer is \*\*([A-D])\*\*", reply)
-    if bold and bold[1] in options:
-        return Found(bold[1], "bold answer", bold.span(1))
+    if "Failed to obtain answer via API" not in reply:
+        tokens = reply.translate(_BLANKED).split()
+        letters = [k for k in options if k in tokens]
+        if len(letters) == 1 and tokens.index(letters[0]) > len(tokens) - 5:
+            return Found(letters[0], "one letter at the end")
+        stated = _BOLD.search(reply)
+        if stated and stated[1].upper() in options:
+            return Found(stated[1].upper(), "answer is", stated.span(1))
     said = reply.lower()
     texts = [k for k, v in options.items() if v.lower() in said]
     if len(texts) == 1 and len(reply) <= 2 * sum(len(v) for v in options.values()):
@@ -38,29 +42,47 @@ def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> Found:
 
 
 def vlmevalkit_yes_no(reply: str) -> Found:
-    """VLMEvalKit's yes/no: one of the two words, not both, punctuation aside."""
-    tokens = re.sub(rf"[{re.escape(string.punctuation)}]", " ", reply.lower()).split()
+    """VLMEvalKit's yes/no: one of the two words, not both, punctuation aside; "**Yes**" is neither, for it knows no asterisk."""
+    tokens = without_marks(reply.lower()).split()
     said = {w for w in ("yes", "no") if w in tokens}
     return Found(said.pop(), "one of the words") if len(said) == 1 else UNPARSED
 
 
 def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> Found:
-    """lmms-eval's static MMBench matcher: a letter as a word, then with affixes, then one option's text."""
+    """lmms-eval's static MMBench matcher: one letter of A to E as a word (none where an A may be an article), then with affixes, then one
+    option's text, then whatever letter stands in the best place. A question of two options has "nan" as its third and fourth there."""
     tokens = reply.split()
     for form in ("{}", *_AFFIXED):
-        letters = [k for k in options if form.format(k) in tokens]
-        if len(letters) == 1:
+        letters = [k for k in "ABCDE" if form.format(k) in tokens]
+        if len(letters) == 1 and not (form == "{}" and letters == ["A"] and len(tokens) > 3):
             return Found(letters[0], f"word {form.format('X')}")
-    texts = [k for k, v in options.items() if v.lower() in reply.lower()]
-    return Found(texts[0], "one text inside") if len(texts) == 1 else UNPARSED
+    whole = {k: options.get(k, "nan").lower() for k in "ABCD"}
+    texts = [k for k, v in whole.items() if v in reply.lower()]
+    return Found(texts[0], "one text inside") if len(texts) == 1 else _best_placed(reply, [*whole])
+
+
+def _best_placed(reply: str, letters: Sequence[str]) -> Found:
+    """Of all letters in the reply the one in the form that ranks highest; of equals the last. At the end even a letter of a word counts."""
+    bare = reply.strip()
+    for mark in ",.!?;:'\"":
+        bare = bare.strip(mark)
+    text = f" {bare} "
+    found = [(rank, text.rfind(form.format(k)), k) for form, rank in _RANKED for k in letters if form.format(k) in text]
+    for said in _ANNOUNCED.finditer(text.lower()):
+        found += [(7, text.find(k, said.end()), k) for k in letters if k in text[said.end() :]]
+    bare = bare.strip()
+    found += [(10, 0, k) for k in letters if bare.startswith(k) and not bare[1:2].isalpha()]
+    found += [(9, len(text), k) for k in letters if bare.endswith(k) and not bare[-2:-1].isalpha()]
+    found = found or [(0, text.rfind(k), k) for k in letters if k in text]
+    return Found(max(found, key=lambda f: f[:2])[2], "letter in the best place") if found else UNPARSED
 
 
 def lmms_exact_letter(reply: str, options: Mapping[str, str]) -> Found:
-    """lmms-eval's AI2D and ScienceQA: ``X.`` in front, or nothing but the letter, case and punctuation aside."""
+    """lmms-eval's AI2D: ``X.`` in front, or nothing but the letter, case and punctuation aside; a space is already too much."""
     leading = re.match(r"\s*([A-Z])\.", reply)
     if leading and leading[1] in options:
         return Found(leading[1], "letter and full stop", leading.span(1))
-    bare = reply.strip().translate(str.maketrans("", "", string.punctuation)).strip().upper()
+    bare = reply.translate(str.maketrans("", "", string.punctuation)).upper()
     return Found(bare, "letter alone") if bare in options else UNPARSED
 
 
@@ -75,7 +97,7 @@ def lmms_whole_reply(reply: str, options: Mapping[str, str]) -> Found:
 
 def first_character(reply: str, options: Mapping[str, str]) -> Found:
     """lmms-eval's SEED-Bench and K-DTCBench: the first character of the reply, whatever it begins."""
-    first = reply.strip()[:1]
+    first = reply.strip()[:1].upper()
     return Found(first, "first character", (0, 1)) if first in options else UNPARSED
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from nunbit.evaluation.extraction import FULL_WIDTH
+
 # fmt: off
 _NUMBER_WORDS = {w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine ten".split())} | {"none": "0"}
 _SHORTENED = {w.replace("'", ""): w for w in (
@@ -14,7 +16,7 @@ _SHORTENED = {w.replace("'", ""): w for w in (
     "o'clock ma'am y'all 'twas somebody's someone's everyone's").split()}
 _SHORTENED.pop("hell", None)
 # fmt: on
-_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!:'
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _ARTICLES = {"a", "an", "the"}
 
 
@@ -55,7 +57,7 @@ def relaxed(said: str, gold: str) -> bool:
     a, b = _as_float(said), _as_float(gold)
     if a is not None and b:
         return abs(a - b) / abs(b) <= 0.05
-    return said.strip().lower() == gold.strip().lower()
+    return said.lower() == gold.lower()
 
 
 def relaxed_exact_years(said: str, gold: str) -> bool:
@@ -68,49 +70,56 @@ def relaxed_exact_years(said: str, gold: str) -> bool:
     return relaxed(a, b) or said.strip().rstrip(".").lower() == gold.strip().rstrip(".").lower()
 
 
-def vqa_normal(text: str) -> str:
-    """The form in which VQA answers are compared. Source: the VQA evaluation server (arXiv 1505.00468), as EvalAI words it."""
-    text = (
-        text.lower()
-        .replace(",", "")
-        .replace("?", "")
-        .replace("'s", " 's")
-        .replace("\n", " ")
-        .replace("\t", " ")
-        .strip()
-    )
+def without_marks(text: str) -> str:
+    """Punctuation as the VQA server treats it: gone where it touches a space somewhere or a number has a comma, else a space. ``*`` stays."""
     out = text
     for mark in _PUNCTUATION:
         touching = f"{mark} " in text or f" {mark}" in text or re.search(r"\d,\d", text)
         out = out.replace(mark, "" if touching else " ")
-    out = re.sub(r"(?<!\d)\.(?!\d)|\.(?!\d)", "", out)
-    words = [_NUMBER_WORDS.get(w, w) for w in out.split()]
+    return re.sub(r"(?<!\d)\.(?!\d)", "", out)
+
+
+def vqa_normal(text: str, *, split_words: bool = True) -> str:
+    """The form in which VQA answers are compared. Source: the VQA evaluation server (arXiv 1505.00468), as EvalAI words it.
+
+    Args:
+        split_words: first take out commas and question marks and set "'s" apart; VLMEvalKit leaves this step out.
+    """
+    if split_words:
+        text = text.lower().replace(",", "").replace("?", "").replace("'s", " 's")
+    out = without_marks(text.replace("\n", " ").replace("\t", " ").strip())
+    if split_words:
+        out = re.sub(r"\.(?!\d)", "", out)
+    words = [_NUMBER_WORDS.get(w, w) for w in out.lower().split()]
     return " ".join(_SHORTENED.get(w, w) for w in words if w not in _ARTICLES)
 
 
-def vqa_accuracy(said: str, people: Sequence[str]) -> float:
+def vqa_accuracy(said: str, people: Sequence[str], *, split_words: bool = True) -> float:
     """min(1, agreeing / 3) over the others, averaged over leaving each person out. One known answer: right or wrong."""
     if not people:
         return 0.0
-    answer, known = vqa_normal(said), [vqa_normal(p) for p in people]
+    answer, *known = (vqa_normal(t, split_words=split_words) for t in (said, *people))
     if len(known) == 1:
         return float(answer == known[0])
     agreeing = sum(k == answer for k in known)
     return sum(min(1.0, (agreeing - (k == answer)) / 3) for k in known) / len(known)
 
 
-def contains(said: str, golds: Sequence[str], *, formula: bool = False) -> bool:
-    """OCRBench: an answer inside the reply; formulas keep their case and lose their spaces. Source: arXiv 2305.07895."""
+def contains(said: str, golds: Sequence[str], *, formula: bool = False, narrow: bool = False) -> bool:
+    """OCRBench: an answer inside the reply; formulas keep their case and lose their spaces. Source: arXiv 2305.07895.
+
+    Args:
+        narrow: full-width characters count as their narrow ones, as in lmms-eval.
+    """
     if formula:
         fold = lambda t: t.strip().replace("\n", " ").replace(" ", "")  # noqa: E731
     else:
-        fold = lambda t: t.lower().strip().replace("\n", " ")  # noqa: E731
+        fold = lambda t: (t.translate(FULL_WIDTH) if narrow else t).lower().strip().replace("\n", " ")  # noqa: E731
     return any(fold(g) in fold(said) for g in golds if fold(g))
 
 
 def _as_float(text: str) -> float | None:
-    text = text.strip()
     try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        return float(text.rstrip("%")) / 100 if text.endswith("%") else float(text)
     except ValueError:
         return None

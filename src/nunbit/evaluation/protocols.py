@@ -59,6 +59,7 @@ def equal(found: Found, item: Item) -> float:
 CHOICE: Parse = by_options(extraction.choice)
 YES_NO: Parse = by_text(extraction.yes_no)
 RAW: Parse = by_text(extraction.raw)
+LITERAL: Parse = by_text(extraction.literal)
 WORDS: Parse = by_text(extraction.words)
 
 

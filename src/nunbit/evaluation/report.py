@@ -35,7 +35,7 @@ def page(runs: Sequence[Run], *, samples: int = 300) -> str:
     together: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         together[run.benchmark].append(run)
-    body = [_overview(runs)] + [_section(name, part, samples) for name, part in together.items()]
+    body = [_overview(runs), _chart(runs)] + [_section(name, part, samples) for name, part in together.items()]
     css, js = ((_HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>nunbit evaluation</title><style>{css}</style></head><body>'
@@ -52,6 +52,18 @@ def _overview(runs: Sequence[Run]) -> str:
                     f"<td class=num>{interval}</td><td class=num>{r['items']}</td><td class=num>{r['unparsed']}</td></tr>")  # fmt: skip
     return ("<div class=scroll><table><tr><th>Model</th><th>Protocol</th><th>Figure</th><th class=num>Value</th><th class=num>95 %</th>"
             f"<th class=num>Items</th><th class=num>Unparsed</th></tr>{''.join(rows)}</table></div>")  # fmt: skip
+
+
+def _chart(runs: Sequence[Run]) -> str:
+    """All headlines that are shares of a hundred in one chart: a group a protocol, a bar a model."""
+    shares = [r for r in runs if r.result["value"] is not None and 0 <= r.result["value"] <= 100 and r.result["interval"]]
+    if len(shares) < 2:
+        return ""
+    by_model: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for r in shares:
+        by_model[r.result["model"]][r.result["protocol"]] = {"n": r.result["items"], "score": r.result["value"], "interval": r.result["interval"]}
+    legend = "".join(f'<p><span class="dot run{k % 6}"></span>{escape(m)}</p>' for k, m in enumerate(by_model))
+    return f'<h2>Beside each other</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
 
 
 def _section(name: str, runs: Sequence[Run], samples: int) -> str:

@@ -180,11 +180,11 @@ def _write(folder: Path, items: Sequence[Item], marks: Sequence[Mark], protocol:
             "value": mark.found.value, "rule": mark.found.rule, "span": mark.found.span, "score": mark.score if item.gold else None,
             "categories": dict(item.categories),
         }, ensure_ascii=False))  # fmt: skip
-    _replace(folder / "samples.jsonl", "\n".join(lines) + "\n")
-    _replace(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))
+    write_whole(folder / "samples.jsonl", "\n".join(lines) + "\n")
+    write_whole(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))
 
 
-def _replace(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
     """Written aside first: the file is either the old one or the whole new one."""
     aside = file.with_suffix(".part")
     aside.write_text(text, encoding="utf-8")

@@ -83,6 +83,32 @@ def decoded(messages: Sequence[Message]) -> list[Message]:
     ]
 
 
+def encoded(messages: Sequence[Message], sources: Sequence[Message] = ()) -> list[Message]:
+    """The same conversation with its decoded pictures as file bytes; the pictures of the last turn keep the bytes of ``sources``."""
+    own = [*sources[-1].images] if sources else []
+
+    def file(part: Part, known: Any) -> Part:
+        if part.kind != "image" or isinstance(part.content, bytes):
+            return part
+        return Part.image(known if isinstance(known, bytes) else _png(part.content))
+
+    out = []
+    for turn in messages:
+        left = iter(own if turn is messages[-1] else ())
+        out.append(replace(turn, parts=tuple(file(p, next(left, None) if p.kind == "image" else None) for p in turn.parts)))
+    return out
+
+
+def _png(picture: Any) -> bytes:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(out, "PNG")
+    return out.getvalue()
+
+
 def fingerprint(folder: Path) -> str:
     """Twelve hex digits of a model folder: its JSON files whole, of weight files the size, the first and the last megabyte."""
     digest = hashlib.sha256()

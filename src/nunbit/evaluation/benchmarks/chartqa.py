@@ -8,7 +8,7 @@ from typing import Any
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average, axes
 from nunbit.evaluation.items import Found, Item, Protocol
 from nunbit.evaluation.metrics import relaxed, relaxed_exact_years
-from nunbit.evaluation.protocols import RAW, WORDS, named, question_then
+from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
 from nunbit.evaluation.reading import Document, Pictures, listed, plain
 
 _PROMPT = question_then("Answer the question with a single word.")
@@ -36,6 +36,8 @@ class ChartQA(Benchmark):
             _credit(relaxed_exact_years),
             'a year must be exact; "1,234", "$5" and a missing % sign are read',
         ),
+        Protocol("vlmevalkit", question_then(SHORT), RAW, _credit(relaxed), "VLMEvalKit's sentence; relaxed accuracy"),
+        Protocol("lmms", _PROMPT, LITERAL, _credit(relaxed), "relaxed accuracy; a space around a word makes it wrong there"),
     )
 
     def rows(self, document: Document) -> list[dict[str, Any]]:

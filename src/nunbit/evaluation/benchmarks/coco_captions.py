@@ -81,13 +81,16 @@ class CocoCaptions(Benchmark):
 
     def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[Mark]:
         """All at once: which phrases are rare is known from all references together."""
-        split = str.split if protocol.name == "vlmevalkit" else captions.tokens
+        raw = protocol.name == "vlmevalkit"
+        split = str.split if raw else captions.tokens
         said = [split(a.strip()) for a in answers]
         refs = [[split(g) for g in i.gold] for i in items]
         ciders = captions.cider_d(said, refs)
         out = []
         for item, answer, words, golds, cider in zip(items, answers, said, refs, ciders, strict=True):
-            extra = {"bleu": captions.bleu_counts(words, golds), "rouge": captions.rouge_l(words, golds)}
+            # On raw text its ROUGE splits at every single space.
+            line = (answer.split(" "), [g.split(" ") for g in item.gold]) if raw else (words, golds)
+            extra = {"bleu": captions.bleu_counts(words, golds), "rouge": captions.rouge_l(*line)}
             out.append(Mark(answer, protocol.parse(answer, item), cider, extra))
         return out
 

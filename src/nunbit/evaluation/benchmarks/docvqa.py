@@ -8,7 +8,7 @@ from typing import Any
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average, axes
 from nunbit.evaluation.items import Found, Item, Protocol
 from nunbit.evaluation.metrics import anls
-from nunbit.evaluation.protocols import RAW, SHORT, WORDS, named, question_then
+from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
 from nunbit.evaluation.reading import Pictures, listed, plain
 
 _PROMPT = question_then(SHORT)
@@ -38,8 +38,8 @@ class DocVQA(Benchmark):
             _credit(raw_lengths=False),
             'the same; "The answer is ..." is cut off, refusals are unparsed',
         ),
-        Protocol("vlmevalkit", _PROMPT, RAW, _credit(raw_lengths=True), "lengths before spaces are collapsed"),
-        Protocol("lmms", _PROMPT, RAW, _credit(raw_lengths=True), "lengths before spaces are collapsed"),
+        Protocol("vlmevalkit", _PROMPT, LITERAL, _credit(raw_lengths=True), "lengths before spaces are collapsed"),
+        Protocol("lmms", _PROMPT, LITERAL, _credit(raw_lengths=True), "lengths before spaces are collapsed"),
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:

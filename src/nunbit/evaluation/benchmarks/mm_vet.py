@@ -31,13 +31,19 @@ def _no_credit(found: Found, item: Item) -> float:
     return 0.0
 
 
+def _reasoned(item: Item) -> str:
+    return f"First please perform reasoning, and think step by step to provide best answer to the following question: \n\n{item.question}"
+
+
 class MMVet(Benchmark):
     name, title, source = "mm-vet", "MM-Vet", "arXiv 2308.02490"
     columns = (frozenset({"question", "answer", "capability"}), frozenset({"question", "answer", "image", "category"}))
     splits = ()
     headline, needs_judge = "score", True
     protocols = named(
-        Protocol("official", question_then(), RAW, _no_credit, "graded by the judge that is named; grades are cached")
+        Protocol("official", question_then(), RAW, _no_credit, "graded by the judge that is named; grades are cached"),
+        Protocol("vlmevalkit", question_then(), RAW, _no_credit, "as official"),
+        Protocol("lmms", _reasoned, RAW, _no_credit, "lmms-eval asks for reasoning first"),
     )
 
     def rows(self, document: Document) -> list[dict[str, Any]]:

@@ -28,22 +28,24 @@ from nunbit.evaluation.reading import Pictures, plain
 _ROTATION = 1_000_000
 
 
-def _lmms_prompt(there: str, post: str) -> Any:
+def _lmms_prompt(post: str) -> Any:
+    """The sentence before the options is English in its Chinese and Korean tasks too."""
+
     def prompt(item: Item) -> str:
         hint = f"{item.hint} " if item.hint else ""
-        return f"{hint}{item.question} {there}\n{lettered(item)}\n{post}"
+        return f"{hint}{item.question} There are several options:\n{lettered(item)}\n\n{post}"
 
     return prompt
 
 
-def _protocols(there: str, post: str) -> dict[str, Protocol]:
+def _protocols(post: str) -> dict[str, Protocol]:
     return named(
         Protocol("official", vlmevalkit_choice_prompt, CHOICE, equal,
                  "CircularEval; the authors' prompt; nunbit's rules in place of their LLM, unparsed counts as wrong"),
         Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal,
                  "CircularEval; VLMEvalKit's rule matcher as under --judge exact_matching"),
-        Protocol("lmms", _lmms_prompt(there, post), by_options(harness.lmms_mmbench_choice), equal,
-                 "CircularEval; lmms-eval's prompt and its matcher without key; nothing is drawn by lot"),
+        Protocol("lmms", _lmms_prompt(post), by_options(harness.lmms_mmbench_choice), equal,
+                 "CircularEval; lmms-eval's prompt and its matcher without key (mmbench_en_dev_static); nothing is drawn by lot", version=2),
     )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ class MMBench(Benchmark):
     name, title, source = "mmbench", "MMBench", "arXiv 2307.06281"
     columns = (frozenset({"index", "question", "a", "b", "image"}),)
     splits = ("dev", "validation", "test")
-    protocols = _protocols("There are several options:", LETTER_EN)
+    protocols = _protocols(LETTER_EN)
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
         loads = pictures.of(row.get("image"))
@@ -80,12 +82,12 @@ class MMBench(Benchmark):
 
 class MMBenchCN(MMBench):
     name, title = "mmbench-cn", "MMBench-CN"
-    protocols = _protocols("有如下几个选项：", LETTER_ZH)
+    protocols = _protocols(LETTER_ZH)
 
 
 class KMMBench(MMBench):
     name, title, source = "k-mmbench", "K-MMBench", "arXiv 2411.19103"
-    protocols = _protocols("There are several options:", LETTER_KO)
+    protocols = _protocols(LETTER_KO)
 
 
 def _base(row: Mapping[str, Any], index: str) -> str:

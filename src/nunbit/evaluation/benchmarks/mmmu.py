@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from nunbit.evaluation import extraction, harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
 from nunbit.evaluation.items import Found, Item, Protocol, letters
-from nunbit.evaluation.protocols import LETTER_EN, SHORT, lettered, named
+from nunbit.evaluation.protocols import LETTER_EN, SHORT, lettered, named, vlmevalkit_choice_prompt
 from nunbit.evaluation.reading import Pictures, listed, plain
 from nunbit.messages import Message, Part
 
@@ -127,9 +127,24 @@ def _credit(found: Found, item: Item) -> float:
     return float(found.value in item.gold if item.options else open_right(found.value, item.gold))
 
 
+def _with_other(item: Item) -> dict[str, str]:
+    return dict(item.options) or {"A": item.gold[0] if item.gold else "", "B": "Other Answers"}
+
+
+def _vlmevalkit_parse(reply: str, item: Item) -> Found:
+    """An open question becomes the choice between its answer and "Other Answers"."""
+    return harness.vlmevalkit_choice(reply, _with_other(item))
+
+
+def _vlmevalkit_credit(found: Found, item: Item) -> float:
+    return float(found.value is not None and found.value in (item.gold if item.options else ("A",)))
+
+
 MMMU.protocols = named(
     Protocol("official", prompt, _official_parse, _credit, "the released parser; unparsed where it draws lots"),
     Protocol("nunbit", prompt, _nunbit_parse, _credit, "the same prompt and metric; nunbit's rules"),
+    Protocol("vlmevalkit", vlmevalkit_choice_prompt, _vlmevalkit_parse, _vlmevalkit_credit,
+             'VLMEvalKit\'s rule matcher; an open answer is chosen against "Other Answers"'),
     Protocol(
         "lmms",
         prompt,

@@ -20,6 +20,10 @@ def _credit(found: Found, item: Item) -> float:
     return float(found.value is not None and contains(found.value, item.gold, formula=item.facts["formula"]))
 
 
+def _narrow_credit(found: Found, item: Item) -> float:
+    return float(found.value is not None and contains(found.value, item.gold, formula=item.facts["formula"], narrow=True))
+
+
 class OCRBench(Benchmark):
     name, title, source = "ocrbench", "OCRBench", "arXiv 2305.07895"
     columns = (frozenset({"question", "answer", "image"}), frozenset({"question", "answers", "image_path"}))
@@ -32,6 +36,8 @@ class OCRBench(Benchmark):
             "the answer inside the reply; formulas without spaces and with case",
         ),
         Protocol("nunbit", question_then(), WORDS, _credit, "the same; refusals are unparsed"),
+        Protocol("vlmevalkit", question_then(), RAW, _credit, "as official"),
+        Protocol("lmms", question_then(), RAW, _narrow_credit, "as official; full-width characters count as narrow ones"),
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:

@@ -24,8 +24,16 @@ def _ocr_prompt(item: Item) -> str:
     return item.question.capitalize() + (f"\nReference OCR token: {', '.join(seen)}" if seen else "") + f"\n{SHORT}"
 
 
+def _plain_prompt(item: Item) -> str:
+    return f"{item.question}\n{SHORT}"
+
+
 def _credit(found: Found, item: Item) -> float:
     return vqa_accuracy(found.value, item.gold) if found.value is not None else 0.0
+
+
+def _vlmevalkit_credit(found: Found, item: Item) -> float:
+    return vqa_accuracy(found.value, item.gold, split_words=False) if found.value is not None else 0.0
 
 
 class TextVQA(Benchmark):
@@ -42,6 +50,8 @@ class TextVQA(Benchmark):
             "official-ocr", _ocr_prompt, RAW, _credit, "the same with the data's OCR tokens in the prompt (LLaVA-1.5)"
         ),
         Protocol("nunbit", _prompt, WORDS, _credit, 'the same; "The answer is ..." is cut off, refusals are unparsed'),
+        Protocol("vlmevalkit", _plain_prompt, RAW, _vlmevalkit_credit, "question as it is written; one step of the normalisation is left out there"),
+        Protocol("lmms", _prompt, RAW, _credit, "as official"),
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:

@@ -12,9 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 Words = list[str]
-_TOKEN = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
+_TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|\w+(?:(?:[-'/.]|(?<=\d)[,:](?=\d))\w+)*|[?!]+|[^\w\s]")
+"""Abbreviations, words and numbers with what joins them inside, runs of ? and !, single marks."""
 _CLITIC = re.compile(r"(n't|'(?:s|m|d|ll|re|ve))$")
-_DROPPED = set("'`()[]{}.?!,:-;…\"“”‘’–—")
+_DROPPED = set("'`.?!,:-;…\"“”‘’–—")
+_BRACKETS = dict(zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True))
+"""The COCO tools mean to drop brackets, but look for them in capitals after the text is in small letters: they stay."""
+_TWO_WORDS = {"cannot": ["can", "not"], "gonna": ["gon", "na"], "gotta": ["got", "ta"], "wanna": ["wan", "na"]}
 _ORDER = 4
 _SIGMA = 6.0
 _BETA = 1.2
@@ -30,7 +34,7 @@ def tokens(text: str) -> Words:
         if clitic and clitic.start():
             out += [token[: clitic.start()], clitic[1]]
         else:
-            out.append(token)
+            out += _TWO_WORDS.get(token, [_BRACKETS.get(token, token)])
     return out
 
 

@@ -81,7 +81,7 @@ def official_prompt(item: Item) -> str:
 
 def lmms_prompt(item: Item) -> str:
     choices = f"\nChoices:\n{lettered(item, '({}) {}')}" if item.options else ""
-    return f"Question: {_question(item)}{choices}\nHint: {hint(item)}"
+    return f"Question: {_question(item)}{choices}\nHint: {hint(item)}\nSolution:"
 
 
 def parse(reply: str, item: Item) -> Found:

@@ -106,8 +106,8 @@ def test_five_thousand_items_cost_little(tmp_path):
     benchmark = BENCHMARKS["jsonl"]
     data = png(1)
     items = [Item(str(n), str(n), (lambda: data,), f"question {n}", ("yes",)) for n in range(5000)]
-    began = time.perf_counter()
+    began = time.process_time()
     result = run(
         benchmark, benchmark.protocol("official"), items, target(lambda m: "yes", batch=64)[0], tmp_path / "run"
     )
-    assert result.value == 100 and time.perf_counter() - began < 20
+    assert result.value == 100 and time.process_time() - began < 20

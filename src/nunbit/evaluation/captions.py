@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 Words = list[str]
-_TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|\w+(?:(?:[-'/.]|(?<=\d)[,:](?=\d))\w+)*|[?!]+|[^\w\s]")
-"""Abbreviations, words and numbers with what joins them inside, runs of ? and !, single marks."""
+_TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|\w+\.(?=,)|\w+(?:(?:[-'/.]|(?<=\d)[,:](?=\d))\w+)*|[?!]+|[^\w\s]")
+"""Abbreviations (also whatever has its full stop before a comma), words and numbers with what joins them inside, runs of ? and !, single marks."""
 _CLITIC = re.compile(r"(n't|'(?:s|m|d|ll|re|ve))$")
 _DROPPED = set("'`.?!,:-;…\"“”‘’–—")
 _BRACKETS = dict(zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True))

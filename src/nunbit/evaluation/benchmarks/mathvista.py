@@ -16,8 +16,8 @@ from nunbit.evaluation.protocols import lettered, named
 from nunbit.evaluation.reading import Pictures, listed, plain
 
 _PLACES = {
-    1: "one decimal place at the end, e.g., 1.2, 1.3, 1.4",
-    2: "two decimal places at the end, e.g., 1.23, 1.34, 1.45",
+    1: "one decimal place and provide the final value, e.g., 1.2, 1.3, 1.4, at the end",
+    2: "two decimal places and provide the final value, e.g., 1.23, 1.34, 1.45, at the end",
 }
 
 

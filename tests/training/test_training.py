@@ -326,6 +326,25 @@ def test_matrices_stay_inside_their_radius():
     assert float(quiet.weight.detach().norm()) < float(loud.weight.detach().norm()) / 2
 
 
+def test_a_resumed_run_keeps_the_radius_it_began_with():
+    weight = torch.nn.Parameter(10 * torch.eye(6))
+
+    def muon():
+        return Muon([weight], lr=0.5, radius=1.5)
+
+    first = muon()
+    for _ in range(20):
+        weight.grad = torch.eye(6)
+        first.step()
+    assert float(weight.detach().norm()) < 9 * 6**0.5
+    again = muon()
+    again.load_state_dict(first.state_dict())
+    for _ in range(60):
+        weight.grad = -torch.eye(6)
+        again.step()
+    assert float(weight.detach().norm()) == pytest.approx(10 * 6**0.5, rel=1e-3)
+
+
 def test_answers_are_told_apart_in_a_packed_row():
     rows = torch.tensor([[0, 1, 1, 0, 1, 0], [1, 0, 0, 1, 1, 1]], dtype=torch.bool)
     assert answers_of(rows).tolist() == [0, 0, 1, 2, 3, 3, 3]

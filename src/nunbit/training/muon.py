@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
             shapes.setdefault(tuple(p.shape), []).append(p)
         super().__init__([{"params": ps} for ps in shapes.values()],
                          {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})  # fmt: skip
-        self.radius, self.quiet, self._bounds = radius, quiet, dict[torch.nn.Parameter, float]()
+        self.radius, self.quiet = radius, quiet
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -64,8 +64,8 @@ class Muon(torch.optim.Optimizer):
             size = 0.2 * max(moves.shape[-2:]) ** 0.5 * group["lr"]
             for p, move in zip(held, moves, strict=True):
                 gain = QUIET if self.radius and id(p) in self.quiet else 1.0
-                if self.radius and p not in self._bounds:
-                    self._bounds[p] = max(float(p.norm()), gain * self.radius * min(move.shape[-2:]) ** 0.5)
+                if self.radius and "bound" not in self.state[p]:
+                    self.state[p]["bound"] = p.norm().clamp(min=gain * self.radius * min(move.shape[-2:]) ** 0.5)
                 p.mul_(1 - group["lr"] * group["weight_decay"]).add_(move.view_as(p), alpha=-size * gain)
                 if self.radius:
-                    p.mul_((self._bounds[p] / p.norm()).clamp(max=1.0))
+                    p.mul_((self.state[p]["bound"] / p.norm()).clamp(max=1.0))

@@ -102,7 +102,7 @@ def run_vlmevalkit(python: Path, checkout: Path, folder: Path, name: str, kind: 
     )
     out = folder / "vlmevalkit"
     choice = json.dumps({name: {"class": kind, "dataset": name}})
-    command = [str(python), "run.py", "--model", model, "--base-url", url, "--key", "sk-x", "--data-config", choice, "--judge", "exact_matching",
+    command = [str(python), "run.py", "--model", model, "--base-url", url, "--key", "sk-x", "--data", name, "--data-config", choice, "--judge", "exact_matching",
                "--api-nproc", "2", "--retry", "2", "--max-tokens", "64", "--work-dir", str(out)]  # fmt: skip
     _call(command, checkout, "VLMEvalKit", {"PYTHONPATH": str(site), "LMUData": str(folder / "LMUData")})
     files = [*sorted(out.rglob("*_score.csv")), *sorted(out.rglob("*_acc.csv"))]

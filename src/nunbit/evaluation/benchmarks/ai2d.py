@@ -25,9 +25,9 @@ class AI2D(Choice):
     columns = (*LETTER_COLUMNS, frozenset({"question", "options", "answer", "image"}))
     protocols = named(
         Protocol("official", plain_choice_prompt, CHOICE, equal, "one letter asked for; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher"),
+        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
         Protocol("lmms", plain_choice_prompt, by_options(harness.lmms_exact_letter), equal,
-                 'lmms-eval: the reply must be the letter or start with "X."; "The answer is B" is unparsed'),
+                 'lmms-eval: the reply must be the letter or start with "X."; "The answer is B" is unparsed', version=2),
     )  # fmt: skip
 
     def check(self, document: Document) -> None:

@@ -37,16 +37,16 @@ class CocoCaptions(Benchmark):
     splits = ("test", "val", "validation", "val2014", "val2017")
     headline = "CIDEr-D"
     protocols = named(
-        Protocol("official", _says(_LMMS), RAW, _no_credit, "captions tokenised in the manner of the COCO tools"),
+        Protocol("official", _says(_LMMS), RAW, _no_credit, "captions tokenised in the manner of the COCO tools", version=2),
         Protocol(
-            "lmms", _says(_LMMS), RAW, _no_credit, "the same; lmms-eval tokenises with the COCO tools' Java program"
-        ),
+            "lmms", _says(_LMMS), RAW, _no_credit, "the same; lmms-eval tokenises with the COCO tools' Java program", version=2),
         Protocol(
             "vlmevalkit",
             _says(_VLMEVALKIT),
             RAW,
             _no_credit,
             "raw words, case and full stops kept, as VLMEvalKit: figures are far lower",
+            version=2,
         ),
     )
 

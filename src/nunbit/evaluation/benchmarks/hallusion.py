@@ -33,6 +33,7 @@ class HallusionBench(Benchmark):
             by_text(harness.vlmevalkit_yes_no),
             equal,
             "VLMEvalKit: one of the two words, not both",
+            version=2,
         ),
     )
 

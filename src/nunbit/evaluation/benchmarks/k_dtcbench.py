@@ -22,7 +22,7 @@ class KDTCBench(Choice):
     columns = LETTER_COLUMNS
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "the authors' prompt; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher"),
+        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
         Protocol("lmms", _prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
     )  # fmt: skip
 

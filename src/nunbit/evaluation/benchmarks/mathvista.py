@@ -140,9 +140,9 @@ def _vlmevalkit_credit(found: Found, item: Item) -> float:
 
 
 MathVista.protocols = named(
-    Protocol("official", official_prompt, parse, _credit, "the released query and normalisation; rules in place of the LLM and of the nearest option"),
-    Protocol("vlmevalkit", official_prompt, _vlmevalkit_parse, _vlmevalkit_credit, "VLMEvalKit's prefetch rules, without its LLM"),
+    Protocol("official", official_prompt, parse, _credit, "the released query and normalisation; rules in place of the LLM and of the nearest option", version=2),
+    Protocol("vlmevalkit", official_prompt, _vlmevalkit_parse, _vlmevalkit_credit, "VLMEvalKit's prefetch rules, without its LLM", version=2),
     Protocol("lmms", lmms_prompt, parse, _credit,
-             "lmms-eval's order (hint after the choices); decimals are rounded as published, where lmms-eval 0.7.3 loses them all"),
+             "lmms-eval's order (hint after the choices); decimals are rounded as published, where lmms-eval 0.7.3 loses them all", version=2),
 )  # fmt: skip
 BENCHMARKS.register(MathVista.name)(MathVista())

@@ -41,9 +41,9 @@ def _lmms_prompt(post: str) -> Any:
 def _protocols(post: str) -> dict[str, Protocol]:
     return named(
         Protocol("official", vlmevalkit_choice_prompt, CHOICE, equal,
-                 "CircularEval; the authors' prompt; nunbit's rules in place of their LLM, unparsed counts as wrong"),
+                 "CircularEval; the authors' prompt; nunbit's rules in place of their LLM, unparsed counts as wrong", version=2),
         Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal,
-                 "CircularEval; VLMEvalKit's rule matcher as under --judge exact_matching"),
+                 "CircularEval; VLMEvalKit's rule matcher as under --judge exact_matching", version=2),
         Protocol("lmms", _lmms_prompt(post), by_options(harness.lmms_mmbench_choice), equal,
                  "CircularEval; lmms-eval's prompt and its matcher without key (mmbench_en_dev_static); nothing is drawn by lot", version=2),
     )  # fmt: skip

@@ -33,7 +33,7 @@ class MME(Benchmark):
         Protocol("official", _ASIS, by_text(harness.mme_yes_no), equal,
                  'the released calculation: "yes" or "no" within the first four characters, so "None" is a no'),
         Protocol("nunbit", _ASIS, YES_NO, equal, "the released question and metric; nunbit's rules"),
-        Protocol("vlmevalkit", _ASIS, by_text(harness.vlmevalkit_yes_no), equal, "VLMEvalKit: one of the two words, not both"),
+        Protocol("vlmevalkit", _ASIS, by_text(harness.vlmevalkit_yes_no), equal, "VLMEvalKit: one of the two words, not both", version=2),
         Protocol("lmms", _lmms_prompt, by_text(harness.mme_yes_no), equal, "lmms-eval's sentence in place of the released one"),
     )  # fmt: skip
 

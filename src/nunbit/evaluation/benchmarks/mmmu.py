@@ -144,7 +144,7 @@ MMMU.protocols = named(
     Protocol("official", prompt, _official_parse, _credit, "the released parser; unparsed where it draws lots"),
     Protocol("nunbit", prompt, _nunbit_parse, _credit, "the same prompt and metric; nunbit's rules"),
     Protocol("vlmevalkit", vlmevalkit_choice_prompt, _vlmevalkit_parse, _vlmevalkit_credit,
-             'VLMEvalKit\'s rule matcher; an open answer is chosen against "Other Answers"'),
+             'VLMEvalKit\'s rule matcher; an open answer is chosen against "Other Answers"', version=2),
     Protocol(
         "lmms",
         prompt,

@@ -23,7 +23,7 @@ class POPE(Benchmark):
         Protocol("official", question_then(), by_text(harness.pope_yes_no), equal,
                  "the released calculation: a no-word in the first sentence is no, every other text is yes", total=True),
         Protocol("nunbit", question_then(), YES_NO, equal, "the released question and metric; nunbit's rules; unparsed is neither"),
-        Protocol("vlmevalkit", question_then(), by_text(harness.vlmevalkit_yes_no), equal, "VLMEvalKit: one of the two words; unknown counts as no"),
+        Protocol("vlmevalkit", question_then(), by_text(harness.vlmevalkit_yes_no), equal, "VLMEvalKit: one of the two words; unknown counts as no", version=2),
         Protocol("lmms", question_then(SHORT), YES_NO, equal,
                  'lmms-eval\'s sentence; its own matcher takes "Yes." for wrong and its yes ratio counts the truth: both are mended here'),
         Protocol("lmms-literal", question_then(SHORT), by_text(harness.lmms_pope), equal, 'lmms-eval as it is: only the bare word counts'),

@@ -26,7 +26,7 @@ class ScienceQA(Choice):
     columns = (frozenset({"question", "choices", "answer", "image"}), *LETTER_COLUMNS)
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "context, question, options; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher"),
+        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
         Protocol("lmms", _prompt, by_options(harness.lmms_whole_reply), equal,
                  'lmms-eval: the whole reply is the letter or starts with "X."; "(B)" is unparsed'),
     )  # fmt: skip

@@ -34,7 +34,7 @@ class SeedBench(Choice):
     protocols = named(
         Protocol("official", plain_choice_prompt, CHOICE, equal,
                  "a letter is generated and read by nunbit's rules (the paper ranks the options by likelihood)"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher"),
+        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
         Protocol("lmms", plain_choice_prompt, by_options(harness.first_character), equal,
                  'lmms-eval: the first character of the reply, so that "The answer is B" is unparsed'),
     )  # fmt: skip
@@ -66,7 +66,7 @@ class KSeed(SeedBench):
     name, title, source = "k-seed", "K-SEED", "arXiv 2411.19103"
     protocols = named(
         Protocol("official", _korean_prompt, by_options(extraction.choice), equal, "the authors' Korean sentence; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher"),
+        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
         Protocol("lmms", _korean_prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Subset the fonts that world pictures are written with: ASCII, and the 2,350 syllables of KS X 1001 for Hangul fonts.
+# Subset the fonts that world pictures are written with: ASCII, the 2,350 syllables of KS X 1001 for Hangul fonts, and for tests of other scripts
+# the letters of the words that nunbit.evaluation.abilities.drawings writes in them.
 # Needs the system packages fonts-nanum and fonts-dejavu-core, and fonttools.
 set -eu
 out="$(dirname "$0")/../src/nunbit/world/fonts"
@@ -17,3 +18,6 @@ sub $d/DejaVuSansMono.ttf mono.ttf ""
 sub $n/NanumGothic.ttf gothic.ttf "$hangul"
 sub $n/NanumGothicBold.ttf gothic-bold.ttf "$hangul"
 sub $n/NanumSquareRoundR.ttf round.ttf "$hangul"
+others() { PYTHONPATH="$(dirname "$0")/../src" python3 -c "from nunbit.evaluation.abilities.drawings import SCRIPTS; print(''.join(w for s in '$1'.split() for w in SCRIPTS[s]))"; }
+sub $d/DejaVuSans.ttf greek-cyrillic.ttf "$(others 'greek cyrillic')"
+sub $n/NanumGothic.ttf kana-han.ttf "$(others 'kana han')"

@@ -49,6 +49,30 @@ def test_a_failing_server_ends_the_run_and_the_same_command_goes_on(tmp_path):
     assert len(asked) == len(every) - 9 and resumed.value == straight.value and resumed.units == straight.units
 
 
+def strict(messages):
+    """Right only if the reply is the right answer's very letter."""
+    gold, reply = (messages[-1].text.split(f"{k}: ")[1].split("\n")[0] for k in ("Right answer", "Reply"))
+    return "Yes." if gold == reply else "no"
+
+
+@pytest.mark.parametrize("verdict, kappa", [(strict, 1.0), (lambda m: "Yes", 0.0), (lambda m: "Who can say?", None)])
+def test_a_judge_beside_the_rules_changes_no_score_and_says_how_often_it_agrees(tmp_path, verdict, kappa):
+    benchmark, protocol, items = setting(tmp_path)
+    alone = run(benchmark, protocol, items, target(lambda m: "A")[0], tmp_path / "alone", wait_s=0)
+    folder = tmp_path / "run"
+    result = run(benchmark, protocol, items, target(lambda m: "A")[0], folder, judge=target(verdict, "judge")[0], wait_s=0)
+    assert result.value == alone.value
+    found = json.loads((folder / "result.json").read_text())["agreement"]
+    scores = [json.loads(line)["score"] for line in (folder / "samples.jsonl").read_text().splitlines()]
+    if kappa is None:
+        assert (found["n"], found["no_verdict"]) == (0, len(items))
+        return
+    assert 0 < sum(scores) < len(scores) == found["n"] and found["kappa"] == pytest.approx(kappa)
+    assert found["agree"] == pytest.approx(100 if kappa else 100 * sum(scores) / len(scores))
+    assert found["judge_only"] == pytest.approx(100 - found["agree"]) and found["rule_only"] == 0
+    assert "agree on" in page([load(folder)])
+
+
 def test_a_cut_last_line_is_asked_again(tmp_path):
     benchmark, protocol, items = setting(tmp_path)
     run(benchmark, protocol, items, target(lambda m: "B")[0], tmp_path / "run", wait_s=0)

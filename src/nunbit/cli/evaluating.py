@@ -56,7 +56,7 @@ def run(
     model_id: Annotated[
         str, typer.Option(help="The model's name at that address; the first listed if not named.")
     ] = "",
-    judge: Annotated[str | None, typer.Option(help="Address of a judge model, for benchmarks that need one.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Address of a judge model. Benchmarks that need one are graded by it; others say how often it agrees with their rules.")] = None,
     judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one goes on.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None,
@@ -190,6 +190,10 @@ def as_text(result: dict[str, Any]) -> str:
     low, high = result["interval"]
     lines = [head, f"{result['headline']} {result['value']:.2f}  [{low:.2f}, {high:.2f}]   {result['items']} items, {result['unparsed']} unparsed"
              + (f", {result['unscored']} without gold" if result["unscored"] else "")]  # fmt: skip
+    if result.get("agreement"):
+        from nunbit.evaluation.judging import as_text as judged_text
+
+        lines.append(judged_text(result["agreement"]))
     lines += [f"  {n:38}{v:>8.2f}" for n, v in result["figures"].items() if n != result["headline"]]
     for axis, rows in result["tables"].items():
         lines.append(f"{axis:40}{'n':>6}{'score':>8}{'unparsed':>10}  95 %")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
+from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.charts import bars, radar
 from nunbit.evaluation.compare import Run, compare
@@ -74,6 +75,8 @@ def _section(name: str, runs: Sequence[Run], samples: int) -> str:
         out.append(
             f'<p><span class="dot run{k % 6}"></span>{escape(run.name)}</p><p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>'
         )
+        if run.result.get("agreement"):
+            out.append(f'<p class="soft">{escape(judging.as_text(run.result["agreement"]))}.</p>')
     names = [r.name for r in runs]
     for axis in dict.fromkeys(a for r in runs for a in r.result["tables"]):
         tables = [r.result["tables"].get(axis, {}) for r in runs]

@@ -18,6 +18,7 @@ from typing import Any
 
 from nunbit import __version__
 from nunbit.errors import UserError
+from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks.base import Benchmark
 from nunbit.evaluation.items import Item, Mark, Protocol, Result
 from nunbit.evaluation.target import Failure, Target
@@ -44,14 +45,18 @@ def _run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target
     began = time.perf_counter()
     asked = Asked(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
     answers = asked.all([(i.id, lambda i=i: benchmark.ask(i, protocol)) for i in items], say)  # type: ignore[misc]
-    if judge is not None and benchmark.needs_judge:
-        verdicts = Asked(judge, protocol_id + " judge", folder / "verdicts.jsonl", tries, wait_s)
-        todo = [(i.id, lambda i=i, a=a: benchmark.judge_question(i, a)) for i, a in zip(items, answers, strict=True)]
-        marks = benchmark.judged(items, answers, verdicts.all(todo, say), protocol)
+    verdicts: list[str] = []
+    if judge is not None:
+        put = benchmark.judge_question if benchmark.needs_judge else judging.judge_question
+        heard = Asked(judge, protocol_id + " judge", folder / "verdicts.jsonl", tries, wait_s)
+        verdicts = heard.all([(i.id, lambda i=i, a=a: put(i, a)) for i, a in zip(items, answers, strict=True)], say)  # type: ignore[misc]
+    if benchmark.needs_judge:
+        marks, beside = benchmark.judged(items, answers, verdicts, protocol), None
     else:
         marks = benchmark.marks(items, answers, protocol)
+        beside = judging.agreement(items, marks, verdicts) if verdicts else None
     result = benchmark.summarise(items, marks, protocol)
-    manifest = {"model": target.name, "settings": dict(target.settings), "judge": judge.name if judge else None, "data": data,
+    manifest = {"model": target.name, "settings": dict(target.settings), "judge": judge.name if judge else None, "agreement": beside, "data": data,
                 "note": protocol.note, "nunbit": __version__, "seconds": round(time.perf_counter() - began, 3),
                 "from_before": asked.reused}  # fmt: skip
     _write(folder, items, marks, protocol, asked, result, manifest)

@@ -21,11 +21,11 @@ from nunbit.training.loop import Stage
 STAGES = {
     "eyes": Stage(name="eyes", steps=3000, batch=24, micro=12, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
     "words": Stage(
-        name="words", steps=3700, batch=24, micro=6, lr=3e-3, matrix_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1
+        name="words", steps=5400, batch=24, micro=6, lr=3e-3, matrix_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1
     ),
     "connect": Stage(
         name="connect",
-        steps=900,
+        steps=1700,
         batch=24,
         micro=12,
         lr=1e-3,
@@ -37,7 +37,7 @@ STAGES = {
     ),
     "together": Stage(
         name="together",
-        steps=500,
+        steps=1300,
         batch=16,
         micro=8,
         lr=3e-4,
@@ -50,16 +50,17 @@ STAGES = {
     ),
 }
 EMPHASIS = {
-    "things/count": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.8, "things/compare": 0.8,
-    "things/order": 0.7, "writing/read": 2.5, "writing/attribute": 0.2, "writing/count": 0.6, "documents/lookup": 2.2, "documents/compare": 1.2,
-    "documents/count": 0.5, "documents/describe": 0.1, "charts/compare": 1.6, "charts/order": 0.7, "charts/read": 0.4, "charts/count": 0.3,
-    "charts/describe": 0.1, "puzzles/lookup": 1.2, "puzzles/describe": 0.1, "puzzles/count": 0.6, "puzzles/compare": 0.4, "panels/lookup": 1.2,
-    "panels/count": 0.15, "panels/exists": 0.15, "panels/describe": 0.1,
+    "things/count": 1.3, "things/locate": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.6,
+    "things/compare": 0.6, "things/order": 0.7, "writing/read": 3.0, "writing/attribute": 0.2, "writing/count": 0.6, "documents/lookup": 2.4,
+    "documents/compare": 1.2, "documents/read": 1.2, "documents/order": 1.2, "documents/count": 0.5, "documents/describe": 0.1,
+    "charts/compare": 1.7, "charts/attribute": 1.2, "charts/lookup": 1.2, "charts/read": 0.3, "charts/count": 0.3, "charts/describe": 0.1,
+    "puzzles/lookup": 1.5, "puzzles/order": 1.2, "puzzles/read": 1.3, "puzzles/describe": 0.1, "puzzles/count": 0.6, "puzzles/compare": 0.4,
+    "panels/lookup": 1.2, "panels/count": 0.15, "panels/exists": 0.15, "panels/describe": 0.1,
 }  # fmt: skip
 """What is easy is asked less often than what is not."""
 EVERYTHING: dict[str, Any] = {
     "imagined": 0.25, "empty": 0.03, "cells": 2.5, "emphasis": EMPHASIS,
-    "mixture": {"things": 0.36, "writing": 0.18, "documents": 0.15, "charts": 0.13, "puzzles": 0.1, "panels": 0.08},
+    "mixture": {"things": 0.28, "writing": 0.22, "documents": 0.19, "charts": 0.14, "puzzles": 0.12, "panels": 0.05},
 }  # fmt: skip
 _THINGS: dict[str, Any] = {"mixture": {"things": 1.0}, "imagined": 1.0, "empty": 0.02, "cells": 2.0}
 LESSONS: tuple[dict[str, Any], ...] = (
@@ -178,7 +179,7 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     restore(folder / "eyes", {"vision": model.model.vision_tower, "heads": heads})
     restore(folder / "words", words.modules())
     last = stage.name == "together"
-    task = TogetherTask(words, heads, imitate=0.1 if last else 1.0, dense=0.15 if last else 0.3, lm=last)
+    task = TogetherTask(words, heads, imitate=0.2 if last else 1.0, dense=0.3, lm=last)
     if last and not (folder / "together" / "last.pt").exists():
         restore(folder / "connect", task.modules())
     train(task, stage, folder / stage.name, **how)

@@ -15,6 +15,13 @@ from nunbit.world.text import font_for, paint, width
 INK = (30, 30, 34)
 EMOTIONS = {"happy": "기쁨", "sad": "슬픔", "angry": "화남", "surprised": "놀람", "neutral": "무표정"}
 DIRECTIONS = {"right": "오른쪽", "left": "왼쪽", "up": "위", "down": "아래"}
+SCRIPTS = {
+    "greek": ("καλημέρα", "νερό", "ψωμί", "θάλασσα", "ουρανός", "βιβλίο", "γάτα", "σπίτι", "ΕΞΟΔΟΣ", "ΣΤΟΠ"),
+    "cyrillic": ("привет", "вода", "хлеб", "море", "небо", "книга", "кошка", "дом", "ВЫХОД", "СТОП"),
+    "kana": ("こんにちは", "みず", "パン", "うみ", "そら", "ねこ", "いえ", "でぐち", "カメラ", "テレビ"),
+    "han": ("出口", "入口", "山水", "大人", "日月", "人口", "火山", "中心", "上下", "安全"),
+}
+SCRIPT_FONTS = {"greek": "greek-cyrillic", "cyrillic": "greek-cyrillic", "kana": "kana-han", "han": "kana-han"}
 FIGURES = ("circle", "square", "triangle")
 
 
@@ -27,6 +34,16 @@ def paper(rng: np.random.Generator, low: int = 225) -> np.ndarray:
 def centred(pixels: np.ndarray, cx: float, y: float, text: str, size: int, colour: tuple[int, int, int] = INK) -> None:
     font = font_for(text)
     paint(pixels, cx - width(text, font, size) / 2, y, text, font=font, size_px=size, colour=colour)
+
+
+def foreign(rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    """One printed word in a script that is neither Latin nor Hangul."""
+    pixels, script = paper(rng), pick(rng, tuple(SCRIPTS))
+    word, font = pick(rng, SCRIPTS[script]), SCRIPT_FONTS[script]
+    size = min(int(rng.integers(24, 49)), int(170 / max(1, width(word, font, 100)) * 100))
+    x, y = (192 - width(word, font, size)) / 2 + int(rng.integers(-8, 9)), int(rng.integers(30, 130))
+    paint(pixels, x, y, word, font=font, size_px=size, colour=INK)
+    return pixels, word
 
 
 def gauge(rng: np.random.Generator, step: int) -> tuple[np.ndarray, int]:

@@ -269,6 +269,12 @@ def _matrix(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     return {"content": [pixels, asked], "answer": said[answer] if language == "ko" else answer, "options": options}
 
 
+@suite("ocr_other", "read a printed word in Greek, Cyrillic, kana or Han", "characters")
+def _other_scripts(rng: np.random.Generator, language: Language) -> dict[str, Any]:
+    pixels, word = drawings.foreign(rng)
+    return {"content": [pixels, "뭐라고 쓰여 있나요?" if language == "ko" else "What does it say?"], "answer": word}
+
+
 @suite("handwriting", "read one bent, slanted word", "characters")
 def _handwriting(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, text = drawings.handwriting(rng, language == "ko")

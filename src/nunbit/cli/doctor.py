@@ -36,6 +36,8 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
             raise unknown_name("layout", name, LAYOUTS)
     import torch
 
+    from nunbit.world.text import HANGUL_FONTS, LATIN_FONTS
+
     report: dict[str, Any] = {
         "packages": {p: _version(p) for p in PACKAGES},
         "device": "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu",
@@ -60,9 +62,8 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
         reference = Path(os.environ.get("NUNBIT_GOLDEN", "../shared/golden")) / "meta_counts.json"
         report["layouts"] = {name: check_layout(name, reference if reference.exists() else None) for name in layouts}
     core = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pillow")
-    report["ok"] = (
-        all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and len(report["fonts"]) == 7
-    )
+    fonts = {*LATIN_FONTS, *HANGUL_FONTS} <= {*report["fonts"]}
+    report["ok"] = all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and fonts
     return report
 
 

@@ -178,7 +178,7 @@ def test_a_lost_worker_costs_its_items_only(monkeypatch):
 
 def test_without_ray_and_without_room(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"nunbit\[distributed\]"):
+    with pytest.raises(UserError, match=r"nunbit\[ray\]"):
         spread(echo, 2)
     monkeypatch.setitem(sys.modules, "ray", fake_ray())
     with pytest.raises(UserError, match="GPUs"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nunbit.errors import UserError
 from nunbit.evaluation import precision
 from nunbit.evaluation.matching import is_right, parse_box, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
@@ -77,6 +78,16 @@ def test_a_description_is_right_in_any_order_and_no_other_answer_is():
     assert same_list("a cat, a dog and a bus", "a bus, a cat and a dog")
     for wrong in ("a cat and a dog", "a cat, a cat, a dog and a bus", "a cat, 2 dogs and a bus", ""):
         assert not same_list(wrong, "a bus, a cat and a dog")
+
+
+def test_int8_is_measured_on_the_embedded_model():
+    from nunbit.models.assistant import Assistant
+
+    try:
+        result = precision.run(Assistant(), seed=3, limit=14)
+    except UserError as e:
+        pytest.skip(str(e))
+    assert result["questions"] == 14 and result["layers"] > 20 and 0 < result["float32"] <= 1
 
 
 def test_what_int8_changes_is_counted_on_the_same_items():

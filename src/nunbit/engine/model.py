@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from nunbit.connectors.gated_cross_attention import Media
 from nunbit.engine.cache import Bounded, SlotCache
@@ -81,7 +83,7 @@ class Runner:
         check(messages)
         from nunbit.models.assistant import turns
 
-        pictures = [p for m in messages for p in m.images]
+        pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for m in messages for p in m.images]
         if pictures and self.image_id < 0:
             raise UserError("a picture", allowed="text: this model has no eyes")
         signals: dict[str, torch.Tensor] = {}

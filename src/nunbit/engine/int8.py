@@ -14,6 +14,10 @@ from torch import nn
 from nunbit.errors import UserError
 
 
+NARROW = not torch.cpu._is_vnni_supported()
+"""Without VNNI pairs of products are added in 16 bits and would overflow: activations get seven bits there instead of eight."""
+
+
 class Int8Linear(nn.Module):
     """A linear layer for inference; input ``(..., in)``, output ``(..., out)`` in float32."""
 
@@ -29,7 +33,7 @@ class Int8Linear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=True)
+        return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=NARROW)
 
 
 def quantise(model: Any, *, skip: tuple[str, ...] = ("lm_head",)) -> list[str]:

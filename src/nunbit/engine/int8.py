@@ -13,7 +13,6 @@ from torch import nn
 
 from nunbit.errors import UserError
 
-
 NARROW = not torch.cpu._is_vnni_supported()
 """Without VNNI pairs of products are added in 16 bits and would overflow: activations get seven bits there instead of eight."""
 

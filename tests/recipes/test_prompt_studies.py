@@ -1,6 +1,7 @@
 """Few-shot and chain-of-thought studies: small pictures for many of them, episodes as conversations, tables that say what the files say."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -69,6 +70,23 @@ def test_the_few_shot_study_runs_and_goes_on(tmp_path):
     row = few_shot.run(plan, tmp_path, say=lambda _: None)["rows"][1]
     assert row["rices"]["right"] == 1 and row["rices_gain"]["points"] == pytest.approx(100 - 100 * row["random"]["right"])
     assert "shots" in few_shot.as_text(result) and "<svg" in (tmp_path / "few_shot.html").read_text()
+
+
+def test_a_study_goes_on_wherever_its_base_stands_and_says_which_file_is_damaged(tmp_path):
+    from nunbit.evaluation import study
+    from nunbit.models.eyes import EMBEDDED
+
+    moved = shutil.copytree(EMBEDDED, tmp_path / "moved")
+    for base in (EMBEDDED, moved):
+        with study.opened(tmp_path / "study", few_shot.Plan(base=base)):
+            pass
+    (moved / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="other settings"), study.opened(tmp_path / "study", few_shot.Plan(base=moved)):
+        pass
+    for damage in (b"", b'{"right": [1', b"[]", b"\xff\xfe"):
+        (tmp_path / "x.json").write_bytes(damage)
+        with pytest.raises(UserError, match="x.json.*damaged"):
+            study.kept(tmp_path / "x.json", dict)
 
 
 def test_chosen_examples_are_of_the_episode_and_random_ones_do_not_depend_on_their_number():

@@ -5,6 +5,7 @@ A run is one file of the folder. ``plan.json`` keeps the settings it was made un
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,10 +37,10 @@ def opened(folder: Path, plan: Any) -> Iterator[None]:
     assert is_dataclass(plan) and not isinstance(plan, type)
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder):
-        mine = {k: v for k, v in json.loads(json.dumps(asdict(plan), default=str)).items() if k not in GROWS}
+        mine = {k: v for k, v in json.loads(json.dumps(asdict(plan), default=weights)).items() if k not in GROWS}
         path = folder / "plan.json"
         if path.exists():
-            theirs = json.loads(path.read_text(encoding="utf-8"))
+            theirs = read(path)
             other = [k for k in mine if theirs.get(k) != mine[k]]
             if other:
                 was = ", ".join(f"{k}={theirs.get(k)}" for k in other)
@@ -52,7 +53,30 @@ def kept(path: Path, make: Callable[[], Run]) -> Run:
     """The run in a file; made, and written whole, where it is not there yet."""
     if not path.exists():
         write(path, make())
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read(path)
+
+
+def read(path: Path) -> Run:
+    """A file of the folder.
+
+    Raises:
+        UserError: it does not hold what `write` wrote.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # UnicodeDecodeError is one
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"'{path}' is damaged", allowed="a file of this study, as it was written", todo="delete it; the same command makes it again")
+    return found
+
+
+def weights(folder: Path) -> str:
+    """Which weights a study begins with, wherever they stand: 16 hexadecimal digits of what the folder's files hold."""
+    kept = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")):
+        kept.update(path.name.encode() + path.read_bytes())
+    return kept.hexdigest()[:16]
 
 
 def write(path: Path, data: Any) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from nunbit.engine.cache import Bounded, Prefixes
 from nunbit.engine.many import answer_all
+from nunbit.engine.packed import pack
 from nunbit.engine.sampling import Chooser, Sampling
 from nunbit.engine.scheduler import Busy, Engine, Piece, Result
 from nunbit.engine.text import Writer
@@ -70,6 +71,32 @@ def test_batched_answers_equal_generate(reference, engine):
         assert ["".join(p.text for p in pieces).rstrip() for pieces, _ in got] == want
     assert engine.figures.rows > engine.figures.steps, "nothing was decoded together"
     assert engine.figures.cached_tokens > 0 and engine.runner.features.hits > 0
+
+
+def test_packed_weights_change_nothing_that_is_said(reference):
+    held = Assistant()
+    names = pack(held.model)
+    assert "lm_head" in names and not pack(held.model), "packed once"
+    engine = Engine(held.model, held.processor, slots=4, chunk=64)
+    try:
+        flying = [collect(engine, m) for m in ASKED]
+        assert [drain(out)[1].text for _, out in flying] == [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+    finally:
+        engine.close(5)
+
+
+def test_packing_is_the_same_product_and_keeps_to_its_bytes():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(48, 80), torch.nn.Linear(80, 33, bias=False))
+    assert pack(model, most_bytes=4 * (48 * 80 + 80 * 33) - 1) == [] and not pack(torch.nn.Sequential(torch.nn.Linear(4, 4)).double())
+    held = model.state_dict()
+    x = [torch.randn(shape) for shape in ((48,), (1, 48), (1, 1, 48), (7, 48), (3, 5, 48), (2, 300, 48), (0, 48))]
+    want = [model(each) for each in x]
+    assert pack(model) == ["0", "1"]
+    with torch.inference_mode():
+        for each, wanted in zip(x, want, strict=True):
+            torch.testing.assert_close(model(each), wanted, atol=1e-5, rtol=1e-5)
+    assert all(torch.equal(model.state_dict()[k], v) for k, v in held.items()) and {*model.state_dict()} == {*held}
 
 
 def test_many_are_answered_in_order_however_short_the_queue(reference):

@@ -225,8 +225,10 @@ class Engine:
             if held is not None:
                 self.runner.cache.copy_in(slot, held, r.cached)
             r.length = r.cached
-        logits = self.runner.prefill(slot, r.length, r.embeds[:, r.length : r.length + self.chunk], r.prompt)
-        r.length = min(r.length + self.chunk, len(r.prompt.ids))
+        left = len(r.prompt.ids) - r.length
+        count = left if 4 * left <= 5 * self.chunk else self.chunk  # a short tail costs a pass of its own, which reads every weight again
+        logits = self.runner.prefill(slot, r.length, r.embeds[:, r.length : r.length + count], r.prompt)
+        r.length += count
         if r.length < len(r.prompt.ids):
             return
         r.embeds, self.filling = None, None

@@ -20,6 +20,7 @@ def serve(model: str | None, device: str, host: str, port: int, slots: int, queu
     import torch
 
     from nunbit.engine.int8 import quantise
+    from nunbit.engine.packed import pack
     from nunbit.engine.scheduler import Engine
     from nunbit.media import FetchPolicy
     from nunbit.models.assistant import Assistant
@@ -30,6 +31,7 @@ def serve(model: str | None, device: str, host: str, port: int, slots: int, queu
     loaded = Assistant(model, device)
     if int8:
         quantise(loaded.model)
+    pack(loaded.model)
     engine = Engine.of(loaded, slots=slots, max_queue=queue)
     app = create_app(engine, loaded.name, Settings(**settings, fetch=FetchPolicy(**fetch)))
     if not settings["keys"] and host not in ("127.0.0.1", "localhost", "::1"):

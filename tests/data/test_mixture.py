@@ -23,10 +23,11 @@ def test_how_a_mixture_is_written(tmp_path):
     assert sources("a.json:0.7, b.json:2") == [Source("a.json", 0.7), Source("b.json", 2.0)]
     assert sources("a.json,b.json") == [Source("a.json"), Source("b.json")]
     assert sources("C:/talk.json") == [Source("C:/talk.json")]
+    assert len(sources("x" * 5000)) == len(sources("\0")) == 1, "no path, and no traceback"
     odd = tmp_path / "a,b:1"
     odd.write_text("[]")
     assert sources(str(odd)) == [Source(str(odd))]
-    for wrong in ("a.json:0", "a.json:-1", "a.json:nan", "a.json:1,b.json", "a.json:1,a.json:2"):
+    for wrong in ("a.json:0", "a.json:-1", "a.json:nan", "a.json:1,b.json", "a.json:1,a.json:2", "a.json:1e308,b.json:1e308", ":0.5", "a.json:1, a.json :2"):
         with pytest.raises(UserError):
             sources(wrong)
 

@@ -1,5 +1,7 @@
 """A composed Flamingo: the bare language model while its gates are closed, the same from disk, the same with a cache."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +147,16 @@ def test_a_damaged_folder_is_refused_in_words(folders, tmp_path, file, held):
     (tmp_path / "m" / file).write_text(held)
     with pytest.raises(UserError, match="cannot be opened"):
         Assistant(tmp_path / "m")
+
+
+def test_absurd_sizes_are_refused_before_memory_is_taken(folders, tmp_path):
+    model, processor = made(folders)
+    model.save(tmp_path / "m", processor)
+    held = json.loads((tmp_path / "m" / CONFIG).read_text())
+    for field, size in (("heads", 10**9), ("resampler_depth", 10**7), ("latents", 7), ("every", 10**12), ("head_dim", -(10**9))):
+        (tmp_path / "m" / CONFIG).write_text(json.dumps(held | {"connector": held["connector"] | {field: size}}))
+        with pytest.raises(UserError, match="sizes"):
+            Assistant(tmp_path / "m")
 
 
 @pytest.mark.parametrize("every, layers, width, billions", [(1, 24, 2048, 1.2), (4, 40, 4096, 1.6)])

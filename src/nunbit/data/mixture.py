@@ -6,15 +6,16 @@ is gone through from beginning to end, shuffled anew each time, before any of it
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nunbit.data.grouping import fill, plan, steps_of
 from nunbit.errors import UserError
+
+LIGHTEST, HEAVIEST = 1e-6, 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def sources(text: str) -> list[Source]:
     Raises:
         UserError: a weight that is not above 0, weights for some files only, a file twice.
     """
-    if Path(text).is_file():
+    if os.path.isfile(text):  # false, rather than an error, for what is no path at all
         return [Source(text)]
     out = []
     for part in filter(None, (p.strip() for p in text.split(","))):
@@ -40,9 +41,9 @@ def sources(text: str) -> list[Source]:
             weight = float(number) if mark else None
         except ValueError:  # a colon of the path's own
             file, weight = part, None
-        if weight is not None and not (math.isfinite(weight) and weight > 0):
-            raise UserError(f"the weight {number} of '{file}'", allowed="a number above 0")
-        out.append(Source(file if weight is not None else part, weight))
+        if weight is not None and not (LIGHTEST <= weight <= HEAVIEST and file.strip()):
+            raise UserError(f"the weight {number} of '{file}'", allowed=f"a file and a number from {LIGHTEST:g} to {HEAVIEST:g}")
+        out.append(Source(file.strip() if weight is not None else part, weight))
     if len({s.weight is None for s in out}) > 1:
         raise UserError(f"data={text}", allowed="a weight for every file, or for none", todo="write for example: data=a.json:0.7,b.json:0.3")  # fmt: skip
     if len({s.file for s in out}) < len(out):

@@ -1,7 +1,7 @@
 """``--ray``: the same target on several machines. Each worker holds a model; a batch is cut into as many pieces as there are workers.
 
 To the runner it is a Target like any other, so keeping answers, going on after a kill and marking stay as they are. Ray is the extra
-``distributed`` and is imported here only.
+``ray`` and is imported here only.
 """
 
 from __future__ import annotations

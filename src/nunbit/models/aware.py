@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from nunbit.files import whole
 from nunbit.messages import Message, Part
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.eyes import EyesChoice, open_eyes
+from nunbit.models.sizes import as_large_as
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text, object_list, transcribe
 
@@ -226,7 +228,10 @@ class Aware:
             }
             kept = load_file(folder / WEIGHTS)
             for name, values in held["connectors"].items():
-                _as_large_as(kept, name, values, model)
+                if name not in KINDS:
+                    raise ValueError(f"a connector '{name}'")
+                own = {k: v for k, v in kept.items() if k.startswith(f"{name}.")}
+                as_large_as(own, name, values, partial(_alone, name, values, model))
             aware = cls(model, processor, AwareConfig(**held))
             for name, connector in aware.connectors.items():
                 own = {k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")}
@@ -251,16 +256,8 @@ def _built(name: str, values: Mapping[str, Any], model: Any) -> Any:
     return build(name, **(sizes | dict(values)))
 
 
-def _as_large_as(kept: Mapping[str, Tensor], name: str, values: Mapping[str, Any], model: Any) -> None:
-    """Hold a connector's config to the tensors that lie beside it, before memory is taken for what it says."""
-    there = {k: v.shape for k, v in kept.items() if k.startswith(f"{name}.")}
-    largest = max((side for shape in there.values() for side in shape), default=0)
-    if name not in KINDS or any(isinstance(v, int) and v > largest for v in values.values()):
-        raise ValueError(f"'{name}' of sizes {dict(values)}"[:160])
-    with torch.device("meta"):
-        wanted = {f"{name}.{k}": v.shape for k, v in _built(name, values, model).state_dict().items()}
-    if not wanted.items() <= there.items():
-        raise ValueError(f"the tensors of '{name}' are not of the sizes that {CONFIG} says")
+def _alone(name: str, values: Mapping[str, Any], model: Any) -> dict[str, nn.Module]:
+    return {name: _built(name, values, model)}
 
 
 def is_aware(folder: str | Path) -> bool:

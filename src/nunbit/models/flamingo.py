@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from nunbit.models.assemble import (
     square,
     square_images,
 )
+from nunbit.models.sizes import as_large_as
 from nunbit.models.templates import for_pictures
 from nunbit.models.tokenizer import IMAGE
 
@@ -200,10 +202,11 @@ def open_flamingo(folder: str | Path, device: str = "cpu") -> tuple[Flamingo, An
 
     folder = Path(folder)
     try:
-        settings = open_settings(folder)
+        settings, kept = open_settings(folder), load_file(folder / WEIGHTS)
+        as_large_as(kept, "the connector", {k: v for k, v in settings.connector.items() if k != "image_token_id"}, partial(_parts, settings))
         processor = AutoProcessor.from_pretrained(folder)
         vision, language = AutoModel.from_pretrained(folder / VISION), AutoModelForCausalLM.from_pretrained(folder)
-        model, kept = Flamingo(vision, language, settings), load_file(folder / WEIGHTS)
+        model = Flamingo(vision, language, settings)
         for name, part in model.learnt().items():
             part.load_state_dict({k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as e:
@@ -211,6 +214,13 @@ def open_flamingo(folder: str | Path, device: str = "cpu") -> tuple[Flamingo, An
                         allowed=f"a folder with {CONFIG}, {WEIGHTS} and {VISION}/ as nunbit writes it",
                         todo="train or copy it again") from None  # fmt: skip
     return model.eval().to(device), processor
+
+
+def _parts(settings: FlamingoConfig) -> dict[str, nn.Module]:
+    """The connector's parts alone."""
+    made: Any = build("gated_cross_attention", **settings.connector)
+    parts = {"resampler": made.resampler, "cross_attention": made.blocks}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def open_settings(folder: str | Path) -> FlamingoConfig:

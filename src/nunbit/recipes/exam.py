@@ -58,6 +58,8 @@ class Exam:
 
     def __init__(self, wishes: str) -> None:
         found = [read_wish(w.strip()) for w in wishes.split(",") if w.strip()]
+        if len({w.name for w in found}) < len(found):
+            raise UserError(f"eval={wishes}", allowed="each benchmark once: its figures go by its name")
         self.parts: dict[str, Ask] = {w.name: _tiny_world(w) if w.name == TINY_WORLD else _benchmark(w) for w in found}
 
     def __call__(self, task: Any, step: int, folder: Path) -> Mapping[str, float]:

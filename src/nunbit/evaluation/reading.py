@@ -134,11 +134,11 @@ def _json(text: str, *, lines: bool) -> Any:
 
 def _parquet(data: bytes, shown: str) -> list[dict[str, Any]]:
     try:
-        import pyarrow.parquet as parquet
+        from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UserError(f"'{shown}' is parquet, and pyarrow is not installed", allowed="TSV and JSON without it",
                         todo="install it: pip install pyarrow") from None  # fmt: skip
-    return [{k.lower(): v for k, v in row.items()} for row in parquet.read_table(io.BytesIO(data)).to_pylist()]
+    return [{k.lower(): v for k, v in row.items()} for row in ParquetFile(io.BytesIO(data)).read().to_pylist()]
 
 
 def plain(value: Any) -> str:

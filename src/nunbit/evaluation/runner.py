@@ -26,6 +26,8 @@ from nunbit.lock import held
 from nunbit.messages import Message
 
 Say = Callable[[str], None]
+SYNC_S = 1.0
+"""Seconds between two times that answers are forced onto the disk."""
 
 
 def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target: Target, folder: Path, *, data: str = "",
@@ -94,7 +96,7 @@ class Asked:
     def __init__(self, target: Target, protocol_id: str, file: Path, tries: int, wait_s: float) -> None:
         self.target, self.protocol_id, self.file, self.tries, self.wait_s = target, protocol_id, file, tries, wait_s
         self.known = _known(file)
-        self.reused = 0
+        self.reused, self._synced = 0, 0.0
         self.sent: dict[str, tuple[str, list[str]]] = {}
         """Per item: the words that were sent, and the hashes of the pictures."""
 
@@ -136,8 +138,10 @@ class Asked:
                     continue
                 self.known[key] = answer
                 out.write(json.dumps({"key": key, "id": id_, "answer": answer}, ensure_ascii=False) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+            out.flush()  # a killed process loses nothing of this; what a machine loses that stops is a second's answers
+            if time.monotonic() - self._synced > SYNC_S:
+                os.fsync(out.fileno())
+                self._synced = time.monotonic()
             left = failed
             if not left:
                 return

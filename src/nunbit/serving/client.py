@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
-import urllib.error
+import queue
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -37,21 +38,32 @@ def endpoint(
     def one(messages: Sequence[Message]) -> str | Failure:
         return client.ask({"model": model, "messages": [_turn(m) for m in messages], **settings})
 
+    pool = ThreadPoolExecutor(concurrent)
+
     def answer(batch: Sequence[Sequence[Message]]) -> list[str | Failure]:
-        with ThreadPoolExecutor(concurrent) as pool:
-            return [*pool.map(one, batch)]
+        return [*pool.map(one, batch)]
 
     return Target(f"{model} at {client.url}", answer, settings, batch=4 * concurrent)
 
 
 class _Client:
+    """Requests of several threads over connections that are kept: a new one for each would cost more than most requests."""
+
     def __init__(self, url: str, key: str, seconds: float) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(url)
+            self.host, self.port, secure = parts.hostname or "", parts.port, parts.scheme == "https"
+        except ValueError:  # a port or a host that is none
+            parts, self.host = urllib.parse.urlsplit(""), ""
+        if parts.scheme not in ("http", "https") or not self.host:
             raise UserError(f"'{url}' is no address of a server", allowed="http://HOST:PORT/v1 or https://HOST/v1")
-        self.url, self.key, self.seconds = url, key, seconds
-        proxies = [urllib.request.ProxyHandler({})] if parts.hostname in _LOCAL else []
-        self._open = urllib.request.build_opener(_NoRedirect, *proxies).open
+        self.url, self.seconds = url, seconds
+        self.headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        around = self.host in _LOCAL or urllib.request.proxy_bypass(self.host)
+        self._proxy = None if around else urllib.request.getproxies().get(parts.scheme)
+        self._path = url if self._proxy and not secure else parts.path  # a plain proxy is asked for the whole address
+        self._idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
 
     def first_model(self) -> str:
         said = self._call("/models", None)
@@ -75,29 +87,46 @@ class _Client:
         return content if isinstance(content, str) else Failure("the reply's message has no text")
 
     def _call(self, path: str, body: Mapping[str, Any] | None) -> Any:
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers=headers)
         try:
-            with self._open(request, timeout=self.seconds) as reply:
-                said = reply.read(MOST_BYTES + 1)
+            status, said = self._sent(path, data)
+            if status == 200:
                 return json.loads(said) if len(said) <= MOST_BYTES else Failure(f"a reply of over {MOST_BYTES} bytes")
-        except urllib.error.HTTPError as e:
-            said = e.read(500).decode("utf-8", "replace")
-            if e.code in _FINAL:
-                raise UserError(
-                    f"the server at {self.url} answers {e.code}: {said}", todo="mend the request or the key"
-                ) from None
-            return Failure(f"{e.code}: {said[:200]}")
-        except (OSError, ValueError, RecursionError) as e:
+        except (OSError, ValueError, RecursionError, http.client.HTTPException) as e:
             return Failure(f"{type(e).__name__}: {e}")
+        why = said[:500].decode("utf-8", "replace")
+        if status in _FINAL:
+            raise UserError(f"the server at {self.url} answers {status}: {why}", todo="mend the request or the key")
+        return Failure(f"{status}: {why[:200]}")  # a redirect too: it would carry the key and the pictures elsewhere
 
+    def _sent(self, path: str, data: bytes | None) -> tuple[int, bytes]:
+        """Status and body of a reply. A kept connection that the server has closed meanwhile is no failure of the request."""
+        while True:
+            kept = not self._idle.empty()
+            connection = self._idle.get() if kept else self._connected()
+            try:
+                connection.request("GET" if data is None else "POST", self._path + path, data, self.headers)
+                reply = connection.getresponse()
+                said = reply.read(MOST_BYTES + 1)
+            except BaseException as e:
+                connection.close()
+                if kept and isinstance(e, (ConnectionError, http.client.BadStatusLine)):
+                    continue
+                raise
+            if reply.isclosed():  # read to its end
+                self._idle.put(connection)
+            else:
+                connection.close()
+            return reply.status, said
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the key and the pictures elsewhere."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
+    def _connected(self) -> http.client.HTTPConnection:
+        if not self._proxy:
+            return self._kind(self.host, self.port, timeout=self.seconds)
+        proxy = urllib.parse.urlsplit(self._proxy)
+        connection = self._kind(proxy.hostname or "", proxy.port, timeout=self.seconds)
+        if self._kind is http.client.HTTPSConnection:
+            connection.set_tunnel(self.host, self.port)
+        return connection
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def plot(table: Table, limit: float, path: Path) -> None:
         panel.axhline(limit, color="grey", linestyle=":", label="limit")
         panel.set(title=f"{length} tokens", xlabel="samples a step")
     panels[0][0].set_ylabel("peak MB above the bare process")
-    panels[0][-1].legend(fontsize=8)
+    panels[0][0].legend(fontsize=8, loc="upper left")
     figure.savefig(path, dpi=110)
     print(f"written to {path}")
 

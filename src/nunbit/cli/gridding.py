@@ -38,8 +38,8 @@ def grid(
     from nunbit.cli.evaluating import progress, spread_over, target_at
     from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
     from nunbit.evaluation.report import page
-    from nunbit.evaluation.runner import write_whole
     from nunbit.evaluation.ways import ways
+    from nunbit.files import write_text
 
     def opener(name: str) -> Any:
         opened = partial(target_at, name, model_id, device, max_new_tokens, batch)
@@ -50,7 +50,7 @@ def grid(
     plan = Grid({m: opener(m) for m in model or ["embedded"]}, columns, asked, _helpers(examples, asked, device), limit, tries)
     rows = run_grid(plan, out, progress)
     print(file=sys.stderr)
-    write_whole(out / "report.html", page(runs_of(rows), samples=samples))
+    write_text(out / "report.html", page(runs_of(rows), samples=samples))
     print(json.dumps(rows, indent=1, ensure_ascii=False) if as_json else as_text(rows))
     print(f"written to {out / 'report.html'}", file=sys.stderr)
 

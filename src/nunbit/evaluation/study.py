@@ -19,7 +19,7 @@ import numpy as np
 from nunbit.errors import UserError
 from nunbit.evaluation.charts import bars
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
-from nunbit.files import whole
+from nunbit.files import write_text as text
 from nunbit.lock import held
 
 Run = dict[str, Any]
@@ -81,11 +81,6 @@ def weights(folder: Path) -> str:
 
 def write(path: Path, data: Any) -> None:
     text(path, json.dumps(data, ensure_ascii=False, indent=1))
-
-
-def text(path: Path, content: str) -> None:
-    with whole(path) as beside:
-        beside.write_text(content, encoding="utf-8")
 
 
 def share(right: Sequence[float], clusters: Sequence[Any]) -> Run:

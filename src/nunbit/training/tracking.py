@@ -17,6 +17,7 @@ from torch import nn
 
 from nunbit.data.packing import real_tokens
 from nunbit.errors import UserError, unknown_name
+from nunbit.files import write_text
 from nunbit.training.distributed import is_sharded
 
 
@@ -90,9 +91,7 @@ class Journal:
         """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
         if self.log.exists():
             whole = [line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-            beside = self.log.with_suffix(".part")
-            beside.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
-            beside.replace(self.log)
+            write_text(self.log, "".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
 
     def tell(self, step: int, figures: Mapping[str, float]) -> None:
         with self.log.open("a") as f:

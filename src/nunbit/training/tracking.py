@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from nunbit.data.packing import real_tokens
-from nunbit.errors import UserError, unknown_name
+from nunbit.errors import UserError, check_names
 from nunbit.files import write_text
 from nunbit.training.distributed import is_sharded
 
@@ -74,9 +74,7 @@ def open_trackers(names: Sequence[str], folder: Path, stage: str) -> list[Tracke
     Raises:
         UserError: an unknown name, or one whose package is not installed.
     """
-    for name in names:
-        if name not in TRACKERS:
-            raise unknown_name("tracker", name, TRACKERS)
+    check_names("tracker", names, TRACKERS)
     return [TRACKERS[name](folder, stage) for name in names]
 
 

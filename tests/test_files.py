@@ -3,7 +3,7 @@
 import pytest
 from safetensors import SafetensorError
 
-from nunbit.files import whole
+from nunbit.files import whole, write_text
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
@@ -16,6 +16,16 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
         beside.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "first" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_two_who_write_at_once_do_not_meet(tmp_path):
+    path = tmp_path / "kept.json"
+    with whole(path) as mine, whole(path) as theirs:
+        mine.write_text("mine")
+        theirs.write_text("theirs, longer")
+    assert path.read_text() == "mine" and [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+    write_text(path, "눈빛")
+    assert path.read_bytes().decode() == "눈빛"
 
 
 def test_a_full_disk_is_one_kind_of_error_whoever_writes(tmp_path):

@@ -6,7 +6,7 @@ An `assert` guards our own invariants; a `UserError` answers somebody else's inp
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class UserError(ValueError):
@@ -34,3 +34,10 @@ def unknown_name(kind: str, name: str, choices: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, known, n=1)
     todo = f"did you mean '{near[0]}'?" if near else "name one of these"
     return UserError(f"unknown {kind} '{name}'", allowed=", ".join(known) or "none is registered", todo=todo)
+
+
+def check_names(kind: str, names: Iterable[str], choices: Collection[str]) -> None:
+    """Raise `unknown_name` for the first name that is not in the list."""
+    for name in names:
+        if name not in choices:
+            raise unknown_name(kind, name, choices)

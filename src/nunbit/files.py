@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +14,25 @@ from pathlib import Path
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to. What was written takes the path's place at the end; after an error nothing has changed.
 
+    The name is no other writer's, in whatever thread, process or machine.
+
     Raises:
         OSError: what `disk_errors` raises.
     """
     path = Path(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with disk_errors(path):
             yield beside
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """The text in UTF-8, as in `whole`."""
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 @contextmanager

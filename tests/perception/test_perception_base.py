@@ -95,6 +95,7 @@ def test_cache_survives_broken_files_and_stays_bounded(tmp_path):
     keys = [f"{i:016x}" for i in range(40)]
     cache.put(keys[0], scene)
     size = (tmp_path / f"{keys[0]}.json").stat().st_size
+    assert (tmp_path / f"{keys[0]}.json").stat().st_mode & 0o077 == 0, "what was seen is its owner's alone"
     for age, key in enumerate(keys[1:], start=1):
         cache.put(key, scene)
         os.utime(tmp_path / f"{key}.json", (age, age))
@@ -121,7 +122,7 @@ def test_cache_with_many_writers(tmp_path):
 
     threads = [threading.Thread(target=work, args=(SceneCache(tmp_path, max_bytes=700),)) for _ in range(4)]
     [t.start() for t in threads], [t.join() for t in threads]
-    assert not errors and not list(tmp_path.glob("*.tmp"))
+    assert not errors and not list(tmp_path.glob("*.part"))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli.evaluating import register as register_evaluation
+from nunbit.cli.options import AsJson, Device, Model, Pair, Threads, by_commas
+from nunbit.cli.printing import progress, show
 from nunbit.cli.studies import register as register_studies
 from nunbit.errors import UserError
 
@@ -23,13 +25,6 @@ register_studies(eval_app)
 app.add_typer(eval_app, name="eval")
 app.add_typer(world_app, name="world")
 app.add_typer(recipes_app, name="recipes")
-
-Model = Annotated[
-    str | None,
-    typer.Option("--model", help="Folder or hub id of an image-text-to-text model; the embedded one if not named."),
-]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps ...")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -123,7 +118,7 @@ def see(
     """Show what perception finds in a picture: segments, objects, relations, text."""
     from nunbit.cli.seeing import see_picture
 
-    see_picture(picture, out, as_json, panoptic, detector, [q.strip() for q in queries.split(",") if q.strip()], ocr)
+    see_picture(picture, out, as_json, panoptic, detector, list(by_commas(queries)), ocr)
 
 
 @app.command()
@@ -131,7 +126,7 @@ def classify(
     pictures: Annotated[list[str], typer.Argument(help="PICTURE...")],
     labels: Annotated[str, typer.Option(help="Class names, separated by commas.")] = "",
     labels_file: Annotated[Path | None, typer.Option(help="A file of class names, one a line.")] = None,
-    model: Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model; the embedded one if not named.")] = "",
+    model: Pair = "",
     templates: Annotated[str, typer.Option(help="one or ensemble.")] = "ensemble",
     language: Annotated[str, typer.Option(help="en or ko: language of the templates.")] = "en",
     temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Above 1 softens the probabilities.")] = 1.0,
@@ -176,7 +171,7 @@ def train(
         typer.Option("-o", "--out", help="Folder of the run, runs/RECIPE if not named; an existing one is resumed."),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.01, help="At most so long a stage.")] = 1e9,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
+    threads: Threads = 2,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that draw pictures ahead.")] = 0,
     shard: Annotated[
@@ -321,17 +316,14 @@ def eval_tiny_world(
     from nunbit.evaluation import precision, tiny_world
     from nunbit.models.assistant import Assistant
 
-    def say(text: str) -> None:
-        print(f"\r{text}", end="", file=sys.stderr, flush=True)
-
     assistant = Assistant(model, device)
     if int8:
-        result, text = precision.run(assistant, seed=seed, limit=limit, say=say), precision.as_text
+        result, text = precision.run(assistant, seed=seed, limit=limit, say=progress), precision.as_text
     else:
-        result, text = tiny_world.run(assistant.ask_many, seed=seed, limit=limit, say=say), tiny_world.as_text
+        result, text = tiny_world.run(assistant.ask_many, seed=seed, limit=limit, say=progress), tiny_world.as_text
     print(file=sys.stderr)
     result["model"] = assistant.name
-    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else text(result))
+    show(result, text, as_json)
 
 
 @world_app.command("show")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 
 PACKAGES = (
     "torch",
@@ -31,9 +31,7 @@ LAYOUTS = ("moai-7b", "collavo-7b")
 
 def examine(layouts: Sequence[str]) -> dict[str, Any]:
     """A report of JSON values; ``ok`` is False when something the core needs is missing."""
-    for name in layouts:
-        if name not in LAYOUTS:
-            raise unknown_name("layout", name, LAYOUTS)
+    check_names("layout", layouts, LAYOUTS)
     import torch
 
     from nunbit.world.text import HANGUL_FONTS, LATIN_FONTS

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from nunbit.cli.options import AsJson, Device, MaxNewTokens, ModelId, Ray, RayAddress, Target, Together, Tries
+from nunbit.cli.printing import progress, show
 from nunbit.errors import UserError
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,22 +50,18 @@ def list_all(as_json: AsJson = False) -> None:
 def run(
     benchmark: Annotated[str, typer.Argument(help="BENCHMARK or BENCHMARK@PROTOCOL, see `nunbit eval list`.")],
     data: Annotated[Path, typer.Option(help="File, folder or zip with the benchmark's data; nothing is downloaded.")],
-    model: Annotated[
-        str, typer.Option(help="embedded, a folder or hub id, or the address of a server (http://HOST:PORT/v1).")
-    ] = "embedded",
-    model_id: Annotated[
-        str, typer.Option(help="The model's name at that address; the first listed if not named.")
-    ] = "",
+    model: Target = "embedded",
+    model_id: ModelId = "",
     judge: Annotated[str | None, typer.Option(help="Address of a judge model. Benchmarks that need one are graded by it; others say how often it agrees with their rules.")] = None,
     judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one goes on.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, max=8192)] = 64,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Items asked together.")] = 16,
-    tries: Annotated[int, typer.Option(min=1, max=20, help="How often a failing request is made.")] = 3,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
-    ray: Annotated[int, typer.Option(min=0, help="Spread the items over so many workers of a Ray cluster.")] = 0,
-    ray_address: Annotated[str, typer.Option(help="A running cluster: auto, ray://HOST:10001. Empty: this machine.")] = "",
+    max_new_tokens: MaxNewTokens = 64,
+    batch: Together = 16,
+    tries: Tries = 3,
+    device: Device = "cpu",
+    ray: Ray = 0,
+    ray_address: RayAddress = "",
     as_json: AsJson = False,
 ) -> None:
     """Ask a model a benchmark. A stopped run goes on when the same command is given; a failing request ends it with an error."""
@@ -87,16 +83,8 @@ def run(
                     judge=target_at(judge, judge_id, device, 16, batch) if judge else None)  # fmt: skip
     print(file=sys.stderr)
     written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    if as_json:
-        print(
-            json.dumps(
-                {k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)},
-                indent=1,
-                ensure_ascii=False,
-            )
-        )
-    else:
-        print(as_text(written))
+    show({k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)}, as_text, as_json)
+    if not as_json:
         print(f"written to {folder}", file=sys.stderr)
 
 
@@ -109,8 +97,7 @@ def compare_two(
     from nunbit.evaluation.compare import as_text as compare_text
     from nunbit.evaluation.compare import compare, load
 
-    found = compare(load(a), load(b))
-    print(json.dumps(found, indent=1, ensure_ascii=False) if as_json else compare_text(found))
+    show(compare(load(a), load(b)), compare_text, as_json)
 
 
 def report(
@@ -135,15 +122,13 @@ def abilities(
     names: Annotated[list[str] | None, typer.Argument(help="Suites; all if none is named.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Trials a suite.")] = 50,
     seed: Annotated[int, typer.Option(help="Any seed is held out.")] = 0,
-    model: Annotated[
-        str, typer.Option(help="embedded, a folder or hub id, or the address of a server (http://HOST:PORT/v1).")
-    ] = "embedded",
-    model_id: Annotated[str, typer.Option(help="The model's name at that address.")] = "",
+    model: Target = "embedded",
+    model_id: ModelId = "",
     write: Annotated[
         Path | None, typer.Option(help="Ask nothing; write the suites into this folder for other harnesses.")
     ] = None,
     layout: Annotated[str, typer.Option(help="With --write: mmbench, mathvista, pope.")] = "mmbench",
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
+    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """What GPT-4V was shown to do, as exact tests: reading, counting, pointing, ordering, faces, frames ..."""
@@ -159,7 +144,7 @@ def abilities(
     result = run_them(asker(target), names=names or [], count=count, seed=seed, say=progress)
     result["model"] = target.name
     print(file=sys.stderr)
-    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else abilities_text(result))
+    show(result, abilities_text, as_json)
 
 
 def asker(target: Any) -> Any:
@@ -221,7 +206,3 @@ def target_at(model: str, model_id: str, device: str, max_new_tokens: int, batch
     from nunbit.evaluation.target import local_target
 
     return local_target(None if model == "embedded" else model, device, max_new_tokens=max_new_tokens, batch=batch)
-
-
-def progress(text: str) -> None:
-    print(f"\r{text}", end="", file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -11,13 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
+from nunbit.cli.options import AsJson, Device, MaxNewTokens, ModelId, Ray, RayAddress, Together, Tries, by_commas
+from nunbit.cli.printing import progress, show
+
 
 def grid(
     benchmarks: Annotated[list[str], typer.Argument(help="BENCHMARK=DATA or BENCHMARK@PROTOCOL,PROTOCOL=DATA, each.")],
     model: Annotated[
         list[str] | None, typer.Option("-m", "--model", help="embedded, a folder or hub id, or an address; again for more.")
     ] = None,
-    model_id: Annotated[str, typer.Option(help="The model's name at an address; the first listed if not named.")] = "",
+    model_id: ModelId = "",
     shots: Annotated[str, typer.Option(help="Numbers of solved examples, by commas: 0,4,8.")] = "0",
     examples: Annotated[Path | None, typer.Option(help="Solved examples: JSON lines, or a folder of them.")] = None,
     rices: Annotated[str, typer.Option(help="Examples by likeness of pictures: no, yes, or both by a comma.")] = "no",
@@ -25,56 +27,51 @@ def grid(
     told: Annotated[str, typer.Option(help="What is said of each picture: nothing, objects, plain, by commas.")] = "nothing",
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the grid; an existing one goes on.")] = Path("runs/grid"),
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each benchmark.")] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, max=8192)] = 64,
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Items asked together.")] = 16,
-    tries: Annotated[int, typer.Option(min=1, max=20, help="How often a failing request is made.")] = 3,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
-    ray: Annotated[int, typer.Option(min=0, help="Spread the items over so many workers of a Ray cluster.")] = 0,
-    ray_address: Annotated[str, typer.Option(help="A running cluster: auto, ray://HOST:10001.")] = "",
+    max_new_tokens: MaxNewTokens = 64,
+    batch: Together = 16,
+    tries: Tries = 3,
+    device: Device = "cpu",
+    ray: Ray = 0,
+    ray_address: RayAddress = "",
     samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Models x benchmarks x protocols x shots x RICES x chain of thought x perception: one table and one page. Resumes."""
-    from nunbit.cli.evaluating import progress, spread_over, target_at
+    from nunbit.cli.evaluating import spread_over, target_at
     from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
     from nunbit.evaluation.report import page
-    from nunbit.evaluation.runner import write_whole
     from nunbit.evaluation.ways import ways
+    from nunbit.files import write_text
 
     def opener(name: str) -> Any:
         opened = partial(target_at, name, model_id, device, max_new_tokens, batch)
         return partial(spread_over, opened, ray, ray_address, device) if ray else opened
 
     columns = columns_of(benchmarks)
-    asked = ways(_numbers(shots), _switch(rices), _names(cot), _names(told))
+    asked = ways(_numbers(shots), _switch(rices), by_commas(cot), by_commas(told))
     plan = Grid({m: opener(m) for m in model or ["embedded"]}, columns, asked, _helpers(examples, asked, device), limit, tries)
     rows = run_grid(plan, out, progress)
     print(file=sys.stderr)
-    write_whole(out / "report.html", page(runs_of(rows), samples=samples))
-    print(json.dumps(rows, indent=1, ensure_ascii=False) if as_json else as_text(rows))
+    write_text(out / "report.html", page(runs_of(rows), samples=samples))
+    show(rows, as_text, as_json)
     print(f"written to {out / 'report.html'}", file=sys.stderr)
-
-
-def _names(text: str) -> list[str]:
-    return [t.strip() for t in text.split(",") if t.strip()]
 
 
 def _numbers(text: str) -> list[int]:
     from nunbit.errors import UserError
 
-    if not _names(text) or not all(t.isdigit() for t in _names(text)):
+    numbers = by_commas(text)
+    if not numbers or not all(t.isdigit() for t in numbers):
         raise UserError(f"--shots {text}", allowed="whole numbers by commas, such as 0,4,8")
-    return [int(t) for t in _names(text)]
+    return [int(t) for t in numbers]
 
 
 def _switch(text: str) -> list[bool]:
-    from nunbit.errors import unknown_name
+    from nunbit.errors import check_names
 
     known = {"no": False, "yes": True}
-    for name in _names(text):
-        if name not in known:
-            raise unknown_name("--rices", name, known)
-    return [known[n] for n in _names(text)]
+    check_names("--rices", by_commas(text), known)
+    return [known[n] for n in by_commas(text)]
 
 
 def _helpers(examples: Path | None, asked: Sequence[Any], device: str) -> Any:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Threads = Annotated[int, typer.Option(min=1, help="Processor threads.")]
+from nunbit.cli.options import AsJson, Pair, Threads, by_commas
+from nunbit.cli.printing import say, show
+
+Folder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; an existing one is gone on with.")]
 Seeds = Annotated[int, typer.Option(min=1, max=20, help="More of them may be asked for later.")]
 Batch = Annotated[int, typer.Option(min=1, max=4096)]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
-_OUT = "Folder of the study; an existing one is gone on with."
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ablation(
-    out: Annotated[Path, typer.Option("-o", "--out", help=_OUT)] = Path("runs/ablation"),
+    out: Folder = Path("runs/ablation"),
     steps: Steps = 200,
     batch: Batch = 16,
     seeds: Seeds = 3,
@@ -36,14 +35,14 @@ def ablation(
     as_json: AsJson = False,
 ) -> None:
     """What each way of telling a model what is where brings: same data, steps and seeds."""
-    from nunbit.recipes.ablation import ARMS, Plan, as_text, run
+    from nunbit.recipes import ablation as study
 
-    plan = Plan(steps=steps, batch=batch, seeds=seeds, questions=questions, scenes=_named(scenes), arms=_named(arms) or tuple(ARMS))
-    _finish(lambda: run(plan, out, say=_say), as_text, out / "ablation.html", threads, as_json)
+    plan = study.Plan(steps=steps, batch=batch, seeds=seeds, questions=questions, scenes=by_commas(scenes), arms=by_commas(arms) or tuple(study.ARMS))
+    _run(study, plan, out, threads, as_json)
 
 
 def connectors(
-    out: Annotated[Path, typer.Option("-o", "--out", help=_OUT)] = Path("runs/connectors"),
+    out: Folder = Path("runs/connectors"),
     steps: Steps = 600,
     batch: Batch = 16,
     seeds: Seeds = 3,
@@ -57,14 +56,14 @@ def connectors(
     as_json: AsJson = False,
 ) -> None:
     """Connection modules between one encoder and one language model: accuracy, size, tokens, speed."""
-    from nunbit.recipes.connector_study import ARMS, Plan, as_text, run
+    from nunbit.recipes import connector_study as study
 
-    plan = Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, questions=questions, language_lr=language_lr, arms=_named(arms) or tuple(ARMS))
-    _finish(lambda: run(plan, out, say=_say), as_text, out / "connectors.html", threads, as_json)
+    plan = study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, questions=questions, language_lr=language_lr, arms=by_commas(arms) or tuple(study.ARMS))
+    _run(study, plan, out, threads, as_json)
 
 
 def few_shot(
-    out: Annotated[Path, typer.Option("-o", "--out", help=_OUT)] = Path("runs/few-shot"),
+    out: Folder = Path("runs/few-shot"),
     steps: Steps = 1500,
     batch: Batch = 16,
     seeds: Seeds = 3,
@@ -74,14 +73,13 @@ def few_shot(
     as_json: AsJson = False,
 ) -> None:
     """0 to 8 solved examples of a rule that stands nowhere else, chosen at random and by likeness."""
-    from nunbit.recipes.few_shot import Plan, as_text, run
+    from nunbit.recipes import few_shot as study
 
-    plan = Plan(steps=steps, batch=batch, seeds=seeds, episodes=episodes, pool=pool)
-    _finish(lambda: run(plan, out, say=_say), as_text, out / "few_shot.html", threads, as_json)
+    _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, episodes=episodes, pool=pool), out, threads, as_json)
 
 
 def chain_of_thought(
-    out: Annotated[Path, typer.Option("-o", "--out", help=_OUT)] = Path("runs/chain"),
+    out: Folder = Path("runs/chain"),
     steps: Steps = 800,
     batch: Batch = 16,
     seeds: Seeds = 3,
@@ -91,14 +89,13 @@ def chain_of_thought(
     as_json: AsJson = False,
 ) -> None:
     """Answers at once against answers after reasoning, on questions of several steps."""
-    from nunbit.recipes.chain_study import ARMS, Plan, as_text, run
+    from nunbit.recipes import chain_study as study
 
-    plan = Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, arms=_named(arms) or ARMS)
-    _finish(lambda: run(plan, out, say=_say), as_text, out / "chain.html", threads, as_json)
+    _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, arms=by_commas(arms) or study.ARMS), out, threads, as_json)
 
 
 def classify(
-    model: Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model; the embedded one if not named.")] = "",
+    model: Pair = "",
     out: Annotated[Path, typer.Option("-o", "--out", help="HTML file.")] = Path("runs/classify.html"),
     each: Annotated[int, typer.Option(min=1, max=200, help="Pictures of each thing.")] = 4,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -106,30 +103,26 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Zero-shot naming in known styles and in the unseen one: one template, the ensemble, twenty wordings."""
+    import torch
+
     from nunbit.cli.classifying import open_pair
-    from nunbit.evaluation import study
-    from nunbit.evaluation.naming import as_text, page, run
+    from nunbit.evaluation import naming
+    from nunbit.files import write_text
 
-    def named() -> dict[str, Any]:
-        result = run(open_pair(model), each=each, seed=seed)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        study.text(out, page(result))
-        return result
-
-    _finish(named, as_text, out, threads, as_json)
+    torch.set_num_threads(threads)
+    result = naming.run(open_pair(model), each=each, seed=seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, naming.page(result))
+    _show(result, naming.as_text, out, as_json)
 
 
-def _finish(run: Callable[[], dict[str, Any]], as_text: Callable[[dict[str, Any]], str], page: Path, threads: int, as_json: bool) -> None:
+def _run(study: Any, plan: Any, out: Path, threads: int, as_json: bool) -> None:
+    """A module of `nunbit.recipes` with ``NAME``, ``run`` and ``as_text``, under a plan of its own."""
     import torch
 
     torch.set_num_threads(threads)
-    result = run()
-    print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else f"{as_text(result)}\n{page}")
+    _show(study.run(plan, out, say=say), study.as_text, out / f"{study.NAME}.html", as_json)
 
 
-def _named(listed: str) -> tuple[str, ...]:
-    return tuple(a.strip() for a in listed.split(",") if a.strip())
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _show(result: dict[str, Any], as_text: Callable[[dict[str, Any]], str], page: Path, as_json: bool) -> None:
+    show(result, lambda r: f"{as_text(r)}\n{page}", as_json)

@@ -16,9 +16,10 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.compare import Run, load
-from nunbit.evaluation.runner import limited, run, write_whole
+from nunbit.evaluation.runner import limited, run
 from nunbit.evaluation.target import Target
 from nunbit.evaluation.ways import Helpers, Way, asked_in
+from nunbit.files import write_text
 
 Say = Callable[[str], None]
 
@@ -92,7 +93,7 @@ def run_grid(grid: Grid, folder: Path, say: Say = lambda _: None) -> list[dict[s
                     rows.append(_cell(grid, column, items[column.name], asked_in(way, target, grid.helpers), place, label, way, say))
                 except UserError as e:
                     failed.append(f"{label}, {way.name}, {column.name}: {e.given}")
-                write_whole(folder / "grid.json", json.dumps({"cells": rows, "failed": failed}, ensure_ascii=False, indent=1))
+                write_text(folder / "grid.json", json.dumps({"cells": rows, "failed": failed}, ensure_ascii=False, indent=1))
     if failed:
         raise UserError(f"{len(failed)} of {len(grid.targets) * len(grid.ways) * len(grid.columns)} cells failed: {'; '.join(failed[:5])}",
                         allowed=f"the others are in '{folder}'", todo="mend what failed and give the same command again: it goes on from there")  # fmt: skip

@@ -22,6 +22,7 @@ from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks.base import Benchmark
 from nunbit.evaluation.items import Item, Mark, Protocol, Result
 from nunbit.evaluation.target import Failure, Target
+from nunbit.files import write_text
 from nunbit.lock import held
 from nunbit.messages import Message
 
@@ -189,12 +190,5 @@ def _write(folder: Path, items: Sequence[Item], marks: Sequence[Mark], protocol:
             "value": mark.found.value, "rule": mark.found.rule, "span": mark.found.span, "score": mark.score if item.gold else None,
             "categories": dict(item.categories),
         }, ensure_ascii=False))  # fmt: skip
-    write_whole(folder / "samples.jsonl", "\n".join(lines) + "\n")
-    write_whole(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Written aside first: the file is either the old one or the whole new one."""
-    aside = file.with_suffix(".part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(file)
+    write_text(folder / "samples.jsonl", "\n".join(lines) + "\n")
+    write_text(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))

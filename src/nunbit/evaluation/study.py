@@ -7,24 +7,60 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.evaluation.charts import bars
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
-from nunbit.files import whole
+from nunbit.files import write_text
 from nunbit.lock import held
 
 Run = dict[str, Any]
 GROWS = ("arms", "seeds", "scenes")
 """Settings that may grow from one command to the next: more arms and seeds are more files."""
+
+
+class Todo(NamedTuple):
+    """One run of a study: the name of its file, what it is called aloud, and what makes it."""
+
+    file: str
+    title: str
+    make: Callable[[], Run]
+
+
+def right_of(run: Mapping[str, Any]) -> str:
+    """What is said of a run that is done."""
+    return f"{100 * np.mean(run['right']):.1f} %"
+
+
+def run(name: str, plan: Any, folder: Path, todo: Iterable[Todo], summary: Callable[[list[Run]], Run], page: Callable[[Run], str],
+        say: Callable[[str], None], told: Callable[[Run], str] = right_of) -> Run:  # fmt: skip
+    """Make whatever is not in the folder yet, and of all runs ``NAME.json`` and ``NAME.html``.
+
+    Args:
+        plan: the settings, a dataclass.
+        told: what is said of a run.
+
+    Raises:
+        UserError: what `opened` and `read` raise.
+    """
+    with opened(folder, plan):
+        found = []
+        for file, title, make in todo:
+            found.append(kept(folder / f"{file}.json", make))
+            say(f"{title}: {told(found[-1])}")
+        result = summary(found)
+        write(folder / f"{name}.json", result)
+        write_text(folder / f"{name}.html", page(result))
+    return result
 
 
 @contextmanager
@@ -80,12 +116,41 @@ def weights(folder: Path) -> str:
 
 
 def write(path: Path, data: Any) -> None:
-    text(path, json.dumps(data, ensure_ascii=False, indent=1))
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=1))
 
 
-def text(path: Path, content: str) -> None:
-    with whole(path) as beside:
-        beside.write_text(content, encoding="utf-8")
+def grouped(found: Iterable[Mapping[str, Any]], *keys: str) -> dict[tuple[str, ...], list[Mapping[str, Any]]]:
+    """The runs by what they have under the keys, in order of appearance."""
+    out: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for one in found:
+        out[tuple(one[k] for k in keys)].append(one)
+    return out
+
+
+def mean_right(runs: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Of each question, the share of runs (seeds) that answer it right."""
+    return np.mean([r["right"] for r in runs], axis=0).tolist()
+
+
+def over_seeds(runs: Sequence[Mapping[str, Any]], base: Sequence[Mapping[str, Any]] = ()) -> Run:
+    """The mean over seeds with its interval over pictures, the unseen style apart, and the paired gain over the base's runs, if given."""
+    mean, pictures = mean_right(runs), runs[0]["pictures"]
+    unseen = [i for i, s in enumerate(runs[0]["splits"]) if s == "unseen"]
+    return {
+        "seeds": len(runs), "by_seed": [float(np.mean(r["right"])) for r in runs], "all": share(mean, pictures),
+        "unseen": share([mean[i] for i in unseen], [pictures[i] for i in unseen]) if unseen else None,
+        "gain": gain(mean_right(base), mean, pictures) if base else None,
+    }  # fmt: skip
+
+
+def medians(runs: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, float]:
+    """Of costs, which no interval is given for."""
+    return {k: float(np.median([r[k] for r in runs])) for k in keys}
+
+
+def by_kind(values: Sequence[float], kinds: Sequence[str]) -> dict[str, float]:
+    """The mean of each kind of question."""
+    return {kind: float(np.mean([v for v, k in zip(values, kinds, strict=True) if k == kind])) for kind in dict.fromkeys(kinds)}
 
 
 def share(right: Sequence[float], clusters: Sequence[Any]) -> Run:

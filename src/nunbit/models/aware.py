@@ -25,7 +25,7 @@ from nunbit.connectors import ConnectorConfig, build
 from nunbit.connectors.prefill import PrefillConnector
 from nunbit.crayon_map import colour_map, crayon_map
 from nunbit.errors import UserError, unknown_name
-from nunbit.files import whole
+from nunbit.files import whole, write_text
 from nunbit.messages import Message, Part
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.eyes import EyesChoice, open_eyes
@@ -206,8 +206,7 @@ class Aware:
             save_file(kept, path)
         held = asdict(replace(self.config, eyes=replace(self.config.eyes, cache="")))
         held["connectors"] = {name: _plain(vars(m)["config"]) for name, m in self.connectors.items()}
-        with whole(folder / CONFIG) as path:
-            path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(folder / CONFIG, json.dumps(held, ensure_ascii=False, indent=1))
 
     @classmethod
     def open(cls, folder: str | Path, model: Any, processor: Any) -> Aware:

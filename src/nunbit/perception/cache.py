@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nunbit.errors import UserError
+from nunbit.files import whole
 from nunbit.scene import FORMAT, Scene
 
 if TYPE_CHECKING:
@@ -67,15 +67,11 @@ class SceneCache:
     def put(self, key: str, scene: Scene) -> None:
         """Keep a Scene. A full disk or a file in use elsewhere costs the entry, never the answer."""
         data = json.dumps(scene.to_json(), ensure_ascii=False, separators=(",", ":")).encode()
-        temporary = None
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".tmp", delete=False) as f:
-                temporary = f.name
-                f.write(data)
-            os.replace(temporary, self._path(key))
+            with whole(self._path(key)) as beside:
+                beside.touch(0o600)  # what stands in a picture is its owner's
+                beside.write_bytes(data)
         except OSError:
-            if temporary is not None:
-                self._remove(Path(temporary))
             return
         with self._lock:
             self._unseen += len(data)
@@ -98,8 +94,8 @@ class SceneCache:
     def _files(self) -> list[tuple[float, Path, int]]:
         found = []
         for path in self.folder.iterdir():
-            # A .tmp file is another process at work, or what is left of one: it counts and ages like the rest.
-            if path.suffix in (".json", ".tmp"):
+            # A .part file is another process at work, or what is left of one: it counts and ages like the rest.
+            if path.suffix in (".json", ".part"):
                 with contextlib.suppress(OSError):
                     stat = path.stat()
                     found.append((stat.st_mtime, path, stat.st_size))

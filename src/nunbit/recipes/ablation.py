@@ -18,7 +18,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -31,7 +31,7 @@ import torch
 from nunbit.data.conversations import Encoded
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.stream import Sample, sample
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.evaluation import study
 from nunbit.evaluation.tiny_world import Item, items
 from nunbit.messages import Message, Part, question
@@ -47,6 +47,7 @@ from nunbit.training.loop import Batch, Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.recipe import Lora, Phase
 
+NAME = "ablation"
 EYES = EyesChoice(ocr=False)
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
 MIXER: dict[str, Any] = {"latents": 32, "depth": 2, "heads": 4, "head_dim": 32, "rank": 32, "every": 2}
@@ -74,30 +75,12 @@ class Plan:
 
 def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``ablation.json`` and ``ablation.html``."""
-    for arm in plan.arms:
-        if arm not in ARMS:
-            raise unknown_name("arm", arm, ARMS)
-    for name in plan.scenes:
-        if name not in SCENES:
-            raise unknown_name("scenes", name, SCENES)
-    with study.opened(folder, plan):
-        found = []
-        for arm, scenes, seed in _runs(plan):
-            found.append(study.kept(folder / f"{arm}-{scenes}-{seed}.json", partial(one, plan, arm, seed, scenes)))
-            say(f"{arm}, {scenes} scenes, seed {seed}: {100 * np.mean(found[-1]['right']):.1f} %")
-        result = summary(found)
-        study.write(folder / "ablation.json", result)
-        study.text(folder / "ablation.html", page(result))
-    return result
-
-
-def _runs(plan: Plan) -> Iterator[tuple[str, str, int]]:
-    """Arm, Scenes and seed of every run. The plain model is told nothing, whoever made the Scene: it runs once."""
-    for seed in range(plan.seeds):
-        for scenes in plan.scenes:
-            for arm in plan.arms:
-                if arm != "plain" or scenes == plan.scenes[0]:
-                    yield arm, scenes, seed
+    check_names("arm", plan.arms, ARMS)
+    check_names("scenes", plan.scenes, SCENES)
+    # The plain model is told nothing, whoever made the Scene: it runs once.
+    todo = [study.Todo(f"{arm}-{scenes}-{seed}", f"{arm}, {scenes} scenes, seed {seed}", partial(one, plan, arm, seed, scenes))
+            for seed in range(plan.seeds) for scenes in plan.scenes for arm in plan.arms if arm != "plain" or scenes == plan.scenes[0]]  # fmt: skip
+    return study.run(NAME, plan, folder, todo, summary, page, say)
 
 
 def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
@@ -232,25 +215,14 @@ def cost(helper: Assistant, asked: Sequence[Item]) -> dict[str, float]:
 
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Per (arm, scenes): mean over seeds with its interval over pictures, the unseen style apart, and the paired gain over plain."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for one_run in found:
-        groups[one_run["arm"], one_run["scenes"]].append(one_run)
+    groups = study.grouped(found, "arm", "scenes")
     plain = next((runs for (arm, _), runs in groups.items() if arm == "plain"), [])
-    return {"rows": [_row(arm, scenes, runs, plain) for (arm, scenes), runs in groups.items()]}
-
-
-def _row(arm: str, scenes: str, runs: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    mean, pictures = np.mean([r["right"] for r in runs], axis=0), runs[0]["pictures"]
-    unseen = [i for i, s in enumerate(runs[0]["splits"]) if s == "unseen"]
-    compared = arm != "plain" and len(plain) == len(runs)
-    return {
-        "arm": arm, "scenes": scenes, "seeds": len(runs), "by_seed": [float(np.mean(r["right"])) for r in runs],
-        "all": study.share(mean.tolist(), pictures),
-        "unseen": study.share(mean[unseen].tolist(), [pictures[i] for i in unseen]) if unseen else None,
-        "gain": study.gain(np.mean([r["right"] for r in plain], axis=0).tolist(), mean.tolist(), pictures) if compared else None,
-        "gates": runs[0]["gates"],
-        **{k: float(np.median([r[k] for r in runs])) for k in ("first_token_ms", "added_megabytes", "training_seconds")},
-    }  # fmt: skip
+    rows = []
+    for (arm, scenes), runs in groups.items():
+        compared = arm != "plain" and len(plain) == len(runs)
+        rows.append({"arm": arm, "scenes": scenes, **study.over_seeds(runs, plain if compared else ()), "gates": runs[0]["gates"],
+                     **study.medians(runs, "first_token_ms", "added_megabytes", "training_seconds")})  # fmt: skip
+    return {"rows": rows}
 
 
 def as_text(result: Mapping[str, Any]) -> str:

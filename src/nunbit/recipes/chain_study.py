@@ -19,9 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.evaluation import study
 from nunbit.evaluation.matching import is_right
 from nunbit.messages import Message, Part, assistant, question, user
@@ -37,6 +35,7 @@ from nunbit.training.multimodal import freeze
 from nunbit.world import steps
 from nunbit.world.base import Language
 
+NAME = "chain"
 ARMS = ("shipped", "taught")
 WAYS = ("direct", "zero-shot-cot", "cot")
 EXAMPLES, MOST_TOKENS = 2, 96
@@ -57,29 +56,17 @@ class Plan:
 
 def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``chain.json`` and ``chain.html``; models stay in ``model-SEED``."""
-    for arm in plan.arms:
-        if arm not in ARMS:
-            raise unknown_name("arm", arm, ARMS)
-    with study.opened(folder, plan):
-        found = []
-        for arm in plan.arms:
-            for seed in range(plan.seeds if arm == "taught" else 1):
-                where = folder / f"model-{seed}" if arm == "taught" else plan.base
-                if not where.exists():
-                    teach(plan, seed, folder / f"stage-{seed}", where, say)
-                for way in WAYS:
-                    path = folder / f"{arm}-{way}-{seed}.json"
-                    found.append(study.kept(path, partial(one, plan, arm, way, seed, where)))
-                    say(f"{arm}, {way}, seed {seed}: {100 * np.mean(found[-1]['right']):.1f} %")
-        result = summary(found)
-        study.write(folder / "chain.json", result)
-        groups = {arm: {r["way"]: r["all"] for r in result["rows"] if r["arm"] == arm} for arm in plan.arms}
-        study.text(folder / "chain.html", study.page("Thinking aloud", as_text(result), groups))
-    return result
+    check_names("arm", plan.arms, ARMS)
+    todo = [study.Todo(f"{arm}-{way}-{seed}", f"{arm}, {way}, seed {seed}", partial(one, plan, arm, way, seed, folder, say))
+            for arm in plan.arms for seed in range(plan.seeds if arm == "taught" else 1) for way in WAYS]  # fmt: skip
+    return study.run(NAME, plan, folder, todo, summary, page, say)
 
 
-def one(plan: Plan, arm: str, way: str, seed: int, where: Path) -> dict[str, Any]:
-    """Ask the test questions in one way."""
+def one(plan: Plan, arm: str, way: str, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """Ask the test questions in one way; the model is taught first, if it has to be and is not yet."""
+    where = folder / f"model-{seed}" if arm == "taught" else plan.base
+    if not where.exists():
+        teach(plan, seed, folder / f"stage-{seed}", where, say)
     helper = Assistant.of(*open_native(where))
 
     def ask(messages: Sequence[Message]) -> str:
@@ -138,15 +125,11 @@ def talk(number: int, seed: int) -> list[Message]:
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Per arm and way: the mean over seeds with its interval over questions, by kind, and the gain over answering at once."""
     kinds, number = found[0]["kinds"], list(range(len(found[0]["kinds"])))
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for r in found:
-        groups.setdefault((r["arm"], r["way"]), []).append(r)
-    means = {key: np.mean([r["right"] for r in runs], axis=0) for key, runs in groups.items()}
-    rows = []
-    for (arm, way), mean in means.items():
-        by_kind = {kind: float(np.mean([v for v, x in zip(mean, kinds, strict=True) if x == kind])) for kind in dict.fromkeys(kinds)}
-        rows.append({"arm": arm, "way": way, "seeds": len(groups[arm, way]), "all": study.share(mean, number), "by_kind": by_kind,
-                     "gain": study.gain(means[arm, "direct"].tolist(), mean.tolist(), number) if way != "direct" else None})  # fmt: skip
+    groups = study.grouped(found, "arm", "way")
+    means = {key: study.mean_right(runs) for key, runs in groups.items()}
+    rows = [{"arm": arm, "way": way, "seeds": len(groups[arm, way]), "all": study.share(mean, number), "by_kind": study.by_kind(mean, kinds),
+             "gain": study.gain(means[arm, "direct"], mean, number) if way != "direct" else None}
+            for (arm, way), mean in means.items()]  # fmt: skip
     return {"rows": rows}
 
 
@@ -157,3 +140,9 @@ def as_text(result: Mapping[str, Any]) -> str:
     cells = [(r["arm"], r["way"], str(r["seeds"]), study.said(r["all"]), study.said(r["gain"]), *(f"{100 * v:.1f}" for v in r["by_kind"].values()))
              for r in rows]  # fmt: skip
     return study.table(heads, cells)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Table and bars."""
+    groups = {arm: {r["way"]: r["all"] for r in rows} for (arm,), rows in study.grouped(result["rows"], "arm").items()}
+    return study.page("Thinking aloud", as_text(result), groups)

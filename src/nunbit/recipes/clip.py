@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nunbit.encoders.zero_shot import TEMPLATES, filled
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.models.compose import save_new
 from nunbit.models.tokenizer import build_tokenizer, words_of
 from nunbit.training.eyes import to_pixels
@@ -126,9 +126,7 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
     import shutil
 
     folder = Path(folder)
-    for name in stages:
-        if name not in STAGES:
-            raise unknown_name("stage", name, STAGES)
+    check_names("stage", stages, STAGES)
     small: dict[str, Any] = {"steps": 2, "batch": 4} if debug else {}
     tokenizer = make_tokenizer()
     model = build(tokenizer)

@@ -30,7 +30,7 @@ from torch import nn
 from nunbit.connectors import build
 from nunbit.data.packing import pack
 from nunbit.data.stream import sample
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.evaluation import study
 from nunbit.evaluation.tiny_world import Item, items
 from nunbit.models.chat import encode_text
@@ -42,6 +42,7 @@ from nunbit.training.eyes import to_pixels
 from nunbit.training.loop import Batch, Stage, train
 from nunbit.training.words import answer_loss, question_ids, vars_of
 
+NAME = "connectors"
 TOKENS = 36
 _BLOCKS: dict[str, Any] = {"heads": 6, "head_dim": 32, "latents": 0, "activation": "gelu"}
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -119,8 +120,6 @@ class InLayers:
 
 def make(arm: str, model: Any) -> Link:
     """The arm's connection between the two ends of a native LLaVA."""
-    if arm not in ARMS:
-        raise unknown_name("arm", arm, ARMS)
     name, fields = ARMS[arm]
     text, count = model.config.get_text_config(), image_tokens(model.config)
     widths = {"vision_width": model.config.vision_config.hidden_size, "text_width": text.hidden_size}
@@ -177,20 +176,10 @@ class Joined:
 
 def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``connectors.json`` and ``connectors.html``."""
-    for arm in plan.arms:
-        if arm not in ARMS:
-            raise unknown_name("arm", arm, ARMS)
-    with study.opened(folder, plan):
-        found = []
-        for arm in plan.arms:
-            for seed in range(plan.seeds):
-                found.append(study.kept(folder / f"{arm}-{seed}.json", partial(one, plan, arm, seed, folder)))
-                say(f"{arm}, seed {seed}: {100 * np.mean(found[-1]['right']):.1f} %")
-        result = summary(found)
-        study.write(folder / "connectors.json", result)
-        groups = {"all": {r["arm"]: r["all"] for r in result["rows"]}, "unseen style": {r["arm"]: r["unseen"] for r in result["rows"] if r["unseen"]}}
-        study.text(folder / "connectors.html", study.page("Connection modules", as_text(result), groups))
-    return result
+    check_names("arm", plan.arms, ARMS)
+    todo = [study.Todo(f"{arm}-{seed}", f"{arm}, seed {seed}", partial(one, plan, arm, seed, folder))
+            for arm in plan.arms for seed in range(plan.seeds)]  # fmt: skip
+    return study.run(NAME, plan, folder, todo, summary, page, say)
 
 
 def one(plan: Plan, arm: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -231,21 +220,9 @@ def first_token(joined: Joined, asked: Sequence[Item]) -> float:
 
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Per arm: the mean over seeds with its interval over pictures, the unseen style apart, the gain over the first arm, the costs."""
-    arms: dict[str, list[Mapping[str, Any]]] = {}
-    for r in found:
-        arms.setdefault(r["arm"], []).append(r)
-    first = next(iter(arms))
-    rows = []
-    for arm, runs in arms.items():
-        mean, pictures = np.mean([r["right"] for r in runs], axis=0), runs[0]["pictures"]
-        unseen = [i for i, s in enumerate(runs[0]["splits"]) if s == "unseen"]
-        base = np.mean([r["right"] for r in arms[first]], axis=0)
-        rows.append({
-            "arm": arm, "seeds": len(runs), "by_seed": [float(np.mean(r["right"])) for r in runs], "all": study.share(mean, pictures),
-            "unseen": study.share(mean[unseen], [pictures[i] for i in unseen]) if unseen else None,
-            "gain": study.gain(base.tolist(), mean.tolist(), pictures) if arm != first else None,
-            **{k: float(np.median([r[k] for r in runs])) for k in ("parameters", "tokens", "seen", "first_token_ms", "pictures_per_s")},
-        })  # fmt: skip
+    first, arms = found[0]["arm"], study.grouped(found, "arm")
+    costs = ("parameters", "tokens", "seen", "first_token_ms", "pictures_per_s")
+    rows = [{"arm": arm, **study.over_seeds(runs, arms[first,] if arm != first else ()), **study.medians(runs, *costs)} for (arm,), runs in arms.items()]
     return {"rows": rows, "first": first}
 
 
@@ -256,3 +233,10 @@ def as_text(result: Mapping[str, Any]) -> str:
              f"{r['tokens']:.0f}", f"{r['seen']:.0f}", f"{r['first_token_ms']:.1f} ms", f"{r['pictures_per_s']:.1f} pictures/s")
             for r in result["rows"]]  # fmt: skip
     return study.table(heads, rows)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Table and bars, the unseen style beside all."""
+    rows = result["rows"]
+    groups = {"all": {r["arm"]: r["all"] for r in rows}, "unseen style": {r["arm"]: r["unseen"] for r in rows if r["unseen"]}}
+    return study.page("Connection modules", as_text(result), groups)

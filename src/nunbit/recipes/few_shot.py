@@ -38,6 +38,7 @@ from nunbit.training.multimodal import freeze
 from nunbit.world import rules
 from nunbit.world.base import Language, Split, generator
 
+NAME = "few_shot"
 SHOTS = (0, 1, 2, 4, 8)
 LANGUAGES: tuple[Language, Language] = ("en", "ko")
 WAYS = ("random", "rices")
@@ -65,17 +66,13 @@ class Plan:
 
 def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``few_shot.json`` and ``few_shot.html``; models stay in ``model-SEED``."""
-    with study.opened(folder, plan):
-        found = []
-        for seed in range(plan.seeds):
-            found.append(study.kept(folder / f"seed-{seed}.json", partial(one, plan, seed, folder, say)))
-            most = max(plan.shots)
-            say(f"seed {seed}: " + ", ".join(f"{way}, {most} shots: {100 * np.mean(found[-1]['right'][f'{way}-{most}']):.1f} %" for way in WAYS))
-        result = summary(found, plan.shots)
-        study.write(folder / "few_shot.json", result)
-        groups = {way: {f"{r['shots']} shots": r[way] for r in result["rows"]} for way in WAYS}
-        study.text(folder / "few_shot.html", study.page("Solved examples", as_text(result), groups))
-    return result
+    most = max(plan.shots)
+
+    def told(done: Mapping[str, Any]) -> str:
+        return ", ".join(f"{way}, {most} shots: {100 * np.mean(done['right'][f'{way}-{most}']):.1f} %" for way in WAYS)
+
+    todo = [study.Todo(f"seed-{seed}", f"seed {seed}", partial(one, plan, seed, folder, say)) for seed in range(plan.seeds)]
+    return study.run(NAME, plan, folder, todo, partial(summary, shots=plan.shots), page, say, told)
 
 
 def one(plan: Plan, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -145,7 +142,7 @@ def summary(found: Sequence[Mapping[str, Any]], shots: Sequence[int]) -> dict[st
         for way in WAYS:
             values = mean[f"{way}-{k}"]
             row[way] = study.share(values, number)
-            row[f"{way}_by_kind"] = {kind: float(np.mean([v for v, x in zip(values, kinds, strict=True) if x == kind])) for kind in dict.fromkeys(kinds)}
+            row[f"{way}_by_kind"] = study.by_kind(values, kinds)
         row["rices_gain"] = study.gain(mean[f"random-{k}"].tolist(), mean[f"rices-{k}"].tolist(), number)
         row["gain"] = {way: study.gain(mean[f"{way}-{min(shots)}"].tolist(), mean[f"{way}-{k}"].tolist(), number) for way in WAYS}
         rows.append(row)
@@ -161,3 +158,9 @@ def as_text(result: Mapping[str, Any]) -> str:
               study.said(r["rices_gain"]), *(f"{100 * r['random_by_kind'][k]:.0f}, {100 * r['rices_by_kind'][k]:.0f}" for k in kinds))
              for r in rows]  # fmt: skip
     return f"{result['episodes']} episodes, {rows[0]['seeds']} seeds\n" + study.table(heads, cells)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Table and bars."""
+    groups = {way: {f"{r['shots']} shots": r[way] for r in result["rows"]} for way in WAYS}
+    return study.page("Solved examples", as_text(result), groups)

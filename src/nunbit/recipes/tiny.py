@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.training.loop import Stage
 
 STAGES = {
@@ -147,10 +147,9 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
         changes: fields of `Stage` to override, for every stage named.
     """
     folder = Path(folder)
+    check_names("stage", stages, STAGES)
+    small: dict[str, Any] = {"steps": 2, "batch": 2} if debug else {}
     for name in stages:
-        if name not in STAGES:
-            raise unknown_name("stage", name, STAGES)
-        small: dict[str, Any] = {"steps": 2, "batch": 2} if debug else {}
         stage = replace(STAGES[name], **(small | changes))
         _train_stage(folder, stage, dict(say=say, minutes=minutes, device=device, workers=workers, track=track))
     return folder

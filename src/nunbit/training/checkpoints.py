@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nunbit.errors import UserError
+from nunbit.files import whole
 from nunbit.training.distributed import (
     ALONE,
     Group,
@@ -96,11 +97,11 @@ def resume(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> dict[
 def newest(folder: Path) -> Path | None:
     """The checkpoint to go on from. There are two only where a kill came between writing one and removing the other."""
     shards = [p for p in sorted(folder.glob("shards-*")) if p.suffix != ".part"]
-    whole = folder / "last.pt"
+    last = folder / "last.pt"
     if not shards:
-        return whole if whole.exists() else None
-    if whole.exists() and torch.load(whole, weights_only=True, mmap=True)["step"] > int(shards[-1].name[7:]):
-        return whole
+        return last if last.exists() else None
+    if last.exists() and torch.load(last, weights_only=True, mmap=True)["step"] > int(shards[-1].name[7:]):
+        return last
     return shards[-1]
 
 
@@ -109,12 +110,8 @@ def _write_whole(folder: Path, modules: Modules, optimisers: Optimisers, state: 
     if group.size > 1:
         state = gathered(state)
     if group.rank == 0:
-        beside = folder / f"last.pt.{os.getpid()}"
-        try:
+        with whole(folder / "last.pt") as beside:
             _save(state, beside)
-            os.replace(beside, folder / "last.pt")
-        finally:
-            beside.unlink(missing_ok=True)
         _forget(folder, folder / "last.pt")
 
 

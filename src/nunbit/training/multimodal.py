@@ -22,7 +22,7 @@ from nunbit.data.conversations import Encoded
 from nunbit.data.grouping import packs
 from nunbit.data.mixture import Sampler
 from nunbit.data.packing import block_mask
-from nunbit.errors import UserError, unknown_name
+from nunbit.errors import UserError, check_names
 from nunbit.media.images import decode
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.training.distributed import shard_layers
@@ -46,9 +46,7 @@ def part_of(name: str) -> str:
 
 def freeze(model: Any, rates: Mapping[str, float]) -> None:
     """Let the parts with a rate above zero learn, and no others."""
-    for part in rates:
-        if part not in PARTS:
-            raise unknown_name("part", part, PARTS)
+    check_names("part", rates, PARTS)
     for name, p in model.named_parameters():
         p.requires_grad_(rates.get(part_of(name), 0.0) > 0)
     if not any(p.requires_grad for p in model.parameters()):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nunbit.data.conversations import Encoded, encode, read_conversations
 from nunbit.data.mixture import Source, sources
 from nunbit.errors import UserError
-from nunbit.files import whole
+from nunbit.files import write_text
 from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
 from nunbit.training.checkpoints import newest
@@ -46,7 +46,7 @@ def begin(recipe: Run, folder: Path, how: Mapping[str, Any]) -> Group:
     folder.mkdir(parents=True, exist_ok=True)
     group = join(how.get("device", "cpu"))
     if group.rank == 0:
-        (folder / "recipe.json").write_text(json.dumps(settings(recipe), indent=1))
+        write_text(folder / "recipe.json", json.dumps(settings(recipe), indent=1))
     return group
 
 
@@ -78,8 +78,7 @@ class Data:
     def write(self, folder: Path) -> None:
         """``data.json``: of each file the samples, their tokens, how many were left out and why."""
         folder.mkdir(parents=True, exist_ok=True)
-        with whole(folder / "data.json") as path:
-            path.write_text(json.dumps(self.files, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_text(folder / "data.json", json.dumps(self.files, indent=1, ensure_ascii=False))
 
 
 def load_samples(

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from nunbit.data.packing import real_tokens
-from nunbit.errors import UserError, unknown_name
+from nunbit.errors import UserError, check_names
+from nunbit.files import write_text
 from nunbit.training.distributed import is_sharded
 
 
@@ -73,9 +74,7 @@ def open_trackers(names: Sequence[str], folder: Path, stage: str) -> list[Tracke
     Raises:
         UserError: an unknown name, or one whose package is not installed.
     """
-    for name in names:
-        if name not in TRACKERS:
-            raise unknown_name("tracker", name, TRACKERS)
+    check_names("tracker", names, TRACKERS)
     return [TRACKERS[name](folder, stage) for name in names]
 
 
@@ -90,9 +89,7 @@ class Journal:
         """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
         if self.log.exists():
             whole = [line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-            beside = self.log.with_suffix(".part")
-            beside.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
-            beside.replace(self.log)
+            write_text(self.log, "".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
 
     def tell(self, step: int, figures: Mapping[str, float]) -> None:
         with self.log.open("a") as f:

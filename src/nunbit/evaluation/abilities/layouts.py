@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names, unknown_name
 from nunbit.evaluation.abilities.drawings import side_by_side
 from nunbit.evaluation.abilities.suites import SUITES, Trial, trials
 from nunbit.world.base import generator
@@ -23,9 +23,7 @@ def write(folder: Path, layout: str, *, names: Sequence[str] = (), count: int = 
     """Write the suites that fit the layout (multiple choice for mmbench, yes/no for pope, all for mathvista); returns the file."""
     if layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
-    for name in names:
-        if name not in SUITES:
-            raise unknown_name("ability", name, SUITES)
+    check_names("ability", names, SUITES)
     folder.mkdir(parents=True, exist_ok=True)
     todo = [t for name in names or list(SUITES) for t in trials(name, count, seed)]
     return {"mmbench": _mmbench, "mathvista": _mathvista, "pope": _pope}[layout](folder, todo)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nunbit.errors import unknown_name
+from nunbit.errors import check_names
 from nunbit.evaluation.abilities.score import credit, right
 from nunbit.evaluation.abilities.suites import SUITES, trials
 from nunbit.evaluation.statistics import bootstrap_interval
@@ -24,9 +24,7 @@ def run(
     Returns:
         per suite: n, right and credit in 0..1 with 95 % intervals, both with blanked pictures, and the right share by language.
     """
-    for name in names:
-        if name not in SUITES:
-            raise unknown_name("ability", name, SUITES)
+    check_names("ability", names, SUITES)
     out: dict[str, Any] = {}
     for name in names or list(SUITES):
         todo = list(trials(name, count, seed))

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nunbit.engine.sampling import Sampling
+from nunbit.engine.scheduler import Engine
 from nunbit.errors import check_names
 from nunbit.evaluation import study
 from nunbit.evaluation.matching import is_right
@@ -38,7 +41,7 @@ from nunbit.world.base import Language
 NAME = "chain"
 ARMS = ("shipped", "taught")
 WAYS = ("direct", "zero-shot-cot", "cot")
-EXAMPLES, MOST_TOKENS = 2, 96
+EXAMPLES, MOST_TOKENS, TOGETHER = 2, 96, 16
 OPTIMISER: dict[str, Any] = {"lr": 3e-4, "matrix_lr": 1.5e-3, "radius": 1.5, "decay": 0.5}
 
 
@@ -67,13 +70,21 @@ def one(plan: Plan, arm: str, way: str, seed: int, folder: Path, say: Callable[[
     where = folder / f"model-{seed}" if arm == "taught" else plan.base
     if not where.exists():
         teach(plan, seed, folder / f"stage-{seed}", where, say)
-    helper = Assistant.of(*open_native(where))
+    asked = [steps.draw(i, 0, "test") for i in range(plan.asked)]
+    engine = Engine.of(Assistant.of(*open_native(where)), slots=TOGETHER)
 
     def ask(messages: Sequence[Message]) -> str:
-        return helper.ask(messages, max_new_tokens=MOST_TOKENS).text
+        return engine.answer(messages, Sampling(max_tokens=MOST_TOKENS)).text
 
-    asked = [steps.draw(i, 0, "test") for i in range(plan.asked)]
-    answers = [asker(way, ask, i, s.worked.language)(question(s.worked.question, [s.picture.pixels])) for i, s in enumerate(asked)]
+    def answer(number: int) -> str:
+        w = asked[number].worked
+        return asker(way, ask, number, w.language)(question(w.question, [asked[number].picture.pixels]))
+
+    try:
+        with ThreadPoolExecutor(TOGETHER) as pool:  # a way may ask twice, the second time about the first answer: each waits for its own
+            answers = [*pool.map(answer, range(len(asked)))]
+    finally:
+        engine.close()
     return {"arm": arm, "way": way, "seed": seed, "right": [is_right(a, [s.worked.answer]) for a, s in zip(answers, asked, strict=True)],
             "kinds": [s.worked.kind for s in asked], "answers": answers, "examples": EXAMPLES if way == "cot" else 0}  # fmt: skip
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -188,3 +189,19 @@ def test_from_the_command_line(eyes, tmp_path, capsys, monkeypatch):
                                       ("", tmp_path / "no", "x", "cannot be read"), ("a,b", None, "", "no contrastive")):  # fmt: skip
         with pytest.raises(UserError, match=says):
             classifying.classify([], labels, file, model, "one", "en", 1.0, False, True)
+
+
+def test_the_shipped_pair_names_things_it_never_saw_in_that_style():
+    from nunbit.encoders.zero_shot import EMBEDDED
+    from nunbit.evaluation.naming import SETS
+    from nunbit.world import portraits, things
+    from nunbit.world.base import generator
+
+    eyes, names = ZeroShot.from_pretrained(str(EMBEDDED)), things.artwork_names()
+    for language, at in (("en", 0), ("ko", 1)):
+        classes = eyes.classes([(n, things.names()[n][1])[at] for n in names], TEMPLATES[language])
+        for split, least in (("test", 0.9), ("unseen", 0.35)):
+            assert split in SETS.values()
+            drawn = [portraits.draw(generator(31, i, split), split, n).pixels for i, n in enumerate(names)]
+            chosen = eyes.scores(eyes.pictures([Image.fromarray(p) for p in drawn]), classes).argmax(-1).tolist()
+            assert np.mean([names[k] == n for k, n in zip(chosen, names, strict=True)]) > least

@@ -2,11 +2,15 @@
 
 Rows are made in the columns of the data sets that its task files name, from the same fixtures. Prompts use the ``default`` settings of the task
 files, read from them. Where a task would ask an LLM, it is answered by the reply itself (MathVista) or by the recorded verdict (MM-Vet).
+CHAIR reads WordNet and sentence boundaries from the folder that NLTK_DATA names (scripts/nltk_data.py makes it). NLTK's tagger is
+stood in for by one that calls every word a noun, which is what the task itself takes words of other kinds for: where the tagger finds a verb,
+"skiing" is a mention of skis.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import random
 import sys
@@ -323,6 +327,35 @@ class Captions(Side):
         return {}, {ours: 100 * self.task.coco_aggregation_result([dict(r) for r in rows], theirs, None) for ours, theirs in figures.items()}
 
 
+class Objects(Side):
+    module = "coco_cap_chair.utils"
+
+    def __init__(self, table: Path, items: Sequence[Any]) -> None:
+        super().__init__(table, items)
+        all_nouns(self.task)
+
+    def doc(self, item: Any) -> dict[str, Any]:
+        return {"question_id": item.id, "gt_object": list(item.gold)}
+
+    def prompt(self, doc: dict[str, Any]) -> str:
+        return self.task.coco_cap_chair_doc_to_text(doc)
+
+    def score(self, replies: dict[str, str]) -> Answers:
+        """An item's score is the share of its mentions that are there. Where nothing is mentioned its code divides by zero: no score."""
+        rows = {k: self.task.coco_cap_chair_process_result(d, [replies[k]])["coco_cap_chair_i"] for k, d in self.docs.items()}
+        named = {k: r for k, r in rows.items() if r["pred"]}
+        figures = {"CHAIRi": "chair_i", "CHAIRs": "chair_s", "recall": "recall"}
+        totals = {ours: getattr(self.task, f"coco_cap_chair_aggregate_results_{theirs}")([*rows.values()])
+                  for ours, theirs in figures.items() if named or ours != "CHAIRi"}  # fmt: skip
+        return {k: 1 - self.task.coco_cap_chair_aggregate_results_chair_i([r]) / 100 for k, r in named.items()}, totals
+
+
+def all_nouns(task: types.ModuleType) -> None:
+    if importlib.util.find_spec("nltk") is None or not os.environ.get("NLTK_DATA"):
+        raise SystemExit("CHAIR needs NLTK, and NLTK_DATA naming the folder that scripts/nltk_data.py makes")
+    task.nltk.pos_tag = lambda words: [(w, "NN") for w in words]
+
+
 class Graded(Side):
     module, file = "mmvet.utils", "mmvet/mmvet.yaml"
 
@@ -354,7 +387,7 @@ BENCHMARKS: dict[str, Callable[[Path, Sequence[Any]], Side]] = {
        for name, tongue in (("mmbench", "en"), ("mmbench-cn", "cn"), ("k-mmbench", "ko"))},
     "ai2d-mask": Diagrams, "ai2d-no-mask": _of(Diagrams, file="ai2d/ai2d_no_mask.yaml"), "scienceqa-img": ScienceQA, "seed-bench": Seed,
     "k-dtcbench": KDTC, "mme": MME, "pope": POPE, "textvqa": TextVQA, "chartqa": ChartQA, "docvqa": DocVQA, "ocrbench": OCRBench, "mmmu": MMMU,
-    "mathvista": MathVista, "coco-captions": Captions, "mm-vet": Graded,
+    "mathvista": MathVista, "coco-captions": Captions, "chair": Objects, "mm-vet": Graded,
 }  # fmt: skip
 
 
@@ -371,8 +404,17 @@ def defects(scratch: Path) -> dict[str, Any]:
     said = [{"prediction": p, "ground_truth": "yes"} for p in ("yes", "yes.")]
     pope = importlib.import_module("lmms_eval.tasks.pope.utils")
     row = {"question_type": "Doc-oriented VQA", "score": 1}
+    chair = importlib.import_module("lmms_eval.tasks.coco_cap_chair.utils")
+    all_nouns(chair)
+    lost = ("Two men.", "Three vases.", "Two smartphones.", "A motor bike.", "A cheesecake.", "An iPhone.")
+    try:
+        silent = str(chair.coco_cap_chair_aggregate_results_chair_i([{"answer": ["dog"], "pred": []}]))
+    except ZeroDivisionError as e:
+        silent = type(e).__name__
     return {"mathvista: a precision of 1.0 loses every decimal": {str(p): bench.normalize_extracted_answer("1.25", [], "free_form", "float", p) for p in (1.0, 1)},
             "mathvista: any noise is the nearest option": {"I do not know": bench.normalize_extracted_answer("I do not know", choice, "multi_choice", "text", None)},
             "pope: a yes with a full stop is no missed yes": {"recall": pope.pope_aggregate_recall(said), "yes ratio": pope.pope_aggregate_yes_ratio(said)},
             "mmmu: an open answer is compared letter by letter": open_,
-            "ocrbench: a second evaluation adds to the first": [1000 * ocr.ocrbench_aggregate_accuracy([row], None) for _ in range(2)]}  # fmt: skip
+            "ocrbench: a second evaluation adds to the first": [1000 * ocr.ocrbench_aggregate_accuracy([row], None) for _ in range(2)],
+            "chair: men, vases and some words of its own list are lost": {s: chair.caption_to_words(s)[1] for s in lost},
+            "chair: where nothing is named there is no figure": silent}  # fmt: skip

@@ -3,7 +3,12 @@
     python scripts/harness_clients.py --setup-only                      makes .cache/harness: a venv with both harnesses' packages
     git clone https://github.com/open-compass/VLMEvalKit; git clone https://github.com/EvolvingLMMs-Lab/lmms-eval
     .cache/harness/bin/python scripts/harness_golden.py vlmevalkit --source VLMEvalKit
+    export NLTK_DATA=$PWD/.cache/nltk
     .cache/harness/bin/python scripts/harness_golden.py lmms --source lmms-eval      (COCO captions need Java there, as they do in use)
+
+lmms-eval's CHAIR reads data of NLTK from the folder that NLTK_DATA names; scripts/nltk_data.py lays it out from packages. One benchmark by itself:
+
+    .cache/harness/bin/python scripts/harness_golden.py lmms --source lmms-eval --only chair
 
 Each file holds, for one harness and one benchmark: version and commit, the harness's own prompt for each item, and for each set of recorded
 replies (tests/evaluation/replies.py) the score of every item and the totals, under the names and in the units that nunbit uses.

@@ -262,15 +262,41 @@ def coco_captions(folder):
     return folder
 
 
+SCENES = (
+    ("dining table, knife, fork", "A desk with two knives.", "Forks and a cup beside a plate."),
+    ("person, hot dog", "A child eats a hot dog.", "A kid with lunch."),
+    ("traffic light, car, bus", "Cars wait at the street light.", "A taxi behind a bus."),
+    ("wine glass, bottle, dining table", "Wine glasses on a table.", "Two bottles of red wine."),
+    ("toilet, sink", "The seat of a toilet.", "A lavatory beside a small sink."),
+    ("train, person", "People near the train tracks.", "A locomotive comes in."),
+    ("bear", "A baby bear in the grass.", "The adult bear is out of sight."),
+    ("mouse, keyboard, laptop", "A notebook computer with its mouse.", "A monitor stands behind."),
+    ("couch, cat, remote", "A kitten sleeps on the sofa.", "The remotes lie on the floor."),
+    ("motorcycle, person", "A biker on a motorbike.", "A lorry overtakes him."),
+    ("bird, boat", "Geese swim past a sailboat.", "Ducks at the harbour."),
+    ("bench, person", "Old men on a bench.", "A man holds an umbrella."),
+    ("vase, potted plant, clock", "Vases of all sizes.", "A houseplant under a clock."),
+    ("oven, cake, refrigerator", "A cupcake cools beside the stove.", "A fridge full of food."),
+    ("skis, snowboard, person", "A skier and a snowboarder.", "Pairs of skis in the snow."),
+    ("cow, sheep", "Calves and lambs in one field.", "Cattle at a fence, one goat."),
+)
+"""What the annotations of a picture hold, and its captions, which name more."""
+
+
 def chair(folder):
-    coco_captions(folder)
-    images = [{"id": n, "file_name": f"COCO_{n}.jpg"} for n in range(12)]
-    notes = [{"id": n, "image_id": n, "category_id": 1 + n % 3, "bbox": [0, 0, 1, 1]} for n in range(12)]
-    classes = [{"id": 1, "name": "dog"}, {"id": 2, "name": "hot dog"}, {"id": 3, "name": "dining table"}]
-    write_json(
-        folder / "annotations" / "instances_val2014.json",
-        {"images": images, "annotations": notes, "categories": classes},
-    )
+    """Both files of COCO: instances of some classes, and captions."""
+    names = sorted({o for objects, *_ in SCENES for o in objects.split(", ")})
+    images, notes, captions = [], [], []
+    for n, (objects, *said) in enumerate(SCENES):
+        id_ = 391 + 13 * n
+        images.append({"id": id_, "file_name": f"COCO_val2014_{id_:012d}.jpg"})
+        picture(folder / "val2014" / images[-1]["file_name"], n)
+        notes += [{"image_id": id_, "category_id": 1 + names.index(o), "bbox": [0, 0, 1, 1]} for o in objects.split(", ")]
+        captions += [{"image_id": id_, "caption": c} for c in said]
+    classes = [{"id": 1 + k, "name": o} for k, o in enumerate(names)]
+    for kind, part, extra in (("instances", notes, {"categories": classes}), ("captions", captions, {})):
+        rows = [{"id": k, **a} for k, a in enumerate(part)]
+        write_json(folder / "annotations" / f"{kind}_val2014.json", {"images": images, "annotations": rows, **extra})
     return folder
 
 

@@ -5,6 +5,7 @@ from layouts import (
     ai2d_mask,
     ai2d_no_mask,
     b64,
+    chair,
     k_mmbench,
     k_seed,
     lettered,
@@ -113,5 +114,6 @@ TABLES = {
     "mathvista": mathvista_table, "mme": mme_table, "pope": pope_tsv, "scienceqa-img": scienceqa, "seed-bench": seed_table, "k-seed": k_seed,
     "k-dtcbench": k_dtcbench_table, "textvqa": textvqa_table, "chartqa": chartqa_table, "docvqa": docvqa_table, "ocrbench": ocrbench,
     "mmmu": mmmu_table, "hallusionbench": hallusion_table, "coco-captions": coco_table, "mm-vet": mm_vet_table,
+    "chair": chair,
 }  # fmt: skip
-"""Benchmark -> its table."""
+"""Benchmark -> its table; of CHAIR, which VLMEvalKit has not, the one layout that there is."""

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients hostile schemathesis soak serve train clean
+.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients hostile schemathesis soak ray-serve serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python scripts/ask_examples.py
@@ -69,6 +69,10 @@ schemathesis: $(STAMP)  ## requests made from the server's own OpenAPI document
 MINUTES ?= 20
 soak: $(STAMP)          ## the server at saturation, with clients that hang up: make soak MINUTES=1
 	@$(VENV)/bin/python scripts/soak.py --minutes $(MINUTES)
+
+ray-serve: $(STAMP)     ## replicas on Ray Serve, killed one after another while clients ask
+	@$(VENV)/bin/python -c 'import ray.serve' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'ray[serve]>=2.60'
+	@$(VENV)/bin/python scripts/ray_check.py
 
 serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 	$(NUNBIT) serve

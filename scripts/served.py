@@ -67,7 +67,7 @@ class Server:
         self.log.seek(0)
         return (self.log.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1][:200]
 
-    def _family(self) -> list[int]:
+    def family(self) -> list[int]:
         """Its process and all that descend from it."""
         parents = {}
         for entry in Path("/proc").glob("[0-9]*/stat"):
@@ -83,7 +83,7 @@ class Server:
     def cpu_s(self) -> float:
         """CPU seconds so far, its children's included."""
         total = 0
-        for pid in self._family():
+        for pid in self.family():
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
         return total / os.sysconf("SC_CLK_TCK")

@@ -178,7 +178,7 @@ def train(
         bool, typer.Option("--shard", help="Under torchrun: spread the decoder's layers over the processes (FSDP2).")
     ] = False,
     ray: Annotated[
-        int, typer.Option(min=0, help="Start so many workers on a Ray cluster (pip install 'nunbit[ray]').")
+        int, typer.Option(min=0, help="Start so many workers on a Ray cluster (pip install 'nunbit\\[ray]').")
     ] = 0,
     track: Annotated[str, typer.Option(help="Trackers beside log.jsonl: tensorboard, wandb, trackio; by commas.")] = "",
     debug: Annotated[
@@ -294,13 +294,20 @@ def serve(
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit linear layers on a processor.")] = False,
     page: Annotated[bool, typer.Option(help="Serve the web page at /.")] = True,
+    ray: Annotated[
+        str, typer.Option(metavar="N|LEAST-MOST", help="So many replicas on a Ray cluster (pip install 'nunbit\\[ray]').")
+    ] = "",
+    ray_address: Annotated[str, typer.Option(help="A running cluster: auto, ray://HOST:10001. Empty: this machine.")] = "",
 ) -> None:
     """Answer over the OpenAI API, with a web page."""
+    from nunbit.media import FetchPolicy
+    from nunbit.serving.run import Service
     from nunbit.serving.run import serve as run
+    from nunbit.serving.settings import Settings
 
-    run(model, device, host, port, slots, queue, threads, int8,
-        {"keys": tuple(key or ()), "origins": tuple(origin or ()), "per_minute": rate, "page": page},
-        {"folders": tuple(allow_folder or ()), "hosts": tuple(allow_host or ())})  # fmt: skip
+    fetch = FetchPolicy(folders=tuple(allow_folder or ()), hosts=tuple(allow_host or ()))
+    settings = Settings(keys=tuple(key or ()), origins=tuple(origin or ()), per_minute=rate, page=page, fetch=fetch)
+    run(Service(model, device, slots, queue, threads, int8, settings), host, port, ray, ray_address)
 
 
 @eval_app.command("tiny-world")

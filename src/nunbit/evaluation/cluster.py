@@ -1,11 +1,13 @@
 """``--ray``: the same target on several machines. Each worker holds a model; a batch is cut into as many pieces as there are workers.
 
 To the runner it is a Target like any other, so keeping answers, going on after a kill and marking stay as they are. Ray is the extra
-``ray`` and is imported here only.
+``ray``.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +28,7 @@ def spread(make: Callable[[], Target], workers: int, *, address: str = "", cpus:
     Raises:
         UserError: ray is not installed, or the cluster has no room for one worker.
     """
-    ray = _ray(address)
+    ray = connect(address)
 
     class Worker:
         def __init__(self, make: Callable[[], Target]) -> None:
@@ -67,15 +69,27 @@ def _scattered(ray: Any, workers: Sequence[Any], batch: Sequence[Sequence[Messag
     return out
 
 
-def _ray(address: str) -> Any:
+def connect(address: str, *parts: str) -> Any:
+    """The ray module, connected to a cluster.
+
+    Args:
+        address: of a running one; empty starts one on this machine, which listens to this machine alone.
+        parts: of ray that are needed (``serve``), each with packages of its own.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
+    if not address:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # despite its name: whether ray listens beyond 127.0.0.1
     try:
         import ray
-    except ImportError:
-        raise UserError("--ray without ray", allowed="one process without it", todo="install it: pip install 'nunbit[ray]'") from None  # fmt: skip
+
+        for part in parts:
+            importlib.import_module(f"ray.{part}")
+    except ImportError as e:
+        raise UserError(f"--ray without {e.name or 'ray'}", allowed="one process without it", todo="install it: pip install 'nunbit[ray]'") from None  # fmt: skip
     if not ray.is_initialized():
         try:
-            ray.init(address=address or None, include_dashboard=False, log_to_driver=False, logging_level="error")
-        except (ConnectionError, ValueError, RuntimeError) as e:
+            ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error")
+        except Exception as e:  # ray raises many kinds; a start that took too long is a bare Exception
             raise UserError(f"no cluster at '{address or 'this machine'}' ({e})"[:300], allowed="the address of a running cluster, or none",
                             todo="start one with `ray start --head`, or leave --ray-address out") from None  # fmt: skip
     return ray

@@ -1,0 +1,35 @@
+"""The embedded model handed to vLLM: are its answers those of `generate`?
+
+    python scripts/vllm_check.py EXECUTABLE        # a vllm of an environment of its own
+
+What is handed over is the folder of the model without `eyes.safetensors`, which is perception's: vLLM reads every file of weights. Prints one
+JSON line, and passes if all answers are equal.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+from bench_serve import TINY, VLLM, commands
+from served import CHAT, ONE_THREAD, Server
+from soak import CANARIES, TOKENS, known_answers
+
+known = known_answers()
+with tempfile.TemporaryDirectory() as place:
+    folder = Path(place) / "model"
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("eyes.safetensors"))
+    server = Server(commands(folder, "", sys.argv[1])["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
+    server.must_start()
+    try:
+        asked = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
+        said = [httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip() for a in asked]
+    finally:
+        server.stop()
+same = sum(a == b for a, b in zip(said, known, strict=True))
+print(json.dumps({"equal": same, "of": len(known)}))
+sys.exit(0 if same == len(known) else 1)

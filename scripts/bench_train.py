@@ -104,7 +104,7 @@ def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
         ends.append(time.perf_counter())  # a batch is drawn when the step before it has ended
         return real(step, stage)
 
-    task.batch = drawn  # type: ignore[method-assign]
+    task.batch = drawn
     train(task, stage, out, say=lambda _: None)
     finished = time.perf_counter()
     losses = [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
@@ -147,7 +147,7 @@ def in_order(base: Any) -> Any:
     from torch.utils.data import SequentialSampler
     from transformers import PrinterCallback
 
-    class InOrder(base):  # type: ignore[misc]
+    class InOrder(base):
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
             self.remove_callback(PrinterCallback)

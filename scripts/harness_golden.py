@@ -48,7 +48,7 @@ def main() -> None:
         if given.harness == "vlmevalkit":
             import golden_vlmevalkit as side
         else:
-            import golden_lmms as side  # type: ignore[no-redef]
+            import golden_lmms as side
         head = {"harness": given.harness, "version": side.version(source), "commit": commit.stdout.strip()}
         for name in given.only or side.BENCHMARKS:
             written = {**head, **golden(name, side, Path(scratch) / name)}

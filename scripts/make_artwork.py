@@ -65,7 +65,7 @@ def things() -> list[tuple[str, str, str, str]]:
             else:
                 current = f"{current} {t}".strip()
         out.append(current)
-    return [(e.split(":")[0], *e.split(":")[1].split(",")) for e in out if e]  # type: ignore[misc]
+    return [(e.split(":")[0], *e.split(":")[1].split(",")) for e in out if e]
 
 
 def svg(data: dict, name: str) -> str | None:

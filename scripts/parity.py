@@ -396,7 +396,7 @@ def main(folder: Path) -> int:
             continue
         try:
             compare(folder / name, check)
-        except Exception as e:  # noqa: BLE001 - the other files are still compared
+        except Exception as e:  # the other files are still compared
             check(f"{name} ended with {type(e).__name__}: {e}", float("inf"), 0)
     print(f"{check.done - check.failed} of {check.done} comparisons hold.")
     return int(check.failed > 0)

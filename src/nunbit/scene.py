@@ -8,7 +8,7 @@ origin at the top left. No models here, and nothing that decodes pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,6 +19,12 @@ from nunbit.errors import UserError
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 FORMAT = "nunbit.scene/1"
+
+
+def as_box(values: Iterable[float]) -> Box:
+    """Any four numbers (an array's, say) as a box."""
+    x1, y1, x2, y2 = (float(v) for v in values)
+    return x1, y1, x2, y2
 
 
 @dataclass(slots=True)

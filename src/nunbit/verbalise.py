@@ -17,7 +17,7 @@ import numpy as np
 
 from nunbit.coco import NUMBER_MAX, PANOPTIC_CLASSES, PREDICATES, short_name
 from nunbit.errors import unknown_name
-from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine
+from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine, as_box
 
 DETECTION_MIN, RELATION_MIN, TEXT_MIN = 0.5, 0.8, 0.85
 """Scores kept by MoAI, the bound included."""
@@ -86,7 +86,7 @@ def objects_from_detector(
 ) -> list[SceneObject]:
     """A detector's rows as objects, boxes ``(n, 4)`` in pixels. A label beyond ``names`` is an IndexError."""
     rows = zip(scores, labels, boxes, strict=True)
-    return [SceneObject(names[int(n)], tuple(float(v) for v in b), float(s)) for s, n, b in rows]  # type: ignore[arg-type]
+    return [SceneObject(names[int(n)], as_box(b), float(s)) for s, n, b in rows]
 
 
 def detection_sentence(objects: Sequence[SceneObject], width: int, height: int, *, compat: bool = False) -> str:

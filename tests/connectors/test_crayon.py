@@ -33,7 +33,7 @@ def make(kind: str = "llama", *, fresh: bool = False, **values) -> tuple[torch.n
     if not fresh:
         for p in crayon.parameters():
             torch.nn.init.normal_(p, std=0.5)
-    return model, crayon  # type: ignore[return-value]
+    return model, crayon
 
 
 def logits(model, crayon, ids=IDS, image=IMAGE, semantic=SEMANTIC, numbering=NUMBERING, **kwargs) -> Tensor:

@@ -59,7 +59,7 @@ def decoder(kind: str) -> torch.nn.Module:
 
 def masks(rows: list[str]) -> tuple[Tensor, Tensor]:
     """Rows of letters: i picture, w word of the prompt, anything else neither."""
-    return tuple(torch.tensor([[c == k for c in row] for row in rows]) for k in "iw")  # type: ignore[return-value]
+    return tuple(torch.tensor([[c == k for c in row] for row in rows]) for k in "iw")
 
 
 # ---- arithmetic, written again with loops
@@ -206,7 +206,7 @@ def logits(model, moai, ids, rows, latents=None, draws=None, **kwargs) -> Tensor
 def attached(kind: str, **values) -> tuple[torch.nn.Module, MoAI]:
     model, moai = decoder(kind), shaken(MoAI(config(**values)), seed=9)
     moai.attach(model)
-    return model, moai  # type: ignore[return-value]
+    return model, moai
 
 
 IDS = torch.tensor([[1, 5, 9, 9, 9, 6, 7, 8, 11, 12]])

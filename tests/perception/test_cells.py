@@ -30,10 +30,17 @@ def eyes():
 
 def certain(cells):
     """Logits of eyes that see the truth."""
-    hot = lambda values, size: 20.0 * torch.nn.functional.one_hot(torch.as_tensor(values), size).float()  # noqa: E731
+
+    def hot(values, size):
+        return 20.0 * torch.nn.functional.one_hot(torch.as_tensor(values), size).float()
+
     g = cells.glyph
     return {"name": hot(cells.name, len(NAMES)), "colour": hot(cells.colour, len(COLOUR_NAMES)), "box": torch.from_numpy(cells.box),
             "lead": hot(g[..., 0], LEAD).flatten(1), "vowel": hot(g[..., 1], VOWEL).flatten(1), "final": hot(g[..., 2], FINAL).flatten(1)}  # fmt: skip
+
+
+def match(wanted, others):
+    return any(p.name == wanted.name and box_iou(p.box, wanted.box) > 0.6 for p in others)
 
 
 def test_true_cells_give_the_true_objects_back(eyes):
@@ -41,7 +48,6 @@ def test_true_cells_give_the_true_objects_back(eyes):
     for i in range(60):
         picture = sample(i, seed=3, mixture={"things": 1.0}, questions=0).picture
         scene = eyes.gather(certain(cells_of(picture, NAMES)), 192, 192)
-        match = lambda o, others: any(p.name == o.name and box_iou(p.box, o.box) > 0.6 for p in others)  # noqa: E731
         wanted += len(picture.scene.objects)
         found += sum(match(o, scene.objects) for o in picture.scene.objects)
         extra += sum(not match(o, picture.scene.objects) for o in scene.objects)

@@ -10,18 +10,26 @@ from nunbit.cli import classifying
 from nunbit.cli.training import train_recipe
 from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot
 from nunbit.evaluation import naming
-from nunbit.recipes import clip
+from nunbit.recipes import clip, copy
 from nunbit.training.loop import Stage
 from nunbit.world import portraits, things
 from nunbit.world.base import generator
+
+HOW = {"minutes": 1e9, "device": "cpu", "workers": 0, "shard": False, "debug": True, "track": (), "say": lambda _: None}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("clip")
-    how = {"minutes": 1e9, "device": "cpu", "workers": 0, "shard": False, "debug": True, "track": (), "say": lambda _: None}
-    train_recipe("clip", [], out, torch.get_num_threads(), how)
+    train_recipe("clip", [], out, torch.get_num_threads(), dict(HOW))
     return out
+
+
+def test_a_copy_of_the_recipe_runs_by_its_path(trained, tmp_path):
+    mine = copy("clip", tmp_path / "mine.py")
+    train_recipe(str(mine), ["steps=2"], tmp_path / "run", torch.get_num_threads(), dict(HOW))
+    one, other = ((folder / "model" / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "run"))
+    assert one == other
 
 
 def test_a_text_ends_in_the_mark_that_is_pooled():

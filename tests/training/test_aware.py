@@ -222,8 +222,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
         image_tokens(made.model.config),
         max_tokens=500,
     )
-    one = lambda: AwareTask(made, processor.image_processor, samples, pad=0)  # noqa: E731
-    dual = DualTask({"image": one(), "words": one()})
+    dual = DualTask({kind: AwareTask(made, processor.image_processor, samples, pad=0) for kind in ("image", "words")})
     stage = Stage(name="s", steps=8, batch=2, lr=1e-2)
     turns = {dual.turn(step, stage) for step in range(20)}
     assert turns == {0, 1}

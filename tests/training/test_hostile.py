@@ -13,7 +13,8 @@ from nunbit.lock import held
 from nunbit.models.compose import save_new
 from nunbit.recipes import llava15
 from nunbit.training import checkpoints
-from nunbit.training.loop import Stage, restore, train
+from nunbit.training.checkpoints import restore
+from nunbit.training.loop import Stage, train
 
 
 class Line:

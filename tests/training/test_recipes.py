@@ -15,11 +15,12 @@ from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 from nunbit.models.compose import file_tokens
 from nunbit.models.templates import Renderer
-from nunbit.recipes import flamingo, llava_next, load, names
+from nunbit.recipes import copy, flamingo, llava_next, load, names, source
 from nunbit.training.debug_set import write_conversations
 from nunbit.training.flamingo import FlamingoTask, pictures_seen, put_together_flamingo
-from nunbit.training.loop import Stage, make_optimisers, train
+from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import ConversationTask, freeze
+from nunbit.training.optimisers import make_optimisers
 from nunbit.training.planning import make_plan
 from nunbit.training.stages import put_together
 
@@ -49,6 +50,24 @@ def test_the_debug_run_ends_with_a_model_that_answers(name, tmp_path):
     talks = [question("What is this?", [sample(i, seed=1).picture.pixels for i in range(n)]) for n in (2, 1, 0)]
     answers = Assistant(out).ask_many(talks, max_new_tokens=3)
     assert len(answers) == 3
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_copy_is_the_recipe(name, tmp_path):
+    path = str(copy(name, tmp_path / "mine.py"))
+    mine = load(path)
+    assert source(path) == source(name) and callable(mine.run)
+    if hasattr(mine, "configure"):
+        assert mine.configure(["debug=true"]) == load(name).configure(["debug=true"])
+    else:
+        assert mine.STAGES == load(name).STAGES
+
+
+def test_what_is_no_recipe_is_named(tmp_path):
+    (tmp_path / "x.py").write_text("STAGES = {}\n")
+    for name, says in ((tmp_path / "x.py", "is no recipe"), (tmp_path / "y.py", "is no file"), ("llava51", "llava15")):
+        with pytest.raises(UserError, match=says):
+            load(str(name))
 
 
 def encoded(parts, processor, tokens):

@@ -245,7 +245,7 @@ def test_muon_steps_are_orthogonal_and_go_downhill():
 
 
 def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
-    from nunbit.training.loop import make_optimisers
+    from nunbit.training.optimisers import make_optimisers
 
     words = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names())
     stage = Stage(name="s", steps=1, batch=1, lr=1e-3, matrix_lr=2e-3)

@@ -113,7 +113,7 @@ class CrayonPrompt(PrefillConnector):
         order = (seen.mask.flatten().cumsum(0) - 1).view_as(seen.mask)
         return mask.flatten(), seen.features[cut(order, times, cached, length)[mask]]
 
-    def _hang(self, layers: Sequence[nn.Module]) -> list[Any]:
+    def _hang(self, layers: nn.ModuleList) -> list[Any]:
         hooks = []
         for i, layer in enumerate(layers):
             found = linears(layer, self.config.targets)

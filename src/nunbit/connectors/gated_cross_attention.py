@@ -15,7 +15,6 @@ Dv and Dt the widths of features and text.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -287,14 +286,14 @@ def _check_pictures(placeholders: Tensor, pictures: Tensor) -> None:
             )
 
 
-def decoder_layers(language_model: nn.Module, layers: int) -> tuple[nn.Module, Sequence[nn.Module]]:
+def decoder_layers(language_model: nn.Module, layers: int) -> tuple[nn.Module, nn.ModuleList]:
     """The decoder and its list of layers: the first list as long as the model is deep (Llama, Qwen3, OPT ...)."""
     found = []
     for module in language_model.modules():
         for child in module.children():
             if isinstance(child, nn.ModuleList) and len(child):
                 if len(child) == layers:
-                    return module, child  # type: ignore[return-value]
+                    return module, child
                 found.append(len(child))
     raise UserError(
         f"no list of {layers} decoder layers in {type(language_model).__name__}",

@@ -16,7 +16,6 @@ width of the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -331,7 +330,7 @@ class MoAI(PrefillConnector):
         rows = Rows.of(image), Rows.of(language)
         return Prompt(seen.latents.repeat_interleave(times, 0), *rows, looks(*rows, self.config), seen.draws)
 
-    def _hang(self, layers: Sequence[nn.Module]) -> list[Any]:
+    def _hang(self, layers: nn.ModuleList) -> list[Any]:
         places = self.config.mixer_layers()
         return [input_norm(layers[i]).register_forward_hook(partial(self._mix, n)) for n, i in enumerate(places)]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,7 +35,7 @@ class PrefillConnector(nn.Module, ABC):
         self._hooks: list[Any] = []
 
     @abstractmethod
-    def _hang(self, layers: Sequence[nn.Module]) -> list[Any]:
+    def _hang(self, layers: nn.ModuleList) -> list[Any]:
         """Register the hooks on the decoder's layers and return their handles."""
 
     @abstractmethod

@@ -111,10 +111,13 @@ def contains(said: str, golds: Sequence[str], *, formula: bool = False, narrow: 
     Args:
         narrow: full-width characters count as their narrow ones, as in lmms-eval.
     """
-    if formula:
-        fold = lambda t: t.strip().replace("\n", " ").replace(" ", "")  # noqa: E731
-    else:
-        fold = lambda t: (t.translate(FULL_WIDTH) if narrow else t).lower().strip().replace("\n", " ")  # noqa: E731
+
+
+    def fold(text: str) -> str:
+        if formula:
+            return text.strip().replace("\n", " ").replace(" ", "")
+        return (text.translate(FULL_WIDTH) if narrow else text).lower().strip().replace("\n", " ")
+
     return any(fold(g) in fold(said) for g in golds if fold(g))
 
 

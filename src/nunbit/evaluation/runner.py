@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,13 @@ def _run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target
     protocol_id = f"{benchmark.name}@{protocol.name}/{protocol.version}"
     began = time.perf_counter()
     asked = Asked(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
-    answers = asked.all([(i.id, lambda i=i: benchmark.ask(i, protocol)) for i in items], say)  # type: ignore[misc]
+    answers = asked.all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
     verdicts: list[str] = []
     if judge is not None:
-        put = benchmark.judge_question if benchmark.needs_judge else judging.judge_question
         heard = Asked(judge, protocol_id + " judge", folder / "verdicts.jsonl", tries, wait_s)
-        verdicts = heard.all([(i.id, lambda i=i, a=a: put(i, a)) for i, a in zip(items, answers, strict=True)], say)  # type: ignore[misc]
-    if benchmark.needs_judge:
-        marks, beside = benchmark.judged(items, answers, verdicts, protocol), None
-    else:
-        marks = benchmark.marks(items, answers, protocol)
-        beside = judging.agreement(items, marks, verdicts) if verdicts else None
+        verdicts = heard.all([(i.id, partial(benchmark.judge_question, i, a)) for i, a in zip(items, answers, strict=True)], say)
+    marks = benchmark.judged(items, answers, verdicts, protocol)
+    beside = judging.agreement(items, marks, verdicts) if verdicts and not benchmark.needs_judge else None
     result = benchmark.summarise(items, marks, protocol)
     manifest = {"model": target.name, "settings": dict(target.settings), "judge": judge.name if judge else None, "agreement": beside, "data": data,
                 "note": protocol.note, "nunbit": __version__, "seconds": round(time.perf_counter() - began, 3),

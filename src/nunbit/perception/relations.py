@@ -14,7 +14,7 @@ import numpy as np
 from nunbit.coco import PANOPTIC_CLASSES, short_name
 from nunbit.errors import UserError
 from nunbit.perception.base import clip_objects
-from nunbit.scene import Box, Relation, Scene, SceneObject, box_iou
+from nunbit.scene import Box, Relation, Scene, SceneObject, as_box, box_iou
 from nunbit.verbalise import relations_from_scores
 
 if TYPE_CHECKING:
@@ -82,17 +82,14 @@ class SceneGraph:
 
 def _boxes(out: SceneGraphOutput) -> list[Box]:
     if out.boxes is not None:
-        return [tuple(float(v) for v in b) for b in out.boxes]  # type: ignore[misc]
+        return [as_box(b) for b in out.boxes]
     if out.masks is None:
         raise UserError("scene-graph output without boxes and masks", allowed="one of the two")
     boxes = []
     for mask in out.masks:
         ys, xs = np.nonzero(mask)
-        empty = len(ys) == 0
-        boxes.append(
-            (0.0, 0.0, 0.0, 0.0) if empty else tuple(map(float, (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)))
-        )
-    return boxes  # type: ignore[return-value]
+        boxes.append(as_box((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) if len(ys) else (0, 0, 0, 0)))
+    return boxes
 
 
 _INVERSE = {

@@ -1,6 +1,7 @@
 """Training recipes, one a file, opened only when named.
 
-A recipe for conversations is a module with ``SUMMARY``, ``PAPER``, ``configure(changes) -> Recipe`` and ``run(recipe, folder, **how)``.
+A recipe for conversations is a module with ``SUMMARY``, ``PAPER``, ``configure(changes) -> Recipe`` and ``run(recipe, folder, **how)``; one
+that makes a small model from nothing has ``STAGES`` and ``run(folder, stages, **how)``.
 """
 
 from __future__ import annotations
@@ -31,27 +32,20 @@ def load(name: str) -> ModuleType:
     """The recipe's module: a registered one by exact name, or a copied one by its path (``mine.py``)."""
     if name in RECIPES:
         return importlib.import_module(f"nunbit.recipes.{name}")
-    path = Path(name)
-    if path.suffix != ".py":
-        raise unknown_name("recipe", name, RECIPES)
+    path = _file(name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UserError(
-            f"'{name}' is no file", allowed="a recipe's name, or the path of a recipe's .py file", todo="check the path"
-        )
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not (hasattr(module, "configure") and hasattr(module, "run")):
-        raise UserError(f"'{name}' is no recipe", allowed="a file with configure(changes) and run(recipe, folder, **how)",
+    if not hasattr(module, "run") or not (hasattr(module, "configure") or hasattr(module, "STAGES")):
+        raise UserError(f"'{name}' is no recipe", allowed="a file with configure(changes) and run(recipe, folder, **how), or STAGES and run(folder, stages, **how)",
                         todo="begin with: nunbit recipes copy llava15 mine.py")  # fmt: skip
     return module
 
 
 def source(name: str) -> str:
-    """The text of a registered recipe."""
-    if name not in RECIPES:
-        raise unknown_name("recipe", name, RECIPES)
-    return (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    """The text of a recipe, named as in `load`."""
+    return _file(name).read_text(encoding="utf-8")
 
 
 def copy(name: str, to: str | Path) -> Path:
@@ -64,3 +58,13 @@ def copy(name: str, to: str | Path) -> Path:
     except OSError as e:
         raise UserError(f"'{to}' cannot be written ({type(e).__name__})", todo="check the folder") from None
     return to
+
+
+def _file(name: str) -> Path:
+    if name in RECIPES:
+        return Path(__file__).parent / f"{name}.py"
+    if not name.endswith(".py"):
+        raise unknown_name("recipe", name, RECIPES)
+    if not Path(name).is_file():
+        raise UserError(f"'{name}' is no file", allowed="a recipe's name, or the path of a recipe's .py file", todo="check the path")
+    return Path(name)

@@ -12,11 +12,10 @@ stage sees tiles too, as the native type does; their batch sizes depend on the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from nunbit.models.tiling import NEXT
+from nunbit.recipes.llava15 import run as run  # the stages are run as there
 from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
 
 SUMMARY = "LLaVA-NeXT on any encoder and language model: pictures of any resolution in tiles; connector first, then everything"
@@ -39,15 +38,3 @@ def recipe() -> Recipe:
 def configure(changes: Sequence[str]) -> Recipe:
     """The recipe with ``key=value`` applied."""
     return recipe().changed(changes)
-
-
-def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
-    """Run the stages, each in a folder of its own and from its last checkpoint; the model is saved under ``model``.
-
-    Args:
-        how: minutes, device, workers of `nunbit.training.loop.train`.
-    """
-    from nunbit.training.stages import run_stages
-
-    done = done.ready(Path(folder))
-    return run_stages(done, done.phases(), Path(folder), say=say, **how)

@@ -157,8 +157,9 @@ def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: f
 
 def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.perception.cells import DenseHeads
+    from nunbit.training.checkpoints import restore
     from nunbit.training.eyes import EyesTask
-    from nunbit.training.loop import restore, train
+    from nunbit.training.loop import train
     from nunbit.training.words import Lesson, TogetherTask, WordsTask
 
     tokenizer = _tokenizer(folder)

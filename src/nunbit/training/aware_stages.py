@@ -24,8 +24,8 @@ from nunbit.models.eyes import EyesChoice, classes_of
 from nunbit.models.templates import Renderer
 from nunbit.scene import Scene
 from nunbit.training.aware import AwareTask, DualTask
+from nunbit.training.checkpoints import restore
 from nunbit.training.distributed import Group
-from nunbit.training.loop import restore
 from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run
 from nunbit.training.stages import Data, begin, learn_phase, put_together
 

@@ -18,13 +18,13 @@ import torch
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.lock import held
-from nunbit.training.checkpoints import WAYS, checkpoint, restore, resume
+from nunbit.training.checkpoints import WAYS, checkpoint, resume
 from nunbit.training.distributed import ALONE, Group, clip, join
 from nunbit.training.flops import ceiling
 from nunbit.training.optimisers import make_optimisers
 from nunbit.training.tracking import Journal, step_figures
 
-__all__ = ["Batch", "Stage", "Task", "batches", "make_optimisers", "restore", "share_of_peak", "train"]
+__all__ = ["Batch", "Stage", "Task", "batches", "share_of_peak", "train"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

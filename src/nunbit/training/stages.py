@@ -14,9 +14,9 @@ from nunbit.errors import UserError
 from nunbit.files import write_text
 from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
 from nunbit.models.templates import Renderer
-from nunbit.training.checkpoints import newest
+from nunbit.training.checkpoints import newest, restore
 from nunbit.training.distributed import Group, gathered, join
-from nunbit.training.loop import restore, train
+from nunbit.training.loop import train
 from nunbit.training.multimodal import ConversationTask, SampleTask, freeze, learning_parts
 from nunbit.training.recipe import ModelChoice, Phase, Recipe, Run
 from nunbit.training.settings import settings

@@ -18,6 +18,12 @@ def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
+def shade(rng: np.random.Generator, low: int, high: int) -> RGB:
+    """Any colour whose channels are in ``[low, high)``."""
+    red, green, blue = rng.integers(low, high, 3).tolist()
+    return red, green, blue
+
+
 def rect(pixels: np.ndarray, box: Sequence[float], colour: RGB) -> None:
     x1, y1, x2, y2 = (max(0, round(v)) for v in box)
     pixels[y1:y2, x1:x2] = colour

@@ -108,7 +108,8 @@ def _bars(sheet: _Sheet, labels: list[str], values: list[int], hues: list[str], 
         x, top = left + slot * (i + 0.5), bottom - value * unit
         box = (x - min(slot * 0.3, 16), top, x + min(slot * 0.3, 16), bottom)
         rect(sheet.pixels, box, COLOURS[hue][1])
-        sheet.mark("bar", tuple(round(v) * 1.0 for v in box), hue, label, value)  # type: ignore[arg-type]
+        x1, y1, x2, y2 = (float(round(v)) for v in box)
+        sheet.mark("bar", (x1, y1, x2, y2), hue, label, value)
         tops.append((x, top, value))
     for x, top, value in tops if printed else ():
         sheet.write(x, top - sheet.size - 3, str(value), 0.5)
@@ -183,18 +184,9 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
             f"{labels[i]}, {labels[j]} 중 어느 것이 더 높은가요?",
             labels[i] if values[i] > values[j] else labels[j],
         )
-    say(
-        "compare",
-        "Which is the highest?" if chart["type"] != "pie" else "Which is the largest?",
-        "가장 큰 것은 무엇인가요?",
-        labels[int(np.argmax(values))],
-    )
-    say(
-        "compare",
-        "Which is the lowest?" if chart["type"] != "pie" else "Which is the smallest?",
-        "가장 작은 것은 무엇인가요?",
-        labels[int(np.argmin(values))],
-    )
+    for en, pie, korean, most in (("highest", "largest", "큰", np.argmax), ("lowest", "smallest", "작은", np.argmin)):
+        which = pie if chart["type"] == "pie" else en
+        say("compare", f"Which is the {which}?", f"가장 {korean} 것은 무엇인가요?", labels[int(most(values))])
     say("count", f"How many {part_en}s are there?", f"{part_ko}: 모두 몇 개 있나요?", str(len(labels)))
     asked = (
         pick(rng, labels)

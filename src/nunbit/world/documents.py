@@ -9,7 +9,7 @@ import numpy as np
 from nunbit.scene import Scene, TextLine
 from nunbit.world import lexicon
 from nunbit.world.base import DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
-from nunbit.world.canvas import rect
+from nunbit.world.canvas import rect, shade
 from nunbit.world.text import font_for, line_height, paint, width
 from nunbit.world.wording import yes_no
 
@@ -25,14 +25,14 @@ class _Page:
             pick(rng, ("gothic", "gothic-bold", "round")),
         )
         self.size = int(rng.integers(14, 17)) if hangul else int(rng.integers(12, 15))
-        self.ink = tuple(int(v) for v in rng.integers(0, 70, 3))
+        self.ink = shade(rng, 0, 70)
         self.glyphs: list[Glyph] = []
         self.lines: list[TextLine] = []
 
     def write(self, x: float, y: float, text: str, *, right: bool = False) -> None:
         font = font_for(text, self.latin, self.hangul)
         x = x - width(text, font, self.size) if right else x
-        new = paint(self.pixels, x, y, text, font=font, size_px=self.size, colour=self.ink)  # type: ignore[arg-type]
+        new = paint(self.pixels, x, y, text, font=font, size_px=self.size, colour=self.ink)
         self.glyphs += new
         b = np.array([g.box for g in new])
         self.lines.append(

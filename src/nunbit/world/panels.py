@@ -8,7 +8,7 @@ import numpy as np
 
 from nunbit.scene import Scene, SceneObject, TextLine
 from nunbit.world.base import DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
-from nunbit.world.canvas import disc, frame, line, polygon, rect
+from nunbit.world.canvas import disc, frame, line, polygon, rect, shade
 from nunbit.world.text import paint
 from nunbit.world.wording import yes_no
 
@@ -128,7 +128,7 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     scene = Scene(SIZE_PX, SIZE_PX)
     for i, step in enumerate(shown):
         x, y, letter = 2 + i % columns * w, 2 + i // columns * h, "ABCDE"[i]
-        rect(pixels, (x + 1, y + 1, x + w - 1, y + h - 1), tuple(int(v) for v in rng.integers(205, 235, 3)))  # type: ignore[arg-type]
+        rect(pixels, (x + 1, y + 1, x + w - 1, y + h - 1), shade(rng, 205, 235))
         painter(pixels, x + w / 2 + int(rng.integers(-4, 9)), y + h / 2 + int(rng.integers(-2, 3)), step)
         frame(pixels, (x, y, x + w, y + h), (60, 60, 66))
         new = paint(pixels, x + 4, y + 2, letter, font="sans-bold", size_px=14)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nunbit.scene import Scene, SceneObject, TextLine
 from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
-from nunbit.world.canvas import disc, line, polygon, rect
+from nunbit.world.canvas import disc, line, polygon, rect, shade
 from nunbit.world.text import paint, width
 from nunbit.world.wording import colour_word, yes_no
 
@@ -138,7 +138,7 @@ def _clock(rng: np.random.Generator) -> Picture:
     lines: list[TextLine] = []
     radius = float(rng.integers(56, 88))
     cx, cy = (float(rng.integers(int(radius) + 4, SIZE_PX - int(radius) - 3)) for _ in range(2))
-    disc(pixels, cx, cy, radius, tuple(int(v) for v in rng.integers(0, 150, 3)))  # type: ignore[arg-type]
+    disc(pixels, cx, cy, radius, shade(rng, 0, 150))
     disc(pixels, cx, cy, radius - 4, (252, 252, 250))
     for h, (dx, dy) in enumerate(_dial_numbers(), start=1):
         if radius > 62:

@@ -87,7 +87,8 @@ def _turn(
         angle, Image.Resampling.BILINEAR, fillcolor=tuple(int(v) for v in pixels[0, 0])
     )
     for t in scene.text_lines:
-        t.quad = tuple((float(x), float(y)) for x, y in _rotated(np.array(t.quad), angle))  # type: ignore[assignment]
+        a, b, c, d = ((float(x), float(y)) for x, y in _rotated(np.array(t.quad), angle))
+        t.quad = (a, b, c, d)
     out = []
     for g in glyphs:
         x1, y1, x2, y2 = g.box

@@ -9,7 +9,7 @@ import numpy as np
 
 from nunbit.world import lexicon
 from nunbit.world.base import COLOURS, SIZE_PX, pick
-from nunbit.world.canvas import disc, frame, line, polygon, rect
+from nunbit.world.canvas import disc, frame, line, polygon, rect, shade
 from nunbit.world.text import font_for, paint, width
 
 INK = (30, 30, 34)
@@ -62,7 +62,7 @@ def gauge(rng: np.random.Generator, step: int) -> tuple[np.ndarray, int]:
 def price_tag(rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """A tag with one whole price."""
     pixels, price = paper(rng), int(rng.integers(1, 10))
-    rect(pixels, (36, 56, 160, 136), tuple(int(v) for v in rng.integers(180, 245, 3)))  # type: ignore[arg-type]
+    rect(pixels, (36, 56, 160, 136), shade(rng, 180, 245))
     frame(pixels, (36, 56, 160, 136), INK, 2)
     disc(pixels, 50, 70, 5, (255, 255, 255))
     centred(pixels, 98, 74, str(price), 34)
@@ -74,7 +74,7 @@ def face(rng: np.random.Generator) -> tuple[np.ndarray, str]:
     pixels, feeling = paper(rng), pick(rng, tuple(EMOTIONS))
     cx, cy, r = 96 + int(rng.integers(-12, 13)), 96 + int(rng.integers(-12, 13)), int(rng.integers(52, 74))
     disc(pixels, cx, cy, r, INK)
-    disc(pixels, cx, cy, r - 2.5, tuple(int(v) for v in (250, 215 - rng.integers(0, 50), 150 - rng.integers(0, 70))))  # type: ignore[arg-type]
+    disc(pixels, cx, cy, r - 2.5, (250, 215 - int(rng.integers(0, 50)), 150 - int(rng.integers(0, 70))))
     brow = {"angry": 0.12, "sad": -0.12, "surprised": 0.0}.get(feeling, 0.0)
     lift = 0.1 if feeling == "surprised" else 0.0
     for side in (-1, 1):

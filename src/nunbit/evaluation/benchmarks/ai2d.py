@@ -30,13 +30,14 @@ class AI2D(Choice):
                  'lmms-eval: the reply must be the letter or start with "X."; "The answer is B" is unparsed', version=2),
     )  # fmt: skip
 
-    def check(self, document: Document) -> None:
+    def refusal(self, document: Document) -> UserError | None:
         """The name of the file or folder says which form it is; nothing inside does."""
         where = f"{document.files.root}/{document.name}".lower()
         bare = bool(re.search(r"no[-_]?mask", where))
         if bare == self.masked and (bare or "mask" in document.name.lower()):
             other = "ai2d-no-mask" if self.masked else "ai2d-mask"
-            raise UserError(f"'{document.name}' is the other form of AI2D", allowed=f"{other} for this file", todo=f"run {other}")  # fmt: skip
+            return UserError(f"'{document.name}' is the other form of AI2D", allowed=f"{other} for this file", todo=f"run {other}")  # fmt: skip
+        return None
 
     def categories(self, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return axes(category=row.get("category"))

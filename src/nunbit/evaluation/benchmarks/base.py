@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.evaluation import judging
 from nunbit.evaluation.items import Item, Mark, Protocol, Result, Row, Unit
 from nunbit.evaluation.reading import Document, Pictures, documents, plain
 from nunbit.evaluation.statistics import bootstrap_interval, resampled_interval
@@ -20,7 +22,7 @@ Scored = tuple[Item, Mark]
 BENCHMARKS: Registry[Benchmark] = Registry("benchmark")
 
 
-class Benchmark:
+class Benchmark(ABC):
     """A benchmark; subclasses state the class variables and `item`, and override what differs.
 
     A table or JSON file fits when its rows have every column of one of the sets in ``columns``. ``splits`` names the preferred split where
@@ -47,7 +49,8 @@ class Benchmark:
             rows = self.rows(document)
             fits = bool(rows) and any(need <= {*map(str, rows[0])} for need in self.columns)
             if fits:
-                self.check(document)
+                if refused := self.refusal(document):
+                    raise refused
                 pictures = Pictures(document.files, rows)
                 items = [i for n, r in enumerate(rows) if (i := self.item(r, pictures, f"{document.name}#{n}"))]
                 found.append((document.name, items))
@@ -73,12 +76,13 @@ class Benchmark:
             return []
         return [{str(k).lower(): v for k, v in r.items()} for r in content]
 
-    def check(self, document: Document) -> None:
-        """Raise a UserError for a file that is a sibling of this benchmark."""
+    def refusal(self, document: Document) -> UserError | None:
+        """The error for a file that fits and yet belongs to a sibling of this benchmark."""
+        return None
 
+    @abstractmethod
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
         """One row as an item; None for rows that are none (no picture, say). ``place`` is unique to the row."""
-        raise NotImplementedError
 
     def _preferred(self, found: list[tuple[str, list[Item]]]) -> list[tuple[str, list[Item]]]:
         """Where files are named after splits, only the first split of ``splits`` that is there."""
@@ -109,14 +113,14 @@ class Benchmark:
         return out
 
     def judge_question(self, item: Item, answer: str) -> list[Message]:
-        """What the judge is asked, where ``needs_judge``."""
-        raise NotImplementedError
+        """What a judge is asked about a reply: whether it gives the right answer, where the rules mark and the judge stands beside them."""
+        return judging.judge_question(item, answer)
 
     def judged(
         self, items: Sequence[Item], answers: Sequence[str], verdicts: Sequence[str], protocol: Protocol
     ) -> list[Mark]:
-        """The marks from the judge's replies, where ``needs_judge``."""
-        raise NotImplementedError
+        """The marks with the judge's replies at hand: those of the rules, unless ``needs_judge``."""
+        return self.marks(items, answers, protocol)
 
     def score(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> Result:
         return self.summarise(items, self.marks(items, answers, protocol), protocol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,8 +56,9 @@ class Choice(Benchmark):
             (plain(row[c]) for c in ("data_id", "image_id", "image_path") if plain(row.get(c))), self.id(row, place)
         )
 
+    @abstractmethod
     def categories(self, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        raise NotImplementedError
+        """Where the row counts: axis -> names."""
 
 
 LETTER_COLUMNS: Sequence[frozenset[str]] = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -99,7 +100,7 @@ def _released(files: Files) -> list[Item]:
             question, _, answer = line.rpartition("\t")
             if answer.strip().lower() in ("yes", "no"):
                 picture = f"{task_folder.name}/{path.name}"
-                load: Load = lambda name=name: files.read(name)  # type: ignore[misc] # noqa: E731
+                load = partial(files.read, name)
                 items.append(
                     _item(f"{picture}#{k}", picture, (load,), question, answer.strip().lower(), task_folder.name)
                 )

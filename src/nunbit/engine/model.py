@@ -201,9 +201,11 @@ class Runner:
         count = embeds.shape[1]
         self.cache.prefilling(slot, start, count)
         at = torch.arange(start, start + count, device=self.device)
-        mask = at.unsqueeze(-1) >= torch.arange(start + count, device=self.device)
+        mask = None  # from the beginning: the decoder's own causal form, which is not computed where it is zero
+        if start:
+            mask = self._additive(at.unsqueeze(-1) >= torch.arange(start + count, device=self.device), embeds.dtype)[None, None]
         with self._reading(prompt):
-            return self._logits(embeds, self._additive(mask, embeds.dtype)[None, None], at[None])[0]
+            return self._logits(embeds, mask, at[None])[0]
 
     def decode(self, tokens: Sequence[int], lengths: Sequence[int], prompts: Sequence[Prompt]) -> torch.Tensor:
         """One step of the first ``len(tokens)`` slots, each holding ``lengths`` tokens so far. Logits ``(B, V)``."""
@@ -251,7 +253,7 @@ class Runner:
     def _additive(self, allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill(~allowed, torch.finfo(dtype).min)
 
-    def _logits(self, embeds: torch.Tensor, mask: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    def _logits(self, embeds: torch.Tensor, mask: torch.Tensor | None, at: torch.Tensor) -> torch.Tensor:
         hidden = self.decoder(inputs_embeds=embeds, attention_mask=mask, position_ids=at, past_key_values=self.cache,
                               use_cache=True).last_hidden_state  # fmt: skip
         return self.model.get_output_embeddings()(hidden[:, -1]).float()

@@ -1,6 +1,7 @@
 """The engine: a thread that admits requests, prefills them in chunks, and decodes all running ones together.
 
-One loop, four verbs: admit, prefill, decode, finish. Nothing else touches the model.
+One loop, four verbs: admit, prefill, decode, finish. Nothing else touches the decoder. A second thread looks at pictures, one request at a
+time and in order, so that no answer waits for the encoder of another's picture.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Request:
     came: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     embeds: torch.Tensor | None = None
+    trouble: Exception | None = None
     length: int = 0
     cached: int = 0
     tokens: list[Logprob] = field(default_factory=list)
@@ -120,10 +122,14 @@ class Engine:
         self.running: list[Request] = []
         self.filling: Request | None = None
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._unseen: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._queue: deque[Request] = deque()
-        self._open, self._thread = True, threading.Thread(target=self._live, name="nunbit-engine", daemon=True)
-        self._in_flight, self._lock = 0, threading.Lock()
+        self._asked: set[Request] = set()
+        self._open, self._lock = True, threading.Lock()
+        self._thread = threading.Thread(target=self._live, name="nunbit-engine", daemon=True)
+        self._eyes = threading.Thread(target=self._look, name="nunbit-eyes", daemon=True)
         self._thread.start()
+        self._eyes.start()
 
     @classmethod
     def of(cls, loaded: Assistant, **how: Any) -> Engine:
@@ -141,13 +147,13 @@ class Engine:
         chooser = Chooser(sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar))
         request = Request(prompt, sampling, listen, chooser, Writer(self.runner.tokenizer, sampling.stop))
         with self._lock:
-            if not self._open or self._in_flight >= self.max_queue + self.slots:
+            if not self._open or len(self._asked) >= self.max_queue + self.slots:
                 self.figures.refused += 1
                 raise Busy("a request while the queue is full" if self._open else "a request while the engine shuts down",
                            allowed=f"at most {self.max_queue} waiting", todo="try again in a moment")  # fmt: skip
-            self._in_flight += 1
+            self._asked.add(request)
             self.figures.requests += 1
-        self._inbox.put(request)
+        (self._inbox if prompt.pixels is None else self._unseen).put(request)
         return request
 
     def answer(self, messages: Sequence[Message], sampling: Sampling = Sampling()) -> Result:
@@ -159,11 +165,11 @@ class Engine:
     @property
     def waiting(self) -> int:
         """Requests that are not being decoded yet."""
-        return max(0, self._in_flight - len(self.running))
+        return max(0, len(self._asked) - len(self.running))
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() and self._eyes.is_alive()
 
     def close(self, timeout_s: float = 30.0) -> None:
         """Admit no more, finish what runs, then stop; what is not done in time is cancelled."""
@@ -171,9 +177,25 @@ class Engine:
             self._open = False
         self._inbox.put(None)
         self._thread.join(timeout_s)
-        for request in [*self.running, *self._queue, *([self.filling] if self.filling else [])]:
+        with self._lock:
+            left = [*self._asked]
+        for request in left:
             request.cancel()
+        self._inbox.put(None)
         self._thread.join(5.0)
+        self._unseen.put(None)
+
+    # the thread that looks
+
+    @torch.inference_mode()
+    def _look(self) -> None:
+        while (r := self._unseen.get()) is not None:
+            try:
+                if not self._over(r):
+                    r.embeds = self.runner.embed(r.prompt)
+            except Exception as e:  # one request's failure must not end the others
+                r.trouble = e
+            self._inbox.put(r)
 
     # the engine's own thread
 
@@ -189,7 +211,7 @@ class Engine:
         """Take what came in; sleep only when there is nothing to do. False when the work is over."""
         while True:
             idle = not (self.running or self._queue or self.filling)
-            if idle and not self._open and self._inbox.empty():
+            if idle and not self._open and not self._asked:
                 return False
             try:
                 request = self._inbox.get(block=idle)
@@ -219,8 +241,11 @@ class Engine:
 
     def _fill(self, r: Request) -> None:
         slot = len(self.running)
+        if r.trouble is not None:
+            raise r.trouble
         if r.embeds is None:
             r.embeds = self.runner.embed(r.prompt)
+        if not r.length:
             r.cached, held = self.prefixes.longest(r.prompt.units)
             if held is not None:
                 self.runner.cache.copy_in(slot, held, r.cached)
@@ -235,9 +260,9 @@ class Engine:
         self.figures.prompt_tokens += r.length
         self.figures.cached_tokens += r.cached
         self.running.append(r)
-        if self.prefixes.held.max_bytes and r.cached < r.length - 1:
-            self.prefixes.keep(r.prompt.units, self.runner.cache.copy_out(slot, r.length))
         self._take(r, logits)
+        if self.prefixes.held.max_bytes and r.cached < len(r.prompt.ids) - 1:  # after the first token: it is waited for; the slot is as it was
+            self.prefixes.keep(r.prompt.units, self.runner.cache.copy_out(slot, len(r.prompt.ids)))
 
     def _decode(self) -> None:
         if not self.running:
@@ -301,7 +326,7 @@ class Engine:
         elif r in self._queue:
             self._queue.remove(r)
         with self._lock:
-            self._in_flight -= 1
+            self._asked.discard(r)
         r.embeds = None
         now = time.monotonic()
         try:

@@ -187,6 +187,7 @@ def test_without_ray_and_without_room(monkeypatch):
 
 def test_a_real_cluster_of_two(tmp_path):
     ray = pytest.importorskip("ray")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # a worker cannot import a test
     try:
         target = spread(echo, 2)
         assert target.answer([question(str(k)) for k in range(5)]) == [str(k) for k in range(5)]

@@ -215,6 +215,8 @@ def main() -> None:
     finally:
         ended = target.stop()
     report["passed"] = bool(report["passed"]) and ended
+    if not report["passed"]:
+        report["said"] = target.said()
     print(json.dumps(report) if wish.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
     sys.exit(0 if report["passed"] else 1)
 

@@ -324,6 +324,24 @@ def test_plain_language_models_run_too(reference):
         engine.close(5)
 
 
+def test_texts_to_continue_and_conversations_never_read_each_others_way(engine):
+    """Marks are words in one and marks in the other, however many threads ask at once."""
+    runner, text, asked = engine.runner, "<eos>yes<image>", question("What is it?", [picture(1)])
+    want, wanted, wrong = runner.raw(text).ids, runner.prompt(asked).ids, []
+
+    def often(ask, right, times):
+        for _ in range(times):
+            try:
+                wrong.extend([] if ask() == right else ["other tokens"])
+            except Exception as e:
+                wrong.append(repr(e))
+
+    threads = [threading.Thread(target=often, args=a) for a in [(lambda: runner.raw(text).ids, want, 600), (lambda: runner.prompt(asked).ids, wanted, 100)] * 2]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not wrong
+
+
 def test_pieces_carry_every_token_once(engine):
     _, out = collect(engine, ASKED[2], Sampling(max_tokens=24, logprobs=0))
     pieces, result = drain(out)

@@ -6,6 +6,7 @@ Legend: B rows, T tokens, D width, V vocabulary.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import threading
 from collections import OrderedDict
@@ -59,6 +60,7 @@ class Runner:
         self.whole = aware is not None and "moai" in aware.connectors  # a mixer reads a prompt in one piece
         self._looking, self._turn = threading.Lock(), threading.Lock()
         self.tokenizer = getattr(processor, "tokenizer", processor)
+        self._plain = copy.deepcopy(self.tokenizer)  # reads marks as words: a tokenizer keeps how it was last asked, whichever thread asks next
         text = model.config.get_text_config()
         _check_shape(model, text, length, spliced=gated is None)
         self.length = min(length, getattr(text, "max_position_embeddings", length) or length)
@@ -113,7 +115,7 @@ class Runner:
 
     def raw(self, text: str) -> Prompt:
         """A text to be continued, as it is; marks of the model in it are words, not marks."""
-        ids = self.tokenizer(text, split_special_tokens=True)["input_ids"]
+        ids = self._plain(text, split_special_tokens=True)["input_ids"]
         if not ids:
             raise UserError("an empty text", allowed="at least one word to continue")
         return self._fits(Prompt(ids, tuple(ids)))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nunbit.engine import grammar
 from nunbit.engine.cache import Bounded, Prefixes
 from nunbit.engine.many import answer_all
 from nunbit.engine.packed import pack
@@ -294,6 +295,17 @@ def test_answers_of_a_given_form(engine):
     assert re.fullmatch(r"(yes|no)", engine.answer(ASKED[1], Sampling(grammar=("regex", "(yes|no)"))).text)
     with pytest.raises(UserError):
         engine.answer(ASKED[0], Sampling(grammar=("json", "{")))
+
+
+def test_a_form_that_costs_too_much_is_refused(engine, monkeypatch):
+    said = engine.answer(question("What is it?"), Sampling(max_tokens=4, grammar=("regex", "a{99999}")))
+    assert said.finish.startswith("refused: ") and "cannot be used" in said.finish
+    form = Sampling(max_tokens=40, grammar=("regex", "(ab|cd|ef){30}x"))
+    assert not engine.answer(question("What is it?"), form).broken
+    monkeypatch.setitem(grammar.LIMITS, "max_lexer_states", 12)
+    said = engine.answer(question("What is it?"), form)
+    assert said.finish.startswith("refused: ") and said.broken and engine.alive
+    assert not engine.answer(question("What is it?"), Sampling(max_tokens=4)).broken
 
 
 def test_what_slots_cannot_hold_is_refused(engine):

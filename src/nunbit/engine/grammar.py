@@ -10,6 +10,8 @@ import torch
 from nunbit.errors import UserError
 
 MAX_CHARS = 20_000
+LIMITS: dict[str, Any] = {"initial_lexer_fuel": 100_000, "step_lexer_fuel": 100_000, "max_lexer_states": 10_000, "max_grammar_size": 50_000}
+"""Of the library: a tenth of its own. A pattern of eight letters, ``a{99999}``, takes 30 MB and a quarter of a second without them."""
 
 
 class Grammars:
@@ -40,21 +42,24 @@ class Grammars:
                 compiled = llguidance.LLMatcher.grammar_from_regex(text)
             if self._words is None:
                 self._words = llguidance.hf.from_tokenizer(self.tokenizer, n_vocab=self.vocabulary)
-            held = llguidance.LLMatcher(self._words, compiled)
+            held = llguidance.LLMatcher(self._words, compiled, limits=llguidance.LLParserLimits(**LIMITS))
         except (ValueError, RuntimeError) as e:
-            raise UserError(f"a {kind} form that cannot be used ({str(e).splitlines()[0][:160]})") from None
-        if held.is_error():
-            raise UserError(f"a {kind} form that cannot be used ({held.get_error().splitlines()[0][:160]})")
+            raise _refused(str(e)) from None
         return Matcher(held, self.vocabulary)
 
 
+def _refused(why: str) -> UserError:
+    return UserError(f"a form of answer that cannot be used ({(why.splitlines() or [''])[0][:160]})", todo="ask for a simpler one")
+
+
 class Matcher:
-    """Follows one answer through its grammar."""
+    """Follows one answer through its grammar. Raises UserError where the grammar cannot be followed within `LIMITS`."""
 
     def __init__(self, held: Any, vocabulary: int) -> None:
         from llguidance.torch import allocate_token_bitmask
 
         self.held, self.vocabulary = held, vocabulary
+        self._check()
         self.bits = allocate_token_bitmask(1, vocabulary)
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
@@ -62,9 +67,14 @@ class Matcher:
         from llguidance.torch import fill_next_token_bitmask
 
         fill_next_token_bitmask(self.held, self.bits)
+        self._check()
         shifts = torch.arange(32, dtype=torch.int32)
         allowed = ((self.bits[0].unsqueeze(-1) >> shifts) & 1).flatten()[: self.vocabulary].bool()
         return logits.masked_fill(~allowed, float("-inf")) if bool(allowed.any()) else logits
 
     def take(self, token: int) -> None:
         self.held.consume_token(token)
+
+    def _check(self) -> None:
+        if self.held.is_error():
+            raise _refused(self.held.get_error())

@@ -39,7 +39,8 @@ class Piece:
 
 @dataclass(slots=True)
 class Result:
-    """A whole answer. ``finish`` is stop, length, cancelled, deadline or error; times are seconds since submission."""
+    """A whole answer. ``finish`` is stop, length, cancelled, deadline, ``error: ...`` or ``refused: ...`` (what was asked for cannot be
+    done); times are seconds since submission."""
 
     text: str
     finish: str
@@ -49,6 +50,11 @@ class Result:
     queued_s: float = 0.0
     first_s: float = 0.0
     total_s: float = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """It is no answer."""
+        return self.finish.startswith(("error", "refused"))
 
 
 Event = Piece | Result
@@ -308,7 +314,7 @@ class Engine:
 
     def _fail(self, r: Request, error: Exception) -> None:
         self.figures.errors += 1
-        self._finish(r, f"error: {type(error).__name__}: {error}")
+        self._finish(r, f"refused: {error}" if isinstance(error, UserError) else f"error: {type(error).__name__}: {error}")
 
     def _finish(self, r: Request, why: str) -> None:
         if r in self.running:

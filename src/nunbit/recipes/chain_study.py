@@ -74,7 +74,10 @@ def one(plan: Plan, arm: str, way: str, seed: int, folder: Path, say: Callable[[
     engine = Engine.of(Assistant.of(*open_native(where)), slots=TOGETHER)
 
     def ask(messages: Sequence[Message]) -> str:
-        return engine.answer(messages, Sampling(max_tokens=MOST_TOKENS)).text
+        said = engine.answer(messages, Sampling(max_tokens=MOST_TOKENS))
+        if said.broken:  # an error is not an answer
+            raise RuntimeError(said.finish)
+        return said.text
 
     def answer(number: int) -> str:
         w = asked[number].worked

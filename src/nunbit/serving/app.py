@@ -123,10 +123,10 @@ class Server:
                 stream, media_type="text/event-stream", headers=headers | {"Cache-Control": "no-store"}
             )
         results = await answers.all(request)
-        broken = next((r for r in results if r.finish.startswith("error")), None)
+        broken = next((r for r in results if r.broken), None)
         if broken:
-            log.error("an answer failed: %s", broken.finish)
-            return JSONResponse(error_body("the model failed on this request", "server_error"), 500)
+            said, kind, status = _why(broken)
+            return JSONResponse(error_body(said, kind), status)
         return JSONResponse(replies.whole(results, logprobs=logprobs), headers=headers)
 
     async def embed(self, body: EmbeddingRequest) -> Response:
@@ -269,9 +269,8 @@ async def _stream(answers: Answers, replies: Replies, *, logprobs: bool, with_us
             i, event = await answers.next()
             if isinstance(event, Piece):
                 yield replies.piece(i, event.text, event.tokens, logprobs=logprobs)
-            elif event.finish.startswith("error"):
-                log.error("an answer failed: %s", event.finish)
-                yield failure("the model failed on this request")
+            elif event.broken:
+                yield failure(*_why(event)[:2])
             else:
                 yield replies.closing(i, event)
         if with_usage:
@@ -279,6 +278,14 @@ async def _stream(answers: Answers, replies: Replies, *, logprobs: bool, with_us
         yield DONE
     finally:
         answers.cancel()
+
+
+def _why(broken: Result) -> tuple[str, str, int]:
+    """What is said of an answer that is none: words, type of error, status."""
+    if broken.finish.startswith("refused: "):
+        return broken.finish.removeprefix("refused: "), "invalid_request_error", 400
+    log.error("an answer failed: %s", broken.finish)
+    return "the model failed on this request", "server_error", 500
 
 
 def _form(vector: torch.Tensor, encoding: str) -> list[float] | str:

@@ -96,9 +96,9 @@ def _event(data: dict[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def failure(message: str) -> str:
+def failure(message: str, kind: str) -> str:
     """An error in the middle of a stream."""
-    return _event({"error": {"message": message, "type": "server_error", "param": None, "code": None}})
+    return _event({"error": {"message": message, "type": kind, "param": None, "code": None}})
 
 
 DONE = "data: [DONE]\n\n"

@@ -30,7 +30,9 @@ class Service:
         from nunbit.engine.scheduler import Engine
         from nunbit.models.assistant import Assistant
         from nunbit.serving.app import create_app
+        from nunbit.serving.memory import one_heap
 
+        one_heap()
         torch.set_num_threads(self.threads)
         loaded = Assistant(self.model, self.device)
         if self.int8:

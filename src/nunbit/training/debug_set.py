@@ -76,7 +76,7 @@ def write_language(folder: Path) -> Path:
         max_position_embeddings=2048, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
+    _save(LlamaForCausalLM(config), folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -87,5 +87,16 @@ def write_vision(folder: Path) -> Path:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     torch.manual_seed(0)
-    CLIPVisionModel(CLIPVisionConfig(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)).save_pretrained(folder)  # fmt: skip
+    config = CLIPVisionConfig(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)
+    _save(CLIPVisionModel(config), folder)
     return folder
+
+
+def _save(model: Any, folder: Path) -> None:
+    """Not ``save_pretrained``: where processes have met already, as on Ray, only the first one's writes, and each has a set of its own."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    save_file(model.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})

@@ -30,7 +30,7 @@ class Service:
         from nunbit.engine.scheduler import Engine
         from nunbit.models.assistant import Assistant
         from nunbit.serving.app import create_app
-        from nunbit.serving.memory import one_heap
+        from nunbit.serving.memory import one_heap, trim_when_idle
 
         one_heap()
         torch.set_num_threads(self.threads)
@@ -39,6 +39,7 @@ class Service:
             quantise(loaded.model)
         pack(loaded.model)
         engine = Engine.of(loaded, slots=self.slots, max_queue=self.queue)
+        trim_when_idle(lambda: engine.figures.requests, lambda: not engine.waiting and not engine.running)
         return create_app(engine, loaded.name, self.settings)
 
 

@@ -317,6 +317,8 @@ class Engine:
         self._finish(r, f"refused: {error}" if isinstance(error, UserError) else f"error: {type(error).__name__}: {error}")
 
     def _finish(self, r: Request, why: str) -> None:
+        if r not in self._asked:  # what fails after the last word was told is told no more
+            return
         if r in self.running:
             slot, last = self.running.index(r), len(self.running) - 1
             moved = self.running.pop()

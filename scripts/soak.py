@@ -168,7 +168,7 @@ def main() -> None:
         drain = drained(server, crowd)
     finally:
         server.stop()
-    quarters = [statistics.median(mb for _, mb in part) for part in np.array_split(np.array(curve), 4)[1:] if len(part)]
+    quarters = [float(np.median([mb for _, mb in part])) for part in np.array_split(np.array(curve), 4)[1:] if len(part)]
     p99 = float(np.quantile(crowd.seconds, 0.99)) if crowd.seconds else float("inf")
     good = not crowd.wrong and crowd.counts["canaries"] > 0 and p99 <= wish.p99 and quarters[-1] - quarters[0] <= FLAT_MB
     good = good and drain["whole"] == drain["of"] and drain["ended"]

@@ -1,7 +1,7 @@
 """Rasterise the artwork of the *things* domain from the icon sets of the npm registry.
 
-Usage: npm pack @iconify-json/{noto,twemoji,openmoji,emojione,fluent-emoji-flat}; unpack each into FOLDER/<set>; then
-       python scripts/make_artwork.py FOLDER
+Usage: npm pack @iconify-json/{noto,twemoji,openmoji,emojione,fluent-emoji-flat,noto-v1,emojione-v1,fxemoji,streamline-emojis};
+       unpack each into FOLDER/<set>; then python scripts/make_artwork.py FOLDER
 Writes one atlas a style and things.json into src/nunbit/world/art/. Needs resvg-py.
 """
 
@@ -15,6 +15,15 @@ import resvg_py
 from PIL import Image
 
 STYLES = ("noto", "twemoji", "openmoji", "emojione", "fluent-emoji-flat")
+PARTIAL = ("noto-v1", "emojione-v1", "fxemoji", "streamline-emojis")
+"""Styles that need not have every thing: what they lack stays an empty tile."""
+# What a set calls a thing, where it is not what the others call it.
+CALLED = {"fxemoji": dict(pair.split(":") for pair in """red-apple:redapple birthday-cake:birthdaycake backpack:schoolsatchel
+blue-book:bluebook camel:dromedarycamel castle:europeancastle eggplant:aubergine fire-engine:fireengine french-fries:frenchfries
+house:housebuilding lady-beetle:ladybeetle light-bulb:lightbulb locomotive:steamlocomotive mobile-phone:cellphone necktie:tie
+palm-tree:palmtree panda:pandaface pizza:sliceofpizza rabbit:bunny scissors:blackscissors ewe:sheep snowman:snowmanwithoutsnow
+soccer-ball:soccerball telephone:blacktelephone top-hat:tophat evergreen-tree:evergreen delivery-truck:deliverytruck wolf:wolfface
+wrapped-gift:present maple-leaf:mapleleaf laptop:personalcomputer""".split())}  # fmt: skip
 TILE_PX, COLUMNS = 64, 12
 # icon name: English singular, plural, Korean
 THINGS = """airplane:airplane,airplanes,비행기 red-apple:apple,apples,사과 ambulance:ambulance,ambulances,구급차 anchor:anchor,anchors,닻
@@ -79,15 +88,16 @@ def svg(data: dict, name: str) -> str | None:
 
 
 def main(folder: Path) -> None:
-    sets = {s: json.loads((folder / s / "icons.json").read_text()) for s in STYLES}
-    rows = [t for t in things() if all(svg(d, t[0]) for d in sets.values())]
+    sets = {s: json.loads((folder / s / "icons.json").read_text()) for s in STYLES + PARTIAL}
+    rows = [t for t in things() if all(svg(sets[s], t[0]) for s in STYLES)]
     out = Path(__file__).parents[1] / "src/nunbit/world/art"
     for style, data in sets.items():
         atlas = np.zeros((-(-len(rows) // COLUMNS) * TILE_PX, COLUMNS * TILE_PX, 4), np.uint8)
         for i, (icon, *_) in enumerate(rows):
-            tile = np.asarray(
-                Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg(data, icon))))).convert("RGBA")
-            )
+            drawing = svg(data, CALLED.get(style, {}).get(icon, icon))
+            if drawing is None:
+                continue
+            tile = np.asarray(Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=drawing)))).convert("RGBA"))
             y, x = i // COLUMNS * TILE_PX, i % COLUMNS * TILE_PX
             atlas[y : y + TILE_PX, x : x + TILE_PX] = tile
         Image.fromarray(atlas).save(out / f"{style}.webp", quality=92, method=6)

@@ -160,13 +160,18 @@ def mix_by_hand(mixer: MoAIMixer, x: Tensor, latents: Tensor, row: str, compat: 
     return out
 
 
+def prompt(latents: Tensor, image: Rows, language: Rows, c: MoAIConfig) -> Prompt:
+    sides = {"img": image, "lang": language}
+    return Prompt(latents, image, language, image, language, looks(sides, sides, c))
+
+
 @pytest.mark.parametrize("compat", [False, True])
 def test_mixer_against_loops_in_a_ragged_batch(compat):
     rows = ["wwiiiwwaa", "..wiiwiiw", "iiiwwwwww"]  # answers, left padding and two pictures, a picture first
     c = config(compat=compat)
     mixer, x, latents = shaken(MoAIMixer(c)), noise(3, 9, D), noise(3, 3, D, seed=5)
     image, language = (Rows.of(m) for m in masks(rows))
-    ours = mixer(x, Prompt(latents, image, language, looks(image, language, c)))
+    ours = mixer(x, prompt(latents, image, language, c))
     for b, row in enumerate(rows):
         torch.testing.assert_close(ours[b], mix_by_hand(mixer, x[b], latents[b], row, compat), atol=1e-5, rtol=1e-4)
 
@@ -188,7 +193,7 @@ def test_no_expert_no_change():
         for e in side.values():
             torch.nn.init.zeros_(e.linear_o[1].weight)
     image, language = (Rows.of(m) for m in masks(["wiiwww"]))
-    mixed = mixer(x, Prompt(noise(1, 3, D), image, language, looks(image, language, c)))
+    mixed = mixer(x, prompt(noise(1, 3, D), image, language, c))
     torch.testing.assert_close(mixed, x)
 
 
@@ -283,6 +288,34 @@ def test_cached_decoding_equals_a_full_pass(kind, compat):
     torch.testing.assert_close(torch.stack(out.logits, 1), whole[:, 7:12], atol=1e-4, rtol=1e-4)
     beams = model.generate(input_ids=IDS[:, :8], max_new_tokens=3, num_beams=3, do_sample=False)
     assert beams.shape == (1, 11)
+
+
+@every_decoder
+@pytest.mark.parametrize("cuts", [(6,), (1, 8), (2, 6, 8)])
+def test_a_prompt_in_passes_equals_one_pass(kind, cuts):
+    model, moai = attached(kind)
+    rows = ["wwiiiwiiwa", ".wiiiiwwwa"]
+    ids = torch.cat([IDS, IDS + 3])
+    latents, before = noise(2, 3, D, seed=7), []
+    whole = logits(model, moai, ids, rows, latents)
+    past, parts = None, []
+    with torch.no_grad():
+        for begin, end in zip([0, *cuts], [*cuts, 10], strict=True):
+            moai.see(latents, *masks(rows), before=before)  # told anew: other prompts come between
+            out = model(input_ids=ids[:, begin:end], past_key_values=past, use_cache=True)
+            past, parts = out.past_key_values, [*parts, out.logits]
+    torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-4, rtol=1e-4)
+    assert all(b.shape[1] == 10 for b in before)
+
+
+def test_a_picture_in_pieces_is_refused():
+    model, moai = attached("llama")
+    before = []
+    with torch.no_grad():
+        moai.see(noise(1, 3, D), *masks([ROW]), before=before)
+        past = model(input_ids=IDS[:, :3], use_cache=True).past_key_values
+        with pytest.raises(UserError, match="pictures whole"):
+            model(input_ids=IDS[:, 3:], past_key_values=past)
 
 
 def test_step_one_uses_the_drawn_expert_and_ignores_gates():

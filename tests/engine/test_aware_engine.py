@@ -65,5 +65,6 @@ def test_the_engine_answers_as_the_assistant(told):
                     event = box.get(timeout=60)
                 answers.append(event.text.strip())
             assert answers == wanted
+        assert engine.figures.cached_tokens > 100 * len(asked) / 2
     finally:
         engine.close(5)

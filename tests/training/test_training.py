@@ -9,6 +9,7 @@ import time
 import unicodedata
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,6 +166,8 @@ def test_a_killed_recipe_resumes_to_the_same_curve(tmp_path):
 
 
 def test_every_stage_runs_and_the_model_opens(tmp_path, tokenizer):
+    from nunbit.messages import question
+    from nunbit.models.assistant import Assistant
     from nunbit.models.compose import open_native
 
     tokenizer.save_pretrained(tmp_path / "tokenizer")
@@ -173,6 +176,9 @@ def test_every_stage_runs_and_the_model_opens(tmp_path, tokenizer):
     assert model.config.model_type == "llava"
     for stage in tiny.STAGES:
         assert len(curve(tmp_path / stage)) == 2
+    helper = Assistant(tmp_path / "model")
+    assert helper.aware is not None and set(helper.aware.connectors) == {"crayon", "moai"}
+    assert helper.ask(question("What is this?", [np.zeros((192, 192, 3), np.uint8)]), max_new_tokens=2).tokens
 
 
 def test_schedule_rises_stays_and_falls():

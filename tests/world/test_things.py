@@ -121,8 +121,31 @@ def test_both_languages_agree_on_numbers_and_boxes():
 
 def test_the_unseen_style_is_only_in_the_unseen_split():
     styles = {s: {n for p, _ in drawn(120, s) for n in p.scene.meta["style"]} for s in ("train", "test", "unseen")}
-    assert styles["train"] == styles["test"] == set(things.STYLES)
+    assert styles["test"] == set(things.STYLES) and styles["train"] == {*things.STYLES, *things.MORE_STYLES}
     assert styles["unseen"] == {things.UNSEEN_STYLE}
+
+
+def test_a_thing_that_a_style_lacks_is_drawn_in_another():
+    lacking = 0
+    for style in things.MORE_STYLES:
+        for i in range(len(things.artwork_names())):
+            _, alpha = things.artwork_tile(style, i, 32, False)
+            assert (alpha > 0.5).sum() > 20 and max(alpha.shape) == 32
+            lacking += any(np.array_equal(alpha, things.artwork_tile(s, i, 32, False)[1]) for s in things.STYLES)
+    assert 50 < lacking < 2.5 * len(things.artwork_names())
+
+
+def test_varied_artwork_keeps_its_size_and_its_ink():
+    rng = np.random.default_rng(4)
+    changed = 0
+    for i in range(60):
+        colour, alpha = things.artwork_tile(things.STYLES[i % 4], i, 48, False)
+        other, mask = things.varied(rng, colour, alpha)
+        assert other.shape[:2] == mask.shape[:2] and max(mask.shape) <= 60
+        assert other.min() >= 0 and other.max() <= 255 and mask.min() >= 0 and mask.max() <= 1
+        assert 0.4 < (mask > 0.5).sum() / (alpha > 0.5).sum() < 1.8
+        changed += other.shape != colour.shape or not np.array_equal(other, colour)
+    assert 40 < changed < 60
 
 
 def test_names_are_all_different():

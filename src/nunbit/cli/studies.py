@@ -14,6 +14,7 @@ from nunbit.cli.printing import say, show
 Folder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; an existing one is gone on with.")]
 Seeds = Annotated[int, typer.Option(min=1, max=20, help="More of them may be asked for later.")]
 Batch = Annotated[int, typer.Option(min=1, max=4096)]
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="Runs at once, each on its part of the threads; times are then those of a busy machine.")]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
 
 
@@ -31,14 +32,20 @@ def ablation(
     questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
     arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, all, adapter, adapters; by commas. All if empty.")] = "",
     scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
+    turns: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 4,
+    base: Annotated[str, typer.Option(help="Folder of the LLaVA that every arm begins with; the embedded one if not named.")] = "",
+    jobs: Jobs = 1,
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
     """What each way of telling a model what is where brings: same data, steps and seeds."""
     from nunbit.recipes import ablation as study
 
-    plan = study.Plan(steps=steps, batch=batch, seeds=seeds, questions=questions, scenes=by_commas(scenes), arms=by_commas(arms) or tuple(study.ARMS))
-    _run(study, plan, out, threads, as_json)
+    plan = study.Plan(
+        steps=steps, batch=batch, turns=turns, seeds=seeds, questions=questions, scenes=by_commas(scenes),
+        arms=by_commas(arms) or tuple(study.ARMS), base=Path(base) if base else study.EMBEDDED,
+    )  # fmt: skip
+    _run(study, plan, out, threads, as_json, jobs=jobs)
 
 
 def connectors(
@@ -52,6 +59,7 @@ def connectors(
     arms: Annotated[
         str, typer.Option(help="linear, mlp, pixel_shuffle, perceiver, qformer, gated-1, gated-2, gated-4; by commas. All if empty.")
     ] = "",
+    jobs: Jobs = 1,
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +67,7 @@ def connectors(
     from nunbit.recipes import connector_study as study
 
     plan = study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, questions=questions, language_lr=language_lr, arms=by_commas(arms) or tuple(study.ARMS))
-    _run(study, plan, out, threads, as_json)
+    _run(study, plan, out, threads, as_json, jobs=jobs)
 
 
 def few_shot(
@@ -116,12 +124,12 @@ def classify(
     _show(result, naming.as_text, out, as_json)
 
 
-def _run(study: Any, plan: Any, out: Path, threads: int, as_json: bool) -> None:
+def _run(study: Any, plan: Any, out: Path, threads: int, as_json: bool, **how: Any) -> None:
     """A module of `nunbit.recipes` with ``NAME``, ``run`` and ``as_text``, under a plan of its own."""
     import torch
 
     torch.set_num_threads(threads)
-    _show(study.run(plan, out, say=say), study.as_text, out / f"{study.NAME}.html", as_json)
+    _show(study.run(plan, out, say=say, **how), study.as_text, out / f"{study.NAME}.html", as_json)
 
 
 def _show(result: dict[str, Any], as_text: Callable[[dict[str, Any]], str], page: Path, as_json: bool) -> None:

@@ -179,32 +179,42 @@ class Prompt:
 
     Args:
         latents: ``(B, M, D)``.
-        image, language: the rows of the two sides.
+        image, language: the rows of the two sides in this pass.
+        all_image, all_language: and those of the earlier passes too.
         looks: who may look where: ``(B, Q, S)`` bool for ("img", "lang") and the other pairs.
         draws: ``(mixers, 2)`` numbers of the one expert of each side, or None for soft gates.
+        before: of each mixer all rows that came in so far, ``(B, cached, D)``; grows with the pass. None: the prompt comes in one pass.
     """
 
     latents: Tensor
     image: Rows
     language: Rows
+    all_image: Rows
+    all_language: Rows
     looks: dict[tuple[str, str], Tensor]
     draws: Tensor | None = None
+    before: list[Tensor] | None = None
 
 
-def looks(image: Rows, language: Rows, config: MoAIConfig) -> dict[tuple[str, str], Tensor]:
-    """The masks of `Prompt`: released, everybody at everybody; otherwise backwards and within a picture."""
-    sides = {"img": image, "lang": language}
+def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, cached: int = 0) -> dict[tuple[str, str], Tensor]:
+    """The masks of `Prompt`: released, everybody at everybody; otherwise backwards and within a picture.
+
+    Args:
+        asking, asked: the sides "img" and "lang" of a pass, and of everything up to its end; the pass begins at row ``cached``.
+    """
     allowed = {}
-    for asking, a in sides.items():
-        for asked, b in sides.items():
-            mask = b.real.unsqueeze(1).expand(-1, a.index.shape[1], -1)
-            if not config.compat and not (config.image_reads_prompt and (asking, asked) == ("img", "lang")):
-                backwards = a.index.unsqueeze(-1) >= b.index.unsqueeze(1)
-                if asking == asked == "img":
-                    picture = (image.mask & ~F.pad(image.mask, (1, 0))[:, :-1]).cumsum(-1).gather(1, image.index)
-                    backwards = backwards | (picture.unsqueeze(-1) == picture.unsqueeze(1))
+    for side, a in asking.items():
+        at = a.index + cached
+        for other, b in asked.items():
+            mask = b.real.unsqueeze(1).expand(-1, at.shape[1], -1)
+            if not config.compat and not (config.image_reads_prompt and (side, other) == ("img", "lang")):
+                backwards = at.unsqueeze(-1) >= b.index.unsqueeze(1)
+                if side == other == "img":
+                    picture = (b.mask & ~F.pad(b.mask, (1, 0))[:, :-1]).cumsum(-1)
+                    same = picture.gather(1, at).unsqueeze(-1) == picture.gather(1, b.index).unsqueeze(1)
+                    backwards = backwards | same
                 mask = mask & backwards
-            allowed[asking, asked] = mask
+            allowed[side, other] = mask
     return allowed
 
 
@@ -224,17 +234,21 @@ class MoAIMixer(nn.Module):
             raise unknown_name("gate_dtype", config.gate_dtype, filter(None, GATE_TYPES))
         self.gate_dtype = GATE_TYPES[config.gate_dtype]
 
-    def forward(self, x: Tensor, prompt: Prompt, draw: tuple[int, int] | None = None) -> Tensor:
-        """``(B, L, D)`` to ``(B, L, D)``; both sides are computed from the rows as they came in."""
+    def forward(self, x: Tensor, prompt: Prompt, draw: tuple[int, int] | None = None, whole: Tensor | None = None) -> Tensor:
+        """``(B, L, D)`` to ``(B, L, D)``; both sides are computed from the rows as they came in. ``whole`` are the rows of the earlier
+        passes and of this one, if there were earlier ones."""
         image, language = prompt.image.take(x), prompt.language.take(x)
+        all_image, all_language = image, language
+        if whole is not None:
+            all_image, all_language = prompt.all_image.take(whole), prompt.all_language.take(whole)
         see = prompt.looks
         of_image = {
             "aux": (prompt.latents, None),
-            "lang": (language, see["img", "lang"]),
-            "self": (image, see["img", "img"]),
+            "lang": (all_language, see["img", "lang"]),
+            "self": (all_image, see["img", "img"]),
         }
         of_language = {
-            "aux": (prompt.latents, None), "img": (image, see["lang", "img"]), "self": (language, see["lang", "lang"]),
+            "aux": (prompt.latents, None), "img": (all_image, see["lang", "img"]), "self": (all_language, see["lang", "lang"]),
         }  # fmt: skip
         pick = draw or (None, None)
         mixed = prompt.image.put(x, self.mix(self.img, self.gate_img, image, of_image, pick[0]))
@@ -260,6 +274,7 @@ class Seen:
     image_mask: Tensor
     language_mask: Tensor
     draws: Tensor | None
+    before: list[Tensor] | None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -288,7 +303,13 @@ class MoAI(PrefillConnector):
         """Aux tokens ``(B, N, D)`` to latents ``(B, M, D)`` for `see`; the released model does not mask padding."""
         return self.compressor(aux, None if self.config.compat else mask)
 
-    def see(self, latents: Tensor, image_mask: Tensor, language_mask: Tensor, *, draws: Tensor | None = None) -> None:
+    @property
+    def goes_on(self) -> bool:
+        """Whether a prompt may come in several passes: no row reads later ones, other than those of its own picture."""
+        return not (self.config.compat or self.config.image_reads_prompt)
+
+    def see(self, latents: Tensor, image_mask: Tensor, language_mask: Tensor, *, draws: Tensor | None = None,
+            before: list[Tensor] | None = None) -> None:  # fmt: skip
         """Set the latents and the two sides of the next prompt.
 
         Args:
@@ -296,6 +317,8 @@ class MoAI(PrefillConnector):
             image_mask: ``(B, L)`` bool, the image rows.
             language_mask: ``(B, L)`` bool, the prompt's words: no padding, no answers.
             draws: ``(mixers, 2)``, from `draw`, for training step 1.
+            before: what came into each mixer in the prompt's earlier passes, ``(B, cached, D)`` (an empty list at its beginning); every
+                pass puts its own rows there. None: the prompt comes in one pass. A picture never comes in pieces.
         """
         image, language = check_mask(image_mask, "image_mask"), check_mask(language_mask, "language_mask")
         if image.shape != language.shape or len(image) != len(latents) or (image & language).any():
@@ -304,7 +327,7 @@ class MoAI(PrefillConnector):
                 allowed="two masks of one shape (sequences, rows) that share no row, and latents for each sequence",
                 todo="make both masks from the same merged sequence",
             )
-        self._seen = Seen(latents, image, language, draws)
+        self._seen = Seen(latents, image, language, draws, before if self.goes_on else None)
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """Training step 1: one random expert a mixer and side, ``(mixers, 2)``, image first, in the gates' order."""
@@ -321,14 +344,19 @@ class MoAI(PrefillConnector):
         image, language = (cut(m, times, cached, length) for m in (seen.image_mask, seen.language_mask))
         if not (image.any() or language.any()):
             return None
-        if cached:
+        upto = cached + length
+        all_image, all_language = (cut(m, times, 0, upto) for m in (seen.image_mask, seen.language_mask))
+        there = not cached or (seen.before and len(seen.before) == len(self.mixers) and seen.before[0].shape[1] == cached)
+        if not there or (cached and (all_image[:, cached - 1] & all_image[:, cached]).any()):
             raise UserError(
                 f"a prompt in pieces: {cached} rows are cached and more rows to mix follow",
-                allowed="the whole prompt in one pass",
+                allowed="the whole prompt in one pass, or in passes that keep pictures whole and say what came before",
                 todo="turn off prefill in chunks, or start with an empty cache",
             )
-        rows = Rows.of(image), Rows.of(language)
-        return Prompt(seen.latents.repeat_interleave(times, 0), *rows, looks(*rows, self.config), seen.draws)
+        now = {"img": Rows.of(image), "lang": Rows.of(language)}
+        ever = {"img": Rows.of(all_image), "lang": Rows.of(all_language)} if cached else now
+        return Prompt(seen.latents.repeat_interleave(times, 0), *now.values(), *ever.values(), looks(now, ever, self.config, cached),
+                      seen.draws, seen.before)  # fmt: skip
 
     def _hang(self, layers: nn.ModuleList) -> list[Any]:
         places = self.config.mixer_layers()
@@ -340,7 +368,13 @@ class MoAI(PrefillConnector):
             return None
         mixer: Any = self.mixers[str(self.config.mixer_layers()[number])]
         draw = None if self._now.draws is None else tuple(self._now.draws[number].tolist())
-        return mixer(output.to(mixer.gate_img.weight.dtype), self._now, draw).to(output.dtype)
+        rows, before, whole = output.to(mixer.gate_img.weight.dtype), self._now.before, None
+        if before is not None:
+            if number < len(before):
+                whole = before[number] = torch.cat([before[number], rows], 1)
+            else:
+                before.append(rows)
+        return mixer(rows, self._now, draw, whole).to(output.dtype)
 
 
 def input_norm(layer: nn.Module) -> nn.Module:

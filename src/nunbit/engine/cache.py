@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -98,14 +98,26 @@ class SlotCache(Cache):
                 )
 
 
+@dataclass(slots=True)
+class Kept:
+    """What is kept of a sequence: keys and values ``(L, 2, H, T, D)``, and of an object-aware model what came into each mixer, ``(1, T, D)``."""
+
+    states: torch.Tensor
+    rows: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        return self.states.nbytes + sum(r.nbytes for r in self.rows)
+
+
 class Bounded:
-    """Tensors by key, the least recently used forgotten first, never more than ``max_bytes``."""
+    """Tensors (or what else has ``nbytes``) by key, the least recently used forgotten first, never more than ``max_bytes``."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes, self.hits, self.misses = max_bytes, 0, 0, 0
-        self._held: OrderedDict[Hashable, torch.Tensor] = OrderedDict()
+        self._held: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def get(self, key: Hashable) -> torch.Tensor | None:
+    def get(self, key: Hashable) -> Any:
         if key in self._held:
             self.hits += 1
             self._held.move_to_end(key)
@@ -113,7 +125,7 @@ class Bounded:
         self.misses += 1
         return None
 
-    def put(self, key: Hashable, value: torch.Tensor) -> None:
+    def put(self, key: Hashable, value: Any) -> None:
         self.drop(key)
         size = value.nbytes
         if size > self.max_bytes:
@@ -133,13 +145,13 @@ class Bounded:
 
 
 class Prefixes:
-    """Keys and values of sequences seen before. A sequence is its token ids, where picture tokens carry their picture's own number,
+    """What is kept of sequences seen before. A sequence is its token ids, where picture tokens carry their picture's own number,
     so two pictures never share a prefix."""
 
     def __init__(self, max_bytes: int) -> None:
         self.held = Bounded(max_bytes)
 
-    def longest(self, units: tuple[int, ...]) -> tuple[int, torch.Tensor | None]:
+    def longest(self, units: tuple[int, ...]) -> tuple[int, Kept | None]:
         """Length of the longest common beginning with a sequence held, short of the last token (its logits are needed)."""
         best, best_key, wanted = 0, None, np.asarray(units[:-1])
         for key in self.held.names():
@@ -153,7 +165,7 @@ class Prefixes:
             return 0, None
         return best, self.held.get(best_key)
 
-    def keep(self, units: tuple[int, ...], held: torch.Tensor) -> None:
+    def keep(self, units: tuple[int, ...], held: Kept) -> None:
         """Hold a sequence; those that are its beginning are dropped."""
         for key in self.held.names():
             if len(key) <= len(units) and units[: len(key)] == key:

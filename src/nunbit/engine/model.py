@@ -33,13 +33,15 @@ MOST_PICTURES = 100_000
 @dataclass(slots=True)
 class Prompt:
     """A conversation as the model reads it. ``units`` are the ids with picture tokens renamed by picture (see `Prefixes`); ``signals``
-    are what an object-aware model is told of the pictures (`nunbit.models.aware`); ``media`` is what a gated one looks at."""
+    are what an object-aware model is told of the pictures (`nunbit.models.aware`), ``rows`` what came into its mixers so far; ``media`` is
+    what a gated one looks at."""
 
     ids: list[int]
     units: tuple[int, ...]
     pictures: list[str] = field(default_factory=list)
     pixels: torch.Tensor | None = None
     signals: dict[str, torch.Tensor] = field(default_factory=dict)
+    rows: list[torch.Tensor] = field(default_factory=list)
     media: Media | None = None
 
 
@@ -57,8 +59,8 @@ class Runner:
     def __init__(self, model: Any, processor: Any, *, slots: int, length: int, feature_bytes: int, aware: Aware | None = None,
                  gated: Gated | None = None) -> None:  # fmt: skip
         self.model, self.processor, self.aware = model.eval(), processor, aware
-        self.whole = aware is not None and "moai" in aware.connectors  # a mixer reads a prompt in one piece
-        self._looking, self._turn = threading.Lock(), threading.Lock()
+        self.mixer: Any = aware.connectors.get("moai") if aware is not None else None
+        self._turn = threading.Lock()
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self._plain = copy.deepcopy(self.tokenizer)  # reads marks as words: a tokenizer keeps how it was last asked, whichever thread asks next
         text = model.config.get_text_config()
@@ -90,8 +92,7 @@ class Runner:
             raise UserError("a picture", allowed="text: this model has no eyes")
         signals: dict[str, torch.Tensor] = {}
         if pictures and self.aware is not None:
-            with self._looking:  # one prompt at a time: perception is the costliest guest
-                scenes = self.aware.perception(pictures)
+            scenes = self.aware.perceive(pictures)
             messages, signals = self.aware.spoken(messages, scenes), self.aware.signals(scenes)
         words = self._words(turns(messages), tools)
         if not pictures:
@@ -99,7 +100,11 @@ class Runner:
             return self._fits(Prompt(ids, tuple(ids)))
         made = self.processor(text=[words], images=pictures, return_tensors="pt", add_special_tokens=False)
         ids, names = made["input_ids"][0].tolist(), [content_hash(p) for p in pictures]
-        return self._fits(Prompt(ids, self._units(ids, names), names, made["pixel_values"], signals))
+        units = self._units(ids, names)
+        if self.mixer is not None:  # all rows read what is said of all pictures: nothing is shared but with the same ones
+            with self._lock:
+                units = (self._number("+".join(names)), *units[1:])
+        return self._fits(Prompt(ids, units, names, made["pixel_values"], signals))
 
     def _words(self, turned: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
         """A conversation in the model's own form. Its template may refuse a role or a tool, and a tool may hold what is no text."""
@@ -250,7 +255,8 @@ class Runner:
     def _tell(self, aware: Aware, prompt: Prompt) -> None:
         image = torch.tensor([prompt.ids], device=self.device) == self.image_id
         signals = {k: v.to(self.device) for k, v in prompt.signals.items()}
-        aware.tell(signals, image, ~image, torch.zeros(len(prompt.pictures), dtype=torch.long, device=self.device))
+        aware.tell(signals, image, ~image, torch.zeros(len(prompt.pictures), dtype=torch.long, device=self.device),
+                   before=prompt.rows)  # fmt: skip
 
     def _additive(self, allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill(~allowed, torch.finfo(dtype).min)

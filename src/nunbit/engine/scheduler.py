@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from nunbit.engine.cache import Prefixes
+from nunbit.engine.cache import Kept, Prefixes
 from nunbit.engine.gated import Gated
 from nunbit.engine.grammar import Grammars
 from nunbit.engine.model import Prompt, Runner
@@ -112,7 +112,8 @@ class Engine:
         chunk: prompt tokens prefilled between two steps of the others.
         max_queue: requests that may wait; more are refused with `Busy`.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
-        aware: object-aware parts of the model. With a mixer, which reads a prompt in one piece, there are no chunks and no prefixes.
+        aware: object-aware parts of the model. With a mixer, where rows of a picture read each other, there are no chunks; where rows read all
+            later ones, as released, no prefixes either.
         gated: gated cross-attention of the model.
     """
 
@@ -120,8 +121,8 @@ class Engine:
                  prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: Aware | None = None,
                  gated: Gated | None = None) -> None:  # fmt: skip
         self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware, gated=gated)
-        if self.runner.whole:
-            chunk, prefix_bytes = length, 0
+        if self.runner.mixer is not None:
+            chunk, prefix_bytes = length, prefix_bytes if self.runner.mixer.goes_on else 0
         self.prefixes, self.grammars = Prefixes(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
         self.slots, self.chunk, self.max_queue = slots, chunk, max_queue
         self.figures = Figures()
@@ -253,8 +254,10 @@ class Engine:
             r.embeds = self.runner.embed(r.prompt)
         if not r.length:
             r.cached, held = self.prefixes.longest(r.prompt.units)
+            r.prompt.rows = []  # several answers may share one prompt
             if held is not None:
-                self.runner.cache.copy_in(slot, held, r.cached)
+                self.runner.cache.copy_in(slot, held.states, r.cached)
+                r.prompt.rows = [rows[:, : r.cached] for rows in held.rows]
             r.length = r.cached
         left = len(r.prompt.ids) - r.length
         count = left if 4 * left <= 5 * self.chunk else self.chunk  # a short tail costs a pass of its own, which reads every weight again
@@ -268,7 +271,7 @@ class Engine:
         self.running.append(r)
         self._take(r, logits)
         if self.prefixes.held.max_bytes and r.cached < len(r.prompt.ids) - 1:  # after the first token: it is waited for; the slot is as it was
-            self.prefixes.keep(r.prompt.units, self.runner.cache.copy_out(slot, len(r.prompt.ids)))
+            self.prefixes.keep(r.prompt.units, Kept(self.runner.cache.copy_out(slot, len(r.prompt.ids)), r.prompt.rows))
 
     def _decode(self) -> None:
         if not self.running:

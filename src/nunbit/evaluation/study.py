@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from html import escape
@@ -42,18 +43,22 @@ def right_of(run: Mapping[str, Any]) -> str:
 
 
 def run(name: str, plan: Any, folder: Path, todo: Iterable[Todo], summary: Callable[[list[Run]], Run], page: Callable[[Run], str],
-        say: Callable[[str], None], told: Callable[[Run], str] = right_of) -> Run:  # fmt: skip
+        say: Callable[[str], None], told: Callable[[Run], str] = right_of, jobs: int = 1) -> Run:  # fmt: skip
     """Make whatever is not in the folder yet, and of all runs ``NAME.json`` and ``NAME.html``.
 
     Args:
         plan: the settings, a dataclass.
         told: what is said of a run.
+        jobs: so many runs at once, each in a process of its own on its part of the processor's threads; times in them are then those of a
+            busy machine. Runs must not need each other, and what makes them must be picklable.
 
     Raises:
         UserError: what `opened` and `read` raise.
     """
     with opened(folder, plan):
-        found = []
+        todo, found = list(todo), []
+        if jobs > 1:
+            _at_once(folder, [t for t in todo if not (folder / f"{t.file}.json").exists()], jobs, say, told)
         for file, title, make in todo:
             found.append(kept(folder / f"{file}.json", make))
             say(f"{title}: {told(found[-1])}")
@@ -61,6 +66,23 @@ def run(name: str, plan: Any, folder: Path, todo: Iterable[Todo], summary: Calla
         write(folder / f"{name}.json", result)
         write_text(folder / f"{name}.html", page(result))
     return result
+
+
+def _at_once(folder: Path, todo: Sequence[Todo], jobs: int, say: Callable[[str], None], told: Callable[[Run], str]) -> None:
+    import multiprocessing
+
+    import torch
+
+    # Forked processes would share the locks of threads that are not theirs.
+    how = {"mp_context": multiprocessing.get_context("spawn"), "initializer": torch.set_num_threads}
+    with ProcessPoolExecutor(jobs, **how, initargs=(max(1, torch.get_num_threads() // jobs),)) as pool:  # type: ignore[arg-type]
+        doing = {pool.submit(kept, folder / f"{t.file}.json", t.make): t.title for t in todo}
+        try:
+            for done in as_completed(doing):
+                say(f"{doing[done]}: {told(done.result())}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager

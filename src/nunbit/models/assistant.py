@@ -112,7 +112,7 @@ class Assistant:
         pictures = [image for c in conversations for m in c for image in m.images]
         scenes: list[Scene] = []
         if self.aware is not None and pictures:
-            scenes = self.aware.perception(
+            scenes = self.aware.perceive(
                 [Image.fromarray(p) if isinstance(p, np.ndarray) else decode(p) for p in pictures]
             )
             left = iter(scenes)

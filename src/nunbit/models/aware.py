@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -26,6 +28,7 @@ from nunbit.connectors.prefill import PrefillConnector
 from nunbit.crayon_map import colour_map, crayon_map
 from nunbit.errors import UserError, unknown_name
 from nunbit.files import whole, write_text
+from nunbit.media import content_hash
 from nunbit.messages import Message, Part
 from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.eyes import EyesChoice, open_eyes
@@ -36,6 +39,7 @@ from nunbit.verbalise import moai_text, object_list, transcribe
 CONFIG, WEIGHTS = "aware.json", "aware.safetensors"
 KINDS = ("crayon", "moai")
 WORDS = ("", "objects", "plain")
+SCENE_BYTES = 32 << 20
 Eyes = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
 
@@ -83,6 +87,27 @@ class Aware:
         side = math.isqrt(image_tokens(model.config))
         self.grid = (side, side)
         self.classes: Mapping[str, int] = {n: i for i, n in enumerate(config.classes, 1)} or CLASS_INDEX
+        self._scenes: OrderedDict[str, Scene] = OrderedDict()
+        self._looking = threading.Lock()
+
+    @property
+    def tells(self) -> bool:
+        """Whether Scenes reach the decoder at all."""
+        return bool(self.connectors or self.config.words)
+
+    def perceive(self, pictures: Sequence[Any]) -> list[Scene]:
+        """Scenes of PIL pictures. Those of late are remembered, since the next question is often about the same picture; perception is the
+        costliest guest, so one caller at a time."""
+        names = [content_hash(p) for p in pictures]
+        with self._looking:
+            new = {n: p for n, p in zip(names, pictures, strict=True) if n not in self._scenes}
+            self._scenes.update(zip(new, self.perception(list(new.values())) if new else [], strict=True))
+            for n in names:
+                self._scenes.move_to_end(n)
+            found = [self._scenes[n] for n in names]
+            while len(self._scenes) > 1 and sum(map(_size, self._scenes.values())) > SCENE_BYTES:
+                self._scenes.popitem(last=False)
+        return found
 
     def spoken(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
         """The conversation with what ``words`` says of each picture right after it."""
@@ -142,14 +167,15 @@ class Aware:
                 out["aux_pixels"] = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
         return out
 
-    def tell(self, signals: Mapping[str, Tensor], image_mask: Tensor, prompt_mask: Tensor, owner: Tensor, draws: Tensor | None = None) -> None:  # fmt: skip
+    def tell(self, signals: Mapping[str, Tensor], image_mask: Tensor, prompt_mask: Tensor, owner: Tensor, draws: Tensor | None = None,
+             before: list[Tensor] | None = None) -> None:  # fmt: skip
         """Set what the connectors see in the next pass.
 
         Args:
             signals: from `signals`, of the batch's pictures in order.
             image_mask: (B, T) bool, rows of pictures; prompt_mask: (B, T) bool, words that are no answer and no padding.
             owner: (P,) the row of each picture.
-            draws: of `MoAI.draw`, for its first training step.
+            draws, before: of `MoAI.see`: for its first training step; for a prompt that comes in several passes.
         """
         if not len(owner):
             self.forget()
@@ -162,7 +188,7 @@ class Aware:
             moai: Any = self.connectors["moai"]
             aux, mask = self._aux(signals)
             joined, there = _by_row(aux, mask, owner, len(image_mask))
-            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws)
+            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws, before=before)
 
     def forget(self) -> None:
         for connector in self.connectors.values():
@@ -257,6 +283,11 @@ def _built(name: str, values: Mapping[str, Any], model: Any) -> Any:
 
 def _alone(name: str, values: Mapping[str, Any], model: Any) -> dict[str, nn.Module]:
     return {name: _built(name, values, model)}
+
+
+def _size(scene: Scene) -> int:
+    """Bytes of a Scene, roughly: its map is nearly all of it."""
+    return 10_000 + (0 if scene.segment_map is None else scene.segment_map.nbytes)
 
 
 def is_aware(folder: str | Path) -> bool:

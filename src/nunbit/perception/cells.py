@@ -212,8 +212,8 @@ def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int, sam
         out["vowel"].unflatten(-1, (SLOTS, VOWEL)).argmax(-1),
         out["final"].unflatten(-1, (SLOTS, FINAL)).argmax(-1),
     )
-    chars = [[(glyph_char(int(a), int(b), int(c)), float(p)) for a, b, c, p in zip(*cell, strict=True) if a]
-             for cell in zip(lead.indices, vowel, final, lead.values, strict=True)]  # fmt: skip
+    slots = (t.tolist() for t in (lead.indices, vowel, final, lead.values))  # numbers once, not tensors one by one
+    chars = [[(glyph_char(a, b, c), p) for a, b, c, p in zip(*cell, strict=True) if a] for cell in zip(*slots, strict=True)]
     sure = np.array([max((p for _, p in cell), default=0.0) for cell in chars])
     box = out["box"].numpy()
     lines = []

@@ -27,30 +27,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
-from nunbit.data.conversations import Encoded
-from nunbit.data.crayon_instructions import instruction
-from nunbit.data.stream import Sample, sample
+from nunbit.data.stream import sample
 from nunbit.errors import check_names
 from nunbit.evaluation import study
 from nunbit.evaluation.tiny_world import Item, items
-from nunbit.messages import Message, Part, question
+from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware, AwareConfig, Eyes
-from nunbit.models.compose import image_tokens, open_native
-from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of
-from nunbit.models.templates import Renderer, expand
+from nunbit.models.compose import open_native
+from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of, open_eyes
+from nunbit.recipes.tiny import CRAYON, MIXER
 from nunbit.scene import Scene
-from nunbit.training.aware import AwareTask, DualTask
+from nunbit.training.aware import DualTask
 from nunbit.training.aware_stages import ADAPTERS, with_adapters
-from nunbit.training.loop import Batch, Stage, train
+from nunbit.training.aware_world import WorldTask
+from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.recipe import Lora, Phase
 
 NAME = "ablation"
 EYES = EyesChoice(ocr=False)
-CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
-MIXER: dict[str, Any] = {"latents": 32, "depth": 2, "heads": 4, "head_dim": 32, "rank": 32, "every": 2}
 ARMS: dict[str, tuple[tuple[str, ...], str]] = {
     "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "all": (("crayon", "moai"), "plain"),
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
@@ -62,10 +60,11 @@ LANGUAGE_LR, AWARE_LR, ADAPTER_LR = 3e-4, 1e-3, 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The size of an ablation: optimiser steps and pictures a step of every arm, seeds, test questions."""
+    """The size of an ablation: optimiser steps and pictures a step of every arm, turns a picture at most, seeds, test questions."""
 
     steps: int = 200
     batch: int = 16
+    turns: int = 4
     seeds: int = 3
     questions: int = 420
     scenes: tuple[str, ...] = SCENES
@@ -73,14 +72,14 @@ class Plan:
     base: Path = EMBEDDED
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def run(plan: Plan, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``ablation.json`` and ``ablation.html``."""
     check_names("arm", plan.arms, ARMS)
     check_names("scenes", plan.scenes, SCENES)
     # The plain model is told nothing, whoever made the Scene: it runs once.
     todo = [study.Todo(f"{arm}-{scenes}-{seed}", f"{arm}, {scenes} scenes, seed {seed}", partial(one, plan, arm, seed, scenes))
             for seed in range(plan.seeds) for scenes in plan.scenes for arm in plan.arms if arm != "plain" or scenes == plan.scenes[0]]  # fmt: skip
-    return study.run(NAME, plan, folder, todo, summary, page, say)
+    return study.run(NAME, plan, folder, todo, summary, page, say, jobs=jobs)
 
 
 def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
@@ -90,11 +89,11 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
     truth = scenes == "true"
     stage = Stage(name=arm, steps=plan.steps, batch=plan.batch, lr=LANGUAGE_LR, part_lr={"language": ADAPTER_LR if adapted is not None else LANGUAGE_LR,
                   "crayon": AWARE_LR, "moai": AWARE_LR}, warmup=min(20, plan.steps), decay=0.5, seed=seed, save_every=10**9)  # fmt: skip
-    task: Any = WorldTask(aware, truth=truth)
+    task: Any = WorldTask(aware, truth=truth, turns=plan.turns)
     if adapted is not None:
-        told = WorldTask(aware, truth=truth, crayon=1.0)
+        told = WorldTask(aware, truth=truth, turns=plan.turns, crayon=1.0)
         task = (
-            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, crayon=0.5)
+            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, turns=plan.turns, crayon=0.5)
         )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -105,12 +104,13 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
     asked = items(1000 + plan.questions, plan.questions)
     if truth:
         aware.perception = _truth_of(asked)
-    helper = Assistant.of(aware.model, aware.processor, aware)
+    helper = Assistant.of(aware.model, aware.processor, aware if aware.tells else None)
     answers = helper.ask_many([question(t.qa.question, [t.pixels]) for t in asked])
     return {
         "arm": arm, "seed": seed, "scenes": scenes, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)],
         "pictures": [t.picture for t in asked], "kinds": [t.qa.kind for t in asked], "splits": [t.split for t in asked],
-        "training_seconds": round(seconds, 1), "gates": gates(aware, asked[:160]) if "moai" in aware.connectors else {}, **cost(helper, asked[:12]),
+        "training_seconds": round(seconds, 1), "gates": gates(aware, asked[:160]) if "moai" in aware.connectors else {},
+        **cost(helper),
     }  # fmt: skip
 
 
@@ -130,43 +130,6 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     model = model.float()
     freeze(model, {"language": 1.0})
     return Aware(model, processor, config), None
-
-
-class WorldTask(AwareTask):
-    """Pictures drawn as training goes, one question each; ``crayon`` is the share of crayon instructions among them."""
-
-    def __init__(self, aware: Aware, *, truth: bool, crayon: float = 0.0) -> None:
-        processor = aware.processor
-        super().__init__(
-            aware, processor.image_processor, [], pad=processor.tokenizer.pad_token_id
-        )
-        self.truth, self.crayon = truth, crayon
-        self.renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-
-    def batch(self, step: int, stage: Stage) -> Batch:
-        from PIL import Image
-
-        drawn = [
-            sample(step * stage.batch + i, seed=500 + stage.seed, questions=1, even=True) for i in range(stage.batch)
-        ]
-        pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
-        scenes = [s.picture.scene for s in drawn] if self.truth else self.aware.perception(pictures)
-        rng = np.random.default_rng((stage.seed, step, 3))
-        rows = [self._row(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
-        order = sorted(range(len(rows)), key=lambda i: -rows[i].length)
-        out = self.collate([[rows[i]] for i in order])
-        out["pixels"] = self.images(images=[pictures[i] for i in order], return_tensors="pt")["pixel_values"]
-        out["owner"] = torch.arange(len(order))
-        return out | self.aware.signals([scenes[i] for i in order])
-
-    def _row(self, drawn: Sample, scene: Scene, rng: np.random.Generator) -> Encoded:
-        qa = drawn.questions[0]
-        ask, answer = instruction(scene, rng, qa.language) if rng.random() < self.crayon else (qa.question, qa.answer)
-        asked = self.aware.spoken([Message("user", (Part.image("picture"), Part.text(ask)))], [scene])
-        done = self.renderer.render([*asked, Message("assistant", (Part.text(answer),))])
-        ids = np.asarray(done.ids, np.int32)
-        often = expand(ids, self.renderer.image_id, image_tokens(self.model.config))
-        return Encoded("world", ids, np.asarray(done.trainable, bool), (), often)
 
 
 def _truth_of(asked: Sequence[Item]) -> Eyes:
@@ -206,9 +169,13 @@ def gates(aware: Aware, asked: Sequence[Item]) -> dict[str, dict[str, list[float
     }
 
 
-def cost(helper: Assistant, asked: Sequence[Item]) -> dict[str, float]:
-    """Median milliseconds to the first token, perception included, and megabytes of what was added."""
-    times = [helper.ask(question(t.qa.question, [t.pixels]), max_new_tokens=1).ttft_ms for t in asked]
+def cost(helper: Assistant) -> dict[str, float]:
+    """Median milliseconds to the first token about pictures never seen before, perception included, and megabytes of what was added."""
+    shown = [sample(i, seed=1, split="test", questions=1) for i in range(15)]
+    if helper.aware:
+        helper.aware.perception = open_eyes(EYES)
+        helper.aware.perceive([Image.fromarray(np.zeros_like(shown[0].picture.pixels))])  # opens what looks
+    times = [helper.ask(question(s.questions[0].question, [s.picture.pixels]), max_new_tokens=1).ttft_ms for s in shown]
     added = sum(p.numel() * 4 for m in helper.aware.modules().values() for p in m.parameters()) if helper.aware else 0
     return {"first_token_ms": round(float(np.median(times)), 1), "added_megabytes": round(added / 1e6, 2)}
 

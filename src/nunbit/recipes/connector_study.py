@@ -174,12 +174,12 @@ class Joined:
         return self.processor.batch_decode(made, skip_special_tokens=True)
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def run(plan: Plan, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``connectors.json`` and ``connectors.html``."""
     check_names("arm", plan.arms, ARMS)
     todo = [study.Todo(f"{arm}-{seed}", f"{arm}, seed {seed}", partial(one, plan, arm, seed, folder))
             for arm in plan.arms for seed in range(plan.seeds)]  # fmt: skip
-    return study.run(NAME, plan, folder, todo, summary, page, say)
+    return study.run(NAME, plan, folder, todo, summary, page, say, jobs=jobs)
 
 
 def one(plan: Plan, arm: str, seed: int, folder: Path) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """The recipe of the embedded model `nunbit-tiny`: everything about it is in this file and `tiny_parts.py`.
 
-Four stages, each resumable, each a folder under the run's folder:
+Five stages, each resumable, each a folder under the run's folder:
   eyes      the encoder alone on per-cell truth (pixels -> class, colour, box, characters)
   words     the LM alone on what perfect eyes would report (no pixels); may run beside "eyes" as a process of its own
   connect   encoder and connector learn to say what perfect eyes would say; the LM is not there yet
-  together  everything on pixels, loss on the answers
+  together  everything on pixels, loss on the answers; here the LLaVA is done
+  aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ STAGES = {
         seed=3,
         save_every=50,
     ),
+    "aware": Stage(name="aware", steps=500, batch=16, lr=1e-3, warmup=20, decay=0.6, seed=4, save_every=50),
 }
+CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
+MIXER: dict[str, Any] = {"latents": 32, "depth": 2, "heads": 4, "head_dim": 32, "rank": 32, "every": 2}
+TURNS = 4
+"""Questions a picture in the stage "aware"."""
 EMPHASIS = {
     "things/count": 1.3, "things/locate": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.6,
     "things/compare": 0.6, "things/order": 0.7, "writing/read": 3.0, "writing/attribute": 0.2, "writing/count": 0.6, "documents/lookup": 2.4,
@@ -79,18 +85,19 @@ places, short words, two things at once, documents, each with some of what came 
 
 def class_names() -> list[str]:
     """What an encoder cell can hold, position 0 being nothing."""
-    from nunbit.world import panels, things
+    from nunbit.world import panels, puzzles, things
 
     steps = [f"{script} step {i + 1}" for script, (_, n, _) in panels.SCRIPTS.items() for i in range(n)]
-    return ["", *things.names(), "bar", "point", "sector", "board", "hour hand", "minute hand", *steps]
+    return ["", *things.names(), "bar", "point", "sector", "board", *steps, *puzzles.HOUR_HANDS, *puzzles.MINUTE_HANDS]
 
 
 def spoken_names() -> list[list[str]]:
-    """What each class of `class_names` is called, in English and Korean."""
-    from nunbit.world import things
+    """What each class of `class_names` is called, in English and Korean; an hour hand is called its hour."""
+    from nunbit.world import puzzles, things
 
-    named = things.names()
-    return [[n, named[n][1]] if n in named else [n] if n and " step " not in n else [] for n in class_names()]
+    called = {n: [n, korean] for n, (_, korean) in things.names().items()} | {n: [n] for n in ("bar", "point", "sector", "board")}
+    called |= {n: [n.split()[-1]] for n in puzzles.HOUR_HANDS}
+    return [called.get(n, []) for n in class_names()]
 
 
 def spoken_colours() -> list[list[str]]:
@@ -162,6 +169,9 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.training.loop import train
     from nunbit.training.words import Lesson, TogetherTask, WordsTask
 
+    if stage.name == "aware":
+        _train_aware(folder, stage, how)
+        return
     tokenizer = _tokenizer(folder)
     model, names = build(tokenizer), class_names()
     if stage.name == "eyes":
@@ -185,6 +195,26 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     train(task, stage, folder / stage.name, **how)
     if last:
         export(model.cpu(), tokenizer, folder / "model", heads.cpu())
+
+
+def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
+    """Only the connectors learn, and begin silent: the model without them stays what it is, for any other program."""
+    from nunbit.models.aware import Aware, AwareConfig
+    from nunbit.models.compose import open_native
+    from nunbit.models.eyes import EyesChoice
+    from nunbit.perception import GeometricRelations, Perception
+    from nunbit.perception.cells import CellEyes
+    from nunbit.training.aware_world import WorldTask
+    from nunbit.training.loop import train
+
+    model, processor = open_native(folder / "model")
+    classes = tuple(class_names()[1:])
+    eyes = Perception(panoptic=CellEyes.from_pretrained(folder / "model", read=True), relations=GeometricRelations())
+    config = AwareConfig(connectors={"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}, classes=classes, maps=False,
+                         eyes=EyesChoice(ocr=False))  # fmt: skip
+    aware = Aware(model.float().requires_grad_(False), processor, config, eyes)
+    train(WorldTask(aware, truth=False, turns=TURNS), stage, folder / stage.name, **how)
+    aware.save(folder / "model")
 
 
 def export(model: Any, tokenizer: Any, folder: Path, heads: Any = None) -> None:

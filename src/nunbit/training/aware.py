@@ -48,15 +48,21 @@ class AwareTask(ConversationTask):
         for m in self.aware.connectors.values():
             m.to(device)
 
+    def _asked(self, learnt: torch.Tensor) -> torch.Tensor:
+        """(B, T) bool, true where a row's next token is learnt -> the rows that are no answer. As released, a row may read later ones:
+        then nothing behind the first answer is mixed."""
+        moai: Any = self.aware.connectors.get("moai")
+        answers = torch.nn.functional.pad(learnt, (1, 0))[:, :-1]
+        return ~answers if moai is None or not moai.config.compat else answers.cumsum(1) == 0
+
     def tell(self, pictures: Sequence[Any]) -> Batch:
         return self.aware.signals(self.aware.perception(pictures))
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
         image = batch["ids"] == self.image_id
-        answered = (batch["labels"] >= 0).cumsum(1) - (batch["labels"] >= 0).long()
         draws = self.moai.draw() if self.moai is not None else None
-        self.aware.tell(batch, image, batch["mask"] & ~image & (answered == 0), owner, draws)
+        self.aware.tell(batch, image, batch["mask"] & ~image & self._asked(batch["labels"] >= 0), owner, draws)
         try:
             loss, figures = super().loss(batch)
         finally:

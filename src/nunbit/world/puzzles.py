@@ -15,6 +15,10 @@ from nunbit.world.wording import colour_word, yes_no
 
 INK = (30, 30, 34)
 SEQUENCE_SHAPES = {"circle": "원", "square": "정사각형", "triangle": "삼각형"}
+HOUR_HANDS = tuple(f"hour hand at {h}" for h in range(1, 13))
+MINUTE_HANDS = tuple(f"minute hand at {m}" for m in range(0, 60, 5))
+"""What a hand says is part of its name: its tip alone, without the middle of the dial, says nothing."""
+TIP_PX = 12
 _HUES = ("red", "blue", "green", "yellow", "purple", "orange")
 
 
@@ -145,12 +149,15 @@ def _clock(rng: np.random.Generator) -> Picture:
             _put(pixels, cx + dx * (radius - 15), cy + dy * (radius - 15), str(h), "sans", 12, glyphs, lines)
         else:
             disc(pixels, cx + dx * (radius - 9), cy + dy * (radius - 9), 2, INK)
-    hands = {"hour hand": ((hour % 12 + minute / 60) / 12, 0.45, 5.0), "minute hand": (minute / 60, 0.72, 3.0)}
     objects = []
-    for name, (turn, length, thick) in hands.items():
-        tip = (cx + radius * length * np.sin(2 * np.pi * turn), cy - radius * length * np.cos(2 * np.pi * turn))
-        line(pixels, (cx, cy), tip, INK if name == "minute hand" else (190, 30, 30), thick)
-        objects.append(SceneObject(name, (float(tip[0]) - 8, float(tip[1]) - 8, float(tip[0]) + 8, float(tip[1]) + 8)))
+    for name, turn, length, thick, colour in (
+        (HOUR_HANDS[hour - 1], (hour % 12 + minute / 60) / 12, 0.45, 5.0, (190, 30, 30)),
+        (MINUTE_HANDS[minute // 5], minute / 60, 0.72, 3.0, INK),
+    ):
+        x = cx + radius * length * float(np.sin(2 * np.pi * turn))
+        y = cy - radius * length * float(np.cos(2 * np.pi * turn))
+        line(pixels, (cx, cy), (x, y), colour, thick)
+        objects.append(SceneObject(name, (x - TIP_PX, y - TIP_PX, x + TIP_PX, y + TIP_PX)))
     scene = Scene(
         SIZE_PX,
         SIZE_PX,

@@ -17,6 +17,8 @@ from nunbit.world.text import blend
 from nunbit.world.wording import article, colour_word, josa, listing, yes_no
 
 STYLES = ("noto", "twemoji", "openmoji", "emojione")
+MORE_STYLES = ("noto-v1", "emojione-v1", "fxemoji", "streamline-emojis")
+"""Seen in training only; three of them lack some of the things."""
 UNSEEN_STYLE = "fluent-emoji-flat"
 SHAPES = {"circle": ("circles", "원"), "square": ("squares", "정사각형"), "triangle": ("triangles", "삼각형"), "star": ("stars", "별"),
           "diamond": ("diamonds", "마름모"), "cross": ("crosses", "십자가"), "heart": ("hearts", "하트"), "hexagon": ("hexagons", "육각형")}  # fmt: skip
@@ -46,20 +48,52 @@ def _atlas(style: str):
     return Image.open(_FOLDER / f"{style}.webp").convert("RGBA")
 
 
-@lru_cache(maxsize=9000)
+@lru_cache(maxsize=18000)
 def artwork_tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
     """(colour (s, s, 3), alpha (s, s, 1) in 0 .. 1) of one artwork object, cropped to its ink."""
     from PIL import Image
 
     y, x = index // COLUMNS * TILE_PX, index % COLUMNS * TILE_PX
     tile = _atlas(style).crop((x, y, x + TILE_PX, y + TILE_PX))
-    tile = tile.crop(tile.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox())
+    ink = tile.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox()
+    if ink is None:  # this style has no such thing
+        return artwork_tile(STYLES[index % len(STYLES)], index, size_px, flip)
+    tile = tile.crop(ink)
     scale = size_px / max(tile.size)
     tile = tile.resize(
         (max(6, round(tile.width * scale)), max(6, round(tile.height * scale))), Image.Resampling.LANCZOS
     )
     rgba = np.asarray(tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else tile, np.float32)
     return rgba[..., :3].astype(np.float16).astype(np.float32), rgba[..., 3:] / 255.0
+
+
+def varied(rng: np.random.Generator, colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same artwork as another hand might have drawn it: turned, stretched, in other tones. A thing is its shape more than its paint,
+    and a style that was never seen differs from the known ones in just that.
+
+    Args:
+        colour: (h, w, 3), 0 .. 255; alpha: (h, w, 1), 0 .. 1.
+    """
+    from PIL import Image
+
+    if rng.random() < 0.6:
+        angle = float(rng.uniform(-20, 20))
+        stretch = float(np.exp(rng.uniform(-0.18, 0.18)))
+        tile = Image.fromarray(np.concatenate([colour, alpha * 255], 2).astype(np.uint8), "RGBA")
+        size = max(6, round(tile.width * stretch)), max(6, round(tile.height / stretch))
+        turned = tile.resize(size, Image.Resampling.BILINEAR).rotate(angle, Image.Resampling.BILINEAR, expand=True)
+        turned.thumbnail((max(tile.size),) * 2, Image.Resampling.BILINEAR)
+        turned = turned.crop(turned.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox())
+        rgba = np.asarray(turned, np.float32)
+        colour, alpha = rgba[..., :3], rgba[..., 3:] / 255.0
+    if rng.random() < 0.7:
+        grey = colour.mean(2, keepdims=True)
+        tint = rng.uniform(0.75, 1.25, 3) * rng.uniform(0.8, 1.15)
+        colour = (grey + (colour - grey) * rng.uniform(0.3, 1.5)) * tint + rng.uniform(-20, 20)
+        if rng.random() < 0.12:
+            colour = np.roll(colour, int(rng.integers(1, 3)), 2)  # red is green now
+        colour = np.clip(colour, 0, 255).astype(np.float32)
+    return colour, alpha
 
 
 @lru_cache(maxsize=600)
@@ -123,9 +157,10 @@ def background(rng: np.random.Generator) -> np.ndarray:
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
     """1 to 7 objects, most of one picture in one or two styles; partial overlap stays under a quarter of an object."""
     pixels = background(rng)
-    styles = [style or (UNSEEN_STYLE if split == "unseen" else pick(rng, STYLES))]
+    known = STYLES + MORE_STYLES if split == "train" else STYLES
+    styles = [style or (UNSEEN_STYLE if split == "unseen" else pick(rng, known))]
     if style is None and split != "unseen" and rng.random() < 0.3:
-        styles.append(pick(rng, STYLES))
+        styles.append(pick(rng, known))
     art = artwork_names()
     shape_share = 0.0 if split == "unseen" else 0.35
     wanted = []
@@ -137,7 +172,7 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     owner = np.zeros((SIZE_PX, SIZE_PX), np.int32)
     areas: list[list[int]] = []  # per object: pixels in all, pixels still visible
     for name, hue in wanted[:7]:
-        _place(rng, pixels, owner, scene, areas, name, hue, styles)
+        _place(rng, pixels, owner, scene, areas, name, hue, styles, vary=split == "train")
     scene.segment_map = owner
     counts: Counter[str] = Counter()
     for i, o in enumerate(scene.objects, start=1):
@@ -168,7 +203,7 @@ def imagine(rng: np.random.Generator) -> Picture:
 
 
 def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scene: Scene, areas: list[list[int]], name: str, hue: str,
-           styles: list[str]) -> None:  # fmt: skip
+           styles: list[str], vary: bool = False) -> None:  # fmt: skip
     size = pick(rng, SIZES_PX)
     colour: np.ndarray
     attributes = {}
@@ -178,6 +213,8 @@ def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scen
         attributes["colour"] = hue
     else:
         colour, alpha = artwork_tile(pick(rng, styles), artwork_names().index(name), size, bool(rng.random() < 0.5))
+        if vary:
+            colour, alpha = varied(rng, colour, alpha)
     h, w = alpha.shape[:2]
     solid = alpha[..., 0] > 0.5
     for _ in range(12):

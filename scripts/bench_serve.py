@@ -30,6 +30,8 @@ from served import CHAT, NUNBIT, ONE_THREAD, Server, noise, turn
 
 HERE = Path(__file__).resolve().parent
 TINY = HERE.parent / "src/nunbit/models/weights/nunbit-tiny"
+EXTRAS = shutil.ignore_patterns("eyes.safetensors", "aware.*")
+"""Files beside the LLaVA: its eyes, and what tells it what they see. Only our server knows them, so none of them takes part."""
 VOCABULARY = 8192
 VLLM = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 
@@ -178,7 +180,7 @@ def main() -> None:
         if wish.model == "reference":
             reference_model(folder)
         else:
-            shutil.copytree(TINY, folder)
+            shutil.copytree(TINY, folder, ignore=EXTRAS)
         wanted = commands(folder, wish.llama_cpp, wish.vllm)
         names = wish.only.split(",") if wish.only else list(wanted)
         running, absent = started({n: c for n, c in wanted.items() if n in names})

@@ -15,6 +15,7 @@ FIGURES = {
     "words": ("token_ok", "answer_ok"),
     "connect": ("imitate",),
     "together": ("token_ok", "answer_ok", "glyph_ok", "name_ok"),
+    "aware": ("token_ok",),
 }
 
 

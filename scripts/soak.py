@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,14 +33,14 @@ TOKENS = 32
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}}
 
 
-def known_answers() -> list[str]:
-    """What the library answers to the canaries, one at a time, without the engine."""
+def known_answers(folder: Path | None = None) -> list[str]:
+    """What the library answers to the canaries, one at a time, without the engine; by the embedded model, if none is named."""
     from PIL import Image
 
     from nunbit.messages import question
     from nunbit.models.assistant import Assistant
 
-    assistant = Assistant()
+    assistant = Assistant(folder)
     return [assistant.ask(question(q, [Image.new("RGB", (64, 64), c)]), max_new_tokens=TOKENS).text for q in ASKED for c in COLOURS]
 
 

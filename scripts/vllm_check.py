@@ -2,8 +2,8 @@
 
     python scripts/vllm_check.py EXECUTABLE        # a vllm of an environment of its own
 
-What is handed over is the folder of the model without `eyes.safetensors`, which is perception's: vLLM reads every file of weights. Prints one
-JSON line, and passes if all answers are equal.
+What is handed over is the LLaVA alone, without the files of its eyes and of what tells it: vLLM reads every file of weights. Prints one JSON
+line, and passes if all answers are equal.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import tempfile
 from pathlib import Path
 
 import httpx
-from bench_serve import TINY, VLLM, commands
+from bench_serve import EXTRAS, TINY, VLLM, commands
 from served import CHAT, ONE_THREAD, Server
 from soak import CANARIES, TOKENS, known_answers
 
-known = known_answers()
 with tempfile.TemporaryDirectory() as place:
     folder = Path(place) / "model"
-    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("eyes.safetensors"))
+    shutil.copytree(TINY, folder, ignore=EXTRAS)
+    known = known_answers(folder)
     server = Server(commands(folder, "", sys.argv[1])["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
     server.must_start()
     try:

@@ -218,13 +218,14 @@ class Aware:
             mask = torch.cat([mask, mask.new_ones(seen.shape[:2])], 1)
         return aux, mask
 
-    def save(self, folder: str | Path) -> None:
-        """Write the two files beside the model. Where Scenes were cached is a matter of this machine and stays behind."""
+    def save(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
+        """Write the two files beside the model, in another type of numbers if one is named. Where Scenes were cached is a matter of this
+        machine and stays behind."""
         from safetensors.torch import save_file
 
         folder = Path(folder)
         kept = {
-            f"{name}.{k}": v.detach().cpu().contiguous()
+            f"{name}.{k}": v.detach().cpu().to(dtype or v.dtype).contiguous()
             for name, m in self.connectors.items()
             for k, v in m.state_dict().items()
         }

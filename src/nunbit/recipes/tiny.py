@@ -52,7 +52,7 @@ STAGES = {
     "aware": Stage(name="aware", steps=500, batch=16, lr=1e-3, warmup=20, decay=0.6, seed=4, save_every=50),
 }
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
-MIXER: dict[str, Any] = {"latents": 32, "depth": 2, "heads": 4, "head_dim": 32, "rank": 32, "every": 2}
+MIXER: dict[str, Any] = {"latents": 16, "depth": 2, "heads": 4, "head_dim": 32, "rank": 16, "every": 2}
 TURNS = 4
 """Questions a picture in the stage "aware"."""
 EMPHASIS = {
@@ -199,6 +199,8 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
 
 def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     """Only the connectors learn, and begin silent: the model without them stays what it is, for any other program."""
+    import torch
+
     from nunbit.models.aware import Aware, AwareConfig
     from nunbit.models.compose import open_native
     from nunbit.models.eyes import EyesChoice
@@ -214,7 +216,7 @@ def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
                          eyes=EyesChoice(ocr=False))  # fmt: skip
     aware = Aware(model.float().requires_grad_(False), processor, config, eyes)
     train(WorldTask(aware, truth=False, turns=TURNS), stage, folder / stage.name, **how)
-    aware.save(folder / "model")
+    aware.save(folder / "model", torch.float16)
 
 
 def export(model: Any, tokenizer: Any, folder: Path, heads: Any = None) -> None:

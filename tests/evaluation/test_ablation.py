@@ -33,7 +33,7 @@ def test_the_table_is_the_mean_over_seeds_and_the_gain_is_paired():
 
 
 def test_arms_run_and_what_is_done_is_not_done_again(tmp_path):
-    plan = Plan(steps=1, batch=2, seeds=1, questions=14, scenes=("true",), arms=("plain", "all", "adapters"))
+    plan = Plan(steps=1, batch=2, seeds=1, asked=14, questions=2, scenes=("true",), arms=("plain", "all", "adapters"))
     result = run(plan, tmp_path, say=lambda _: None)
     assert [r["arm"] for r in result["rows"]] == ["plain", "all", "adapters"]
     by_arm = {r["arm"]: r for r in result["rows"]}
@@ -56,3 +56,11 @@ def test_arms_run_and_what_is_done_is_not_done_again(tmp_path):
     with pytest.raises(UserError):
         run(Plan(arms=("plane",)), tmp_path)
     assert set(plan.arms) <= set(ARMS)
+
+
+def test_runs_at_once_write_the_same_files(tmp_path):
+    plan = Plan(steps=1, batch=2, seeds=2, asked=7, questions=1, scenes=("true",), arms=("plain",))
+    told = []
+    result = run(plan, tmp_path / "two", say=told.append, jobs=2)
+    assert result["rows"][0]["seeds"] == 2 and len(told) == 4  # each when it is done, and all in order
+    assert run(plan, tmp_path / "one", say=lambda _: None)["rows"][0]["by_seed"] == result["rows"][0]["by_seed"]

@@ -29,10 +29,11 @@ def ablation(
     steps: Steps = 200,
     batch: Batch = 16,
     seeds: Seeds = 3,
-    questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
-    arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, all, adapter, adapters; by commas. All if empty.")] = "",
+    asked: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
+    arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, both, all, adapter, adapters; by commas. All if empty.")] = "",
     scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
-    turns: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 4,
+    questions: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 8,
+    sight: Annotated[float, typer.Option(min=0.1, max=1.0, help="Share of a picture's side that the model is shown; its eyes see all.")] = 1.0,
     base: Annotated[str, typer.Option(help="Folder of the LLaVA that every arm begins with; the embedded one if not named.")] = "",
     jobs: Jobs = 1,
     threads: Threads = 2,
@@ -42,7 +43,7 @@ def ablation(
     from nunbit.recipes import ablation as study
 
     plan = study.Plan(
-        steps=steps, batch=batch, turns=turns, seeds=seeds, questions=questions, scenes=by_commas(scenes),
+        steps=steps, batch=batch, questions=questions, sight=sight, seeds=seeds, asked=asked, scenes=by_commas(scenes),
         arms=by_commas(arms) or tuple(study.ARMS), base=Path(base) if base else study.EMBEDDED,
     )  # fmt: skip
     _run(study, plan, out, threads, as_json, jobs=jobs)

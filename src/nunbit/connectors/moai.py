@@ -196,11 +196,13 @@ class Prompt:
     before: list[Tensor] | None = None
 
 
-def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, cached: int = 0) -> dict[tuple[str, str], Tensor]:
+def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, cached: int = 0,
+          may: Tensor | None = None) -> dict[tuple[str, str], Tensor]:  # fmt: skip
     """The masks of `Prompt`: released, everybody at everybody; otherwise backwards and within a picture.
 
     Args:
         asking, asked: the sides "img" and "lang" of a pass, and of everything up to its end; the pass begins at row ``cached``.
+        may: of `MoAI.see`.
     """
     allowed = {}
     for side, a in asking.items():
@@ -214,6 +216,9 @@ def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, c
                     same = picture.gather(1, at).unsqueeze(-1) == picture.gather(1, b.index).unsqueeze(1)
                     backwards = backwards | same
                 mask = mask & backwards
+            if may is not None and not side == other == "img":
+                row = torch.arange(len(at), device=at.device)[:, None, None]
+                mask = mask & may[row, at.unsqueeze(-1), b.index.unsqueeze(1)]
             allowed[side, other] = mask
     return allowed
 
@@ -275,6 +280,7 @@ class Seen:
     language_mask: Tensor
     draws: Tensor | None
     before: list[Tensor] | None
+    may: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -309,7 +315,7 @@ class MoAI(PrefillConnector):
         return not (self.config.compat or self.config.image_reads_prompt)
 
     def see(self, latents: Tensor, image_mask: Tensor, language_mask: Tensor, *, draws: Tensor | None = None,
-            before: list[Tensor] | None = None) -> None:  # fmt: skip
+            before: list[Tensor] | None = None, may: Tensor | None = None) -> None:  # fmt: skip
         """Set the latents and the two sides of the next prompt.
 
         Args:
@@ -319,6 +325,8 @@ class MoAI(PrefillConnector):
             draws: ``(mixers, 2)``, from `draw`, for training step 1.
             before: what came into each mixer in the prompt's earlier passes, ``(B, cached, D)`` (an empty list at its beginning); every
                 pass puts its own rows there. None: the prompt comes in one pass. A picture never comes in pieces.
+            may: ``(B, L, L)`` bool, which rows (columns) a row may read at all, where several questions about one picture stand in one
+                sequence and must not know of each other.
         """
         image, language = check_mask(image_mask, "image_mask"), check_mask(language_mask, "language_mask")
         if image.shape != language.shape or len(image) != len(latents) or (image & language).any():
@@ -327,7 +335,7 @@ class MoAI(PrefillConnector):
                 allowed="two masks of one shape (sequences, rows) that share no row, and latents for each sequence",
                 todo="make both masks from the same merged sequence",
             )
-        self._seen = Seen(latents, image, language, draws, before if self.goes_on else None)
+        self._seen = Seen(latents, image, language, draws, before if self.goes_on else None, may)
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """Training step 1: one random expert a mixer and side, ``(mixers, 2)``, image first, in the gates' order."""
@@ -355,8 +363,11 @@ class MoAI(PrefillConnector):
             )
         now = {"img": Rows.of(image), "lang": Rows.of(language)}
         ever = {"img": Rows.of(all_image), "lang": Rows.of(all_language)} if cached else now
-        return Prompt(seen.latents.repeat_interleave(times, 0), *now.values(), *ever.values(), looks(now, ever, self.config, cached),
-                      seen.draws, seen.before)  # fmt: skip
+        may = None if seen.may is None else seen.may.repeat_interleave(times, 0)
+        return Prompt(
+            seen.latents.repeat_interleave(times, 0), now["img"], now["lang"], ever["img"], ever["lang"],
+            looks(now, ever, self.config, cached, may), seen.draws, seen.before,
+        )  # fmt: skip
 
     def _hang(self, layers: nn.ModuleList) -> list[Any]:
         places = self.config.mixer_layers()

@@ -23,16 +23,17 @@ class Pack:
     mask: torch.Tensor
 
 
-def pack(prefixes: Sequence[Sequence[int]], prefix_positions: Sequence[Sequence[int]], after: int,
+def pack(prefixes: Sequence[Sequence[int]], prefix_positions: Sequence[Sequence[int]], after: int | Sequence[int],
          questions: Sequence[Sequence[tuple[list[int], list[int]]]], pad: int) -> Pack:  # fmt: skip
     """Pack a batch.
 
     Args:
         prefixes: ids of each sample's picture part; prefix_positions: their positions.
-        after: the position at which every question starts.
+        after: the position at which every question starts, one for all samples or one each.
         questions: per sample, (ids that are given, ids that are learnt) of each question.
     """
-    rows = [_row(p, pos, after, qs) for p, pos, qs in zip(prefixes, prefix_positions, questions, strict=True)]
+    starts = [after] * len(prefixes) if isinstance(after, int) else after
+    rows = [_row(*one) for one in zip(prefixes, prefix_positions, starts, questions, strict=True)]
     width = max(len(r[0]) for r in rows)
     ids = torch.full((len(rows), width), pad)
     positions = torch.zeros((len(rows), width), dtype=torch.long)

@@ -74,8 +74,8 @@ def _at_once(folder: Path, todo: Sequence[Todo], jobs: int, say: Callable[[str],
     import torch
 
     # Forked processes would share the locks of threads that are not theirs.
-    how = {"mp_context": multiprocessing.get_context("spawn"), "initializer": torch.set_num_threads}
-    with ProcessPoolExecutor(jobs, **how, initargs=(max(1, torch.get_num_threads() // jobs),)) as pool:  # type: ignore[arg-type]
+    threads, spawn = max(1, torch.get_num_threads() // jobs), multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         doing = {pool.submit(kept, folder / f"{t.file}.json", t.make): t.title for t in todo}
         try:
             for done in as_completed(doing):
@@ -130,9 +130,10 @@ def read(path: Path) -> Run:
 
 
 def weights(folder: Path) -> str:
-    """Which weights a study begins with, wherever they stand: 16 hexadecimal digits of what the folder's files hold."""
+    """Which weights a study begins with, wherever they stand: 16 hexadecimal digits of what the folder's files hold. What tells a model what
+    is where does not count: studies begin with the model alone."""
     kept = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json") and p.stem != "aware"):
         kept.update(path.name.encode() + path.read_bytes())
     return kept.hexdigest()[:16]
 

@@ -168,14 +168,15 @@ class Aware:
         return out
 
     def tell(self, signals: Mapping[str, Tensor], image_mask: Tensor, prompt_mask: Tensor, owner: Tensor, draws: Tensor | None = None,
-             before: list[Tensor] | None = None) -> None:  # fmt: skip
+             before: list[Tensor] | None = None, may: Tensor | None = None) -> None:  # fmt: skip
         """Set what the connectors see in the next pass.
 
         Args:
             signals: from `signals`, of the batch's pictures in order.
             image_mask: (B, T) bool, rows of pictures; prompt_mask: (B, T) bool, words that are no answer and no padding.
             owner: (P,) the row of each picture.
-            draws, before: of `MoAI.see`: for its first training step; for a prompt that comes in several passes.
+            draws, before, may: of `MoAI.see`: for its first training step; for a prompt that comes in several passes; for several questions
+                about one picture in a row.
         """
         if not len(owner):
             self.forget()
@@ -188,7 +189,7 @@ class Aware:
             moai: Any = self.connectors["moai"]
             aux, mask = self._aux(signals)
             joined, there = _by_row(aux, mask, owner, len(image_mask))
-            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws, before=before)
+            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws, before=before, may=may)
 
     def forget(self) -> None:
         for connector in self.connectors.values():

@@ -4,11 +4,13 @@
   crayon    the Crayon Prompt in every layer (CoLLaVO)
   words     the Scene as words before the question
   mixer     compressor and mixer (MoAI)
+  both      crayon and mixer
   all       the three together
   adapter, adapters    crayon with one low-rank adapter, and with two (Dual QLoRA), the base frozen
 
-Scenes are *estimated* by the embedded eyes, or *true* ones of the procedural world, in training as in the test. Every arm begins at the same
-weights; each (arm, seed, scenes) is a file in the run's folder, so a killed ablation goes on where it was.
+Scenes are *estimated* by the embedded eyes, or *true* ones of the procedural world, in training as in the test. ``sight`` below 1 makes the
+LLaVA see less sharply than its eyes do: the published case, where 336 pixels go to the model and a thousand to what looks for it. At 1 the
+embedded eyes are the model's own, and tell it nothing that it has not seen itself. Every arm begins at the same weights; each (arm, seed, scenes) is a file in the run's folder, so a killed ablation goes on where it was.
 
     nunbit eval ablation -o runs/ablation --steps 200 --seeds 3
 """
@@ -50,7 +52,7 @@ from nunbit.training.recipe import Lora, Phase
 NAME = "ablation"
 EYES = EyesChoice(ocr=False)
 ARMS: dict[str, tuple[tuple[str, ...], str]] = {
-    "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "all": (("crayon", "moai"), "plain"),
+    "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "both": (("crayon", "moai"), ""), "all": (("crayon", "moai"), "plain"),
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
 }  # fmt: skip
 """Layer connectors and words of each arm."""
@@ -60,13 +62,20 @@ LANGUAGE_LR, AWARE_LR, ADAPTER_LR = 3e-4, 1e-3, 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The size of an ablation: optimiser steps and pictures a step of every arm, turns a picture at most, seeds, test questions."""
+    """The size of an ablation.
+
+    Attributes:
+        steps, batch, questions: optimiser steps of every arm, pictures a step, training questions a picture at most.
+        sight: share of a picture's side that the LLaVA is shown.
+        asked: test questions.
+    """
 
     steps: int = 200
     batch: int = 16
-    turns: int = 4
+    questions: int = 8
+    sight: float = 1.0
     seeds: int = 3
-    questions: int = 420
+    asked: int = 420
     scenes: tuple[str, ...] = SCENES
     arms: tuple[str, ...] = tuple(ARMS)
     base: Path = EMBEDDED
@@ -86,14 +95,16 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
     """Train one arm with one seed and ask it the test questions."""
     torch.manual_seed(seed)
     aware, adapted = make(plan.base, arm)
+    if plan.sight < 1:
+        aware.processor.image_processor = Shortsighted(aware.processor.image_processor, plan.sight)
     truth = scenes == "true"
     stage = Stage(name=arm, steps=plan.steps, batch=plan.batch, lr=LANGUAGE_LR, part_lr={"language": ADAPTER_LR if adapted is not None else LANGUAGE_LR,
                   "crayon": AWARE_LR, "moai": AWARE_LR}, warmup=min(20, plan.steps), decay=0.5, seed=seed, save_every=10**9)  # fmt: skip
-    task: Any = WorldTask(aware, truth=truth, turns=plan.turns)
+    task: Any = WorldTask(aware, truth=truth, questions=plan.questions)
     if adapted is not None:
-        told = WorldTask(aware, truth=truth, turns=plan.turns, crayon=1.0)
+        told = WorldTask(aware, truth=truth, questions=plan.questions, crayon=1.0)
         task = (
-            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, turns=plan.turns, crayon=0.5)
+            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, questions=plan.questions, crayon=0.5)
         )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -101,7 +112,7 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     for m in [aware.model, *aware.modules().values()]:
         m.eval()
-    asked = items(1000 + plan.questions, plan.questions)
+    asked = items(1000 + plan.asked, plan.asked)
     if truth:
         aware.perception = _truth_of(asked)
     helper = Assistant.of(aware.model, aware.processor, aware if aware.tells else None)
@@ -130,6 +141,21 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     model = model.float()
     freeze(model, {"language": 1.0})
     return Aware(model, processor, config), None
+
+
+class Shortsighted:
+    """An image processor whose pictures lose their detail first: shrunk to a share of their sides."""
+
+    def __init__(self, inner: Any, sight: float) -> None:
+        self.inner, self.sight = inner, sight
+
+    def __call__(self, images: Any, **how: Any) -> Any:
+        pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in (images if isinstance(images, list) else [images])]
+        small = [p.resize([max(1, round(v * self.sight)) for v in p.size], Image.Resampling.BOX) for p in pictures]
+        return self.inner([s.resize(p.size, Image.Resampling.BILINEAR) for s, p in zip(small, pictures, strict=True)], **how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 def _truth_of(asked: Sequence[Item]) -> Eyes:

@@ -53,8 +53,6 @@ STAGES = {
 }
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
 MIXER: dict[str, Any] = {"latents": 16, "depth": 2, "heads": 4, "head_dim": 32, "rank": 16, "every": 2}
-TURNS = 4
-"""Questions a picture in the stage "aware"."""
 EMPHASIS = {
     "things/count": 1.3, "things/locate": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.6,
     "things/compare": 0.6, "things/order": 0.7, "writing/read": 3.0, "writing/attribute": 0.2, "writing/count": 0.6, "documents/lookup": 2.4,
@@ -215,7 +213,7 @@ def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     config = AwareConfig(connectors={"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}, classes=classes, maps=False,
                          eyes=EyesChoice(ocr=False))  # fmt: skip
     aware = Aware(model.float().requires_grad_(False), processor, config, eyes)
-    train(WorldTask(aware, truth=False, turns=TURNS), stage, folder / stage.name, **how)
+    train(WorldTask(aware, truth=False), stage, folder / stage.name, **how)
     aware.save(folder / "model", torch.float16)
 
 

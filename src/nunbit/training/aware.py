@@ -79,17 +79,19 @@ class DualTask:
     task's own learns; what is no adapter learns in both. Source: CoLLaVO, arXiv 2402.11248, sec. 3.3 (Dual QLoRA).
 
     Args:
-        tasks: by the name of their adapter.
+        tasks: by the name of their adapter; `ConversationTask`s for a recipe.
         share: how often the first is shown.
     """
 
-    def __init__(self, tasks: Mapping[str, ConversationTask], share: float = 0.5) -> None:
+    def __init__(self, tasks: Mapping[str, Any], share: float = 0.5) -> None:
         self.tasks, self.share, self.names = dict(tasks), share, list(tasks)
         first, second = self.tasks.values()
         if first.model is not second.model or len(self.names) != 2:
             raise ValueError("two tasks on one model")
         named = dict(first.model.named_parameters())
         self.own = {a: [p for n, p in named.items() if f".{a}." in n and p.requires_grad] for a in self.names}
+        if hasattr(first, "operations"):  # the loop asks whether a task counts them
+            self.operations = self._operations
         if not all(self.own.values()):
             raise ValueError(f"no learning adapter is named {' or '.join(self.names)}")
 
@@ -111,7 +113,7 @@ class DualTask:
     def position(self, step: int, stage: Stage) -> dict[str, Any]:
         return {name: task.position(step, stage) for name, task in self.tasks.items()}
 
-    def operations(self, batch: Batch) -> float:
+    def _operations(self, batch: Batch) -> float:
         return self.tasks[self.names[int(batch["turn"])]].operations(batch)
 
     def asked(self) -> AbstractContextManager[Assistant]:

@@ -1,63 +1,122 @@
-"""Training an object-aware model on the procedural world: pictures drawn as training goes, their Scenes estimated or true, a few questions
-each, one turn after another."""
+"""Training an object-aware model on the procedural world: pictures drawn as training goes, their Scenes estimated or true, many questions
+about each in one row, which know nothing of each other.
+
+Legend: B pictures (rows), T tokens, N tokens a picture, D width.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
+from torch.nn import functional as F
 
-from nunbit.data.conversations import Encoded
 from nunbit.data.crayon_instructions import instruction
+from nunbit.data.packing import pack, real_tokens
 from nunbit.data.stream import Sample, sample
 from nunbit.messages import Message, Part
 from nunbit.models.aware import Aware
-from nunbit.models.compose import image_tokens
+from nunbit.models.compose import image_tokens, picture_tokens
 from nunbit.models.templates import Renderer, expand
+from nunbit.models.tokenizer import USER, spelt
 from nunbit.scene import Scene
-from nunbit.training.aware import AwareTask
 from nunbit.training.loop import Batch, Stage
+from nunbit.training.multimodal import learning_parts
+from nunbit.training.words import answer_loss, cut, is_copied, vars_of
+from nunbit.world.base import QA
 
 
-class WorldTask(AwareTask):
-    """`AwareTask` on the picture world.
+class WorldTask:
+    """The decoder with its connectors, on the picture world; those parts learn that require a gradient.
 
     Args:
-        truth: Scenes are the true ones, not those of the model's perception.
-        turns: questions a picture, at most.
+        aware: the model and its connectors. Its perception makes the Scenes.
+        truth: Scenes are the true ones instead.
+        questions: asked of a picture, at most.
         crayon: share of crayon instructions among them.
     """
 
-    def __init__(self, aware: Aware, *, truth: bool, turns: int = 1, crayon: float = 0.0) -> None:
-        processor = aware.processor
-        super().__init__(aware, processor.image_processor, [], pad=processor.tokenizer.pad_token_id)
-        self.truth, self.turns, self.crayon = truth, turns, crayon
-        self.renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
+    def __init__(self, aware: Aware, *, truth: bool, questions: int = 8, crayon: float = 0.0) -> None:
+        self.aware, self.model, self.truth, self.questions, self.crayon = aware, aware.model, truth, questions, crayon
+        self.tokenizer, self.images = aware.processor.tokenizer, aware.processor.image_processor
+        self.ours = USER in self.tokenizer.get_vocab()  # a model of the recipe "tiny" learns what is copied spelt out
+        self.renderer = Renderer(self.tokenizer, aware.processor.chat_template, image_token=aware.processor.image_token)
+        self.image_id = self.renderer.image_id
+
+    def modules(self) -> dict[str, nn.Module]:
+        told = self.aware.modules().items()
+        return learning_parts(self.model) | {k: m for k, m in told if any(p.requires_grad for p in m.parameters())}
+
+    def prepare(self, device: str, shard: bool = False) -> None:
+        self.model.to(device)
+        for m in self.aware.connectors.values():
+            m.to(device)
 
     def batch(self, step: int, stage: Stage) -> Batch:
         drawn = [
-            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.turns, even=True)
+            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True)
             for i in range(stage.batch)
         ]
         pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
         told = self.aware.tells or self.crayon
         scenes = [s.picture.scene for s in drawn] if self.truth or not told else self.aware.perception(pictures)
         rng = np.random.default_rng((stage.seed, step, 3))
-        rows = [self._row(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
-        order = sorted(range(len(rows)), key=lambda i: -rows[i].length)
-        out = self.collate([[rows[i]] for i in order])
-        out["pixels"] = self.images(images=[pictures[i] for i in order], return_tensors="pt")["pixel_values"]
-        out["owner"] = torch.arange(len(order))
-        return out | self.aware.signals([scenes[i] for i in order])
+        rows = [self._asked(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
+        prefixes = [prefix for prefix, _ in rows]
+        places = [list(range(len(p))) for p in prefixes]
+        packed = pack(prefixes, places, [len(p) for p in prefixes], [qs for _, qs in rows], self.tokenizer.pad_token_id)
+        pixels = self.images(images=pictures, return_tensors="pt")["pixel_values"]
+        return vars_of(packed) | {"pixels": pixels} | self.aware.signals(scenes)
 
-    def _row(self, drawn: Sample, scene: Scene, rng: np.random.Generator) -> Encoded:
-        turns: list[Message] = []
-        for qa in drawn.questions:
-            told = rng.random() < self.crayon
-            ask, answer = instruction(scene, rng, qa.language) if told else (qa.question, qa.answer)
-            shown = () if turns else (Part.image("picture"),)
-            turns += [Message("user", (*shown, Part.text(ask))), Message("assistant", (Part.text(answer),))]
-        done = self.renderer.render(self.aware.spoken(turns, [scene]))
-        ids = np.asarray(done.ids, np.int32)
-        often = expand(ids, self.renderer.image_id, image_tokens(self.model.config))
-        return Encoded("world", ids, np.asarray(done.trainable, bool), (), often)
+    def position(self, step: int, stage: Stage) -> dict[str, Any]:
+        """Nothing: a step's pictures follow from its number."""
+        return {}
+
+    def _asked(self, drawn: Sample, scene: Scene, rng: np.random.Generator) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
+        """What all questions about a picture share, in the model's own form; and of each one the ids that are given and learnt."""
+        rows = [self._row(qa, drawn, scene, rng) for qa in drawn.questions]
+        first = [ids for ids, _ in rows]
+        shared = min(
+            next((i for i, column in enumerate(zip(*first, strict=False)) if len(set(column)) > 1), len(first[0])),
+            *(begin - 1 for _, begin in rows),
+        )
+        return first[0][:shared], [(ids[shared:begin], ids[begin:]) for ids, begin in rows]
+
+    def _row(self, qa: QA, drawn: Sample, scene: Scene, rng: np.random.Generator) -> tuple[list[int], int]:
+        """Ids of one question with its answer, and where the answer begins."""
+        told = rng.random() < self.crayon
+        ask, answer = instruction(scene, rng, qa.language) if told else (qa.question, qa.answer)
+        turns = self.aware.spoken([Message("user", (Part.image("picture"), Part.text(ask)))], [scene])
+        done = self.renderer.render([*turns, Message("assistant", (Part.text(answer),))])
+        ids, learnt = np.asarray(done.ids), np.flatnonzero(done.trainable)
+        said = ids[learnt].tolist()
+        if self.ours and not told and is_copied(qa, drawn):
+            said = [*spelt(answer, self.tokenizer), said[-1]]
+        asked = ids[: learnt[0]]
+        given = np.repeat(asked, expand(asked, self.image_id, image_tokens(self.model.config))).tolist()
+        return given + said, len(given)
+
+    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return cut(batch, stage.micro)
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        image, learnt = batch["ids"] == self.image_id, batch["labels"] >= 0
+        learning: Any = [p.requires_grad for p in self.model.model.vision_tower.parameters()]
+        tokens = picture_tokens(self.model, batch["pixels"], any(learning))
+        embeds = self.model.get_input_embeddings()(batch["ids"])
+        embeds = embeds.masked_scatter(image.unsqueeze(-1), tokens.to(embeds.dtype))
+        asked = real_tokens(batch["positions"]) & ~image & ~F.pad(learnt, (1, 0))[:, :-1]
+        owner = torch.arange(len(image), device=image.device)
+        self.aware.tell(batch, image, asked, owner, may=batch["mask"][:, 0])
+        try:
+            loss, figures = answer_loss(self.model, embeds, batch)
+        finally:
+            self.aware.forget()
+        share = batch.get("share", torch.ones(()))
+        return loss * share, {k: v * float(share) for k, v in figures.items()}
+
+

@@ -107,14 +107,18 @@ def anchors(box: torch.Tensor, name: torch.Tensor) -> torch.Tensor:
     return row * GRID + column == torch.arange(GRID * GRID, device=box.device)
 
 
+def is_copied(qa: QA, drawn: Sample) -> bool:
+    """Whether an answer is read off the picture."""
+    return qa.kind in COPIED and any(qa.answer in line.text for line in drawn.picture.scene.text_lines)
+
+
 def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
     """Per sample, (given, learnt) ids of each question, as `nunbit.models.chat` renders them after a picture, except that an answer which
     is read off the picture is spelt out: what is seen are characters, and copying them is one rule for every word."""
     assistant, eos = tokenizer.convert_tokens_to_ids(ASSISTANT), tokenizer.convert_tokens_to_ids(EOS)
 
     def learnt(qa: QA, s: Sample) -> list[int]:
-        copied = qa.kind in COPIED and any(qa.answer in line.text for line in s.picture.scene.text_lines)
-        return [*(spelt if copied else encode_text)(qa.answer, tokenizer), eos]
+        return [*(spelt if is_copied(qa, s) else encode_text)(qa.answer, tokenizer), eos]
 
     return [[(encode_text(q.question, tokenizer) + [assistant], learnt(q, s)) for q in s.questions] for s in samples]
 
@@ -129,7 +133,7 @@ def answer_loss(model: Any, embeds: torch.Tensor, batch: Batch) -> tuple[torch.T
     ).last_hidden_state
     rows = batch["labels"] >= 0
     logits, wanted = model.lm_head(hidden[rows]), batch["labels"][rows]
-    which, weight = answers_of(rows), _weights(rows)
+    which, weight = answers_of(rows), even_weights(rows)
     each = F.cross_entropy(logits.float(), wanted, reduction="none")
     wrong = logits.argmax(-1) != wanted
     whole = torch.bincount(which, wrong) == 0
@@ -143,7 +147,8 @@ def answers_of(rows: torch.Tensor) -> torch.Tensor:
     return (begins.flatten().cumsum(0) - 1)[rows.flatten()]
 
 
-def _weights(rows: torch.Tensor) -> torch.Tensor:
+def even_weights(rows: torch.Tensor) -> torch.Tensor:
+    """(B, T) bool, true where something is learnt -> for each such row the weight n ** -0.7, n being the tokens of its answer."""
     which = answers_of(rows)
     return (torch.bincount(which).float() ** -0.7)[which]
 
@@ -158,11 +163,11 @@ def _fitting(questions: list[tuple[list[int], list[int]]], room: int) -> list[tu
     return out
 
 
-def _cut(batch: Batch, size: int) -> Iterator[Batch]:
+def cut(batch: Batch, size: int) -> Iterator[Batch]:
     """Rows of like length, ``size`` at a time, each piece as wide as its longest, with its ``share`` of the batch's answers."""
     long = (batch["positions"] > 0).sum(1) + 1  # only padding and the very first token stand at 0
     pieces = long.argsort(stable=True).split(size or len(long))
-    weights = [_weights(batch["labels"][rows] >= 0).sum() for rows in pieces]
+    weights = [even_weights(batch["labels"][rows] >= 0).sum() for rows in pieces]
     for rows, mine in zip(pieces, weights, strict=True):
         wide = int(long[rows].max())
         piece = {k: v[rows] for k, v in batch.items()}
@@ -263,7 +268,7 @@ class WordsTask:
         return stack(cells) | vars_of(packed) | {"shown": where}
 
     def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        return _cut(batch, stage.micro)
+        return cut(batch, stage.micro)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         return shared(batch, *self.answers(batch, self.eyes(batch)[batch["shown"]]))
@@ -313,7 +318,7 @@ class TogetherTask:
         return out | vars_of(packed)
 
     def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        return _cut(batch, stage.micro)
+        return cut(batch, stage.micro)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         w = self.words

@@ -171,7 +171,7 @@ def test_every_stage_runs_and_the_model_opens(tmp_path, tokenizer):
     from nunbit.models.compose import open_native
 
     tokenizer.save_pretrained(tmp_path / "tokenizer")
-    tiny.run(tmp_path, debug=True, say=lambda _: None)
+    tiny.run(tmp_path, tuple(tiny.STAGES), debug=True, say=lambda _: None)
     model, _ = open_native(tmp_path / "model")
     assert model.config.model_type == "llava"
     for stage in tiny.STAGES:

@@ -18,7 +18,7 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
         stages, values = parse_changes(changes)
         how.pop("shard")
         _threads(threads)
-        module.run(out, stages or list(module.STAGES), **how, **values)
+        module.run(out, *([stages] if stages else []), **how, **values)
         print(f"the run is in {out}")
         return
     done = module.configure([*changes, *(["debug=true"] if how.pop("debug") else [])])

@@ -5,7 +5,7 @@ Five stages, each resumable, each a folder under the run's folder:
   words     the LM alone on what perfect eyes would report (no pixels); may run beside "eyes" as a process of its own
   connect   encoder and connector learn to say what perfect eyes would say; the LM is not there yet
   together  everything on pixels, loss on the answers; here the LLaVA is done
-  aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen
+  aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen; only if it is named
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ STAGES = {
     ),
     "aware": Stage(name="aware", steps=500, batch=16, lr=1e-3, warmup=20, decay=0.6, seed=4, save_every=50),
 }
+LLAVA = ("eyes", "words", "connect", "together")
+"""What is shipped: the stages up to the LLaVA. The stage "aware" has to be asked for."""
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
 MIXER: dict[str, Any] = {"latents": 16, "depth": 2, "heads": 4, "head_dim": 32, "rank": 16, "every": 2}
 EMPHASIS = {
@@ -141,7 +143,7 @@ def build(tokenizer: Any) -> Any:
     return model
 
 
-def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
+def run(folder: str | Path, stages: Sequence[str] = LLAVA, *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
         say: Callable[[str], None] = print, track: Sequence[str] = (), **changes: Any) -> Path:  # fmt: skip
     """Train the named stages in the folder, each from its own last checkpoint; the model is saved after the last one.
 

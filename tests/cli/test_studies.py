@@ -22,7 +22,7 @@ from nunbit.recipes import chain_study, connector_study, few_shot
 )
 def test_what_is_typed_is_the_plan(command, module, typed, wanted, tmp_path, monkeypatch):
     plans = []
-    monkeypatch.setattr(module, "run", lambda plan, folder, say: plans.append((plan, folder)) or {"rows": []})
+    monkeypatch.setattr(module, "run", lambda plan, folder, say, **how: plans.append((plan, folder)) or {"rows": []})
     done = CliRunner().invoke(app, ["eval", command, "-o", str(tmp_path), "--steps", "7", "--seeds", "2", "--json", *typed])
     assert done.exit_code == 0, done.output
     plan, folder = plans[0]
@@ -33,7 +33,7 @@ def test_what_is_typed_is_the_plan(command, module, typed, wanted, tmp_path, mon
 def test_defaults_are_the_full_sizes(monkeypatch):
     for command, module in (("connectors", connector_study), ("few-shot", few_shot), ("chain-of-thought", chain_study)):
         plans = []
-        monkeypatch.setattr(module, "run", lambda plan, folder, say, plans=plans: plans.append(plan) or {"rows": []})
+        monkeypatch.setattr(module, "run", lambda plan, folder, say, plans=plans, **how: plans.append(plan) or {"rows": []})
         CliRunner().invoke(app, ["eval", command, "--json"])
         assert plans == [module.Plan()]
 

@@ -284,7 +284,7 @@ def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     stage = Stage(name="s", steps=1, batch=len(samples), lr=1.0)
     batch = packed.batch(0, stage)
     assert len(batch["ids"]) < len(samples) and int(batch["document"].max()) > 1
-    assert packed.fill(stage) > alone.fill(stage)
+    assert packed.fill(stage) >= alone.fill(stage)
     with torch.no_grad():
         whole = packed.loss(batch)[0]
         apart = sum(alone.loss(piece)[0] for piece in alone.pieces(alone.batch(0, stage), replace(stage, micro=1)))

@@ -318,6 +318,18 @@ def test_a_picture_in_pieces_is_refused():
             model(input_ids=IDS[:, 3:], past_key_values=past)
 
 
+def test_rows_of_another_prompt_are_refused():
+    model, moai = attached("llama")
+    before = []
+    logits(model, moai, IDS, [ROW])
+    with torch.no_grad():
+        moai.see(noise(1, 3, D), *masks([ROW]), before=before)
+        model(input_ids=IDS)
+        moai.see(noise(1, 3, D), *masks([ROW]), before=before)  # a new prompt, with what the last one left
+        with pytest.raises(UserError, match="what came before"):
+            model(input_ids=IDS)
+
+
 def test_step_one_uses_the_drawn_expert_and_ignores_gates():
     model, moai = attached("llama")
     draws = torch.tensor([[0, 1], [2, 0]])

@@ -1,11 +1,14 @@
 """The ablation: every arm trains and answers, a killed one goes on, and the table says what the files say."""
 
 import json
+import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from nunbit.errors import UserError
+from nunbit.evaluation import study
 from nunbit.recipes.ablation import ARMS, Plan, as_text, page, run, summary
 
 
@@ -64,3 +67,13 @@ def test_runs_at_once_write_the_same_files(tmp_path):
     result = run(plan, tmp_path / "two", say=told.append, jobs=2)
     assert result["rows"][0]["seeds"] == 2 and len(told) == 4  # each when it is done, and all in order
     assert run(plan, tmp_path / "one", say=lambda _: None)["rows"][0]["by_seed"] == result["rows"][0]["by_seed"]
+
+
+def test_a_run_that_is_killed_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="fewer --jobs"):
+        study.run("x", Plan(), tmp_path, [study.Todo("a", "a", partial(os._exit, 9))], lambda _: {}, lambda _: "", print, jobs=2)
+
+
+def test_a_base_that_is_not_there_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="no folder"):
+        run(Plan(base=tmp_path / "none"), tmp_path / "study")

@@ -316,3 +316,22 @@ def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
 def test_what_cannot_be_is_said(changes, tmp_path):
     with pytest.raises(UserError):
         collavo.run(collavo.configure(changes), tmp_path, **QUIET)
+
+
+def test_truncated_files_are_said_in_a_sentence(base, tmp_path):
+    import shutil
+
+    from nunbit.models.eyes import EMBEDDED
+    from nunbit.perception.cells import CellEyes
+
+    folder = tmp_path / "model"
+    shutil.copytree(base, folder)
+    aware(base).save(folder)
+    held = folder / "aware.safetensors"
+    held.write_bytes(held.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"aware\.safetensors"):
+        Assistant(folder)
+    eyes = shutil.copytree(EMBEDDED, tmp_path / "eyes") / "eyes.safetensors"
+    eyes.write_bytes(eyes.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"eyes\.safetensors"):
+        CellEyes.from_pretrained(eyes.parent)

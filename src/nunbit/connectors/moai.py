@@ -354,7 +354,7 @@ class MoAI(PrefillConnector):
             return None
         upto = cached + length
         all_image, all_language = (cut(m, times, 0, upto) for m in (seen.image_mask, seen.language_mask))
-        there = not cached or (seen.before and len(seen.before) == len(self.mixers) and seen.before[0].shape[1] == cached)
+        there = [rows.shape[1] for rows in seen.before or ()] == [cached] * (len(self.mixers) if cached else 0)
         if not there or (cached and (all_image[:, cached - 1] & all_image[:, cached]).any()):
             raise UserError(
                 f"a prompt in pieces: {cached} rows are cached and more rows to mix follow",

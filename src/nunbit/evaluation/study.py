@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from html import escape
@@ -80,6 +81,8 @@ def _at_once(folder: Path, todo: Sequence[Todo], jobs: int, say: Callable[[str],
         try:
             for done in as_completed(doing):
                 say(f"{doing[done]}: {told(done.result())}")
+        except BrokenProcessPool:
+            raise UserError("a run of the study ended without a word: killed, or out of memory", todo="ask again with fewer --jobs; what is done stays") from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -132,6 +135,8 @@ def read(path: Path) -> Run:
 def weights(folder: Path) -> str:
     """Which weights a study begins with, wherever they stand: 16 hexadecimal digits of what the folder's files hold. What tells a model what
     is where does not count: studies begin with the model alone."""
+    if not folder.is_dir():
+        raise UserError(f"no folder '{folder}' to begin with", allowed="the folder of a native LLaVA", todo="check the path")
     kept = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json") and p.stem != "aware"):
         kept.update(path.name.encode() + path.read_bytes())

@@ -243,6 +243,7 @@ class Aware:
         Raises:
             UserError: a damaged file, or connectors of another model.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         folder = Path(folder)
@@ -264,7 +265,7 @@ class Aware:
                 own = {k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")}
                 connector.load_state_dict(own)
                 connector.eval()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as e:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as e:
             raise UserError(f"the object-aware parts in '{folder}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
                             allowed=f"{CONFIG} and {WEIGHTS} as nunbit writes them", todo="remove both to use the plain model") from None  # fmt: skip
         return aware

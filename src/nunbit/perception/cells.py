@@ -121,17 +121,20 @@ class CellEyes:
         Raises:
             UserError: no heads there.
         """
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
         from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
         file = Path(folder) / HEADS
         if not file.exists():
             raise UserError(f"'{folder}' has no {HEADS}", allowed="a model trained with dense heads, as nunbit-tiny")
         model = AutoModelForImageTextToText.from_pretrained(folder)
-        with safe_open(file, framework="pt") as held:
-            names = json.loads(held.metadata()["names"])
-            heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
-            heads.load_state_dict({k: held.get_tensor(k).float() for k in held.keys()})  # noqa: SIM118 (not a dict)
+        try:
+            with safe_open(file, framework="pt") as held:
+                names = json.loads(held.metadata()["names"])
+                heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
+                heads.load_state_dict({k: held.get_tensor(k).float() for k in held.keys()})  # noqa: SIM118 (not a dict)
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
+            raise UserError(f"'{file}' cannot be opened ({type(e).__name__}: {str(e)[:160]})", allowed="the read-outs of this model's encoder") from None
         return cls(model.model.vision_tower, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
 
     @torch.inference_mode()

@@ -210,8 +210,8 @@ def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.training.loop import train
 
     model, processor = open_native(folder / "model")
-    classes = tuple(class_names()[1:])
-    eyes = Perception(panoptic=CellEyes.from_pretrained(folder / "model", read=True), relations=GeometricRelations())
+    cells = CellEyes.from_pretrained(folder / "model", read=True)
+    classes, eyes = tuple(cells.names[1:]), Perception(panoptic=cells, relations=GeometricRelations())
     config = AwareConfig(connectors={"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}, classes=classes, maps=False,
                          eyes=EyesChoice(ocr=False))  # fmt: skip
     aware = Aware(model.float().requires_grad_(False), processor, config, eyes)

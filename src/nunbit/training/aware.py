@@ -49,11 +49,11 @@ class AwareTask(ConversationTask):
             m.to(device)
 
     def _asked(self, learnt: torch.Tensor) -> torch.Tensor:
-        """(B, T) bool, true where a row's next token is learnt -> the rows that are no answer. As released, a row may read later ones:
-        then nothing behind the first answer is mixed."""
+        """(B, T) bool, true where a row's next token is learnt -> the rows that are no answer. Where a row may read later ones, nothing
+        behind the first answer is mixed: what is asked later must not reach it."""
         moai: Any = self.aware.connectors.get("moai")
         answers = torch.nn.functional.pad(learnt, (1, 0))[:, :-1]
-        return ~answers if moai is None or not moai.config.compat else answers.cumsum(1) == 0
+        return ~answers if moai is None or moai.goes_on else answers.cumsum(1) == 0
 
     def tell(self, pictures: Sequence[Any]) -> Batch:
         return self.aware.signals(self.aware.perception(pictures))

@@ -5,26 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 
 from nunbit.scene import Relation, Scene, SceneObject, Segment
+from nunbit.world.artwork import ART, MORE_STYLES, STYLES, UNSEEN_STYLE, artwork_tile, varied
 from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Language, Picture, Split, box_text, pick
 from nunbit.world.canvas import polygon_mask, speckle
 from nunbit.world.text import blend
 from nunbit.world.wording import article, colour_word, josa, listing, yes_no
 
-STYLES = ("noto", "twemoji", "openmoji", "emojione")
-MORE_STYLES = ("noto-v1", "emojione-v1", "fxemoji", "streamline-emojis")
-"""Seen in training only; three of them lack some of the things."""
-UNSEEN_STYLE = "fluent-emoji-flat"
 SHAPES = {"circle": ("circles", "원"), "square": ("squares", "정사각형"), "triangle": ("triangles", "삼각형"), "star": ("stars", "별"),
           "diamond": ("diamonds", "마름모"), "cross": ("crosses", "십자가"), "heart": ("hearts", "하트"), "hexagon": ("hexagons", "육각형")}  # fmt: skip
 SIZES_PX = (24, 32, 40, 48, 56, 64, 76)
-_FOLDER = Path(__file__).parent / "art"
-TILE_PX, COLUMNS = 64, 12
 CELL_WORDS = {"en": (("top left", "top", "top right"), ("left", "center", "right"), ("bottom left", "bottom", "bottom right")),
               "ko": (("왼쪽 위", "위", "오른쪽 위"), ("왼쪽", "가운데", "오른쪽"), ("왼쪽 아래", "아래", "오른쪽 아래"))}  # fmt: skip
 
@@ -32,68 +26,13 @@ CELL_WORDS = {"en": (("top left", "top", "top right"), ("left", "center", "right
 @lru_cache(maxsize=1)
 def names() -> dict[str, tuple[str, str]]:
     """English name -> (plural, Korean) of every artwork thing and shape."""
-    art = {row["en"]: (row["plural"], row["ko"]) for row in json.loads((_FOLDER / "things.json").read_text())}
+    art = {row["en"]: (row["plural"], row["ko"]) for row in json.loads((ART / "things.json").read_text())}
     return art | SHAPES
 
 
 @lru_cache(maxsize=1)
 def artwork_names() -> tuple[str, ...]:
     return tuple(n for n in names() if n not in SHAPES)
-
-
-@cache
-def _atlas(style: str):
-    from PIL import Image
-
-    return Image.open(_FOLDER / f"{style}.webp").convert("RGBA")
-
-
-@lru_cache(maxsize=18000)
-def artwork_tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(colour (s, s, 3), alpha (s, s, 1) in 0 .. 1) of one artwork object, cropped to its ink."""
-    from PIL import Image
-
-    y, x = index // COLUMNS * TILE_PX, index % COLUMNS * TILE_PX
-    tile = _atlas(style).crop((x, y, x + TILE_PX, y + TILE_PX))
-    ink = tile.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox()
-    if ink is None:  # this style has no such thing
-        return artwork_tile(STYLES[index % len(STYLES)], index, size_px, flip)
-    tile = tile.crop(ink)
-    scale = size_px / max(tile.size)
-    tile = tile.resize(
-        (max(6, round(tile.width * scale)), max(6, round(tile.height * scale))), Image.Resampling.LANCZOS
-    )
-    rgba = np.asarray(tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else tile, np.float32)
-    return rgba[..., :3].astype(np.float16).astype(np.float32), rgba[..., 3:] / 255.0
-
-
-def varied(rng: np.random.Generator, colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same artwork as another hand might have drawn it: turned, stretched, in other tones. A thing is its shape more than its paint,
-    and a style that was never seen differs from the known ones in just that.
-
-    Args:
-        colour: (h, w, 3), 0 .. 255; alpha: (h, w, 1), 0 .. 1.
-    """
-    from PIL import Image
-
-    if rng.random() < 0.6:
-        angle = float(rng.uniform(-20, 20))
-        stretch = float(np.exp(rng.uniform(-0.18, 0.18)))
-        tile = Image.fromarray(np.concatenate([colour, alpha * 255], 2).astype(np.uint8), "RGBA")
-        size = max(6, round(tile.width * stretch)), max(6, round(tile.height / stretch))
-        turned = tile.resize(size, Image.Resampling.BILINEAR).rotate(angle, Image.Resampling.BILINEAR, expand=True)
-        turned.thumbnail((max(tile.size),) * 2, Image.Resampling.BILINEAR)
-        turned = turned.crop(turned.getchannel("A").point(lambda a: 255 if a > 40 else 0).getbbox())
-        rgba = np.asarray(turned, np.float32)
-        colour, alpha = rgba[..., :3], rgba[..., 3:] / 255.0
-    if rng.random() < 0.7:
-        grey = colour.mean(2, keepdims=True)
-        tint = rng.uniform(0.75, 1.25, 3) * rng.uniform(0.8, 1.15)
-        colour = (grey + (colour - grey) * rng.uniform(0.3, 1.5)) * tint + rng.uniform(-20, 20)
-        if rng.random() < 0.12:
-            colour = np.roll(colour, int(rng.integers(1, 3)), 2)  # red is green now
-        colour = np.clip(colour, 0, 255).astype(np.float32)
-    return colour, alpha
 
 
 @lru_cache(maxsize=600)

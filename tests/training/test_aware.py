@@ -1,6 +1,7 @@
 """Object-aware models: what is told changes answers only as it should, lies beside the model, and is trained by its recipes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware, AwareConfig, as_seen, in_words
 from nunbit.models.compose import open_native, save
 from nunbit.recipes import collavo, load, moai, names
-from nunbit.scene import Scene, Segment
+from nunbit.scene import Scene, Segment, TextLine
 from nunbit.training.aware import AwareTask, DualTask
 from nunbit.training.debug_set import write_conversations
 from nunbit.training.loop import Stage
@@ -157,6 +158,18 @@ def test_words_of_a_scene():
     assert in_words(scene(0), "objects").startswith("The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)")
     with pytest.raises(UserError):
         in_words(scene(0), "loud")
+
+
+def test_words_that_find_no_room_are_left_out(base):
+    many = replace(scene(0), text_lines=[TextLine.from_box(f"line {i}", (0, i, 9, i + 1), 1.0) for i in range(30)])
+    made = aware(base, connectors={}, words="plain")
+    size = lambda words: len(made.processor.tokenizer(words, add_special_tokens=False)["input_ids"])  # noqa: E731
+    whole = size(made.in_words(many))
+    for room in (whole, whole // 2, whole // 5, 0):
+        made.config = replace(made.config, words_tokens=room)
+        said = made.in_words(many)
+        assert size(said) <= room and (room == whole) == ("line 29" in said)
+    assert said == ""
 
 
 def test_spoken_words_stand_after_their_picture(base):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nunbit.connectors.base import CONNECTORS, ConnectorConfig
@@ -85,6 +86,18 @@ class CrayonPrompt(PrefillConnector):
         width = config.text_width
         self.projector = nn.Sequential(nn.Linear(config.vision_width, width), nn.GELU(), nn.Linear(width, width))
         self.branches = nn.ModuleDict()
+
+    @torch.no_grad()
+    def speak(self, table: Tensor, called: Sequence[Sequence[int]]) -> None:
+        """Begin each class, from row 1 on, as its name in the language model's word embeddings ``(V, Dt)``: what one class teaches the
+        branches then holds for all. Not in the paper, whose tables begin at random; for tables as wide as the decoder.
+
+        Args:
+            called: ids of each class's name; a class without any keeps its row.
+        """
+        for row, ids in enumerate(called, 1):
+            if ids:
+                self.semantic.weight[row] = table[list(ids)].sum(0)
 
     def forward(self, semantic: Tensor, numbering: Tensor) -> Tensor:
         """Two grids ``(B, N)`` of row numbers, 0 = unknown, to crayon features ``(B, N, Dt)``."""

@@ -39,6 +39,7 @@ from nunbit.verbalise import moai_text, object_list, transcribe
 CONFIG, WEIGHTS = "aware.json", "aware.safetensors"
 KINDS = ("crayon", "moai")
 WORDS = ("", "objects", "plain")
+MOST_ITEMS = (40, 30, 24, 18, 14, 11, 8, 6, 4, 3, 2, 1)
 SCENE_BYTES = 32 << 20
 Eyes = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
@@ -54,6 +55,7 @@ class AwareConfig:
         maps: the compressor also sees the panoptic colour picture through the model's own eyes, as in MoAI.
         aux_tokens: of the verbalised Scene at most so many reach the compressor.
         words: what is also said in the question's turn: "" nothing, "objects" CoLLaVO's numbered list, "plain" `verbalise.transcribe`.
+        words_tokens: and in how many tokens a picture at most; what finds no room is counted, or left out.
         eyes: where Scenes come from when nobody gives one.
     """
 
@@ -62,6 +64,7 @@ class AwareConfig:
     maps: bool = True
     aux_tokens: int = 512
     words: str = ""
+    words_tokens: int = 1024
     eyes: EyesChoice = EyesChoice()
 
 
@@ -119,8 +122,16 @@ class Aware:
     def _said(self, part: Part, scenes: Iterator[Scene]) -> list[Part]:
         if part.kind != "image":
             return [part]
-        words = in_words(next(scenes), self.config.words)
+        words = self.in_words(next(scenes))
         return [part, Part.text(words + "\n")] if words else [part]
+
+    def in_words(self, scene: Scene) -> str:
+        """What is said of a picture, with as many of its things as have room."""
+        for most in MOST_ITEMS:
+            words = in_words(scene, self.config.words, most)
+            if len(self.processor.tokenizer(words, add_special_tokens=False)["input_ids"]) <= self.config.words_tokens:
+                return words
+        return ""
 
     def look(self, inputs: Mapping[str, Tensor], scenes: Sequence[Scene], owner: Sequence[int]) -> None:
         """`tell` the connectors about a prompt.
@@ -302,14 +313,14 @@ def class_count() -> tuple[int, int]:
     return max(CLASS_INDEX.values()), NUMBER_MAX
 
 
-def in_words(scene: Scene, how: str) -> str:
-    """What is said of a picture (see `AwareConfig.words`); nothing where nothing was found."""
+def in_words(scene: Scene, how: str, most: int = MOST_ITEMS[0]) -> str:
+    """What is said of a picture (see `AwareConfig.words`), of so many things and lines at most; nothing where nothing was found."""
     if how == "objects":
-        found = object_list(scene.segment_map, scene.segments)
+        found = object_list(scene.segment_map, scene.segments[:most])
         return f"The image includes {found}." if found else ""
     if how != "plain":
         raise unknown_name("words", how, WORDS)
-    return transcribe(scene) if scene.objects or scene.text_lines else ""
+    return transcribe(scene, max_items=most) if scene.objects or scene.text_lines else ""
 
 
 def as_seen(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:

@@ -40,11 +40,11 @@ from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware, AwareConfig, Eyes
 from nunbit.models.compose import open_native
 from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of, open_eyes
-from nunbit.recipes.tiny import CRAYON, MIXER
+from nunbit.recipes.tiny import CRAYON, MIXER, WORDS_TOKENS, speak
 from nunbit.scene import Scene
 from nunbit.training.aware import DualTask
 from nunbit.training.aware_stages import ADAPTERS, with_adapters
-from nunbit.training.aware_world import WorldTask
+from nunbit.training.aware_world import WorldTask, shortsighted
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.recipe import Lora, Phase
@@ -130,7 +130,7 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     parts, words = ARMS[arm]
     classes = classes_of(EYES)
     fields = {"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}
-    config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, eyes=EYES)
+    config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, words_tokens=WORDS_TOKENS, eyes=EYES)
     if arm.startswith("adapter"):
         names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
         adapted, processor = with_adapters(
@@ -140,7 +140,10 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     model, processor = open_native(base)
     model = model.float()
     freeze(model, {"language": 1.0})
-    return Aware(model, processor, config), None
+    aware = Aware(model, processor, config)
+    if "crayon" in parts:
+        speak(aware)
+    return aware, None
 
 
 class Shortsighted:
@@ -151,8 +154,7 @@ class Shortsighted:
 
     def __call__(self, images: Any, **how: Any) -> Any:
         pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in (images if isinstance(images, list) else [images])]
-        small = [p.resize([max(1, round(v * self.sight)) for v in p.size], Image.Resampling.BOX) for p in pictures]
-        return self.inner([s.resize(p.size, Image.Resampling.BILINEAR) for s, p in zip(small, pictures, strict=True)], **how)
+        return self.inner([shortsighted(p, self.sight) for p in pictures], **how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -213,7 +215,8 @@ def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rows = []
     for (arm, scenes), runs in groups.items():
         compared = arm != "plain" and len(plain) == len(runs)
-        rows.append({"arm": arm, "scenes": scenes, **study.over_seeds(runs, plain if compared else ()), "gates": runs[0]["gates"],
+        rows.append({"arm": arm, "scenes": scenes, **study.over_seeds(runs, plain if compared else ()),
+                     "kinds": study.by_kind(study.mean_right(runs), runs[0]["kinds"]), "gates": runs[0]["gates"],
                      **study.medians(runs, "first_token_ms", "added_megabytes", "training_seconds")})  # fmt: skip
     return {"rows": rows}
 
@@ -231,7 +234,17 @@ def page(result: Mapping[str, Any]) -> str:
     scenes = dict.fromkeys(r["scenes"] for r in result["rows"])
     groups = {f"{name} scenes": {r["arm"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes}
     heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
-    return study.page("What it brings to be told", as_text(result), groups, heat)
+    return study.page("What it brings to be told", as_text(result), groups, _kinds(result["rows"]) + heat)
+
+
+def _kinds(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Right answers by kind of question, a row an arm."""
+    kinds = sorted({k for r in rows for k in r["kinds"]})
+    out = ["<h2>By kind of question, % right</h2><table><tr><th>arm<th>scenes", *(f"<th>{escape(k)}" for k in kinds)]
+    for r in rows:
+        out.append(f"<tr><td>{escape(r['arm'])}<td>{escape(r['scenes'])}")
+        out += [f"<td>{100 * r['kinds'][k]:.0f}" if k in r["kinds"] else "<td>" for k in kinds]
+    return "".join(out) + "</table>"
 
 
 def _heat(row: Mapping[str, Any]) -> str:

@@ -1,10 +1,11 @@
 """The recipe of the embedded model `nunbit-tiny`: everything about it is in this file and `tiny_parts.py`.
 
-Five stages, each resumable, each a folder under the run's folder:
+Six stages, each resumable, each a folder under the run's folder:
   eyes      the encoder alone on per-cell truth (pixels -> class, colour, box, characters)
   words     the LM alone on what perfect eyes would report (no pixels); may run beside "eyes" as a process of its own
   connect   encoder and connector learn to say what perfect eyes would say; the LM is not there yet
-  together  everything on pixels, loss on the answers; here the LLaVA is done
+  together  everything on pixels, loss on the answers
+  told      the LM alone learns to take what is said of a picture in words (`verbalise.transcribe`); here the LLaVA is done
   aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen; only if it is named
 """
 
@@ -49,11 +50,26 @@ STAGES = {
         seed=3,
         save_every=50,
     ),
+    "told": Stage(
+        name="told",
+        steps=900,
+        batch=16,
+        micro=8,
+        lr=3e-4,
+        matrix_lr=2e-3,
+        radius=1.5,
+        warmup=15,
+        decay=0.8,
+        seed=5,
+        save_every=50,
+    ),
     "aware": Stage(name="aware", steps=500, batch=16, lr=1e-3, warmup=20, decay=0.6, seed=4, save_every=50),
 }
-LLAVA = ("eyes", "words", "connect", "together")
+LLAVA = ("eyes", "words", "connect", "together", "told")
 """What is shipped: the stages up to the LLaVA. The stage "aware" has to be asked for."""
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
+WORDS_TOKENS = 400
+"""Said of a picture at most: what is longer is longer than anything it was trained on."""
 MIXER: dict[str, Any] = {"latents": 16, "depth": 2, "heads": 4, "head_dim": 32, "rank": 16, "every": 2}
 EMPHASIS = {
     "things/count": 1.3, "things/locate": 1.3, "things/describe": 1.2, "things/exists": 0.5, "things/attribute": 0.4, "things/relation": 0.6,
@@ -98,6 +114,15 @@ def spoken_names() -> list[list[str]]:
     called = {n: [n, korean] for n, (_, korean) in things.names().items()} | {n: [n] for n in ("bar", "point", "sector", "board")}
     called |= {n: [n.split()[-1]] for n in puzzles.HOUR_HANDS}
     return [called.get(n, []) for n in class_names()]
+
+
+def speak(aware: Any) -> None:
+    """Let the crayon's rows begin as what their classes are called."""
+    from nunbit.models.chat import encode_text
+
+    called, tokenizer = dict(zip(class_names(), spoken_names(), strict=True)), aware.processor.tokenizer
+    rows = [[i for word in called.get(n, []) for i in encode_text(word, tokenizer)] for n in aware.config.classes]
+    aware.connectors["crayon"].speak(aware.model.get_input_embeddings().weight, rows)
 
 
 def spoken_colours() -> list[list[str]]:
@@ -169,8 +194,8 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     from nunbit.training.loop import train
     from nunbit.training.words import Lesson, TogetherTask, WordsTask
 
-    if stage.name == "aware":
-        _train_aware(folder, stage, how)
+    if stage.name in ("told", "aware"):
+        (_train_told if stage.name == "told" else _train_aware)(folder, stage, how)
         return
     tokenizer = _tokenizer(folder)
     model, names = build(tokenizer), class_names()
@@ -197,6 +222,27 @@ def _train_stage(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
         export(model.cpu(), tokenizer, folder / "model", heads.cpu())
 
 
+def _train_told(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
+    """A third of the pictures stay untold, so that nothing is forgotten; of the others a half is shown without detail, or the words would
+    say nothing that is not seen already. Scenes are true ones and those of its own eyes, mistakes included."""
+    from nunbit.models.aware import Aware, AwareConfig
+    from nunbit.models.compose import open_native, save
+    from nunbit.models.eyes import EyesChoice
+    from nunbit.perception import Perception
+    from nunbit.perception.cells import CellEyes
+    from nunbit.training.aware_world import LanguageTask
+    from nunbit.training.loop import train
+    from nunbit.training.multimodal import freeze
+
+    model, processor = open_native(folder / "model")
+    freeze(model, {"language": 1.0})
+    eyes = Perception(panoptic=CellEyes.from_pretrained(folder / "model", read=True))
+    aware = Aware(model.float(), processor, AwareConfig(connectors={}, words="plain", words_tokens=WORDS_TOKENS, eyes=EyesChoice(ocr=False)), eyes)
+    task = LanguageTask(aware, truth=0.5, told=0.65, blurred=0.5, mixture=EVERYTHING["mixture"], emphasis=EMPHASIS)
+    train(task, stage, folder / stage.name, **how)
+    save(model.eval().cpu(), processor, folder / "model")
+
+
 def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     """Only the connectors learn, and begin silent: the model without them stays what it is, for any other program."""
     import torch
@@ -215,6 +261,7 @@ def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     config = AwareConfig(connectors={"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}, classes=classes, maps=False,
                          eyes=EyesChoice(ocr=False))  # fmt: skip
     aware = Aware(model.float().requires_grad_(False), processor, config, eyes)
+    speak(aware)
     train(WorldTask(aware, truth=False), stage, folder / stage.name, **how)
     aware.save(folder / "model", torch.float16)
 

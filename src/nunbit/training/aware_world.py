@@ -6,7 +6,7 @@ Legend: B pictures (rows), T tokens, N tokens a picture, D width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.packing import pack, real_tokens
-from nunbit.data.stream import Sample, sample
+from nunbit.data.stream import MIXTURE, NONE, Sample, sample
 from nunbit.messages import Message, Part
 from nunbit.models.aware import Aware
 from nunbit.models.compose import image_tokens, picture_tokens
@@ -35,13 +35,18 @@ class WorldTask:
 
     Args:
         aware: the model and its connectors. Its perception makes the Scenes.
-        truth: Scenes are the true ones instead.
+        truth: share of the Scenes that are the true ones instead.
         questions: asked of a picture, at most.
         crayon: share of crayon instructions among them.
+        told: share of the pictures whose Scene is told; of the others nothing is.
+        blurred: share of the told pictures that the LLaVA sees without their detail, so that it has to take what it is told.
+        mixture, emphasis: which pictures and questions, as in `nunbit.data.stream.sample`.
     """
 
-    def __init__(self, aware: Aware, *, truth: bool, questions: int = 8, crayon: float = 0.0) -> None:
+    def __init__(self, aware: Aware, *, truth: float, questions: int = 8, crayon: float = 0.0, told: float = 1.0, blurred: float = 0.0,
+                 mixture: Mapping[str, float] = MIXTURE, emphasis: Mapping[str, float] = NONE) -> None:  # fmt: skip
         self.aware, self.model, self.truth, self.questions, self.crayon = aware, aware.model, truth, questions, crayon
+        self.told, self.blurred, self.mixture, self.emphasis = told, blurred, mixture, emphasis
         self.tokenizer, self.images = aware.processor.tokenizer, aware.processor.image_processor
         self.ours = USER in self.tokenizer.get_vocab()  # a model of the recipe "tiny" learns what is copied spelt out
         self.renderer = Renderer(self.tokenizer, aware.processor.chat_template, image_token=aware.processor.image_token)
@@ -58,19 +63,28 @@ class WorldTask:
 
     def batch(self, step: int, stage: Stage) -> Batch:
         drawn = [
-            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True)
+            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True, mixture=self.mixture, emphasis=self.emphasis)
             for i in range(stage.batch)
-        ]
+        ]  # fmt: skip
         pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
-        told = self.aware.tells or self.crayon
-        scenes = [s.picture.scene for s in drawn] if self.truth or not told else self.aware.perception(pictures)
         rng = np.random.default_rng((stage.seed, step, 3))
+        told, true, blurred = rng.random((3, len(drawn))) < np.array([[self.told], [self.truth], [self.blurred]])
+        scenes = self._scenes(drawn, pictures, told, true)
         rows = [self._asked(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
         prefixes = [prefix for prefix, _ in rows]
         places = [list(range(len(p))) for p in prefixes]
         packed = pack(prefixes, places, [len(p) for p in prefixes], [qs for _, qs in rows], self.tokenizer.pad_token_id)
-        pixels = self.images(images=pictures, return_tensors="pt")["pixel_values"]
+        shown = [shortsighted(p, float(rng.uniform(0.2, 0.7))) if b else p for p, b in zip(pictures, told & blurred, strict=True)]
+        pixels = self.images(images=shown, return_tensors="pt")["pixel_values"]
         return vars_of(packed) | {"pixels": pixels} | self.aware.signals(scenes)
+
+    def _scenes(self, drawn: list[Sample], pictures: list[Image.Image], told: np.ndarray, true: np.ndarray) -> list[Scene]:
+        """What is told of each picture: the true Scene, what the eyes find, or that nothing was found."""
+        scenes = [s.picture.scene if t else Scene(p.width, p.height) for s, p, t in zip(drawn, pictures, told, strict=True)]
+        looked = np.flatnonzero(told & ~true) if self.aware.tells or self.crayon else []
+        for i, scene in zip(looked, self.aware.perception([pictures[i] for i in looked]) if len(looked) else [], strict=True):
+            scenes[i] = scene
+        return scenes
 
     def position(self, step: int, stage: Stage) -> dict[str, Any]:
         """Nothing: a step's pictures follow from its number."""
@@ -120,3 +134,14 @@ class WorldTask:
         return loss * share, {k: v * float(share) for k, v in figures.items()}
 
 
+class LanguageTask(WorldTask):
+    """The whole decoder learns, as one module: an optimiser that treats matrices by themselves finds them."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"language": self.model.model.language_model}
+
+
+def shortsighted(picture: Image.Image, sight: float) -> Image.Image:
+    """A picture without its detail: shrunk to a share of its sides, and back to its size."""
+    small = picture.resize([max(1, round(v * sight)) for v in picture.size], Image.Resampling.BOX)
+    return small.resize(picture.size, Image.Resampling.BILINEAR)

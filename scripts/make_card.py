@@ -15,7 +15,8 @@ FIGURES = {
     "words": ("token_ok", "answer_ok"),
     "connect": ("imitate",),
     "together": ("token_ok", "answer_ok", "glyph_ok", "name_ok"),
-    "aware": ("token_ok",),
+    "told": ("token_ok", "answer_ok"),
+    "aware": ("token_ok", "answer_ok"),
 }
 
 

@@ -13,7 +13,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class AwareConfig:
         maps: the compressor also sees the panoptic colour picture through the model's own eyes, as in MoAI.
         aux_tokens: of the verbalised Scene at most so many reach the compressor.
         words: what is also said in the question's turn: "" nothing, "objects" CoLLaVO's numbered list, "plain" `verbalise.transcribe`.
+        called: what names and colours are called in other languages than English, by the language's code ("ko"): a question in one of them is
+            told in it.
         words_tokens: and in how many tokens a picture at most; what finds no room is counted, or left out.
         eyes: where Scenes come from when nobody gives one.
     """
@@ -64,6 +66,7 @@ class AwareConfig:
     maps: bool = True
     aux_tokens: int = 512
     words: str = ""
+    called: dict[str, dict[str, str]] = field(default_factory=dict)
     words_tokens: int = 1024
     eyes: EyesChoice = EyesChoice()
 
@@ -117,18 +120,19 @@ class Aware:
         if not self.config.words:
             return list(messages)
         left = iter(scenes)
-        return [replace(m, parts=tuple(said for p in m.parts for said in self._said(p, left))) for m in messages]
+        return [replace(m, parts=tuple(said for p in m.parts for said in self._said(p, left, language_of(m)))) for m in messages]
 
-    def _said(self, part: Part, scenes: Iterator[Scene]) -> list[Part]:
+    def _said(self, part: Part, scenes: Iterator[Scene], language: str) -> list[Part]:
         if part.kind != "image":
             return [part]
-        words = self.in_words(next(scenes))
+        words = self.in_words(next(scenes), language)
         return [part, Part.text(words + "\n")] if words else [part]
 
-    def in_words(self, scene: Scene) -> str:
-        """What is said of a picture, with as many of its things as have room."""
+    def in_words(self, scene: Scene, language: str = "en") -> str:
+        """What is said of a picture, with as many of its things as have room; in English where the language has no names."""
+        known = self.config.called.get(language)
         for most in MOST_ITEMS:
-            words = in_words(scene, self.config.words, most)
+            words = in_words(scene, self.config.words, most, language if known else "en", known)
             if len(self.processor.tokenizer(words, add_special_tokens=False)["input_ids"]) <= self.config.words_tokens:
                 return words
         return ""
@@ -313,14 +317,24 @@ def class_count() -> tuple[int, int]:
     return max(CLASS_INDEX.values()), NUMBER_MAX
 
 
-def in_words(scene: Scene, how: str, most: int = MOST_ITEMS[0]) -> str:
-    """What is said of a picture (see `AwareConfig.words`), of so many things and lines at most; nothing where nothing was found."""
+def in_words(scene: Scene, how: str, most: int = MOST_ITEMS[0], language: str = "en", called: Mapping[str, str] | None = None) -> str:
+    """What is said of a picture (see `AwareConfig.words`), of so many things and lines at most; nothing where nothing was found.
+
+    Args:
+        language, called: of `transcribe`; the numbered list is English, as published.
+    """
     if how == "objects":
         found = object_list(scene.segment_map, scene.segments[:most])
         return f"The image includes {found}." if found else ""
     if how != "plain":
         raise unknown_name("words", how, WORDS)
-    return transcribe(scene, max_items=most) if scene.objects or scene.text_lines else ""
+    return transcribe(scene, language, translate=called, max_items=most) if scene.objects or scene.text_lines else ""
+
+
+def language_of(message: Message) -> str:
+    """The language that a question is asked in, by its letters: "ko" or "en"."""
+    words = "".join(p.content for p in message.parts if p.kind == "text")
+    return "ko" if any("가" <= c <= "힣" for c in words) else "en"
 
 
 def as_seen(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:

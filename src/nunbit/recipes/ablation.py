@@ -40,7 +40,7 @@ from nunbit.models.assistant import Assistant
 from nunbit.models.aware import Aware, AwareConfig, Eyes
 from nunbit.models.compose import open_native
 from nunbit.models.eyes import EMBEDDED, EyesChoice, classes_of, open_eyes
-from nunbit.recipes.tiny import CRAYON, MIXER, WORDS_TOKENS, speak
+from nunbit.recipes.tiny import CRAYON, MIXER, WORDS_TOKENS, called, speak
 from nunbit.scene import Scene
 from nunbit.training.aware import DualTask
 from nunbit.training.aware_stages import ADAPTERS, with_adapters
@@ -130,7 +130,7 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     parts, words = ARMS[arm]
     classes = classes_of(EYES)
     fields = {"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}
-    config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, words_tokens=WORDS_TOKENS, eyes=EYES)
+    config = AwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, called=called(), words_tokens=WORDS_TOKENS, eyes=EYES)
     if arm.startswith("adapter"):
         names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
         adapted, processor = with_adapters(

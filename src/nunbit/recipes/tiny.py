@@ -52,9 +52,9 @@ STAGES = {
     ),
     "told": Stage(
         name="told",
-        steps=900,
+        steps=1500,
         batch=16,
-        micro=8,
+        micro=4,
         lr=3e-4,
         matrix_lr=2e-3,
         radius=1.5,
@@ -123,6 +123,14 @@ def speak(aware: Any) -> None:
     called, tokenizer = dict(zip(class_names(), spoken_names(), strict=True)), aware.processor.tokenizer
     rows = [[i for word in called.get(n, []) for i in encode_text(word, tokenizer)] for n in aware.config.classes]
     aware.connectors["crayon"].speak(aware.model.get_input_embeddings().weight, rows)
+
+
+def called() -> dict[str, dict[str, str]]:
+    """What things and colours are called in Korean, for what is told in words."""
+    from nunbit.world import things
+    from nunbit.world.base import COLOURS
+
+    return {"ko": {n: korean for n, (_, korean) in things.names().items()} | {c: v[0] for c, v in COLOURS.items()}}
 
 
 def spoken_colours() -> list[list[str]]:
@@ -237,7 +245,7 @@ def _train_told(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
     model, processor = open_native(folder / "model")
     freeze(model, {"language": 1.0})
     eyes = Perception(panoptic=CellEyes.from_pretrained(folder / "model", read=True))
-    aware = Aware(model.float(), processor, AwareConfig(connectors={}, words="plain", words_tokens=WORDS_TOKENS, eyes=EyesChoice(ocr=False)), eyes)
+    aware = Aware(model.float(), processor, AwareConfig(connectors={}, words="plain", called=called(), words_tokens=WORDS_TOKENS, eyes=EyesChoice(ocr=False)), eyes)
     task = LanguageTask(aware, truth=0.5, told=0.65, blurred=0.5, mixture=EVERYTHING["mixture"], emphasis=EMPHASIS)
     train(task, stage, folder / stage.name, **how)
     save(model.eval().cpu(), processor, folder / "model")

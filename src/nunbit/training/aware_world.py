@@ -62,19 +62,21 @@ class WorldTask:
             m.to(device)
 
     def batch(self, step: int, stage: Stage) -> Batch:
+        rng = np.random.default_rng((stage.seed, step, 3))
+        # All questions about a picture are in one language, in which it is also told.
         drawn = [
-            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True, mixture=self.mixture, emphasis=self.emphasis)
-            for i in range(stage.batch)
+            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True, mixture=self.mixture,
+                   emphasis=self.emphasis, korean=float(korean))
+            for i, korean in enumerate(rng.integers(2, size=stage.batch))
         ]  # fmt: skip
         pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
-        rng = np.random.default_rng((stage.seed, step, 3))
         told, true, blurred = rng.random((3, len(drawn))) < np.array([[self.told], [self.truth], [self.blurred]])
         scenes = self._scenes(drawn, pictures, told, true)
         rows = [self._asked(s, scene, rng) for s, scene in zip(drawn, scenes, strict=True)]
         prefixes = [prefix for prefix, _ in rows]
         places = [list(range(len(p))) for p in prefixes]
         packed = pack(prefixes, places, [len(p) for p in prefixes], [qs for _, qs in rows], self.tokenizer.pad_token_id)
-        shown = [shortsighted(p, float(rng.uniform(0.2, 0.7))) if b else p for p, b in zip(pictures, told & blurred, strict=True)]
+        shown = [shortsighted(p, float(rng.uniform(0.15, 0.6))) if b else p for p, b in zip(pictures, told & blurred, strict=True)]
         pixels = self.images(images=shown, return_tensors="pt")["pixel_values"]
         return vars_of(packed) | {"pixels": pixels} | self.aware.signals(scenes)
 

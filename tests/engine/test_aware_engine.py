@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from nunbit.data.stream import sample
+from nunbit.engine.int8 import quantise
+from nunbit.engine.packed import pack
 from nunbit.engine.sampling import Sampling
 from nunbit.engine.scheduler import Engine, Result
 from nunbit.messages import question
@@ -38,7 +40,8 @@ def told(request, tmp_path_factory):
     return folder
 
 
-def test_the_engine_answers_as_the_assistant(told):
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_engine_answers_as_the_assistant(told, packed):
     helper = Assistant(told)
     pictures = [sample(i, seed=8, mixture={"things": 1.0}).picture.pixels for i in range(3)]
     from PIL import Image
@@ -50,8 +53,9 @@ def test_the_engine_answers_as_the_assistant(told):
     ]
     asked += [question("What is the same?", [Image.fromarray(p) for p in pictures[:2]]), question("Say something.")]
     wanted = [helper.ask(q, max_new_tokens=12).text for q in asked]
-    plain = Assistant()
+    plain = Assistant(told=False)
     assert [plain.ask(q, max_new_tokens=12).text for q in asked[:6]] != wanted[:6]
+    assert not packed or pack(helper.model)
     engine = Engine(helper.model, helper.processor, slots=4, chunk=40, aware=helper.aware)
     try:
         for _ in range(2):  # the second time with prefixes
@@ -68,3 +72,17 @@ def test_the_engine_answers_as_the_assistant(told):
         assert engine.figures.cached_tokens > 100 * len(asked) / 2
     finally:
         engine.close(5)
+
+
+def test_eight_bits_lose_nothing_that_is_told(told):
+    helper, picture = Assistant(told), sample(0, seed=8, mixture={"things": 1.0}).picture.pixels
+    inputs = helper._inputs([question("Describe the picture.", [picture])])
+    with torch.no_grad():
+        wanted = helper.model(**inputs).logits[0, -1].softmax(-1)
+        assert quantise(helper.model)
+        got = helper.model(**inputs).logits[0, -1].softmax(-1)
+        helper.aware.forget()
+        untold = helper.model(**inputs).logits[0, -1].softmax(-1)
+    assert (got - wanted).abs().sum() < 0.5 * (untold - wanted).abs().sum()
+    helper.aware.detach()
+    assert not any(m._forward_hooks for m in helper.model.modules())

@@ -21,9 +21,10 @@ def noise(seed=0, size=(640, 480)):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def test_saved_and_opened_by_transformers_alone(assistant, tmp_path):
+def test_saved_and_opened_by_transformers_alone(tmp_path):
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    assistant = Assistant(told=False)
     save(assistant.model, assistant.processor, tmp_path)
     model, processor = AutoModelForImageTextToText.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)
     turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is in the picture?"}]}]

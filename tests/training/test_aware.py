@@ -13,10 +13,10 @@ from nunbit.data.stream import sample
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, question
 from nunbit.models.assistant import Assistant
-from nunbit.models.aware import Aware, AwareConfig, as_seen, in_words
+from nunbit.models.aware import Aware, AwareConfig, as_seen, in_words, language_of
 from nunbit.models.compose import open_native, save
 from nunbit.recipes import collavo, load, moai, names
-from nunbit.scene import Scene, Segment, TextLine
+from nunbit.scene import Scene, SceneObject, Segment, TextLine
 from nunbit.training.aware import AwareTask, DualTask
 from nunbit.training.debug_set import write_conversations
 from nunbit.training.loop import Stage
@@ -158,6 +158,24 @@ def test_words_of_a_scene():
     assert in_words(scene(0), "objects").startswith("The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)")
     with pytest.raises(UserError):
         in_words(scene(0), "loud")
+
+
+@pytest.mark.parametrize(("asked", "language"), [
+    ("What is it?", "en"), ("무엇인가요?", "ko"), ('Is the word "표지판" written here?', "en"), ('"STOP"라고 써 있나요?', "ko"),
+    ("What is the price of 아이스크림?", "en"), ("NOTICE는 어디에 있나요?", "ko"), ("total은 얼마?", "ko"), ("", "en"),
+])  # fmt: skip
+def test_a_question_is_told_in_its_language(base, asked, language):
+    assert language_of(question(asked, ["p"])[0]) == language
+    seen = replace(Scene(10, 10), objects=[SceneObject("dog", (1, 1, 5, 5), attributes={"colour": "red"})])
+    made = aware(base, connectors={}, words="plain", called={"ko": {"dog": "개", "red": "빨간색"}})
+    (said,) = [p.content for p in made.spoken(question(asked, ["p"]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
+    assert said.startswith("물체: 빨간색 개 [" if language == "ko" else "Objects: red dog [")
+
+
+def test_every_question_of_the_world_is_told_in_its_own_language():
+    for i in range(60):
+        for qa in sample(i, seed=3, questions=30).questions:
+            assert language_of(question(qa.question, [])[0]) == qa.language, qa.question
 
 
 def test_words_that_find_no_room_are_left_out(base):

@@ -317,13 +317,14 @@ def eval_tiny_world(
     model: Model = None,
     device: Device = "cpu",
     int8: Annotated[bool, typer.Option("--int8", help="What 8-bit linear layers change, on the same items.")] = False,
+    untold: Annotated[bool, typer.Option("--untold", help="An object-aware model without being told what is where.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Held-out questions about world pictures, beside the blanked picture and the usual answer."""
     from nunbit.evaluation import precision, tiny_world
     from nunbit.models.assistant import Assistant
 
-    assistant = Assistant(model, device)
+    assistant = Assistant(model, device, told=not untold)
     if int8:
         result, text = precision.run(assistant, seed=seed, limit=limit, say=progress), precision.as_text
     else:

@@ -26,14 +26,14 @@ def register(app: typer.Typer) -> None:
 
 def ablation(
     out: Folder = Path("runs/ablation"),
-    steps: Steps = 200,
-    batch: Batch = 16,
+    steps: Steps = 80,
+    batch: Batch = 8,
     seeds: Seeds = 3,
     asked: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
     arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, both, all, adapter, adapters; by commas. All if empty.")] = "",
     scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
     questions: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 8,
-    sight: Annotated[float, typer.Option(min=0.1, max=1.0, help="Share of a picture's side that the model is shown; its eyes see all.")] = 1.0,
+    sight: Annotated[float, typer.Option(min=0.1, max=1.0, help="Share of a picture's side that the model is shown; its eyes see all.")] = 0.33,
     base: Annotated[str, typer.Option(help="Folder of the LLaVA that every arm begins with; the embedded one if not named.")] = "",
     jobs: Jobs = 1,
     threads: Threads = 2,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nunbit.engine.swap import swap
 from nunbit.errors import UserError
 
 NARROW = not torch.cpu._is_vnni_supported()
@@ -52,6 +53,5 @@ def quantise(model: Any, *, skip: tuple[str, ...] = ("lm_head",)) -> list[str]:
         if isinstance(m, nn.Linear) and not any(s in n.split(".") for s in skip)
     ]
     for name, linear in linears:
-        parent = model.get_submodule(name.rpartition(".")[0])
-        setattr(parent, name.rpartition(".")[2], Int8Linear(linear))
+        swap(model, name, Int8Linear(linear))
     return [n for n, _ in linears]

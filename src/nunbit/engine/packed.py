@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nunbit.engine.swap import swap
+
 MOST_BYTES = 1 << 30
 """Packed copies take as much memory as the weights: a model with more than this stays as it is."""
 
@@ -38,6 +40,5 @@ def pack(model: Any, most_bytes: int = MOST_BYTES) -> list[str]:
     if not fits or not torch.backends.mkldnn.is_available() or sum(m.weight.nbytes for _, m in linears) > most_bytes:
         return []
     for name, linear in linears:
-        parent = model.get_submodule(name.rpartition(".")[0])
-        setattr(parent, name.rpartition(".")[2], PackedLinear(linear))
+        swap(model, name, PackedLinear(linear))
     return [n for n, _ in linears]

@@ -43,9 +43,10 @@ class Assistant:
     Args:
         folder: a folder or hub id; None for the embedded `nunbit-tiny`.
         device: ``cpu``, ``cuda``, ``mps`` ...
+        told: an object-aware model is told what is where; off, it is the LLaVA that it is without that.
     """
 
-    def __init__(self, folder: str | Path | None = None, device: str = "cpu") -> None:
+    def __init__(self, folder: str | Path | None = None, device: str = "cpu", *, told: bool = True) -> None:
         self.name = str(folder or "nunbit-tiny")
         if folder is None and not (EMBEDDED / "config.json").exists():
             raise UserError(
@@ -59,7 +60,7 @@ class Assistant:
         self.aware: Aware | None = None
         from nunbit.models.aware import Aware, is_aware
 
-        if is_aware(folder):
+        if told and is_aware(folder):
             self.aware = Aware.open(folder, self.model, self.processor)
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ CONFIG, WEIGHTS = "aware.json", "aware.safetensors"
 KINDS = ("crayon", "moai")
 WORDS = ("", "objects", "plain")
 MOST_ITEMS = (40, 30, 24, 18, 14, 11, 8, 6, 4, 3, 2, 1)
+QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」")
 SCENE_BYTES = 32 << 20
 Eyes = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> Scenes: a `nunbit.perception.Perception`, with a cache where pictures come again."""
@@ -332,9 +334,10 @@ def in_words(scene: Scene, how: str, most: int = MOST_ITEMS[0], language: str = 
 
 
 def language_of(message: Message) -> str:
-    """The language that a question is asked in, by its letters: "ko" or "en"."""
-    words = "".join(p.content for p in message.parts if p.kind == "text")
-    return "ko" if any("가" <= c <= "힣" for c in words) else "en"
+    """The language that a question is asked in, "ko" or "en", by its letters outside of quotes: a syllable block counts for two."""
+    words = QUOTED.sub("", " ".join(p.content for p in message.parts if p.kind == "text"))
+    korean, latin = sum("가" <= c <= "힣" for c in words), sum(c.isascii() and c.isalpha() for c in words)
+    return "ko" if korean and 2 * korean >= latin else "en"
 
 
 def as_seen(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Draw an ablation: right answers of each arm with intervals, estimated and true Scenes beside each other, and what the gates look at.
+"""Draw an ablation: right answers of each arm with intervals, estimated and true Scenes beside each other, and what the gates look at. Its
+tables, all and by kind of question, are printed as Markdown.
 
     nunbit eval ablation -o runs/ablation; python scripts/plot_ablation.py runs/ablation [PICTURE, docs/ablation.png if not named]
 """
@@ -52,10 +53,34 @@ def bars(axes, rows: list[dict]) -> None:
     axes.legend(handles, [*(f"{s} Scenes" for s in scenes), "unseen style"], fontsize=8, loc="lower right")
 
 
+def tables(rows: list[dict]) -> str:
+    """Two tables: what each arm has and gains, and its right answers by kind of question."""
+
+    def said(figure: dict | None, plus: str = "") -> str:
+        if not figure:
+            return ""
+        value = figure["points"] if plus else 100 * figure["right"]
+        low, high = figure["interval"] if plus else (100 * v for v in figure["interval"])
+        return f"{value:{plus}.1f} ({low:{plus}.1f} to {high:{plus}.1f})"
+
+    out = ["| arm | Scenes | right, % | unseen style | gain over plain | by seed |", "|---|---|---|--:|---|---|"]
+    for r in rows:
+        seeds = ", ".join(f"{100 * v:.1f}" for v in r["by_seed"])
+        unseen = f"{100 * r['unseen']['right']:.1f}" if r["unseen"] else ""
+        out.append(f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |")
+    kinds = sorted({k for r in rows for k in r["kinds"]})
+    out += ["", "| arm | Scenes | " + " | ".join(kinds) + " |", "|---|---|" + "--:|" * len(kinds)]
+    for r in rows:
+        out.append(f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | " + " | ".join(f"{100 * r['kinds'][k]:.0f}" for k in kinds) + " |")
+    return "\n".join(out)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     path = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs/ablation.png"
-    draw(json.loads((folder / "ablation.json").read_text(encoding="utf-8"))["rows"], path)
+    rows = json.loads((folder / "ablation.json").read_text(encoding="utf-8"))["rows"]
+    print(tables(rows))
+    draw(rows, path)
     print(f"written to {path}")
 
 

@@ -58,6 +58,8 @@ ARMS: dict[str, tuple[tuple[str, ...], str]] = {
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
 }  # fmt: skip
 """Layer connectors and words of each arm."""
+ONCE = ("plain", "adapter", "adapters")
+"""Arms that run with the first kind of Scenes only."""
 SCENES = ("estimated", "true")
 LANGUAGE_LR, ADAPTER_LR = 3e-4, 1e-3
 AWARE_LR, AWARE_MATRIX_LR = 3e-3, 5e-3
@@ -89,9 +91,9 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = print, jobs: int 
     """Train and measure whatever is not in the folder yet; writes ``ablation.json`` and ``ablation.html``."""
     check_names("arm", plan.arms, ARMS)
     check_names("scenes", plan.scenes, SCENES)
-    # The plain model is told nothing, whoever made the Scene: it runs once.
+    # The plain model is told nothing, whoever made the Scene: it runs once. So do the adapters, which are compared with each other.
     todo = [study.Todo(f"{arm}-{scenes}-{seed}", f"{arm}, {scenes} scenes, seed {seed}", partial(one, plan, arm, seed, scenes))
-            for seed in range(plan.seeds) for scenes in plan.scenes for arm in plan.arms if arm != "plain" or scenes == plan.scenes[0]]  # fmt: skip
+            for seed in range(plan.seeds) for scenes in plan.scenes for arm in plan.arms if arm not in ONCE or scenes == plan.scenes[0]]  # fmt: skip
     return study.run(NAME, plan, folder, todo, summary, page, say, jobs=jobs)
 
 

@@ -6,7 +6,7 @@ Six stages, each resumable, each a folder under the run's folder:
   connect   encoder and connector learn to say what perfect eyes would say; the LM is not there yet
   together  everything on pixels, loss on the answers
   told      the LM alone learns to take what is said of a picture in words (`verbalise.transcribe`); here the LLaVA is done
-  aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen; only if it is named
+  aware     crayon and mixer over the Scenes of its own eyes, the LLaVA frozen
 """
 
 from __future__ import annotations
@@ -63,10 +63,20 @@ STAGES = {
         seed=5,
         save_every=50,
     ),
-    "aware": Stage(name="aware", steps=500, batch=16, lr=1e-3, warmup=20, decay=0.6, seed=4, save_every=50),
+    "aware": Stage(
+        name="aware",
+        steps=300,
+        batch=16,
+        micro=4,
+        lr=3e-3,
+        matrix_lr=5e-3,
+        radius=1.5,
+        warmup=20,
+        decay=0.6,
+        seed=4,
+        save_every=50,
+    ),
 }
-LLAVA = ("eyes", "words", "connect", "together", "told")
-"""What is shipped: the stages up to the LLaVA. The stage "aware" has to be asked for."""
 CRAYON: dict[str, Any] = {"rank": 16, "dropout": 0.0}
 WORDS_TOKENS = 400
 """Said of a picture at most: what is longer is longer than anything it was trained on."""
@@ -176,7 +186,7 @@ def build(tokenizer: Any) -> Any:
     return model
 
 
-def run(folder: str | Path, stages: Sequence[str] = LLAVA, *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
+def run(folder: str | Path, stages: Sequence[str] = tuple(STAGES), *, minutes: float = float("inf"), debug: bool = False, device: str = "cpu", workers: int = 0,
         say: Callable[[str], None] = print, track: Sequence[str] = (), **changes: Any) -> Path:  # fmt: skip
     """Train the named stages in the folder, each from its own last checkpoint; the model is saved after the last one.
 
@@ -270,7 +280,8 @@ def _train_aware(folder: Path, stage: Stage, how: dict[str, Any]) -> None:
                          eyes=EyesChoice(ocr=False))  # fmt: skip
     aware = Aware(model.float().requires_grad_(False), processor, config, eyes)
     speak(aware)
-    train(WorldTask(aware, truth=False), stage, folder / stage.name, **how)
+    task = WorldTask(aware, truth=0.0, mixture=EVERYTHING["mixture"], emphasis=EMPHASIS)
+    train(task, stage, folder / stage.name, **how)
     aware.save(folder / "model", torch.float16)
 
 

@@ -4,6 +4,7 @@ Usage: nunbit eval tiny-world --json > eval.json; python scripts/make_card.py RU
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -56,8 +57,20 @@ def draw_curve(logs: dict[str, list[dict]]) -> None:
     figure.savefig(CURVE, dpi=80)
 
 
+def millions(name: str) -> str:
+    """Parameters in one of the model's files, in millions."""
+    from safetensors import safe_open
+
+    with safe_open(CARD.parent / f"{name}.safetensors", framework="pt") as held:
+        return f"{sum(math.prod(held.get_slice(k).get_shape()) for k in held.keys()) / 1e6:.1f}"  # noqa: SIM118 (not a dict)
+
+
+def told() -> str:
+    return f" (and {millions('aware')} in the parts that tell it what is where)" if (CARD.parent / "aware.json").exists() else ""
+
+
 def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
-    lines = ["# nunbit-tiny", "", "4.5 million parameters, trained from scratch on pictures of the procedural world only, on a processor with two cores",
+    lines = ["# nunbit-tiny", "", f"{millions('model')} million parameters{told()}, trained from scratch on pictures of the procedural world only, on a processor with two cores",
              "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
              "it knows nothing of photographs.", "", "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.data.stream`, drawn as it goes.",
              "Optimiser steps and minutes of this version, read from its logs:", "", "| stage | steps | minutes | pictures a step |", "|---|--:|--:|--:|"]  # fmt: skip

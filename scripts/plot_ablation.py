@@ -26,13 +26,13 @@ def draw(rows: list[dict], path: Path) -> None:
     for axes, (side, experts) in zip(panels[0][1:], SIDES.items() if told else (), strict=True):
         kinds = sorted(told["gates"][side])
         values = [told["gates"][side][k] for k in kinds]
-        axes.imshow(values, cmap="Blues", vmin=0.2, vmax=0.5, aspect="auto")
+        axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(3), experts)
         axes.set_yticks(range(len(kinds)), kinds)
         axes.set_title(f"{told['arm']}, {told['scenes']}: {side} rows look at", fontsize=10)
         for y, row in enumerate(values):
             for x, v in enumerate(row):
-                axes.text(x, y, f"{v:.2f}", ha="center", va="center", fontsize=8, color="white" if v > 0.4 else "black")
+                axes.text(x, y, f"{v:.2f}", ha="center", va="center", fontsize=8, color="white" if v > 0.6 else "black")
     figure.savefig(path, dpi=80)
 
 

@@ -16,7 +16,7 @@ from nunbit.recipes.connector_study import ARMS, Joined, Plan, as_text, make, ru
 
 @pytest.fixture(scope="module")
 def helper():
-    return Assistant()
+    return Assistant(told=False)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nunbit.crayon_map import to_grid
 from nunbit.errors import UserError, unknown_name
 from nunbit.messages import Part, assistant, check, question, system, user
 from nunbit.registry import Registry
-from nunbit.scene import Relation, Scene, SceneObject, Segment, TextLine, box_iou
+from nunbit.scene import Relation, Scene, SceneObject, Segment, TextLine, box_iou, ids_in
 
 boxes = st.tuples(*[st.floats(0, 50)] * 2, *[st.floats(51, 100)] * 2)
 words = st.text(min_size=1, max_size=12)
@@ -155,3 +156,17 @@ def test_a_name_registers_once():
     assert "one" in names and "On" not in names and len(names) == 1
     with pytest.raises(AssertionError, match="twice"):
         names.register("one")(2)
+
+
+def test_ids_of_a_map_are_counted_as_they_are_sorted():
+    rng = np.random.default_rng(0)
+    for low, high, kind in ((0, 5, np.uint8), (0, 300, np.int32), (-3, 40, np.int64), (0, 1 << 20, np.int64)):
+        cells = rng.integers(low, high, (37, 23)).astype(kind)
+        assert ids_in(cells).tolist() == np.unique(cells).tolist()
+        table, local = np.unique(np.maximum(cells, 0), return_inverse=True)
+        local = local.reshape(cells.shape)
+        found = to_grid(cells, (5, 4))
+        for y in range(5):
+            for x in range(4):
+                rows, columns = (np.arange(37) * 5 // 37 == y), (np.arange(23) * 4 // 23 == x)
+                assert found[y, x] == table[np.bincount(local[np.ix_(rows, columns)].ravel()).argmax()]

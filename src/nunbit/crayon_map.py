@@ -14,7 +14,7 @@ import numpy as np
 
 from nunbit.coco import CLASS_INDEX, NUMBER_MAX
 from nunbit.errors import UserError
-from nunbit.scene import Scene, Segment
+from nunbit.scene import SMALL_IDS, Scene, Segment, ids_in
 
 TOKENS = (35, 35)
 """490 pixels in patches of 14."""
@@ -56,7 +56,7 @@ def crayon_grids(
     semantic, numbering = np.zeros(cells.shape, dtype=np.int64), np.zeros(cells.shape, dtype=np.int64)
     seen: Counter[int] = Counter()
     row: tuple[int, int] | None = None
-    for i in (int(v) for v in np.unique(cells) if v > 0):
+    for i in (int(v) for v in ids_in(cells) if v > 0):
         if i in table:
             index = classes.get(table[i].name, 0)
             seen[index] += 1
@@ -80,9 +80,16 @@ def to_grid(segment_map: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
         ys = np.arange(max(rows, height)) * height // max(rows, height)
         xs = np.arange(max(columns, width)) * width // max(columns, width)
         segment_map, height, width = segment_map[np.ix_(ys, xs)], len(ys), len(xs)
-    ids, local = np.unique(np.maximum(segment_map, 0), return_inverse=True)
+    known = np.maximum(segment_map, 0)
+    ids = ids_in(known)
+    if ids[-1] < SMALL_IDS:
+        local = np.zeros(int(ids[-1]) + 1, np.int64)
+        local[ids] = np.arange(len(ids))
+        local = local[known]
+    else:
+        local = np.searchsorted(ids, known)
     cell = (np.arange(height) * rows // height)[:, None] * columns + (np.arange(width) * columns // width)[None, :]
-    votes = np.bincount((cell * len(ids) + local.reshape(cell.shape)).ravel(), minlength=rows * columns * len(ids))
+    votes = np.bincount((cell * len(ids) + local).ravel(), minlength=rows * columns * len(ids))
     return ids[votes.reshape(rows * columns, len(ids)).argmax(axis=1)].reshape(grid)
 
 

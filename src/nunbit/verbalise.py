@@ -17,7 +17,7 @@ import numpy as np
 
 from nunbit.coco import NUMBER_MAX, PANOPTIC_CLASSES, PREDICATES, short_name
 from nunbit.errors import unknown_name
-from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine, as_box
+from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine, as_box, ids_in
 
 DETECTION_MIN, RELATION_MIN, TEXT_MIN = 0.5, 0.8, 0.85
 """Scores kept by MoAI, the bound included."""
@@ -44,10 +44,11 @@ def relative_box(box: Sequence[float], width: int, height: int, *, compat: bool 
 def mask_boxes(segment_map: np.ndarray) -> dict[int, Box]:
     """Id -> box of its cells for every id above 0 that is in the map, ascending; x2 and y2 are the last cell + 1."""
     boxes: dict[int, Box] = {}
-    for i in np.unique(segment_map):
+    for i in ids_in(segment_map):
         if i > 0:
-            ys, xs = np.nonzero(segment_map == i)
-            boxes[int(i)] = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+            mask = segment_map == i
+            ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            boxes[int(i)] = (float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1))
     return boxes
 
 

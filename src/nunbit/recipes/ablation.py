@@ -140,7 +140,7 @@ def make(base: Path, arm: str) -> tuple[Aware, Any]:
     if arm.startswith("adapter"):
         names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
         adapted, processor = with_adapters(
-            base, Lora(rank=16 // len(names), alpha=16, dropout=0.0), names, Phase(language_lr=1.0)
+            base, Lora(rank=16 // len(names), alpha=16 // len(names), dropout=0.0), names, Phase(language_lr=1.0)
         )
         return Aware(adapted.get_base_model(), processor, config), adapted
     model, processor = open_native(base)

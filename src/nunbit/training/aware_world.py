@@ -83,8 +83,8 @@ class WorldTask:
     def _scenes(self, drawn: list[Sample], pictures: list[Image.Image], told: np.ndarray, true: np.ndarray) -> list[Scene]:
         """What is told of each picture: the true Scene, what the eyes find, or that nothing was found."""
         scenes = [s.picture.scene if t else Scene(p.width, p.height) for s, p, t in zip(drawn, pictures, told, strict=True)]
-        looked = np.flatnonzero(told & ~true) if self.aware.tells or self.crayon else []
-        for i, scene in zip(looked, self.aware.perception([pictures[i] for i in looked]) if len(looked) else [], strict=True):
+        looked: list[int] = np.flatnonzero(told & ~true).tolist() if self.aware.tells or self.crayon else []
+        for i, scene in zip(looked, self.aware.perception([pictures[i] for i in looked]) if looked else [], strict=True):
             scenes[i] = scene
         return scenes
 

@@ -16,9 +16,10 @@ FLOORS = {
     **dict.fromkeys(["prompting", "data", "engine"], 5),
     **dict.fromkeys(["training", "trust", "evaluation"], 6),
     "recipes": 7,
-    "serving": 8,
-    "cli": 9,  # starts the server, so it stands above it
-    "__main__": 10,
+    "studies": 8,
+    "serving": 9,
+    "cli": 10,  # starts the server, so it stands above it
+    "__main__": 11,
 }
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+EMBEDDED = Path(__file__).parent / "models" / "weights" / "nunbit-tiny"
+"""The model that ships with the package, with the weights of its perception."""
+
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:

@@ -7,8 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
-from nunbit.cli.asking import read_questions
-from nunbit.cli.training import parse_changes
+from nunbit.cli.ask import read_questions
+from nunbit.cli.train import parse_changes
 from nunbit.errors import UserError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nunbit.data.grouping import plan
-from nunbit.data.mixture import Sampler, Source, apportion, sources
+from nunbit.data.mixture import MixtureSampler, Source, apportion, sources
 from nunbit.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ OWNER = np.repeat([0, 1, 2], [30, 70, 7])
 
 
 def sampler(weights=(1.0, 1.0, 2.0), **how):
-    return Sampler(LENGTHS, KINDS, SIZES, weights, **how)
+    return MixtureSampler(LENGTHS, KINDS, SIZES, weights, **how)
 
 
 def test_how_a_mixture_is_written(tmp_path):
@@ -61,7 +61,7 @@ def test_a_step_is_the_same_whoever_asks_and_when():
 
 
 def test_without_weights_a_pass_is_the_plan_of_all_samples():
-    one, three = Sampler(LENGTHS, KINDS, {"all": 107}, None), sampler(None)
+    one, three = MixtureSampler(LENGTHS, KINDS, {"all": 107}, None), sampler(None)
     for step in (0, 5, 20):
         epoch, at = divmod(step, 14)
         wanted = plan(LENGTHS, KINDS, 8, seed=(3, epoch))[at].tolist()

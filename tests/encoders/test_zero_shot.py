@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from nunbit.cli import classify
 from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot, filled, sensitivity, templates_of
 from nunbit.errors import UserError
-from nunbit.models.assistant import EMBEDDED
+from nunbit.files import EMBEDDED
 from nunbit.models.tokenizer import build_tokenizer
 
 
@@ -175,25 +176,24 @@ def test_classify_as_a_person_types_it(eyes, folder, tmp_path):
 
 
 def test_from_the_command_line(eyes, tmp_path, capsys, monkeypatch):
-    from nunbit.cli import classifying
 
-    monkeypatch.setattr(classifying.ZeroShot, "from_pretrained", lambda folder: eyes)
-    monkeypatch.setattr(classifying, "EMBEDDED", tmp_path / "none")
+    monkeypatch.setattr(classify.ZeroShot, "from_pretrained", lambda folder: eyes)
+    monkeypatch.setattr(classify, "EMBEDDED", tmp_path / "none")
     PICTURES[0].save(tmp_path / "p.png")
-    classifying.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "ensemble", "en", 1.0, True, True)
+    classify.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "ensemble", "en", 1.0, True, True)
     out = json.loads(capsys.readouterr().out)
     assert out["pictures"][0]["label"] in ("cat", "dog") and out["sensitivity"]["by_order"] == 0
-    classifying.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "one", "en", 1.0, True, False)
+    classify.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "one", "en", 1.0, True, False)
     assert "%" in capsys.readouterr().out
     for labels, file, model, says in (("cat", None, "x", "two"), ("", None, "x", "nowhere"), ("a,b", tmp_path, "x", "two places"),
                                       ("", tmp_path / "no", "x", "cannot be read"), ("a,b", None, "", "no contrastive")):  # fmt: skip
         with pytest.raises(UserError, match=says):
-            classifying.classify([], labels, file, model, "one", "en", 1.0, False, True)
+            classify.classify([], labels, file, model, "one", "en", 1.0, False, True)
 
 
 def test_the_shipped_pair_names_things_it_never_saw_in_that_style():
     from nunbit.encoders.zero_shot import EMBEDDED
-    from nunbit.evaluation.naming import SETS
+    from nunbit.studies.classification import SETS
     from nunbit.world import portraits, things
     from nunbit.world.base import generator
 

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from nunbit.engine import grammar
-from nunbit.engine.cache import Bounded, Prefixes
+from nunbit.engine.cache import LRUCache, PrefixCache
+from nunbit.engine.detokenizer import Detokenizer
 from nunbit.engine.many import answer_all
-from nunbit.engine.packed import pack
-from nunbit.engine.sampling import Chooser, Sampling
-from nunbit.engine.scheduler import Busy, Engine, Piece, Result
-from nunbit.engine.text import Writer
+from nunbit.engine.packed_linear import pack
+from nunbit.engine.sampling import Sampler, SamplingParams
+from nunbit.engine.scheduler import Busy, Engine, RequestOutput, TokenChunk
 from nunbit.errors import UserError
 from nunbit.messages import assistant, question, user
 from nunbit.models.assistant import Assistant
@@ -49,7 +49,7 @@ ASKED = [
 ]
 
 
-def collect(engine, messages, sampling=Sampling(max_tokens=24)):
+def collect(engine, messages, sampling=SamplingParams(max_tokens=24)):
     out = queue.SimpleQueue()
     return engine.submit(messages, sampling, out.put), out
 
@@ -58,7 +58,7 @@ def drain(out):
     pieces = []
     while True:
         event = out.get(timeout=60)
-        if isinstance(event, Result):
+        if isinstance(event, RequestOutput):
             return pieces, event
         pieces.append(event)
 
@@ -103,8 +103,8 @@ def test_packing_is_the_same_product_and_keeps_to_its_bytes():
 def test_many_are_answered_in_order_however_short_the_queue(reference):
     engine = Engine(reference.model, reference.processor, slots=2, max_queue=1)
     try:
-        want = [engine.answer(m, Sampling(max_tokens=6)).text for m in ASKED]
-        assert [r.text for r in answer_all(engine, ASKED * 3, Sampling(max_tokens=6))] == want * 3
+        want = [engine.answer(m, SamplingParams(max_tokens=6)).text for m in ASKED]
+        assert [r.text for r in answer_all(engine, ASKED * 3, SamplingParams(max_tokens=6))] == want * 3
         assert not engine.figures.refused
     finally:
         engine.close(5)
@@ -118,7 +118,7 @@ def test_a_template_that_refuses_is_a_sentence(reference, engine, monkeypatch):
 
 def test_cancelled_neighbours_change_nothing(reference, engine):
     want = reference.ask(ASKED[3], max_new_tokens=24).text
-    others = [collect(engine, m, Sampling(max_tokens=200, temperature=1.0)) for m in ASKED[:3]]
+    others = [collect(engine, m, SamplingParams(max_tokens=200, temperature=1.0)) for m in ASKED[:3]]
     _, out = collect(engine, ASKED[3])
     for request, _ in others:
         request.cancel()
@@ -144,12 +144,12 @@ def test_random_arrivals_and_cancels_never_disturb_a_canary(reference, engine):
 
 
 def test_the_same_seed_gives_the_same_answer_in_any_company(engine):
-    wish = Sampling(max_tokens=20, temperature=1.2, top_p=0.95, seed=5)
+    wish = SamplingParams(max_tokens=20, temperature=1.2, top_p=0.95, seed=5)
     alone = engine.answer(ASKED[0], wish).text
-    crowd = [collect(engine, m, Sampling(max_tokens=30, temperature=1.0)) for m in ASKED[1:4]]
+    crowd = [collect(engine, m, SamplingParams(max_tokens=30, temperature=1.0)) for m in ASKED[1:4]]
     _, out = collect(engine, ASKED[0], wish)
     assert drain(out)[1].text == alone
-    assert len({engine.answer(ASKED[0], Sampling(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
+    assert len({engine.answer(ASKED[0], SamplingParams(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
     [drain(o) for _, o in crowd]
 
 
@@ -157,7 +157,7 @@ def test_a_full_queue_refuses_and_a_deadline_ends(reference):
     engine = Engine(reference.model, reference.processor, slots=1, max_queue=1)
     try:
         flying = [
-            collect(engine, ASKED[0], Sampling(max_tokens=300, temperature=2.0, bias={2: -100})) for _ in range(2)
+            collect(engine, ASKED[0], SamplingParams(max_tokens=300, temperature=2.0, bias={2: -100})) for _ in range(2)
         ]
         with pytest.raises(Busy):
             for _ in range(3):
@@ -166,13 +166,13 @@ def test_a_full_queue_refuses_and_a_deadline_ends(reference):
             request.cancel()
         [drain(out) for _, out in flying]
         ends = dict.fromkeys(engine.runner.ends, -100.0)
-        late = engine.answer(ASKED[0], Sampling(max_tokens=800, deadline_s=0.3, bias=ends))
+        late = engine.answer(ASKED[0], SamplingParams(max_tokens=800, deadline_s=0.3, bias=ends))
         assert late.finish == "deadline" and late.tokens
     finally:
         engine.close(5)
     assert not engine.alive
     with pytest.raises(Busy):
-        engine.submit(ASKED[0], Sampling(), print)
+        engine.submit(ASKED[0], SamplingParams(), print)
 
 
 def test_closing_lets_running_answers_end(reference):
@@ -186,16 +186,16 @@ def test_a_failing_listener_or_model_ends_one_request_only(reference, engine, mo
     def broken(event):
         raise RuntimeError("gone")
 
-    engine.submit(ASKED[0], Sampling(), broken)
+    engine.submit(ASKED[0], SamplingParams(), broken)
     look = engine.runner._look
     monkeypatch.setattr(engine.runner, "_look", lambda p, i: (_ for _ in ()).throw(RuntimeError("eye")))
     assert engine.answer(ASKED[1]).finish.startswith("error")
     monkeypatch.setattr(engine.runner, "_look", look)
-    assert engine.answer(ASKED[1], Sampling(max_tokens=24)).text == reference.ask(ASKED[1], max_new_tokens=24).text
+    assert engine.answer(ASKED[1], SamplingParams(max_tokens=24)).text == reference.ask(ASKED[1], max_new_tokens=24).text
 
 
 def test_logprobs_are_those_of_the_model(reference, engine):
-    result = engine.answer(ASKED[0], Sampling(max_tokens=5, logprobs=3))
+    result = engine.answer(ASKED[0], SamplingParams(max_tokens=5, logprobs=3))
     prompt = engine.runner.prompt(ASKED[0])
     ids = torch.tensor([prompt.ids + [t.token for t in result.tokens[:-1]]])
     with torch.no_grad():
@@ -219,14 +219,14 @@ def test_two_pictures_of_equal_size_never_share_a_prefix(engine):
 
 
 def test_caches_stay_within_their_bytes():
-    held = Bounded(1000)
+    held = LRUCache(1000)
     for i in range(50):
         held.put(i, torch.zeros(50))
         assert held.bytes <= 1000
     assert held.get(49) is not None and held.get(0) is None
     held.put("big", torch.zeros(1000))
     assert held.get("big") is None
-    prefixes = Prefixes(10_000)
+    prefixes = PrefixCache(10_000)
     prefixes.keep((1, 2, 3), torch.zeros(3))
     prefixes.keep((1, 2, 3, 4), torch.zeros(4))
     assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.names()) == 1
@@ -236,14 +236,14 @@ def test_caches_stay_within_their_bytes():
                                  {"stop": [""]}, {"stop": ["a"] * 99}, {"bias": {1: 1000}}])  # fmt: skip
 def test_wishes_out_of_bounds_are_refused(bad):
     with pytest.raises(UserError):
-        Sampling(**bad)
+        SamplingParams(**bad)
 
 
 def test_sampling_cuts_where_it_says():
     logits = torch.tensor([3.0, 2.0, 1.0, 0.0, -1.0])
 
     def drawn(**wish):
-        chooser = Chooser(Sampling(temperature=1.0, seed=0, **wish), 5, [])
+        chooser = Sampler(SamplingParams(temperature=1.0, seed=0, **wish), 5, [])
         return {chooser.choose(logits).token for _ in range(300)}
 
     assert (
@@ -253,7 +253,7 @@ def test_sampling_cuts_where_it_says():
         and drawn(min_p=0.3) == {0, 1}
     )
     assert drawn(bias={0: -100.0, 1: -100.0}) == {2, 3, 4}
-    greedy = Chooser(Sampling(repetition=5.0), 5, [0])
+    greedy = Sampler(SamplingParams(repetition=5.0), 5, [0])
     assert [greedy.choose(logits).token for _ in range(2)] == [1, 2]
 
 
@@ -265,7 +265,7 @@ class Letters:
 
 
 def test_stop_strings_never_show_even_in_part():
-    writer, said = Writer(Letters(), ["END", "\n\n"]), []
+    writer, said = Detokenizer(Letters(), ["END", "\n\n"]), []
     for c in "one EN two\nthree END four":
         said.append(writer.add(ord(c)))
         if writer.stopped:
@@ -277,7 +277,7 @@ def test_stop_strings_never_show_even_in_part():
 def test_hangul_is_told_by_whole_syllables():
     import unicodedata
 
-    writer, said = Writer(Letters()), []
+    writer, said = Detokenizer(Letters()), []
     for c in unicodedata.normalize("NFD", "안녕하세요"):
         said.append(writer.add(ord(c)))
     assert "".join(said) + writer.finish() == "안녕하세요" and all("가" <= c <= "힣" for s in said for c in s)
@@ -290,22 +290,22 @@ def test_answers_of_a_given_form(engine):
 
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["n"],
               "additionalProperties": False}  # fmt: skip
-    result = engine.answer(ASKED[0], Sampling(max_tokens=60, grammar=("json", json.dumps(schema))))
+    result = engine.answer(ASKED[0], SamplingParams(max_tokens=60, grammar=("json", json.dumps(schema))))
     assert 0 <= json.loads(result.text)["n"] <= 99 and result.finish == "stop"
-    assert re.fullmatch(r"(yes|no)", engine.answer(ASKED[1], Sampling(grammar=("regex", "(yes|no)"))).text)
+    assert re.fullmatch(r"(yes|no)", engine.answer(ASKED[1], SamplingParams(grammar=("regex", "(yes|no)"))).text)
     with pytest.raises(UserError):
-        engine.answer(ASKED[0], Sampling(grammar=("json", "{")))
+        engine.answer(ASKED[0], SamplingParams(grammar=("json", "{")))
 
 
 def test_a_form_that_costs_too_much_is_refused(engine, monkeypatch):
-    said = engine.answer(question("What is it?"), Sampling(max_tokens=4, grammar=("regex", "a{99999}")))
+    said = engine.answer(question("What is it?"), SamplingParams(max_tokens=4, grammar=("regex", "a{99999}")))
     assert said.finish.startswith("refused: ") and "cannot be used" in said.finish
-    form = Sampling(max_tokens=40, grammar=("regex", "(ab|cd|ef){30}x"))
+    form = SamplingParams(max_tokens=40, grammar=("regex", "(ab|cd|ef){30}x"))
     assert not engine.answer(question("What is it?"), form).broken
     monkeypatch.setitem(grammar.LIMITS, "max_lexer_states", 12)
     said = engine.answer(question("What is it?"), form)
     assert said.finish.startswith("refused: ") and said.broken and engine.alive
-    assert not engine.answer(question("What is it?"), Sampling(max_tokens=4)).broken
+    assert not engine.answer(question("What is it?"), SamplingParams(max_tokens=4)).broken
 
 
 def test_what_slots_cannot_hold_is_refused(engine):
@@ -329,7 +329,7 @@ def test_plain_language_models_run_too(reference):
         want = model.generate(torch.tensor([prompt.ids]), max_new_tokens=8, do_sample=False)[
             0, len(prompt.ids) :
         ].tolist()
-        assert [t.token for t in engine.answer(messages, Sampling(max_tokens=8)).tokens] == want
+        assert [t.token for t in engine.answer(messages, SamplingParams(max_tokens=8)).tokens] == want
         with pytest.raises(UserError, match="no eyes"):
             engine.answer(question("What is it?", [picture(1)]))
     finally:
@@ -355,7 +355,7 @@ def test_texts_to_continue_and_conversations_never_read_each_others_way(engine):
 
 
 def test_pieces_carry_every_token_once(engine):
-    _, out = collect(engine, ASKED[2], Sampling(max_tokens=24, logprobs=0))
+    _, out = collect(engine, ASKED[2], SamplingParams(max_tokens=24, logprobs=0))
     pieces, result = drain(out)
-    told = [t for p in pieces if isinstance(p, Piece) for t in p.tokens]
+    told = [t for p in pieces if isinstance(p, TokenChunk) for t in p.tokens]
     assert told == [t for t in result.tokens if t.token not in engine.runner.ends][: len(told)]

@@ -1,6 +1,6 @@
 """The same benchmarks as the tab-separated tables that VLMEvalKit distributes, beside the other layouts; its own code reads these files."""
 
-from layouts import (
+from tests.evaluation.layouts import (
     COLOURS,
     ai2d_mask,
     ai2d_no_mask,

@@ -4,8 +4,8 @@ import json
 import zipfile
 
 import pytest
-from layouts import LAYOUTS, b64, mmbench, own, picture, png, tsv, write_json, zipped
-from tables import TABLES
+from tests.evaluation.layouts import LAYOUTS, b64, mmbench, own, picture, png, tsv, write_json, zipped
+from tests.evaluation.tables import TABLES
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS

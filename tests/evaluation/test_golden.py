@@ -1,4 +1,4 @@
-"""Our protocols score as the harnesses do: golden/ holds what the real code of each made of recorded replies (scripts/harness_golden.py)."""
+"""Our protocols score as the harnesses do: golden/ holds what the real code of each made of recorded replies (tools/golden/make.py)."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tables import TABLES
+from tests.evaluation.tables import TABLES
 
 from nunbit.evaluation.benchmarks import BENCHMARKS
 

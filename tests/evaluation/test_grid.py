@@ -5,15 +5,15 @@ import sys
 import types
 
 import pytest
-from layouts import mmbench, own, png
+from tests.evaluation.layouts import mmbench, own, png
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
-from nunbit.evaluation.cluster import spread
 from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
+from nunbit.evaluation.prompt_strategies import Helpers, PromptStrategy, asked_in, ways
+from nunbit.evaluation.ray_cluster import spread
 from nunbit.evaluation.report import page
 from nunbit.evaluation.target import Failure, Target
-from nunbit.evaluation.ways import Helpers, Way, asked_in, ways
 from nunbit.messages import Part, question
 from nunbit.prompting.shots import Shot
 
@@ -68,9 +68,9 @@ def test_ways_are_the_combinations_that_make_sense():
     made = ways([0, 2], [False, True], ["no", "worked"], ["nothing"])
     assert [w.name for w in made] == ["as it is", "2 shots", "2 shots, worked reasoning", "2 shots by likeness", "2 shots by likeness, worked reasoning"]
     with pytest.raises(UserError, match="zero-shot"):
-        Way(thinking="zeroshot")
+        PromptStrategy(thinking="zeroshot")
     with pytest.raises(UserError, match="without examples"):
-        Way(thinking="worked")
+        PromptStrategy(thinking="worked")
 
 
 def test_shots_stand_before_the_question_and_its_picture_keeps_its_bytes(tmp_path):
@@ -78,15 +78,15 @@ def test_shots_stand_before_the_question_and_its_picture_keeps_its_bytes(tmp_pat
     shots = [Shot("What?", "red", tmp_path / "a.png"), Shot("And?", "blue", None, "It looks blue.")]
     asked = []
     base = stub("yes", asked=asked)
-    changed = asked_in(Way(shots=2), base, Helpers(shots))
+    changed = asked_in(PromptStrategy(shots=2), base, Helpers(shots))
     assert changed.answer([question("Which?", [png(5)])]) == ["yes"]
     (messages,) = asked
     assert [m.role for m in messages] == ["user", "assistant"] * 2 + ["user"] and messages[-1].images == [png(5)]
     assert isinstance(messages[0].images[0], bytes)
     assert changed.name != base.name and changed.settings["examples"]
-    assert asked_in(Way(), base, Helpers(shots)) is base
+    assert asked_in(PromptStrategy(), base, Helpers(shots)) is base
     with pytest.raises(UserError, match="3 shots with 2 examples"):
-        asked_in(Way(shots=3), base, Helpers(shots))
+        asked_in(PromptStrategy(shots=3), base, Helpers(shots))
 
 
 def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
@@ -97,7 +97,7 @@ def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
             return Failure("gone")
         return "because" if len(messages) == 1 else "B"
 
-    target = asked_in(Way(thinking="zero-shot"), stub(reply, asked=asked), Helpers())
+    target = asked_in(PromptStrategy(thinking="zero-shot"), stub(reply, asked=asked), Helpers())
     said = target.answer([question("Which?"), question("bad?")])
     assert said[0] == "B" and isinstance(said[1], Failure) and len(asked) == 3
     assert asked[-1][1].text == "because"
@@ -105,13 +105,13 @@ def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
 
 def test_worked_solutions_leave_the_answer_alone():
     shots = [Shot("What?", "red", None, "It looks red.")]
-    target = asked_in(Way(shots=1, thinking="worked"), stub("It is dark. The answer is B."), Helpers(shots))
+    target = asked_in(PromptStrategy(shots=1, thinking="worked"), stub("It is dark. The answer is B."), Helpers(shots))
     assert target.answer([question("Which?")]) == ["B"]
 
 
 def test_what_is_seen_is_said_after_each_picture():
     asked = []
-    target = asked_in(Way(told="objects"), stub(asked=asked), Helpers(describe=lambda pictures, how: [f"{how} {p.size[0]}" for p in pictures]))
+    target = asked_in(PromptStrategy(told="objects"), stub(asked=asked), Helpers(describe=lambda pictures, how: [f"{how} {p.size[0]}" for p in pictures]))
     target.answer([question("Which?", [png(1)]), question("And?", [png(2), png(3)])])
     assert [p.content for p in asked[1][0].parts if p.kind == "text"] == ["objects 8\n", "objects 8\n", "And?"]
     assert asked[0][0].parts[0] == Part.image(png(1)) and asked[1][0].images == [png(2), png(3)]

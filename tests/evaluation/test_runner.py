@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from layouts import mmbench, png
+from tests.evaluation.layouts import mmbench, png
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS

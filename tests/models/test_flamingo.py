@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from tests.families import LANGUAGE, language, tokenizer, vision
 
-from nunbit.engine.sampling import Sampling
+from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, question
@@ -100,7 +100,7 @@ def test_the_engine_answers_as_the_model_does(folders, tmp_path):
     assert helper.ask_many(talks, max_new_tokens=6) == wanted  # padded on the left, whatever side the tokenizer prefers
     engine = Engine.of(helper, slots=4, length=128)
     try:
-        assert [engine.answer(t, Sampling(max_tokens=6)).text for t in talks] == wanted
+        assert [engine.answer(t, SamplingParams(max_tokens=6)).text for t in talks] == wanted
     finally:
         engine.close(5)
 

@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from nunbit.errors import UserError
+from nunbit.files import EMBEDDED
 from nunbit.messages import assistant as said
 from nunbit.messages import question, user
-from nunbit.models.assistant import EMBEDDED, Assistant
+from nunbit.models.assistant import Assistant
 from nunbit.models.compose import save
 
 

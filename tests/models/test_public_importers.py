@@ -228,7 +228,7 @@ def test_frame_embeddings_come_along(tmp_path):
 
 
 def test_the_command_makes_a_model_that_opens(folders, tmp_path, capsys):
-    from nunbit.cli.training import import_llava
+    from nunbit.cli.train import import_llava
     from nunbit.models.compose import open_native
 
     model, _ = assemble(folders["clip"], folders["llama"])

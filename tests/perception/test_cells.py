@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from nunbit.data.cells import cells_of
-from nunbit.data.stream import sample
 from nunbit.errors import UserError
 from nunbit.perception import GeometricRelations, Perception
-from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, CellEyes, DenseHeads, save_heads
+from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, CellPerception, DenseHeads, save_heads
 from nunbit.recipes.tiny import class_names
+from nunbit.recipes.tiny.cells import cells_of
 from nunbit.scene import box_iou
+from nunbit.world.samples import sample
 
 NAMES = class_names()
 
@@ -19,13 +19,13 @@ NAMES = class_names()
 def eyes():
     from transformers import CLIPImageProcessor, DPTModel
 
-    from nunbit.recipes.tiny_parts import vision_config
+    from nunbit.recipes.tiny.parts import vision_config
 
     torch.manual_seed(0)
     processor = CLIPImageProcessor(
         size={"height": 192, "width": 192}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
-    return CellEyes(DPTModel(vision_config(), add_pooling_layer=False), processor, DenseHeads(192, len(NAMES)), NAMES)
+    return CellPerception(DPTModel(vision_config(), add_pooling_layer=False), processor, DenseHeads(192, len(NAMES)), NAMES)
 
 
 def certain(cells):
@@ -84,7 +84,7 @@ def test_heads_travel_with_their_model(eyes, tmp_path):
     with safe_open(tmp_path / "eyes.safetensors", "pt") as held:
         assert torch.allclose(held.get_tensor("out.weight").float(), eyes.heads.out.weight, atol=1e-3)
     with pytest.raises(UserError, match="eyes.safetensors"):
-        CellEyes.from_pretrained(tmp_path / "nothing")
+        CellPerception.from_pretrained(tmp_path / "nothing")
     assert SLOTS == 4
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from nunbit.cli import classifying
-from nunbit.cli.training import train_recipe
+from nunbit.cli import classify
+from nunbit.cli.train import train_recipe
 from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot
-from nunbit.evaluation import naming
 from nunbit.recipes import clip, copy
+from nunbit.studies import classification
 from nunbit.training.loop import Stage
 from nunbit.world import portraits, things
 from nunbit.world.base import generator
@@ -64,19 +64,19 @@ def test_the_unseen_style_and_half_of_the_templates_are_kept_out(monkeypatch):
         portraits.draw(generator(0, i, "train"), "train", "cat")
     assert used <= set(things.STYLES) and len(used) > 2 and things.UNSEEN_STYLE not in used
     for language in ("en", "ko"):
-        kept_out = set(naming.wordings(language)) - set(clip.CAPTIONS[language])
-        assert len(naming.wordings(language)) == len(set(naming.wordings(language))) == 20 and len(kept_out) >= 12
+        kept_out = set(classification.wordings(language)) - set(clip.CAPTIONS[language])
+        assert len(classification.wordings(language)) == len(set(classification.wordings(language))) == 20 and len(kept_out) >= 12
         assert len(kept_out & set(TEMPLATES[language])) >= 6
 
 
 def test_the_model_is_small_and_classifies_as_the_embedded_default(trained, tmp_path, capsys, monkeypatch):
     folder = trained / "model"
     assert (folder / "model.safetensors").stat().st_size < 6_000_000
-    monkeypatch.setattr(classifying, "EMBEDDED", folder)
+    monkeypatch.setattr(classify, "EMBEDDED", folder)
     from PIL import Image
 
     Image.new("RGB", (90, 50), (200, 30, 30)).save(tmp_path / "p.png")
-    classifying.classify([str(tmp_path / "p.png")], "고양이,개", None, "", "ensemble", "ko", 1.0, False, True)
+    classify.classify([str(tmp_path / "p.png")], "고양이,개", None, "", "ensemble", "ko", 1.0, False, True)
     found = json.loads(capsys.readouterr().out)["pictures"][0]["probabilities"]
     assert set(found) == {"고양이", "개"} and sum(found.values()) == pytest.approx(1)
     eyes = ZeroShot.from_pretrained(str(folder))
@@ -91,10 +91,10 @@ def test_naming_counts_what_is_right(monkeypatch):
     eyes = type("E", (), {
         "classes": lambda self, labels, templates: first, "pictures": lambda self, images: torch.tensor([[1.0, 0.0]] * len(images)),
         "scores": lambda self, seen, classes: seen @ classes.T})()  # fmt: skip
-    result = naming.run(eyes, each=2)
-    assert [(r["set"], r["language"]) for r in result["rows"]] == [(s, x) for s in naming.SETS for x in ("en", "ko")]
+    result = classification.run(eyes, each=2)
+    assert [(r["set"], r["language"]) for r in result["rows"]] == [(s, x) for s in classification.SETS for x in ("en", "ko")]
     for row in result["rows"]:
         assert row["one"]["right"] == row["ensemble"]["right"] == pytest.approx(1 / len(names)) and row["spread"]["deviation"] == 0
         assert len(row["by_wording"]) == 20 and row["gain"]["points"] == 0
-    assert "unseen style" in naming.as_text(result) and "<svg" in naming.page(result)
+    assert "unseen style" in classification.as_text(result) and "<svg" in classification.page(result)
     assert np.isclose(result["rows"][0]["spread"]["low"], 1 / len(names))

@@ -15,11 +15,11 @@ import pytest
 pytest.importorskip("fastapi")
 from nunbit.errors import UserError
 from nunbit.media import FetchPolicy
+from nunbit.serving.launch import Service, serve
 from nunbit.serving.replicas import SPARE, Replica, _last, _room, anywhere, bounds, options, serve_replicas
-from nunbit.serving.run import Service, serve
 from nunbit.serving.settings import Settings
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
 KEY = {"Authorization": "Bearer a-key"}
 
 
@@ -83,8 +83,8 @@ def test_room_is_looked_for_before_and_a_failure_is_said_in_a_line():
 def check():
     pytest.importorskip("ray.serve", exc_type=ImportError)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPTS))
-        yield importlib.import_module("ray_check")
+        patch.syspath_prepend(str(ROOT))
+        yield importlib.import_module("tests.load.ray_serve")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 from nunbit.errors import UserError
 from nunbit.models.compose import file_tokens
 from nunbit.recipes import llava15
-from nunbit.recipes.exam import Exam, Wish, read_wish
+from nunbit.recipes.evaluation import Exam, Wish, read_wish
 from nunbit.training.checkpoints import resume
 from nunbit.training.debug_set import write_conversations, write_language, write_vision
 from nunbit.training.flops import LlavaCost

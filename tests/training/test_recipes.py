@@ -9,12 +9,11 @@ from PIL import Image
 from tests.families import language, vision
 
 from nunbit.data.conversations import encode, read_conversations
-from nunbit.data.stream import sample
 from nunbit.errors import UserError
 from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 from nunbit.models.compose import file_tokens
-from nunbit.models.templates import Renderer
+from nunbit.models.prompt import Renderer
 from nunbit.recipes import copy, flamingo, llava_next, load, names, source
 from nunbit.training.debug_set import write_conversations
 from nunbit.training.flamingo import FlamingoTask, pictures_seen, put_together_flamingo
@@ -23,6 +22,7 @@ from nunbit.training.multimodal import ConversationTask, freeze
 from nunbit.training.optimisers import make_optimisers
 from nunbit.training.planning import make_plan
 from nunbit.training.stages import put_together
+from nunbit.world.samples import sample
 
 QUIET = {"say": lambda _: None}
 

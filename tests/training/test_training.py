@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from nunbit.data.cells import cells_of
 from nunbit.data.packing import pack
-from nunbit.data.stream import sample
 from nunbit.models.chat import encode_text
 from nunbit.models.tokenizer import build_tokenizer, spelt
 from nunbit.perception.cells import glyph_char, glyph_parts
 from nunbit.recipes import tiny
+from nunbit.recipes.tiny.cells import cells_of
+from nunbit.recipes.tiny.language import CurriculumStage, WordsTask, answers_of, question_ids
 from nunbit.scene import TextLine
 from nunbit.training.loop import Stage, Task, share_of_peak, train
 from nunbit.training.muon import Muon
-from nunbit.training.words import Lesson, WordsTask, answers_of, question_ids
 from nunbit.world.base import QA
+from nunbit.world.samples import sample
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_training_and_asking_see_the_same_sequence(tokenizer):
     """Logits at the answer are those of the whole model on the processor's input: what is trained is what is asked."""
     from nunbit.models.compose import make_processor
     from nunbit.perception.cells import features
-    from nunbit.training.eyes import to_pixels
+    from nunbit.recipes.tiny.encoder import to_pixels
 
     model = tiny.build(tokenizer).eval()
     words = WordsTask(model, tokenizer, tiny.class_names())
@@ -266,7 +266,7 @@ def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
 
 
 def test_lessons_ask_what_they_say(tokenizer):
-    lessons = [Lesson(**how) for how in tiny.LESSONS]
+    lessons = [CurriculumStage(**how) for how in tiny.LESSONS]
     task = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names(), lessons=lessons)
     stage = Stage(name="words", steps=3700, batch=8, lr=1e-3)
     for lesson, step in zip(lessons, [0, *(int(x.until) for x in lessons[:-1])], strict=True):
@@ -300,7 +300,7 @@ def test_a_name_and_a_colour_stand_near_what_shows_them(tokenizer):
 def test_pieces_add_up_to_the_batch(tokenizer):
     """Loss and gradient of a batch are the sum of its pieces', whatever their size; old lessons come up in later ones."""
     torch.manual_seed(0)
-    lessons = (Lesson(until=1, kinds=("count",), imagined=1.0), Lesson(kinds=("attribute",), imagined=1.0, old=0.5))
+    lessons = (CurriculumStage(until=1, kinds=("count",), imagined=1.0), CurriculumStage(kinds=("attribute",), imagined=1.0, old=0.5))
     task = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names(), lessons=lessons, room=150)
     stage = Stage(name="words", steps=9, batch=8, lr=1e-3)
     asked = {q.kind for s in task.samples(3, stage) for q in s.questions}

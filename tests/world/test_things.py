@@ -64,7 +64,7 @@ def test_relations_hold():
 
 
 def test_left_has_one_answer():
-    """Asked only when nothing else is even partly on that side."""
+    """AnswerStore only when nothing else is even partly on that side."""
     asked = 0
     for picture, rng in drawn(600):
         for q in things.ask(picture, rng, "en"):

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nunbit.data.stream import sample
 from nunbit.evaluation.matching import is_right
 from nunbit.world import DOMAINS, KINDS, things
 from nunbit.world.base import COLOURS, SIZE_PX, generator
 from nunbit.world.puzzles import solved_board
+from nunbit.world.samples import sample
 
 LANGUAGES = ("en", "ko")
 

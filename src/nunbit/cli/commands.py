@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nunbit.cli.evaluating import register as register_evaluation
+from nunbit.cli.evaluate import register as register_evaluation
 from nunbit.cli.options import AsJson, Device, Model, Pair, Threads, by_commas
-from nunbit.cli.printing import progress, show
+from nunbit.cli.output import progress, show
 from nunbit.cli.studies import register as register_studies
 from nunbit.errors import UserError
 
@@ -60,9 +60,9 @@ def ask(
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print the conversation that is sent.")] = False,
 ) -> None:
     """Answer a question about pictures, or a file of questions."""
-    from nunbit.cli.asking import Wishes, ask_batch, ask_once
+    from nunbit.cli.ask import PromptOptions, ask_batch, ask_once
 
-    wishes = Wishes(shots, k, rices, text_only, cot, zero_shot_cot, votes, marks, show_prompt,
+    wishes = PromptOptions(shots, k, rices, text_only, cot, zero_shot_cot, votes, marks, show_prompt,
                     {n: v for n, v in {"point": point, "box": box, "circle": circle, "arrow": arrow}.items() if v is not None})  # fmt: skip
     if batch is not None:
         if words:
@@ -80,7 +80,7 @@ def chat(
     pictures: Annotated[list[str], typer.Argument(help="PICTURE...")], model: Model = None, device: Device = "cpu"
 ) -> None:
     """Talk about pictures, turn by turn; an empty line or Ctrl-D ends it."""
-    from nunbit.cli.asking import chat_loop
+    from nunbit.cli.ask import chat_loop
 
     chat_loop(pictures, model, device)
 
@@ -116,7 +116,7 @@ def see(
     ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read the writing.")] = True,
 ) -> None:
     """Show what perception finds in a picture: segments, objects, relations, text."""
-    from nunbit.cli.seeing import see_picture
+    from nunbit.cli.see import see_picture
 
     see_picture(picture, out, as_json, panoptic, detector, list(by_commas(queries)), ocr)
 
@@ -136,7 +136,7 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Zero-shot classification by a contrastive model."""
-    from nunbit.cli.classifying import classify as run
+    from nunbit.cli.classify import classify as run
 
     run(pictures, labels, labels_file, model, templates, language, temperature, sensitivity, as_json)
 
@@ -189,7 +189,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train by a recipe. A killed run goes on from its last checkpoint."""
-    from nunbit.cli.training import plan_recipe, train_recipe
+    from nunbit.cli.train import plan_recipe, train_recipe
 
     if plan:
         plan_recipe(recipe, changes or [], flops, as_json)
@@ -203,7 +203,7 @@ def train(
         "track": tuple(t for t in track.split(",") if t),
     }
     if ray:
-        from nunbit.cli.cluster import train_on_ray
+        from nunbit.cli.train_on_ray import train_on_ray
 
         train_on_ray(ray, recipe, changes or [], out, threads, how)
         return
@@ -217,7 +217,7 @@ def merge(
     base: Annotated[Path | None, typer.Option(help="The base, where it is no longer where the adapter says.")] = None,
 ) -> None:
     """Fold an adapter into its base, and check that the logits stay the same."""
-    from nunbit.cli.training import merge_adapter
+    from nunbit.cli.train import merge_adapter
 
     merge_adapter(adapter, out, base)
 
@@ -232,7 +232,7 @@ def import_checkpoint(
     out: Annotated[Path, typer.Option("-o", "--out", help="A new folder, which any transformers opens.")],
 ) -> None:
     """Make a native LLaVA of an original checkpoint. Says what became of every tensor."""
-    from nunbit.cli.training import import_llava
+    from nunbit.cli.train import import_llava
 
     import_llava(checkpoint, vision, llm, out)
 
@@ -252,7 +252,7 @@ def recipes_show(
     code: Annotated[bool, typer.Option("--code", help="Its file instead of its settings.")] = False,
 ) -> None:
     """A recipe's settings, as key=value."""
-    from nunbit.cli.training import show_recipe
+    from nunbit.cli.train import show_recipe
 
     show_recipe(recipe, code)
 
@@ -301,8 +301,8 @@ def serve(
 ) -> None:
     """Answer over the OpenAI API, with a web page."""
     from nunbit.media import FetchPolicy
-    from nunbit.serving.run import Service
-    from nunbit.serving.run import serve as run
+    from nunbit.serving.launch import Service
+    from nunbit.serving.launch import serve as run
     from nunbit.serving.settings import Settings
 
     fetch = FetchPolicy(folders=tuple(allow_folder or ()), hosts=tuple(allow_host or ()))
@@ -343,7 +343,7 @@ def world_show(
     split: Annotated[str, typer.Option(help="train, test or unseen.")] = "train",
 ) -> None:
     """A contact sheet of pictures with their questions and answers."""
-    from nunbit.cli.sheet import write_sheet
+    from nunbit.cli.contact_sheet import write_sheet
 
     write_sheet(out, domain, seed, count, split)
     print(out)

@@ -51,7 +51,7 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
         )
     if not report["tesseract"]:
         report["warnings"].append(
-            "tesseract is missing: no text is read outside the model. Install it with scripts/system.sh"
+            "tesseract is missing: no text is read outside the model. Install it with tools/system.sh"
         )
     if layouts:
         from nunbit.models.importers.layout import check_layout
@@ -101,7 +101,7 @@ def _embedded() -> dict[str, Any]:
     """Whether the shipped model's files are all there and its weights readable."""
     from safetensors import SafetensorError, safe_open
 
-    from nunbit.models.assistant import EMBEDDED
+    from nunbit.files import EMBEDDED
 
     try:
         with safe_open(EMBEDDED / "model.safetensors", "pt") as f:

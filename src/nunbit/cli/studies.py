@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli.options import AsJson, Pair, Threads, by_commas
-from nunbit.cli.printing import say, show
+from nunbit.cli.output import say, show
+from nunbit.files import EMBEDDED
 
 Folder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; an existing one is gone on with.")]
 Seeds = Annotated[int, typer.Option(min=1, max=20, help="More of them may be asked for later.")]
@@ -40,11 +41,11 @@ def ablation(
     as_json: AsJson = False,
 ) -> None:
     """What each way of telling a model what is where brings: same data, steps and seeds."""
-    from nunbit.recipes import ablation as study
+    from nunbit.studies import ablation as study
 
     plan = study.Plan(
         steps=steps, batch=batch, questions=questions, sight=sight, seeds=seeds, asked=asked, scenes=by_commas(scenes),
-        arms=by_commas(arms) or tuple(study.ARMS), base=Path(base) if base else study.EMBEDDED,
+        arms=by_commas(arms) or tuple(study.ARMS), base=Path(base) if base else EMBEDDED,
     )  # fmt: skip
     _run(study, plan, out, threads, as_json, jobs=jobs)
 
@@ -65,7 +66,7 @@ def connectors(
     as_json: AsJson = False,
 ) -> None:
     """Connection modules between one encoder and one language model: accuracy, size, tokens, speed."""
-    from nunbit.recipes import connector_study as study
+    from nunbit.studies import connectors as study
 
     plan = study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, questions=questions, language_lr=language_lr, arms=by_commas(arms) or tuple(study.ARMS))
     _run(study, plan, out, threads, as_json, jobs=jobs)
@@ -82,7 +83,7 @@ def few_shot(
     as_json: AsJson = False,
 ) -> None:
     """0 to 8 solved examples of a rule that stands nowhere else, chosen at random and by likeness."""
-    from nunbit.recipes import few_shot as study
+    from nunbit.studies import few_shot as study
 
     _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, episodes=episodes, pool=pool), out, threads, as_json)
 
@@ -98,7 +99,7 @@ def chain_of_thought(
     as_json: AsJson = False,
 ) -> None:
     """Answers at once against answers after reasoning, on questions of several steps."""
-    from nunbit.recipes import chain_study as study
+    from nunbit.studies import chain_of_thought as study
 
     _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, arms=by_commas(arms) or study.ARMS), out, threads, as_json)
 
@@ -114,15 +115,15 @@ def classify(
     """Zero-shot naming in known styles and in the unseen one: one template, the ensemble, twenty wordings."""
     import torch
 
-    from nunbit.cli.classifying import open_pair
-    from nunbit.evaluation import naming
+    from nunbit.cli.classify import open_pair
     from nunbit.files import write_text
+    from nunbit.studies import classification
 
     torch.set_num_threads(threads)
-    result = naming.run(open_pair(model), each=each, seed=seed)
+    result = classification.run(open_pair(model), each=each, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, naming.page(result))
-    _show(result, naming.as_text, out, as_json)
+    write_text(out, classification.page(result))
+    _show(result, classification.as_text, out, as_json)
 
 
 def _run(study: Any, plan: Any, out: Path, threads: int, as_json: bool, **how: Any) -> None:

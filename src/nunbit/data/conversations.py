@@ -18,7 +18,7 @@ import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, Role, check
-from nunbit.models.templates import Renderer, expand
+from nunbit.models.prompt import Renderer, expand
 from nunbit.models.tokenizer import IMAGE
 
 SPEAKERS: dict[str, Role] = {

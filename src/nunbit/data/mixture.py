@@ -124,7 +124,7 @@ class Stream:
         return np.concatenate(out)
 
 
-class Sampler:
+class MixtureSampler:
     """Which samples a step shows.
 
     Args:

@@ -99,7 +99,7 @@ class SlotCache(Cache):
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedPrefix:
     """What is kept of a sequence: keys and values ``(L, 2, H, T, D)``, and of an object-aware model what came into each mixer, ``(1, T, D)``."""
 
     states: torch.Tensor
@@ -110,7 +110,7 @@ class Kept:
         return self.states.nbytes + sum(r.nbytes for r in self.rows)
 
 
-class Bounded:
+class LRUCache:
     """Tensors (or what else has ``nbytes``) by key, the least recently used forgotten first, never more than ``max_bytes``."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -144,14 +144,14 @@ class Bounded:
         return list(self._held)
 
 
-class Prefixes:
+class PrefixCache:
     """What is kept of sequences seen before. A sequence is its token ids, where picture tokens carry their picture's own number,
     so two pictures never share a prefix."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.held = Bounded(max_bytes)
+        self.held = LRUCache(max_bytes)
 
-    def longest(self, units: tuple[int, ...]) -> tuple[int, Kept | None]:
+    def longest(self, units: tuple[int, ...]) -> tuple[int, CachedPrefix | None]:
         """Length of the longest common beginning with a sequence held, short of the last token (its logits are needed)."""
         best, best_key, wanted = 0, None, np.asarray(units[:-1])
         for key in self.held.names():
@@ -165,7 +165,7 @@ class Prefixes:
             return 0, None
         return best, self.held.get(best_key)
 
-    def keep(self, units: tuple[int, ...], held: Kept) -> None:
+    def keep(self, units: tuple[int, ...], held: CachedPrefix) -> None:
         """Hold a sequence; those that are its beginning are dropped."""
         for key in self.held.names():
             if len(key) <= len(units) and units[: len(key)] == key:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from nunbit.engine.sampling import Sampling
-from nunbit.engine.scheduler import Engine, Event, Result
+from nunbit.engine.sampling import SamplingParams
+from nunbit.engine.scheduler import Engine, Event, RequestOutput
 from nunbit.messages import Message
 
 
-def answer_all(engine: Engine, conversations: Sequence[Sequence[Message]], sampling: Sampling = Sampling()) -> list[Result]:
+def answer_all(engine: Engine, conversations: Sequence[Sequence[Message]], sampling: SamplingParams = SamplingParams()) -> list[RequestOutput]:
     """Ask all and wait. The engine must have no other callers: they could fill its queue.
 
     Raises:
         UserError: a conversation that the model cannot take; answers under way are then left to end by themselves.
     """
     room, done = threading.Semaphore(engine.slots + engine.max_queue), threading.Semaphore(0)
-    results: dict[int, Result] = {}
+    results: dict[int, RequestOutput] = {}
 
     def ask(at: int) -> None:
         def hear(event: Event) -> None:
-            if isinstance(event, Result):
+            if isinstance(event, RequestOutput):
                 results[at] = event
                 room.release()
                 done.release()

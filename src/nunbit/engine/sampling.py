@@ -17,7 +17,7 @@ MAX_STOPS, MAX_STOP_CHARS, MAX_BIASES = 16, 200, 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParams:
     """The wishes of one request.
 
     Attributes:
@@ -71,10 +71,10 @@ class Logprob:
     others: tuple[tuple[int, float], ...] = ()
 
 
-class Chooser:
+class Sampler:
     """Chooses tokens for one request; holds its random state, so neighbours in a batch change nothing."""
 
-    def __init__(self, sampling: Sampling, vocabulary: int, prompt: Sequence[int], matcher: Any = None) -> None:
+    def __init__(self, sampling: SamplingParams, vocabulary: int, prompt: Sequence[int], matcher: Any = None) -> None:
         outside = [i for i in sampling.bias if not 0 <= i < vocabulary]
         if outside:
             raise UserError(f"logit bias for token {outside[0]}", allowed=f"token ids from 0 to {vocabulary - 1}")

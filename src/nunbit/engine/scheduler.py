@@ -16,21 +16,21 @@ from typing import Any
 
 import torch
 
-from nunbit.engine.cache import Kept, Prefixes
-from nunbit.engine.gated import Gated
+from nunbit.engine.cache import CachedPrefix, PrefixCache
+from nunbit.engine.cross_attention import Gated
+from nunbit.engine.detokenizer import Detokenizer
 from nunbit.engine.grammar import Grammars
-from nunbit.engine.model import Prompt, Runner
-from nunbit.engine.sampling import Chooser, Logprob, Sampling
-from nunbit.engine.text import Writer
+from nunbit.engine.runner import Prompt, Runner
+from nunbit.engine.sampling import Logprob, Sampler, SamplingParams
 from nunbit.errors import UserError
 from nunbit.messages import Message
 from nunbit.models.assistant import Assistant
-from nunbit.models.aware import Aware
 from nunbit.models.flamingo import Flamingo
+from nunbit.models.object_aware.module import ObjectAwareModule
 
 
 @dataclass(slots=True)
-class Piece:
+class TokenChunk:
     """New text of an answer, with the tokens it came from."""
 
     text: str
@@ -38,7 +38,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Result:
+class RequestOutput:
     """A whole answer. ``finish`` is stop, length, cancelled, deadline, ``error: ...`` or ``refused: ...`` (what was asked for cannot be
     done); times are seconds since submission."""
 
@@ -57,7 +57,7 @@ class Result:
         return self.finish.startswith(("error", "refused"))
 
 
-Event = Piece | Result
+Event = TokenChunk | RequestOutput
 
 
 class Busy(UserError):
@@ -69,10 +69,10 @@ class Request:
     """A question on its way through the engine."""
 
     prompt: Prompt
-    sampling: Sampling
+    sampling: SamplingParams
     listen: Callable[[Event], None]
-    chooser: Chooser
-    writer: Writer
+    chooser: Sampler
+    writer: Detokenizer
     came: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     embeds: torch.Tensor | None = None
@@ -90,7 +90,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Figures:
+class EngineStats:
     """Counters since the start; `serving.metrics` prints them."""
 
     requests: int = 0
@@ -118,14 +118,14 @@ class Engine:
     """
 
     def __init__(self, model: Any, processor: Any, *, slots: int = 8, length: int = 1024, chunk: int = 256, max_queue: int = 64,
-                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: Aware | None = None,
+                 prefix_bytes: int = 128 << 20, feature_bytes: int = 64 << 20, aware: ObjectAwareModule | None = None,
                  gated: Gated | None = None) -> None:  # fmt: skip
         self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware, gated=gated)
         if self.runner.mixer is not None:
             chunk, prefix_bytes = length, prefix_bytes if self.runner.mixer.goes_on else 0
-        self.prefixes, self.grammars = Prefixes(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
+        self.prefixes, self.grammars = PrefixCache(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
         self.slots, self.chunk, self.max_queue = slots, chunk, max_queue
-        self.figures = Figures()
+        self.figures = EngineStats()
         self.running: list[Request] = []
         self.filling: Request | None = None
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
@@ -146,13 +146,13 @@ class Engine:
 
     # what callers use, from any thread
 
-    def submit(self, messages: Sequence[Message], sampling: Sampling, listen: Callable[[Event], None]) -> Request:
-        """Queue a question; ``listen`` is called from the engine's thread with `Piece`s, then one `Result`."""
+    def submit(self, messages: Sequence[Message], sampling: SamplingParams, listen: Callable[[Event], None]) -> Request:
+        """Queue a question; ``listen`` is called from the engine's thread with `TokenChunk`s, then one `RequestOutput`."""
         return self.send(self.runner.prompt(messages), sampling, listen)
 
-    def send(self, prompt: Prompt, sampling: Sampling, listen: Callable[[Event], None]) -> Request:
-        chooser = Chooser(sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar))
-        request = Request(prompt, sampling, listen, chooser, Writer(self.runner.tokenizer, sampling.stop))
+    def send(self, prompt: Prompt, sampling: SamplingParams, listen: Callable[[Event], None]) -> Request:
+        chooser = Sampler(sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar))
+        request = Request(prompt, sampling, listen, chooser, Detokenizer(self.runner.tokenizer, sampling.stop))
         with self._lock:
             if not self._open or len(self._asked) >= self.max_queue + self.slots:
                 self.figures.refused += 1
@@ -163,10 +163,10 @@ class Engine:
         (self._inbox if prompt.pixels is None else self._unseen).put(request)
         return request
 
-    def answer(self, messages: Sequence[Message], sampling: Sampling = Sampling()) -> Result:
+    def answer(self, messages: Sequence[Message], sampling: SamplingParams = SamplingParams()) -> RequestOutput:
         """Ask and wait."""
-        done: queue.SimpleQueue[Result] = queue.SimpleQueue()
-        self.submit(messages, sampling, lambda e: done.put(e) if isinstance(e, Result) else None)
+        done: queue.SimpleQueue[RequestOutput] = queue.SimpleQueue()
+        self.submit(messages, sampling, lambda e: done.put(e) if isinstance(e, RequestOutput) else None)
         return done.get()
 
     @property
@@ -271,7 +271,7 @@ class Engine:
         self.running.append(r)
         self._take(r, logits)
         if self.prefixes.held.max_bytes and r.cached < len(r.prompt.ids) - 1:  # after the first token: it is waited for; the slot is as it was
-            self.prefixes.keep(r.prompt.units, Kept(self.runner.cache.copy_out(slot, len(r.prompt.ids)), r.prompt.rows))
+            self.prefixes.keep(r.prompt.units, CachedPrefix(self.runner.cache.copy_out(slot, len(r.prompt.ids)), r.prompt.rows))
 
     def _decode(self) -> None:
         if not self.running:
@@ -312,7 +312,7 @@ class Engine:
 
     def _tell(self, r: Request, text: str) -> None:
         if text:
-            r.listen(Piece(text, r.waiting))
+            r.listen(TokenChunk(text, r.waiting))
             r.waiting = []
 
     def _fail(self, r: Request, error: Exception) -> None:
@@ -342,7 +342,7 @@ class Engine:
         now = time.monotonic()
         try:
             self._tell(r, r.writer.finish())
-            r.listen(Result(r.writer.text, why, len(r.prompt.ids), r.tokens, r.cached, (r.started or now) - r.came,
+            r.listen(RequestOutput(r.writer.text, why, len(r.prompt.ids), r.tokens, r.cached, (r.started or now) - r.came,
                             (r.first or now) - r.came, now - r.came))  # fmt: skip
         except Exception:  # a listener that died hears no more; the engine lives on
             self.figures.errors += 1

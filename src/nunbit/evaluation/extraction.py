@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from nunbit.evaluation.items import UNPARSED, Found
+from nunbit.evaluation.items import UNPARSED, ParsedAnswer
 
 FULL_WIDTH = {c: chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _MARKUP = str.maketrans("*_`#$", "     ")
@@ -69,7 +69,7 @@ def refused(reply: str) -> bool:
     return bool(_REFUSALS.search(prepare(reply)))
 
 
-def choice(reply: str, options: Mapping[str, str]) -> Found:
+def choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """The letter of one option.
 
     Args:
@@ -80,7 +80,7 @@ def choice(reply: str, options: Mapping[str, str]) -> Found:
     for boxed in reversed([*_BOXED.finditer(text)]):
         inner = _letter_or_text(boxed[1], options)
         if inner:
-            return Found(inner, "boxed", boxed.span(1))
+            return ParsedAnswer(inner, "boxed", boxed.span(1))
     text = text.translate(_MARKUP)
     for rule in (
         _alone,
@@ -100,68 +100,68 @@ def choice(reply: str, options: Mapping[str, str]) -> Found:
     return UNPARSED
 
 
-def yes_no(reply: str) -> Found:
+def yes_no(reply: str) -> ParsedAnswer:
     """``yes`` or ``no``."""
     text = prepare(reply)
     boxed = [*_BOXED.finditer(text)]
     if boxed and boxed[-1][1].lower() in ("yes", "no"):
-        return Found(boxed[-1][1].lower(), "boxed", boxed[-1].span(1))
+        return ParsedAnswer(boxed[-1][1].lower(), "boxed", boxed[-1].span(1))
     text = text.translate(_MARKUP)
     stated = [*_STATED_YES_NO.finditer(text)]
     if stated:
-        return Found(_yes_or_no(stated[-1][1]), "stated", stated[-1].span(1))
+        return ParsedAnswer(_yes_or_no(stated[-1][1]), "stated", stated[-1].span(1))
     tokens = [*re.finditer(r"[A-Za-z]+|[가-힣]+|[\u4e00-\u9fff]+", text)]
     if tokens and (said := _yes_or_no(tokens[0][0])):
-        return Found(said, "first word", tokens[0].span())
+        return ParsedAnswer(said, "first word", tokens[0].span())
     said_by = {_yes_or_no(t[0]): t.span() for t in tokens} if not refused(reply) else {}
     said_by.pop(None, None)
     if len(said_by) == 1:
         value, span = next(iter(said_by.items()))
-        return Found(value, "only one of the two", span)
+        return ParsedAnswer(value, "only one of the two", span)
     if not said_by and (denied := _DENIED.search(text)):
-        return Found("no", "denied", denied.span())
+        return ParsedAnswer("no", "denied", denied.span())
     return UNPARSED
 
 
-def number(reply: str) -> Found:
+def number(reply: str) -> ParsedAnswer:
     """One number, as plain digits without thousands separators."""
     text = prepare(reply)
     for boxed in reversed([*_BOXED.finditer(text)]):
         if re.fullmatch(_NUMBER, boxed[1]):
-            return Found(_plain_number(boxed[1]), "boxed", boxed.span(1))
+            return ParsedAnswer(_plain_number(boxed[1]), "boxed", boxed.span(1))
     text = text.translate(_MARKUP)
     word = text.strip().strip(".").lower()
     if word in _WORDS:
-        return Found(_WORDS[word], "number word", (0, len(reply)))
+        return ParsedAnswer(_WORDS[word], "number word", (0, len(reply)))
     stated = [*_STATED_NUMBER.finditer(text)]
     if stated:
-        return Found(_plain_number(stated[-1][1]), "stated", stated[-1].span(1))
+        return ParsedAnswer(_plain_number(stated[-1][1]), "stated", stated[-1].span(1))
     numbers = [*re.finditer(rf"(?<![A-Za-z\d]){_NUMBER}", text)]
     if not numbers:
         return UNPARSED
     if len(numbers) == 1:
-        return Found(_plain_number(numbers[0][0]), "only number", numbers[0].span())
+        return ParsedAnswer(_plain_number(numbers[0][0]), "only number", numbers[0].span())
     after = [*re.finditer(rf"=\s*({_NUMBER})", text)]
     if after:
-        return Found(_plain_number(after[-1][1]), "after =", after[-1].span(1))
-    return Found(_plain_number(numbers[-1][0]), "last number", numbers[-1].span())
+        return ParsedAnswer(_plain_number(after[-1][1]), "after =", after[-1].span(1))
+    return ParsedAnswer(_plain_number(numbers[-1][0]), "last number", numbers[-1].span())
 
 
-def number_list(reply: str) -> Found:
+def number_list(reply: str) -> ParsedAnswer:
     """A list of numbers in brackets, written as Python writes it."""
     lists = [*re.finditer(rf"\[\s*(?:{_NUMBER})(?:\s*,\s*(?:{_NUMBER}))*\s*\]", prepare(reply))]
     if not lists:
         return UNPARSED
     inner = re.findall(_NUMBER, re.sub(r",(?=\d{3}\b)", ", ", lists[-1][0]))
-    return Found("[" + ", ".join(_plain_number(n) for n in inner) + "]", "last list", lists[-1].span())
+    return ParsedAnswer("[" + ", ".join(_plain_number(n) for n in inner) + "]", "last list", lists[-1].span())
 
 
-def words(reply: str) -> Found:
+def words(reply: str) -> ParsedAnswer:
     """The reply itself, without reasoning tags and an "Answer:" in front; silence and refusals are unparsed."""
     text = prepare(reply)
     boxed = [*_BOXED.finditer(text)]
     if boxed:
-        return Found(boxed[-1][1], "boxed", boxed[-1].span(1))
+        return ParsedAnswer(boxed[-1][1], "boxed", boxed[-1].span(1))
     if refused(reply) or not re.search(r"\w", text):
         return UNPARSED
     start = re.match(
@@ -171,18 +171,18 @@ def words(reply: str) -> Found:
     )
     begin = start.end() if start and text[start.end() :].strip() else len(text) - len(text.lstrip())
     end = len(text.rstrip())
-    return Found(reply[begin:end], "whole reply" if not start else "after 'answer'", (begin, end))
+    return ParsedAnswer(reply[begin:end], "whole reply" if not start else "after 'answer'", (begin, end))
 
 
-def raw(reply: str) -> Found:
+def raw(reply: str) -> ParsedAnswer:
     """The reply as it is, which is how most harnesses read short answers; only silence is unparsed."""
     text = reply.strip()
-    return Found(text, "as it is", (reply.find(text), reply.find(text) + len(text))) if text else UNPARSED
+    return ParsedAnswer(text, "as it is", (reply.find(text), reply.find(text) + len(text))) if text else UNPARSED
 
 
-def literal(reply: str) -> Found:
+def literal(reply: str) -> ParsedAnswer:
     """The reply with its spaces, where a harness counts them."""
-    return Found(reply, "as it is", (0, len(reply))) if reply.strip() else UNPARSED
+    return ParsedAnswer(reply, "as it is", (0, len(reply))) if reply.strip() else UNPARSED
 
 
 def _known(letter: str, options: Mapping[str, str]) -> str | None:
@@ -197,31 +197,31 @@ def _letter_or_text(inner: str, options: Mapping[str, str]) -> str | None:
     return same[0] if same else None
 
 
-def _alone(text: str, options: Mapping[str, str]) -> Found | None:
+def _alone(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     m = _ALONE.fullmatch(text)
-    return Found(m[1].upper(), "letter alone", m.span(1)) if m and _known(m[1], options) else None
+    return ParsedAnswer(m[1].upper(), "letter alone", m.span(1)) if m and _known(m[1], options) else None
 
 
-def _text_equal(text: str, options: Mapping[str, str]) -> Found | None:
+def _text_equal(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     said = _folded(text)
     same = [k for k, v in options.items() if said and _folded(v) == said]
-    return Found(same[0], "text of the option", (0, len(text))) if len(same) == 1 else None
+    return ParsedAnswer(same[0], "text of the option", (0, len(text))) if len(same) == 1 else None
 
 
-def _last(matches: list[re.Match[str]], rule: str, options: Mapping[str, str]) -> Found | None:
+def _last(matches: list[re.Match[str]], rule: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     """The last match whose letter is an option: a reply that corrects itself means its last word."""
     for m in reversed(matches):
         group = next(i for i, g in enumerate(m.groups(), start=1) if g)
         if _known(m[group], options):
-            return Found(m[group], rule, m.span(group))
+            return ParsedAnswer(m[group], rule, m.span(group))
     return None
 
 
-def _stated(text: str, options: Mapping[str, str]) -> Found | None:
+def _stated(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     return _last([m for m in _STATED.finditer(_small_frame(text)) if not _is_article(text, m)], "stated", options)
 
 
-def _mentioned(text: str, options: Mapping[str, str]) -> Found | None:
+def _mentioned(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     """ "Option B" counts when no other option is mentioned."""
     found = [m for m in _MENTIONED.finditer(_small_frame(text)) if not _is_article(text, m)]
     one = len({next(g for g in m.groups() if g) for m in found}) == 1
@@ -239,34 +239,34 @@ def _is_article(text: str, m: re.Match[str]) -> bool:
     return m[group] == "A" and bool(_WORD_AFTER.match(text, m.end(group)))
 
 
-def _leading(text: str, options: Mapping[str, str]) -> Found | None:
+def _leading(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     m = _LEADING.match(text + "\n")
     if not m or not _known(m[1], options) or re.match(r"\s*(?:and|or)?\s*[A-Z]\b", (text + "\n")[m.end() :]):
         return None
-    return Found(m[1], "letter first", m.span(1))
+    return ParsedAnswer(m[1], "letter first", m.span(1))
 
 
-def _particle(text: str, options: Mapping[str, str]) -> Found | None:
+def _particle(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [*_PARTICLE.finditer(text)]
     said = {next(g for g in m.groups() if g) for m in found}
     return _last(found, "letter with particle", options) if len(said) == 1 else None
 
 
-def _numbered(text: str, options: Mapping[str, str]) -> Found | None:
+def _numbered(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [*_NUMBERED.finditer(text)]
     said = {_CIRCLED.index(m[1]) if m[1] else int(m[2]) - 1 for m in found}
     if len(said) != 1:
         return None
     place = said.pop()
-    return Found([*options][place], "number of the option", found[-1].span()) if place < len(options) else None
+    return ParsedAnswer([*options][place], "number of the option", found[-1].span()) if place < len(options) else None
 
 
-def _bracketed(text: str, options: Mapping[str, str]) -> Found | None:
+def _bracketed(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [m for m in _BRACKETED.finditer(text) if _known(m[1], options)]
-    return Found(found[-1][1], "letter in brackets", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
+    return ParsedAnswer(found[-1][1], "letter in brackets", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
 
 
-def _text_inside(text: str, options: Mapping[str, str]) -> Found | None:
+def _text_inside(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     """One option's whole text inside the reply; of nested texts ("car", "red car") the longest counts."""
     said = unicodedata.normalize("NFC", text).casefold()
     hits: dict[str, tuple[int, int]] = {}
@@ -282,12 +282,12 @@ def _text_inside(text: str, options: Mapping[str, str]) -> Found | None:
     if len(outer) != 1:
         return None
     letter, span = next(iter(outer.items()))
-    return Found(letter, "text of the option inside", span)
+    return ParsedAnswer(letter, "text of the option inside", span)
 
 
-def _lone(text: str, options: Mapping[str, str]) -> Found | None:
+def _lone(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [m for m in _LONE.finditer(text) if _known(m[1], options) and not _is_article(text, m)]
-    return Found(found[-1][1], "only letter", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
+    return ParsedAnswer(found[-1][1], "only letter", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
 
 
 def _yes_or_no(word: str) -> str | None:

@@ -16,9 +16,9 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.compare import Run, load
+from nunbit.evaluation.prompt_strategies import Helpers, PromptStrategy, asked_in
 from nunbit.evaluation.runner import limited, run
 from nunbit.evaluation.target import Target
-from nunbit.evaluation.ways import Helpers, Way, asked_in
 from nunbit.files import write_text
 
 Say = Callable[[str], None]
@@ -49,7 +49,7 @@ class Grid:
 
     targets: Mapping[str, Callable[[], Target]]
     columns: Sequence[Column]
-    ways: Sequence[Way] = (Way(),)
+    ways: Sequence[PromptStrategy] = (PromptStrategy(),)
     helpers: Helpers = Helpers()
     limit: int | None = None
     tries: int = 3
@@ -100,7 +100,7 @@ def run_grid(grid: Grid, folder: Path, say: Say = lambda _: None) -> list[dict[s
     return rows
 
 
-def _cell(grid: Grid, column: Column, items: Sequence[Any], target: Target, place: Path, label: str, way: Way, say: Say) -> dict[str, Any]:
+def _cell(grid: Grid, column: Column, items: Sequence[Any], target: Target, place: Path, label: str, way: PromptStrategy, say: Say) -> dict[str, Any]:
     benchmark = BENCHMARKS[column.benchmark]
     result = run(benchmark, benchmark.protocol(column.protocol), items, target, place, data=str(column.data.resolve()), tries=grid.tries, say=say)
     return {"target": label, "model": target.name, "way": way.name, "column": column.name, "figure": result.headline, "value": result.value,

@@ -9,7 +9,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 
-from nunbit.evaluation.items import UNPARSED, Found
+from nunbit.evaluation.items import UNPARSED, ParsedAnswer
 from nunbit.evaluation.metrics import without_marks
 
 _BLANKED = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
@@ -21,47 +21,47 @@ _RANKED = (("({})", 6), ("{}.", 5), ("{}:", 4), ("{})", 3), ("{} ", 2))
 _AFFIXED = ("{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).")
 
 
-def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> Found:
+def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """VLMEvalKit's rule matcher: one distinct letter among the last four words, "answer is" and a letter in any case (so that "the answer is
     a red car" is A), else one option's text."""
     if any(r in reply for r in _REJECTIONS):
-        return Found(None, "rejection")
+        return ParsedAnswer(None, "rejection")
     if "Failed to obtain answer via API" not in reply:
         tokens = reply.translate(_BLANKED).split()
         letters = [k for k in options if k in tokens]
         if len(letters) == 1 and tokens.index(letters[0]) > len(tokens) - 5:
-            return Found(letters[0], "one letter at the end")
+            return ParsedAnswer(letters[0], "one letter at the end")
         stated = _BOLD.search(reply)
         if stated and stated[1].upper() in options:
-            return Found(stated[1].upper(), "answer is", stated.span(1))
+            return ParsedAnswer(stated[1].upper(), "answer is", stated.span(1))
     said = reply.lower()
     texts = [k for k, v in options.items() if v.lower() in said]
     if len(texts) == 1 and len(reply) <= 2 * sum(len(v) for v in options.values()):
-        return Found(texts[0], "one text inside")
+        return ParsedAnswer(texts[0], "one text inside")
     return UNPARSED
 
 
-def vlmevalkit_yes_no(reply: str) -> Found:
+def vlmevalkit_yes_no(reply: str) -> ParsedAnswer:
     """VLMEvalKit's yes/no: one of the two words, not both, punctuation aside; "**Yes**" is neither, for it knows no asterisk."""
     tokens = without_marks(reply.lower()).split()
     said = {w for w in ("yes", "no") if w in tokens}
-    return Found(said.pop(), "one of the words") if len(said) == 1 else UNPARSED
+    return ParsedAnswer(said.pop(), "one of the words") if len(said) == 1 else UNPARSED
 
 
-def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> Found:
+def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """lmms-eval's static MMBench matcher: one letter of A to E as a word (none where an A may be an article), then with affixes, then one
     option's text, then whatever letter stands in the best place. A question of two options has "nan" as its third and fourth there."""
     tokens = reply.split()
     for form in ("{}", *_AFFIXED):
         letters = [k for k in "ABCDE" if form.format(k) in tokens]
         if len(letters) == 1 and not (form == "{}" and letters == ["A"] and len(tokens) > 3):
-            return Found(letters[0], f"word {form.format('X')}")
+            return ParsedAnswer(letters[0], f"word {form.format('X')}")
     whole = {k: options.get(k, "nan").lower() for k in "ABCD"}
     texts = [k for k, v in whole.items() if v in reply.lower()]
-    return Found(texts[0], "one text inside") if len(texts) == 1 else _best_placed(reply, [*whole])
+    return ParsedAnswer(texts[0], "one text inside") if len(texts) == 1 else _best_placed(reply, [*whole])
 
 
-def _best_placed(reply: str, letters: Sequence[str]) -> Found:
+def _best_placed(reply: str, letters: Sequence[str]) -> ParsedAnswer:
     """Of all letters in the reply the one in the form that ranks highest; of equals the last. At the end even a letter of a word counts."""
     bare = reply.strip()
     for mark in ",.!?;:'\"":
@@ -74,73 +74,73 @@ def _best_placed(reply: str, letters: Sequence[str]) -> Found:
     found += [(10, 0, k) for k in letters if bare.startswith(k) and not bare[1:2].isalpha()]
     found += [(9, len(text), k) for k in letters if bare.endswith(k) and not bare[-2:-1].isalpha()]
     found = found or [(0, text.rfind(k), k) for k in letters if k in text]
-    return Found(max(found, key=lambda f: f[:2])[2], "letter in the best place") if found else UNPARSED
+    return ParsedAnswer(max(found, key=lambda f: f[:2])[2], "letter in the best place") if found else UNPARSED
 
 
-def lmms_exact_letter(reply: str, options: Mapping[str, str]) -> Found:
+def lmms_exact_letter(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """lmms-eval's AI2D: ``X.`` in front, or nothing but the letter, case and punctuation aside; a space is already too much."""
     leading = re.match(r"\s*([A-Z])\.", reply)
     if leading and leading[1] in options:
-        return Found(leading[1], "letter and full stop", leading.span(1))
+        return ParsedAnswer(leading[1], "letter and full stop", leading.span(1))
     bare = reply.translate(str.maketrans("", "", string.punctuation)).upper()
-    return Found(bare, "letter alone") if bare in options else UNPARSED
+    return ParsedAnswer(bare, "letter alone") if bare in options else UNPARSED
 
 
-def lmms_whole_reply(reply: str, options: Mapping[str, str]) -> Found:
+def lmms_whole_reply(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """lmms-eval's ScienceQA: the reply is the letter, or starts with ``X.``; "(B)" is nothing."""
     said = reply.strip()
     if said.upper() in options:
-        return Found(said.upper(), "letter alone")
+        return ParsedAnswer(said.upper(), "letter alone")
     leading = re.match(r"([A-Z])\.", said)
-    return Found(leading[1], "letter and full stop") if leading and leading[1] in options else UNPARSED
+    return ParsedAnswer(leading[1], "letter and full stop") if leading and leading[1] in options else UNPARSED
 
 
-def first_character(reply: str, options: Mapping[str, str]) -> Found:
+def first_character(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """lmms-eval's SEED-Bench and K-DTCBench: the first character of the reply, whatever it begins."""
     first = reply.strip()[:1].upper()
-    return Found(first, "first character", (0, 1)) if first in options else UNPARSED
+    return ParsedAnswer(first, "first character", (0, 1)) if first in options else UNPARSED
 
 
-def mme_yes_no(reply: str) -> Found:
+def mme_yes_no(reply: str) -> ParsedAnswer:
     """MME's own calculation: the word, one letter, else "yes" or "no" within the first four characters ("None" is a no there)."""
     said = reply.lower().strip().replace(".", "")
     if said in ("yes", "no"):
-        return Found(said, "word alone")
+        return ParsedAnswer(said, "word alone")
     if said in ("y", "n"):
-        return Found("yes" if said == "y" else "no", "initial")
+        return ParsedAnswer("yes" if said == "y" else "no", "initial")
     for word in ("yes", "no"):
         if word in said[:4]:
-            return Found(word, "first four characters")
+            return ParsedAnswer(word, "first four characters")
     return UNPARSED
 
 
-def pope_yes_no(reply: str) -> Found:
+def pope_yes_no(reply: str) -> ParsedAnswer:
     """POPE's own calculation: in the first sentence a "no" or "not" is no, anything else is yes."""
     if not reply.strip():
         return UNPARSED
     said = reply.split(".")[0].replace(",", "").split()
-    return Found("no", "a no-word") if {"No", "not", "no"} & {*said} else Found("yes", "no no-word")
+    return ParsedAnswer("no", "a no-word") if {"No", "not", "no"} & {*said} else ParsedAnswer("yes", "no no-word")
 
 
-def lmms_pope(reply: str) -> Found:
+def lmms_pope(reply: str) -> ParsedAnswer:
     """lmms-eval's POPE: the reply must be the word and nothing else, so that "Yes." is not yes."""
     said = reply.lower().strip()
-    return Found(said, "word alone") if said in ("yes", "no") else UNPARSED
+    return ParsedAnswer(said, "word alone") if said in ("yes", "no") else UNPARSED
 
 
-def mmmu_choice(reply: str, options: Mapping[str, str]) -> Found:
+def mmmu_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """MMMU's own parser; where it draws an option by lot, the reply is unparsed. Source: arXiv 2311.16502, released evaluation code."""
     text = f" {_stripped(reply)} "
     for rule, form, place in (("brackets", "({})", "({})"), ("word", "{} ", " {} "), ("full stop", "{}.", " {} ")):
         hits = [k for k in options if form.format(k) in text]
         if hits:
             last = max(hits, key=lambda k: text.rfind(place.format(k))) if len(hits) > 1 else hits[0]
-            return Found(last, rule)
+            return ParsedAnswer(last, rule)
     if len(text.split()) > 5:
         said = text.lower()
         hits = [k for k, v in options.items() if v.lower() in said]
         if hits:
-            return Found(max(hits, key=lambda k: said.rfind(options[k].lower())), "option text")
+            return ParsedAnswer(max(hits, key=lambda k: said.rfind(options[k].lower())), "option text")
     return UNPARSED
 
 

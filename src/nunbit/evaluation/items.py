@@ -1,4 +1,4 @@
-"""The nouns of an evaluation: Item (a question with its pictures), Found (what was read out of a reply), Mark (its score), Protocol, Result."""
+"""The nouns of an evaluation: Item (a question with its pictures), ParsedAnswer (what was read out of a reply), ScoredAnswer (its score), Protocol, BenchmarkResult."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ParsedAnswer:
     """What a rule read out of a reply. ``value`` None means unparsed: no rule applied, and nothing is guessed."""
 
     value: str | None
@@ -52,15 +52,15 @@ class Found:
         return self.value is not None
 
 
-UNPARSED = Found(None, "unparsed")
+UNPARSED = ParsedAnswer(None, "unparsed")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ScoredAnswer:
     """A reply with what was found in it and its credit, 0 to 1 (a CIDEr may exceed 1)."""
 
     answer: str
-    found: Found
+    found: ParsedAnswer
     score: float
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -75,8 +75,8 @@ class Protocol:
 
     name: str
     prompt: Callable[[Item], str]
-    parse: Callable[[str, Item], Found]
-    credit: Callable[[Found, Item], float]
+    parse: Callable[[str, Item], ParsedAnswer]
+    credit: Callable[[ParsedAnswer, Item], float]
     note: str
     version: int = 1
     total: bool = False
@@ -104,7 +104,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BenchmarkResult:
     """A scored run: the headline with its interval, further figures, a table per axis of categories, and the units for comparisons."""
 
     benchmark: str

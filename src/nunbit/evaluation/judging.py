@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nunbit.evaluation import extraction
-from nunbit.evaluation.items import Item, Mark
+from nunbit.evaluation.items import Item, ScoredAnswer
 from nunbit.messages import Message, question
 
 _ASK = """A reply to a question is to be marked.
@@ -22,7 +22,7 @@ def judge_question(item: Item, answer: str) -> list[Message]:
     return question(_ASK.format(**{k: " ".join(v.split()) for k, v in flat.items()}))
 
 
-def agreement(items: Sequence[Item], marks: Sequence[Mark], verdicts: Sequence[str]) -> dict[str, float]:
+def agreement(items: Sequence[Item], marks: Sequence[ScoredAnswer], verdicts: Sequence[str]) -> dict[str, float]:
     """Shares, in hundredths, of the replies with a gold answer and a verdict; Cohen's kappa (Cohen 1960) is the agreement beyond chance.
 
     Returns:

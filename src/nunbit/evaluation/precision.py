@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nunbit.engine.int8 import quantise
+from nunbit.engine.int8_linear import quantise
 from nunbit.engine.many import answer_all
-from nunbit.engine.sampling import Sampling
+from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
 from nunbit.evaluation.statistics import mcnemar, paired_bootstrap
-from nunbit.evaluation.tiny_world import Item, items
+from nunbit.evaluation.tiny_world import WorldItem, items
 from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 
@@ -35,7 +35,7 @@ def run(assistant: Assistant, *, seed: int = 0, limit: int = 2000, say: Callable
     return report(todo, full, small, seed) | {"layers": len(replaced)}
 
 
-def report(todo: Sequence[Item], full: Sequence[str], small: Sequence[str], seed: int) -> dict[str, Any]:
+def report(todo: Sequence[WorldItem], full: Sequence[str], small: Sequence[str], seed: int) -> dict[str, Any]:
     """Shares of 1 right, their difference (int8 minus float32) with its interval over pictures, and how many answers have other words."""
     a, b = ([t.right(x) for t, x in zip(todo, answers, strict=True)] for answers in (full, small))
     change, interval, _ = paired_bootstrap(a, b, [str(t.picture) for t in todo])
@@ -58,10 +58,10 @@ def as_text(result: dict[str, Any]) -> str:
         f"other words in {100 * result['other_words']:.1f} % of the answers"])  # fmt: skip
 
 
-def _answers(assistant: Assistant, todo: Sequence[Item]) -> list[str]:
+def _answers(assistant: Assistant, todo: Sequence[WorldItem]) -> list[str]:
     engine = Engine.of(assistant, slots=8)
     try:
         asked = [question(t.qa.question, [t.pixels]) for t in todo]
-        return [r.text.strip() for r in answer_all(engine, asked, Sampling(max_tokens=48))]
+        return [r.text.strip() for r in answer_all(engine, asked, SamplingParams(max_tokens=48))]
     finally:
         engine.close()

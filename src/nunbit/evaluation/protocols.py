@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nunbit.evaluation import extraction
-from nunbit.evaluation.items import Found, Item, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 
-Parse = Callable[[str, Item], Found]
+Parse = Callable[[str, Item], ParsedAnswer]
 LETTER_EN = "Answer with the option's letter from the given choices directly."
 LETTER_KO = "주어진 선택지 중 해당 옵션의 문자로 바로 답하세요."
 LETTER_ZH = "请直接使用所提供的选项字母作为答案回答。"
@@ -43,15 +43,15 @@ def question_then(post: str = "") -> Callable[[Item], str]:
     return lambda item: item.question + (f"\n{post}" if post else "")
 
 
-def by_options(rule: Callable[[str, Mapping[str, str]], Found]) -> Parse:
+def by_options(rule: Callable[[str, Mapping[str, str]], ParsedAnswer]) -> Parse:
     return lambda reply, item: rule(reply, item.options)
 
 
-def by_text(rule: Callable[[str], Found]) -> Parse:
+def by_text(rule: Callable[[str], ParsedAnswer]) -> Parse:
     return lambda reply, item: rule(reply)
 
 
-def equal(found: Found, item: Item) -> float:
+def equal(found: ParsedAnswer, item: Item) -> float:
     """1 when what was found is one of the gold answers, case aside."""
     return float(found.value is not None and found.value.lower() in {g.lower() for g in item.gold})
 

@@ -21,7 +21,7 @@ from nunbit import __version__
 from nunbit.errors import UserError
 from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks.base import Benchmark
-from nunbit.evaluation.items import Item, Mark, Protocol, Result
+from nunbit.evaluation.items import BenchmarkResult, Item, Protocol, ScoredAnswer
 from nunbit.evaluation.target import Failure, Target
 from nunbit.files import write_text
 from nunbit.lock import held
@@ -33,7 +33,7 @@ SYNC_S = 1.0
 
 
 def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target: Target, folder: Path, *, data: str = "",
-        judge: Target | None = None, tries: int = 3, wait_s: float = 1.0, say: Say = lambda _: None) -> Result:  # fmt: skip
+        judge: Target | None = None, tries: int = 3, wait_s: float = 1.0, say: Say = lambda _: None) -> BenchmarkResult:  # fmt: skip
     """Ask, mark, write. Asking again in the same folder asks only what has no answer yet."""
     if benchmark.needs_judge and judge is None:
         raise UserError(f"{benchmark.name} without a judge", allowed="a judge model that grades the answers",
@@ -44,14 +44,14 @@ def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target:
 
 
 def _run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target: Target, folder: Path, data: str, tries: int,
-         wait_s: float, say: Say, judge: Target | None) -> Result:  # fmt: skip
+         wait_s: float, say: Say, judge: Target | None) -> BenchmarkResult:  # fmt: skip
     protocol_id = f"{benchmark.name}@{protocol.name}/{protocol.version}"
     began = time.perf_counter()
-    asked = Asked(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
+    asked = AnswerStore(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
     answers = asked.all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
     verdicts: list[str] = []
     if judge is not None:
-        heard = Asked(judge, protocol_id + " judge", folder / "verdicts.jsonl", tries, wait_s)
+        heard = AnswerStore(judge, protocol_id + " judge", folder / "verdicts.jsonl", tries, wait_s)
         verdicts = heard.all([(i.id, partial(benchmark.judge_question, i, a)) for i, a in zip(items, answers, strict=True)], say)
     marks = benchmark.judged(items, answers, verdicts, protocol)
     beside = judging.agreement(items, marks, verdicts) if verdicts and not benchmark.needs_judge else None
@@ -88,7 +88,7 @@ def key_of(messages: Sequence[Message], target: Target, protocol_id: str) -> tup
     return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest(), pictures
 
 
-class Asked:
+class AnswerStore:
     """The answers of one target under one protocol, with their file."""
 
     def __init__(self, target: Target, protocol_id: str, file: Path, tries: int, wait_s: float) -> None:
@@ -177,7 +177,7 @@ def _known(file: Path) -> dict[str, str]:
         ) from None
 
 
-def _write(folder: Path, items: Sequence[Item], marks: Sequence[Mark], protocol: Protocol, asked: Asked, result: Result,
+def _write(folder: Path, items: Sequence[Item], marks: Sequence[ScoredAnswer], protocol: Protocol, asked: AnswerStore, result: BenchmarkResult,
            manifest: dict[str, Any]) -> None:  # fmt: skip
     lines = []
     for item, mark in zip(items, marks, strict=True):

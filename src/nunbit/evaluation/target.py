@@ -58,7 +58,8 @@ def target_of(answer: Callable[[Sequence[Message]], str], name: str, **settings:
 
 def local_target(model: str | None, device: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
     """A model on this machine, answered greedily; None is the embedded one."""
-    from nunbit.models.assistant import EMBEDDED, Assistant
+    from nunbit.files import EMBEDDED
+    from nunbit.models.assistant import Assistant
 
     assistant = Assistant(model, device)
     folder = Path(model) if model else EMBEDDED

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from nunbit.data.stream import sample
 from nunbit.evaluation.matching import is_right, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.messages import Message, question
 from nunbit.world import DOMAINS
 from nunbit.world.base import QA, Split
+from nunbit.world.samples import sample
 
 Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
 
 
 @dataclass(slots=True)
-class Item:
+class WorldItem:
     """One held-out question: its picture's number and pixels, where it comes from, and what was answered."""
 
     picture: int
@@ -42,9 +42,9 @@ class Item:
         return given or (self.qa.unordered and same_list(answer, self.qa.answer))
 
 
-def items(seed: int, limit: int) -> list[Item]:
+def items(seed: int, limit: int) -> list[WorldItem]:
     """``limit`` questions, four a picture, the domains in equal parts; every seventh picture is a *things* picture in the unseen style."""
-    out: list[Item] = []
+    out: list[WorldItem] = []
     domains = [*DOMAINS]
     number = 0
     while len(out) < limit:
@@ -52,7 +52,7 @@ def items(seed: int, limit: int) -> list[Item]:
         split: Split = "unseen" if slot == len(domains) else "test"
         domain = "things" if split == "unseen" else domains[slot]
         drawn = sample(number, seed=seed, split=split, mixture={domain: 1.0}, questions=4)
-        out += [Item(number, drawn.picture.pixels, domain, split, qa) for qa in drawn.questions]
+        out += [WorldItem(number, drawn.picture.pixels, domain, split, qa) for qa in drawn.questions]
         number += 1
     return out[:limit]
 
@@ -83,12 +83,12 @@ def run(ask: Ask, *, seed: int = 0, limit: int = 2000, say: Callable[[str], None
     return report(todo, seed)
 
 
-def report(done: Sequence[Item], seed: int) -> dict[str, Any]:
-    """A table: overall, per domain, per kind, per language, and the unseen style apart. Figures are shares of 1."""
-    groups: dict[str, dict[str, list[Item]]] = {"all": {"all": [*done]}}
+def report(done: Sequence[WorldItem], seed: int) -> dict[str, Any]:
+    """A table: overall, per domain, per kind, per language, and the unseen style apart. EngineStats are shares of 1."""
+    groups: dict[str, dict[str, list[WorldItem]]] = {"all": {"all": [*done]}}
     for by, key in (("domain", lambda t: f"{t.domain} (unseen style)" if t.split == "unseen" else t.domain),
                     ("kind", lambda t: t.qa.kind), ("language", lambda t: t.qa.language)):  # fmt: skip
-        table: dict[str, list[Item]] = defaultdict(list)
+        table: dict[str, list[WorldItem]] = defaultdict(list)
         for item in done:
             table[key(item)].append(item)
         groups[by] = dict(sorted(table.items()))
@@ -109,7 +109,7 @@ def as_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(part: Sequence[Item]) -> dict[str, Any]:
+def _row(part: Sequence[WorldItem]) -> dict[str, Any]:
     right = [t.right(t.answer) for t in part]
     return {
         "n": len(part), "right": _mean(right), "interval": bootstrap_interval(right, [t.picture for t in part]),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
-from nunbit.models.templates import Renderer, for_pictures
+from nunbit.models.prompt import Renderer, for_pictures
 from nunbit.models.tiling import pinpoints
 from nunbit.models.tokenizer import IMAGE
 

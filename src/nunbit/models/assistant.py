@@ -17,15 +17,15 @@ import torch
 from PIL import Image
 
 from nunbit.errors import UserError
+from nunbit.files import EMBEDDED
 from nunbit.media import decode
 from nunbit.messages import Message, check
 from nunbit.models.compose import open_native
-from nunbit.models.eyes import EMBEDDED
 from nunbit.models.flamingo import is_flamingo, open_flamingo
 from nunbit.scene import Scene
 
 if TYPE_CHECKING:
-    from nunbit.models.aware import Aware
+    from nunbit.models.object_aware.module import ObjectAwareModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Assistant:
         self.model: Any
         self.model, self.processor = (open_flamingo if is_flamingo(folder) else open_native)(folder, device)
         self.device = device
-        self.aware: Aware | None = None
-        from nunbit.models.aware import Aware, is_aware
+        self.aware: ObjectAwareModule | None = None
+        from nunbit.models.object_aware.module import ObjectAwareModule, is_object_aware
 
-        if told and is_aware(folder):
-            self.aware = Aware.open(folder, self.model, self.processor)
+        if told and is_object_aware(folder):
+            self.aware = ObjectAwareModule.open(folder, self.model, self.processor)
 
     @classmethod
-    def of(cls, model: Any, processor: Any, aware: Aware | None = None, name: str = "model") -> Assistant:
+    def of(cls, model: Any, processor: Any, aware: ObjectAwareModule | None = None, name: str = "model") -> Assistant:
         """An assistant of what is loaded already."""
         made = cls.__new__(cls)
         made.name, made.model, made.processor, made.aware = name, model, processor, aware

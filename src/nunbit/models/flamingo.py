@@ -33,8 +33,8 @@ from nunbit.models.assemble import (
     square,
     square_images,
 )
-from nunbit.models.sizes import as_large_as
-from nunbit.models.templates import for_pictures
+from nunbit.models.prompt import for_pictures
+from nunbit.models.shapes import check_shapes
 from nunbit.models.tokenizer import IMAGE
 
 CONFIG, WEIGHTS, VISION = "flamingo.json", "flamingo.safetensors", "vision"
@@ -203,7 +203,7 @@ def open_flamingo(folder: str | Path, device: str = "cpu") -> tuple[Flamingo, An
     folder = Path(folder)
     try:
         settings, kept = open_settings(folder), load_file(folder / WEIGHTS)
-        as_large_as(kept, "the connector", {k: v for k, v in settings.connector.items() if k != "image_token_id"}, partial(_parts, settings))
+        check_shapes(kept, "the connector", {k: v for k, v in settings.connector.items() if k != "image_token_id"}, partial(_parts, settings))
         processor = AutoProcessor.from_pretrained(folder)
         vision, language = AutoModel.from_pretrained(folder / VISION), AutoModelForCausalLM.from_pretrained(folder)
         model = Flamingo(vision, language, settings)

@@ -96,7 +96,7 @@ def class_names(folder: str | Path) -> tuple[str, ...]:
         return tuple(json.loads(held.metadata()["names"])[1:])
 
 
-class CellEyes:
+class CellPerception:
     """A provider of segments, objects and text, from an encoder with dense heads.
 
     Args:
@@ -115,7 +115,7 @@ class CellEyes:
         self.name = "cells-" + digest.hexdigest()
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, **settings: Any) -> CellEyes:
+    def from_pretrained(cls, folder: str | Path, **settings: Any) -> CellPerception:
         """Open the encoder of a composed model with the heads that lie beside it.
 
         Raises:

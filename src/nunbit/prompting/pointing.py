@@ -26,7 +26,7 @@ KOREAN = {"red": "빨간", "lime": "연두색", "blue": "파란", "yellow": "노
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PointingMark:
     """A mark in pixels of the picture: point x,y; box x1,y1,x2,y2; circle x,y,radius; arrow from x1,y1 to x2,y2."""
 
     kind: str
@@ -38,17 +38,17 @@ class Mark:
             raise UserError(f"a mark '{self.kind}' of {len(self.at)} numbers", allowed=wanted)
 
 
-def parse(kind: str, text: str) -> Mark:
-    """``"10,20,30,40"`` -> a Mark."""
+def parse(kind: str, text: str) -> PointingMark:
+    """``"10,20,30,40"`` -> a PointingMark."""
     try:
-        return Mark(kind, tuple(float(v) for v in text.split(",")))
+        return PointingMark(kind, tuple(float(v) for v in text.split(",")))
     except ValueError as e:
         if isinstance(e, UserError):
             raise
         raise UserError(f"--{kind} {text}", allowed=f"{SIZES[kind]} numbers separated by commas, in pixels") from None
 
 
-def point_at(mark: Mark, which: int = 0) -> Transform:
+def point_at(mark: PointingMark, which: int = 0) -> Transform:
     """Draw the mark on picture ``which`` of the last turn, and say in the question what it is."""
 
     def transform(messages: Sequence[Message]) -> list[Message]:
@@ -65,7 +65,7 @@ def point_at(mark: Mark, which: int = 0) -> Transform:
     return transform
 
 
-def draw(image: Image, mark: Mark) -> tuple[Image, str]:
+def draw(image: Image, mark: PointingMark) -> tuple[Image, str]:
     """A copy of the picture with the mark, in the colour that stands out most from what lies under it, and that colour's name."""
     from PIL import ImageDraw
 
@@ -84,7 +84,7 @@ def draw(image: Image, mark: Mark) -> tuple[Image, str]:
 
 
 def _stroke(
-    pen: Any, mark: Mark, box: tuple[float, ...], colour: tuple[int, ...], width: int, size: tuple[int, int]
+    pen: Any, mark: PointingMark, box: tuple[float, ...], colour: tuple[int, ...], width: int, size: tuple[int, int]
 ) -> None:
     if mark.kind == "box":
         pen.rectangle(box, outline=colour, width=width)
@@ -106,7 +106,7 @@ def _stroke(
             )
 
 
-def _box(mark: Mark, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _box(mark: PointingMark, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """The area a mark takes, inside the picture, at least two pixels large."""
     a = mark.at
     if mark.kind == "circle":
@@ -121,7 +121,7 @@ def _box(mark: Mark, size: tuple[int, int]) -> tuple[float, float, float, float]
     return (max(0.0, x1), max(0.0, y1), max(x2, x1 + 2), max(y2, y1 + 2))
 
 
-def _radius(mark: Mark, size: tuple[int, int]) -> float:
+def _radius(mark: PointingMark, size: tuple[int, int]) -> float:
     """At most half the longer side: whatever its centre, some of the circle then lies in the picture."""
     return min(max(abs(mark.at[2]), 1.0), max(1.0, max(size) / 2 - 1))
 

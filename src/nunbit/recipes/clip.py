@@ -23,7 +23,7 @@ from nunbit.encoders.zero_shot import TEMPLATES, filled
 from nunbit.errors import check_names
 from nunbit.models.compose import save_new
 from nunbit.models.tokenizer import build_tokenizer, words_of
-from nunbit.training.eyes import to_pixels
+from nunbit.recipes.tiny.encoder import to_pixels
 from nunbit.training.loop import Batch, Stage, train
 from nunbit.world import portraits, things
 from nunbit.world.base import COLOURS, Language, generator, pick

@@ -41,6 +41,6 @@ def configure(changes: Sequence[str]) -> CrayonRecipe:
 
 def run(done: CrayonRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
     """Run the stages, each from its last checkpoint; the merged model and its crayon are saved under ``model``, the adapters beside it."""
-    from nunbit.training.aware_stages import run_crayon
+    from nunbit.training.object_aware_stages import run_crayon
 
     return run_crayon(done.ready(Path(folder)), Path(folder), say=say, **how)

@@ -37,6 +37,6 @@ def configure(changes: Sequence[str]) -> MoAIRecipe:
 
 def run(done: MoAIRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
     """Run the stages, each from its last checkpoint; the model with its compressor and mixers is saved under ``model``."""
-    from nunbit.training.aware_stages import run_moai
+    from nunbit.training.object_aware_stages import run_moai
 
     return run_moai(done.ready(Path(folder)), Path(folder), say=say, **how)

@@ -24,23 +24,23 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from nunbit.engine.model import Prompt
-from nunbit.engine.sampling import Sampling
-from nunbit.engine.scheduler import Busy, Engine, Event, Piece, Result
+from nunbit.engine.runner import Prompt
+from nunbit.engine.sampling import SamplingParams
+from nunbit.engine.scheduler import Busy, Engine, Event, RequestOutput, TokenChunk
 from nunbit.engine.scheduler import Request as Job
 from nunbit.errors import UserError
-from nunbit.serving.gate import Gate, error_body
 from nunbit.serving.metrics import Metrics
-from nunbit.serving.perceive import Eyes
-from nunbit.serving.reading import messages_of, picture_of, sampling_of
-from nunbit.serving.replies import DONE, Replies, failure
+from nunbit.serving.middleware import Gate, error_body
+from nunbit.serving.perception import Eyes
+from nunbit.serving.requests import messages_of, picture_of, sampling_of
+from nunbit.serving.responses import DONE, Replies, failure
 from nunbit.serving.schemas import (
     REFUSALS,
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
+    GenerationRequest,
     PerceiveRequest,
-    Wishes,
 )
 from nunbit.serving.settings import Settings
 
@@ -106,7 +106,7 @@ class Server:
         replies = Replies(self.name, self.engine.runner.tokenizer, chat=False, warnings=self._warnings(body))
         return await self._answer(prompts, body, request, replies, logprobs=body.logprobs is not None)
 
-    async def _answer(self, prompts: Sequence[Prompt], body: Wishes, request: Request, replies: Replies, *,
+    async def _answer(self, prompts: Sequence[Prompt], body: GenerationRequest, request: Request, replies: Replies, *,
                       logprobs: bool) -> Response:  # fmt: skip
         if body.n * len(prompts) > self.settings.choices:
             raise UserError(
@@ -178,7 +178,7 @@ class Server:
     async def figures(self) -> Response:
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    def _warnings(self, body: Wishes) -> list[str]:
+    def _warnings(self, body: GenerationRequest) -> list[str]:
         out = [f"unknown field '{NOT_PLAIN.sub('?', f)}' was ignored" for f in body.unknown()]
         if (
             isinstance(body, ChatRequest)
@@ -200,11 +200,11 @@ class Answers:
     """The answers to one request: engine events brought to the event loop, and cancelled together when the caller is gone."""
 
     def __init__(
-        self, engine: Engine, wishes: Sequence[tuple[Prompt, Sampling]], note: Callable[[Result], None]
+        self, engine: Engine, wishes: Sequence[tuple[Prompt, SamplingParams]], note: Callable[[RequestOutput], None]
     ) -> None:
         self.engine, self.wishes, self.note = engine, wishes, note
         self.events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-        self.results: dict[int, Result] = {}
+        self.results: dict[int, RequestOutput] = {}
         self._jobs: list[Job] = []
         self._loop = asyncio.get_running_loop()
 
@@ -218,13 +218,13 @@ class Answers:
             raise
 
     def _hear(self, index: int, event: Event) -> None:
-        if isinstance(event, Result):
+        if isinstance(event, RequestOutput):
             self.note(event)
         self._loop.call_soon_threadsafe(self.events.put_nowait, (index, event))
 
     async def next(self) -> tuple[int, Event]:
         index, event = await self.events.get()
-        if isinstance(event, Result):
+        if isinstance(event, RequestOutput):
             self.results[index] = event
         return index, event
 
@@ -233,10 +233,10 @@ class Answers:
         return len(self.results) == len(self.wishes)
 
     @property
-    def ordered(self) -> list[Result]:
+    def ordered(self) -> list[RequestOutput]:
         return [self.results[i] for i in sorted(self.results)]
 
-    async def all(self, request: Request) -> list[Result]:
+    async def all(self, request: Request) -> list[RequestOutput]:
         """Wait for every answer, and stop working when the caller hangs up."""
         gone = asyncio.create_task(_gone(request))
         try:
@@ -267,7 +267,7 @@ async def _stream(answers: Answers, replies: Replies, *, logprobs: bool, with_us
             yield replies.opening(i)
         while not answers.complete:
             i, event = await answers.next()
-            if isinstance(event, Piece):
+            if isinstance(event, TokenChunk):
                 yield replies.piece(i, event.text, event.tokens, logprobs=logprobs)
             elif event.broken:
                 yield failure(*_why(event)[:2])
@@ -280,7 +280,7 @@ async def _stream(answers: Answers, replies: Replies, *, logprobs: bool, with_us
         answers.cancel()
 
 
-def _why(broken: Result) -> tuple[str, str, int]:
+def _why(broken: RequestOutput) -> tuple[str, str, int]:
     """What is said of an answer that is none: words, type of error, status."""
     if broken.finish.startswith("refused: "):
         return broken.finish.removeprefix("refused: "), "invalid_request_error", 400

@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from nunbit.engine.scheduler import Engine, Result
+from nunbit.engine.scheduler import Engine, RequestOutput
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -27,7 +27,7 @@ class Metrics:
         self.queued = timed("nunbit_queue_seconds", "From submission to the start of the prompt.")
         self.whole = timed("nunbit_request_seconds", "From submission to the end.")
 
-    def note(self, result: Result) -> None:
+    def note(self, result: RequestOutput) -> None:
         self.queued.observe(result.queued_s)
         self.whole.observe(result.total_s)
         if result.tokens:

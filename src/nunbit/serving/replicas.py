@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
-from nunbit.evaluation.cluster import connect
-from nunbit.serving.run import Service, answering
+from nunbit.evaluation.ray_cluster import connect
+from nunbit.serving.launch import Service, answering
 
 NAME = "nunbit"
 MOST = 1000

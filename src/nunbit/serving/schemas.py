@@ -53,7 +53,7 @@ class StreamOptions(Loose):
     include_usage: bool = False
 
 
-class Wishes(Loose):
+class GenerationRequest(Loose):
     """What chat and text completions share."""
 
     model: str | None = None
@@ -72,7 +72,7 @@ class Wishes(Loose):
     user: str | None = None
 
 
-class ChatRequest(Wishes):
+class ChatRequest(GenerationRequest):
     messages: Annotated[list[Turn], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
@@ -82,7 +82,7 @@ class ChatRequest(Wishes):
     tool_choice: Any = None
 
 
-class CompletionRequest(Wishes):
+class CompletionRequest(GenerationRequest):
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=16)]
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool = False

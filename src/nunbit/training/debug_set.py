@@ -28,7 +28,7 @@ def fill_in(recipe: R, folder: Path) -> R:
 
 def write_conversations(folder: Path, samples: int = 16, seed: int = 0, pictures: int = 1) -> Path:
     """World pictures and a LLaVA-layout file; every fourth sample has no picture, the others talk of so many one after another."""
-    from nunbit.data.stream import sample
+    from nunbit.world.samples import sample
 
     folder.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ from torch import nn
 
 from nunbit.data.conversations import Encoded
 from nunbit.data.grouping import packs
-from nunbit.data.mixture import Sampler
+from nunbit.data.mixture import MixtureSampler
 from nunbit.data.packing import block_mask
 from nunbit.errors import UserError, check_names
 from nunbit.media.images import decode
@@ -83,7 +83,7 @@ class SampleTask(ABC):
         group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
         ordered: not even shuffled.
         pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
-        sizes, weights, accumulate: where the samples are of several files, see `nunbit.data.mixture.Sampler`.
+        sizes, weights, accumulate: where the samples are of several files, see `nunbit.data.mixture.MixtureSampler`.
         processor: with it the model can be asked while it learns (`asked`).
     """
 
@@ -111,10 +111,10 @@ class SampleTask(ABC):
         """`answer_loss` of a piece."""
 
     @cached_property
-    def sampler(self) -> Sampler:
+    def sampler(self) -> MixtureSampler:
         lengths = np.array([s.length for s in self.samples])
         kinds = np.array([bool(s.images) for s in self.samples])
-        return Sampler(lengths, kinds, self.sizes or {"data": len(lengths)}, self.weights, accumulate=self.accumulate,
+        return MixtureSampler(lengths, kinds, self.sizes or {"data": len(lengths)}, self.weights, accumulate=self.accumulate,
                        group=self.group, ordered=self.ordered)  # fmt: skip
 
     def steps(self, batch: int, epochs: float = 1) -> int:
@@ -211,7 +211,7 @@ class SampleTask(ABC):
         return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}
 
     def tell(self, pictures: Sequence[Any]) -> Batch:
-        """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.aware`)."""
+        """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.object_aware`)."""
         return {}
 
     def collate(self, rows: Sequence[Sequence[Encoded]]) -> Batch:

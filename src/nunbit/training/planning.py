@@ -66,11 +66,11 @@ def llava_sizes(recipe: Run) -> Sizes:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     from nunbit.models.assemble import llava_config, square
-    from nunbit.models.aware import hang
     from nunbit.models.compose import ANY_RESOLUTION
+    from nunbit.models.object_aware.module import hang
     from nunbit.models.tiling import most_tiled
-    from nunbit.training.aware_stages import parts_of
     from nunbit.training.multimodal import PARTS, part_of
+    from nunbit.training.object_aware_stages import parts_of
 
     choice = recipe.model
     if choice.base:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from nunbit.errors import UserError, unknown_name
-from nunbit.models.eyes import EyesChoice
+from nunbit.perception.build import PerceptionConfig
 from nunbit.training.loop import Stage
 from nunbit.training.settings import override
 
@@ -161,7 +161,7 @@ class Run:
         stages: which of the phases are run, by name, separated by commas.
         max_tokens: longer samples are left out and counted.
         eval, eval_every: benchmarks that the model is asked every so many steps, ``tiny-world:60,pope=FILE:200``
-            (`nunbit.recipes.exam`); 0 asks none.
+            (`nunbit.recipes.evaluation`); 0 asks none.
         debug: a generated data set and small random models where none are named, two steps a stage.
     """
 
@@ -241,10 +241,10 @@ class Recipe(Run):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwareRun(Run):
+class ObjectAwareRecipe(Run):
     """On a LLaVA that is there, which is told what ``eyes`` see."""
 
-    eyes: EyesChoice = field(default_factory=EyesChoice)
+    eyes: PerceptionConfig = field(default_factory=PerceptionConfig)
 
     def check(self) -> None:
         if not self.debug and not self.model.base:
@@ -252,7 +252,7 @@ class AwareRun(Run):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrayonRecipe(AwareRun):
+class CrayonRecipe(ObjectAwareRecipe):
     """CoLLaVO: crayon prompt tuning, then crayon instruction tuning with two adapters."""
 
     crayon: Crayon = field(default_factory=Crayon)
@@ -266,7 +266,7 @@ class CrayonRecipe(AwareRun):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoAIRecipe(AwareRun):
+class MoAIRecipe(ObjectAwareRecipe):
     """MoAI: random experts, then soft gates."""
 
     moai: Moai = field(default_factory=Moai)

@@ -13,7 +13,7 @@ from nunbit.data.mixture import Source, sources
 from nunbit.errors import UserError
 from nunbit.files import write_text
 from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
-from nunbit.models.templates import Renderer
+from nunbit.models.prompt import Renderer
 from nunbit.training.checkpoints import newest, restore
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import train
@@ -22,7 +22,7 @@ from nunbit.training.recipe import ModelChoice, Phase, Recipe, Run
 from nunbit.training.settings import settings
 
 if TYPE_CHECKING:
-    from nunbit.training.aware import DualTask
+    from nunbit.training.object_aware import DualTask
 
 
 def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.evaluation import judging
-from nunbit.evaluation.items import Item, Mark, Protocol, Result, Row, Unit
+from nunbit.evaluation.items import BenchmarkResult, Item, Protocol, Row, ScoredAnswer, Unit
 from nunbit.evaluation.reading import Document, Pictures, documents, plain
 from nunbit.evaluation.statistics import bootstrap_interval, resampled_interval
 from nunbit.messages import Message, Part
 from nunbit.registry import Registry
 
-Scored = tuple[Item, Mark]
+Scored = tuple[Item, ScoredAnswer]
 BENCHMARKS: Registry[Benchmark] = Registry("benchmark")
 
 
@@ -105,11 +105,11 @@ class Benchmark(ABC):
 
     # marking -------------------------------------------------------------------------------------------------------------------
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[Mark]:
+    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
         out = []
         for item, answer in zip(items, answers, strict=True):
             found = protocol.parse(answer, item)
-            out.append(Mark(answer, found, protocol.credit(found, item) if item.gold else 0.0))
+            out.append(ScoredAnswer(answer, found, protocol.credit(found, item) if item.gold else 0.0))
         return out
 
     def judge_question(self, item: Item, answer: str) -> list[Message]:
@@ -118,14 +118,14 @@ class Benchmark(ABC):
 
     def judged(
         self, items: Sequence[Item], answers: Sequence[str], verdicts: Sequence[str], protocol: Protocol
-    ) -> list[Mark]:
+    ) -> list[ScoredAnswer]:
         """The marks with the judge's replies at hand: those of the rules, unless ``needs_judge``."""
         return self.marks(items, answers, protocol)
 
-    def score(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> Result:
+    def score(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> BenchmarkResult:
         return self.summarise(items, self.marks(items, answers, protocol), protocol)
 
-    def summarise(self, items: Sequence[Item], marks: Sequence[Mark], protocol: Protocol) -> Result:
+    def summarise(self, items: Sequence[Item], marks: Sequence[ScoredAnswer], protocol: Protocol) -> BenchmarkResult:
         groups: dict[str, list[Scored]] = defaultdict(list)
         for item, mark in zip(items, marks, strict=True):
             if item.gold:
@@ -136,7 +136,7 @@ class Benchmark(ABC):
         unscored = sum(not i.gold for i in items)
         unparsed = sum(not m.found.parsed for m in marks)
         value = figures.get(self.headline)
-        return Result(self.name, f"{self.name}@{protocol.name}/{protocol.version}", self.headline, value,
+        return BenchmarkResult(self.name, f"{self.name}@{protocol.name}/{protocol.version}", self.headline, value,
                       self._interval(grouped, units) if grouped else None, len(items), unscored, unparsed, figures, tables(units), units)  # fmt: skip
 
     def units(self, group: Sequence[Scored]) -> list[Unit]:

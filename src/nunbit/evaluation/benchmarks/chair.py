@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average
-from nunbit.evaluation.items import Found, Item, Mark, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, ScoredAnswer
 from nunbit.evaluation.protocols import RAW, named
 from nunbit.evaluation.reading import Files, Pictures, documents, plain
 
@@ -60,7 +60,7 @@ def _says(text: str) -> Any:
     return lambda item: text
 
 
-def _no_credit(found: Found, item: Item) -> float:
+def _no_credit(found: ParsedAnswer, item: Item) -> float:
     return 0.0
 
 
@@ -127,7 +127,7 @@ class Chair(Benchmark):
             Item(id_, id_, loads, "", tuple(map(str, row["objects"])), facts={"words": built_in()}) if loads else None
         )
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[Mark]:
+    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
         """The score of an item is the share of its mentions that are there (1 when it names nothing)."""
         out = []
         for item, answer in zip(items, answers, strict=True):
@@ -138,7 +138,7 @@ class Chair(Benchmark):
             found = protocol.parse(answer, item)
             score = 1 - len(wrong) / len(named_) if named_ else float(found.parsed)
             out.append(
-                Mark(answer, Found(", ".join(named_), "object words", None) if found.parsed else found, score, extra)
+                ScoredAnswer(answer, ParsedAnswer(", ".join(named_), "object words", None) if found.parsed else found, score, extra)
             )
         return out
 

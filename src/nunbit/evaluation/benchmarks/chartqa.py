@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average, axes
-from nunbit.evaluation.items import Found, Item, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import relaxed, relaxed_exact_years
 from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
 from nunbit.evaluation.reading import Document, Pictures, listed, plain
@@ -14,7 +14,7 @@ from nunbit.evaluation.reading import Document, Pictures, listed, plain
 _PROMPT = question_then("Answer the question with a single word.")
 
 
-def _credit(rule: Callable[[str, str], bool]) -> Callable[[Found, Item], float]:
+def _credit(rule: Callable[[str, str], bool]) -> Callable[[ParsedAnswer, Item], float]:
     return lambda found, item: float(found.value is not None and any(rule(found.value, g) for g in item.gold))
 
 

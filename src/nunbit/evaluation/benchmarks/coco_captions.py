@@ -8,7 +8,7 @@ from typing import Any
 
 from nunbit.evaluation import captions
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average
-from nunbit.evaluation.items import Found, Item, Mark, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, ScoredAnswer
 from nunbit.evaluation.protocols import RAW, named
 from nunbit.evaluation.reading import Document, Pictures, listed, plain
 
@@ -19,7 +19,7 @@ def _says(text: str) -> Any:
     return lambda item: text
 
 
-def _no_credit(found: Found, item: Item) -> float:
+def _no_credit(found: ParsedAnswer, item: Item) -> float:
     return 0.0
 
 
@@ -79,7 +79,7 @@ class CocoCaptions(Benchmark):
         id_ = next((plain(row[c]) for c in ("id", "cocoid", "index", "question_id") if plain(row.get(c))), place)
         return Item(id_, id_, loads, "", tuple(golds))
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[Mark]:
+    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
         """All at once: which phrases are rare is known from all references together."""
         raw = protocol.name == "vlmevalkit"
         split = str.split if raw else captions.tokens
@@ -91,7 +91,7 @@ class CocoCaptions(Benchmark):
             # On raw text its ROUGE splits at every single space.
             line = (answer.split(" "), [g.split(" ") for g in item.gold]) if raw else (words, golds)
             extra = {"bleu": captions.bleu_counts(words, golds), "rouge": captions.rouge_l(*line)}
-            out.append(Mark(answer, protocol.parse(answer, item), cider, extra))
+            out.append(ScoredAnswer(answer, protocol.parse(answer, item), cider, extra))
         return out
 
     def figures(self, groups: Sequence[Sequence[Scored]]) -> dict[str, float]:

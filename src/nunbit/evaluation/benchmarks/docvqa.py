@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, average, axes
-from nunbit.evaluation.items import Found, Item, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import anls
 from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
 from nunbit.evaluation.reading import Pictures, listed, plain
@@ -14,7 +14,7 @@ from nunbit.evaluation.reading import Pictures, listed, plain
 _PROMPT = question_then(SHORT)
 
 
-def _credit(*, raw_lengths: bool) -> Callable[[Found, Item], float]:
+def _credit(*, raw_lengths: bool) -> Callable[[ParsedAnswer, Item], float]:
     return lambda found, item: anls(found.value, item.gold, raw_lengths=raw_lengths) if found.value is not None else 0.0
 
 

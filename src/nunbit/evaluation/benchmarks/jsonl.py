@@ -10,7 +10,7 @@ from typing import Any
 
 from nunbit.evaluation import extraction
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
-from nunbit.evaluation.items import Found, Item, Protocol, letters
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.matching import is_right
 from nunbit.evaluation.protocols import LETTER_EN, equal, named, plain_choice_prompt
 from nunbit.evaluation.reading import Pictures, listed, plain
@@ -22,11 +22,11 @@ def _prompt(item: Item) -> str:
     return f"{item.hint}\n{item.question}" if item.hint else item.question
 
 
-def _parse(reply: str, item: Item) -> Found:
+def _parse(reply: str, item: Item) -> ParsedAnswer:
     return extraction.choice(reply, item.options) if item.options else extraction.words(reply)
 
 
-def _credit(found: Found, item: Item) -> float:
+def _credit(found: ParsedAnswer, item: Item) -> float:
     if item.options:
         return equal(found, item)
     return float(found.value is not None and is_right(found.value, item.gold))

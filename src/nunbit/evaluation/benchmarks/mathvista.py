@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from nunbit.evaluation import extraction, harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
-from nunbit.evaluation.items import UNPARSED, Found, Item, Protocol, letters
+from nunbit.evaluation.items import UNPARSED, Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.protocols import lettered, named
 from nunbit.evaluation.reading import Pictures, listed, plain
 
@@ -84,16 +84,16 @@ def lmms_prompt(item: Item) -> str:
     return f"Question: {_question(item)}{choices}\nHint: {hint(item)}\nSolution:"
 
 
-def parse(reply: str, item: Item) -> Found:
+def parse(reply: str, item: Item) -> ParsedAnswer:
     """The answer in the form of the gold: an option's text, a number rounded to its places, a list, or words."""
     kind = item.facts["type"]
     if kind == "choice":
         found = extraction.choice(reply, item.options)
-        return Found(item.options[found.value], found.rule, found.span) if found.value else found
+        return ParsedAnswer(item.options[found.value], found.rule, found.span) if found.value else found
     if kind in ("integer", "float"):
         found = extraction.number(reply)
         return (
-            Found(normal_number(found.value, kind, item.facts["precision"]), found.rule, found.span)
+            ParsedAnswer(normal_number(found.value, kind, item.facts["precision"]), found.rule, found.span)
             if found.value
             else found
         )
@@ -108,15 +108,15 @@ def normal_number(text: str, kind: str, precision: int | None) -> str:
         return text
 
 
-def _vlmevalkit_parse(reply: str, item: Item) -> Found:
+def _vlmevalkit_parse(reply: str, item: Item) -> ParsedAnswer:
     """The letter by VLMEvalKit's matcher; numbers only where the whole reply is one; no rounding."""
     kind = item.facts["type"]
     if kind == "choice":
         found = harness.vlmevalkit_choice(reply, item.options)
-        return Found(item.options[found.value], found.rule) if found.value else found
+        return ParsedAnswer(item.options[found.value], found.rule) if found.value else found
     try:
         return (
-            Found(str(int(reply)) if kind == "integer" else str(float(reply)), "whole reply")
+            ParsedAnswer(str(int(reply)) if kind == "integer" else str(float(reply)), "whole reply")
             if kind in ("integer", "float")
             else UNPARSED
         )
@@ -124,13 +124,13 @@ def _vlmevalkit_parse(reply: str, item: Item) -> Found:
         return UNPARSED
 
 
-def _credit(found: Found, item: Item) -> float:
+def _credit(found: ParsedAnswer, item: Item) -> float:
     """String equality, as published; words without case."""
     same = found.value is not None and (found.value == item.gold[0] or found.value.lower() == item.gold[0].lower())
     return float(same)
 
 
-def _vlmevalkit_credit(found: Found, item: Item) -> float:
+def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
     if found.value is not None and item.facts["type"] in ("integer", "float"):
         try:
             return float(float(found.value) == float(item.gold[0]))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
-from nunbit.evaluation.items import Found, Item, Mark, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, ScoredAnswer
 from nunbit.evaluation.protocols import RAW, named, question_then
 from nunbit.evaluation.reading import Document, Pictures, listed, plain
 from nunbit.messages import Message, question
@@ -27,7 +27,7 @@ Reply with the grade alone.
 question: {question} | ground truth: {gold} | prediction: {answer} | grade:"""
 
 
-def _no_credit(found: Found, item: Item) -> float:
+def _no_credit(found: ParsedAnswer, item: Item) -> float:
     return 0.0
 
 
@@ -67,13 +67,13 @@ class MMVet(Benchmark):
 
     def judged(
         self, items: Sequence[Item], answers: Sequence[str], verdicts: Sequence[str], protocol: Protocol
-    ) -> list[Mark]:
+    ) -> list[ScoredAnswer]:
         """A verdict without a grade leaves the item unparsed: it counts nothing and is counted apart."""
         out = []
         for answer, verdict in zip(answers, verdicts, strict=True):
             grade = _GRADE.search(verdict)
-            found = Found(grade[1], "judge") if grade else Found(None, f"judge said: {verdict[:60]}")
-            out.append(Mark(answer, found, float(grade[1]) if grade else 0.0))
+            found = ParsedAnswer(grade[1], "judge") if grade else ParsedAnswer(None, f"judge said: {verdict[:60]}")
+            out.append(ScoredAnswer(answer, found, float(grade[1]) if grade else 0.0))
         return out
 
     def figures(self, groups: Sequence[Sequence[Any]]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from nunbit.evaluation import extraction, harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
-from nunbit.evaluation.items import Found, Item, Protocol, letters
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.protocols import LETTER_EN, SHORT, lettered, named, vlmevalkit_choice_prompt
 from nunbit.evaluation.reading import Pictures, listed, plain
 from nunbit.messages import Message, Part
@@ -113,15 +113,15 @@ def open_right(reply: str, golds: tuple[str, ...]) -> bool:
     return False
 
 
-def _official_parse(reply: str, item: Item) -> Found:
+def _official_parse(reply: str, item: Item) -> ParsedAnswer:
     return harness.mmmu_choice(reply, item.options) if item.options else extraction.raw(reply)
 
 
-def _nunbit_parse(reply: str, item: Item) -> Found:
+def _nunbit_parse(reply: str, item: Item) -> ParsedAnswer:
     return extraction.choice(reply, item.options) if item.options else extraction.words(reply)
 
 
-def _credit(found: Found, item: Item) -> float:
+def _credit(found: ParsedAnswer, item: Item) -> float:
     if found.value is None:
         return 0.0
     return float(found.value in item.gold if item.options else open_right(found.value, item.gold))
@@ -131,12 +131,12 @@ def _with_other(item: Item) -> dict[str, str]:
     return dict(item.options) or {"A": item.gold[0] if item.gold else "", "B": "Other Answers"}
 
 
-def _vlmevalkit_parse(reply: str, item: Item) -> Found:
+def _vlmevalkit_parse(reply: str, item: Item) -> ParsedAnswer:
     """An open question becomes the choice between its answer and "Other Answers"."""
     return harness.vlmevalkit_choice(reply, _with_other(item))
 
 
-def _vlmevalkit_credit(found: Found, item: Item) -> float:
+def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
     return float(found.value is not None and found.value in (item.gold if item.options else ("A",)))
 
 

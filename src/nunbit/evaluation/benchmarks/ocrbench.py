@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, axes
-from nunbit.evaluation.items import Found, Item, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import contains
 from nunbit.evaluation.protocols import RAW, WORDS, named, question_then
 from nunbit.evaluation.reading import Pictures, listed, plain
@@ -16,11 +16,11 @@ _AREAS = {"Scene Text-centric VQA": "Scene Text-centric VQA", "Doc-oriented VQA"
           "Key Information Extraction": "Key Information Extraction", _FORMULA: _FORMULA}  # fmt: skip
 
 
-def _credit(found: Found, item: Item) -> float:
+def _credit(found: ParsedAnswer, item: Item) -> float:
     return float(found.value is not None and contains(found.value, item.gold, formula=item.facts["formula"]))
 
 
-def _narrow_credit(found: Found, item: Item) -> float:
+def _narrow_credit(found: ParsedAnswer, item: Item) -> float:
     return float(found.value is not None and contains(found.value, item.gold, formula=item.facts["formula"], narrow=True))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
-from nunbit.evaluation.items import Found, Item, Protocol
+from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import vqa_accuracy
 from nunbit.evaluation.protocols import RAW, SHORT, WORDS, named
 from nunbit.evaluation.reading import Pictures, listed, plain
@@ -28,11 +28,11 @@ def _plain_prompt(item: Item) -> str:
     return f"{item.question}\n{SHORT}"
 
 
-def _credit(found: Found, item: Item) -> float:
+def _credit(found: ParsedAnswer, item: Item) -> float:
     return vqa_accuracy(found.value, item.gold) if found.value is not None else 0.0
 
 
-def _vlmevalkit_credit(found: Found, item: Item) -> float:
+def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
     return vqa_accuracy(found.value, item.gold, split_words=False) if found.value is not None else 0.0
 
 

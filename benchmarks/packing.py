@@ -1,0 +1,122 @@
+"""What grouping and packing are worth: conversations with lognormal lengths, one pass each way, side by side in one run.
+
+    python benchmarks/packing.py            three interleaved rounds, medians
+    python benchmarks/packing.py --rounds 1 --json
+
+Ways: "longest" pads every batch to its longest sample, "grouped" puts samples of like length together, "packed" lets the samples of a batch
+share rows, each under its own block of the attention mask. Samples a second, and the share of tokens that are no padding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from typing import Any
+
+os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+SAMPLES, BATCH, ROOM = 128, 16, 1024
+WAYS: dict[str, dict[str, Any]] = {
+    "longest": {"group": False},
+    "grouped": {"group": True},
+    "packed": {"group": False, "pack": ROOM},
+}
+
+
+def make(device: str) -> tuple[Any, Any, list[Any]]:
+    """A LLaVA of 11 M + vocabulary parameters in its decoder, and samples of 20 to ``ROOM`` tokens, three in four with a picture."""
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from PIL import Image
+    from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
+
+    from nunbit.data.conversations import Encoded
+    from nunbit.models.assemble import assemble
+    from nunbit.models.compose import image_tokens
+    from nunbit.models.tokenizer import build_tokenizer
+    from nunbit.training.multimodal import freeze
+
+    torch.manual_seed(0)
+    rng, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
+    tokenizer = build_tokenizer([])
+    tokenizer.save_pretrained(folder / "llm")
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6,
+                                 max_position_embeddings=2048)).save_pretrained(folder / "llm")  # fmt: skip
+    CLIPVisionModel(CLIPVisionConfig(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, image_size=112,
+                                     patch_size=14)).save_pretrained(folder / "vision")  # fmt: skip
+    model, processor = assemble(folder / "vision", folder / "llm")
+    freeze(model, {"connector": 1.0, "language": 1.0})
+    picture = folder / "picture.png"
+    Image.fromarray(rng.integers(0, 255, (112, 112, 3), dtype=np.uint8)).save(picture)
+    samples = []
+    for i in range(SAMPLES):
+        words = int(np.clip(rng.lognormal(4.6, 0.9), 20, ROOM - 80))
+        ids = rng.integers(300, len(tokenizer), words).astype(np.int32)
+        learnt = np.arange(words) >= words // 2
+        shown = (picture,) if i % 4 else ()
+        if shown:
+            ids[1] = model.config.image_token_id
+        samples.append(Encoded(str(i), ids, learnt, shown, words + (image_tokens(model.config) - 1 if shown else 0)))
+    return model.to(device), processor, samples
+
+
+def one_pass(task: Any, stage: Any, device: str) -> float:
+    """Seconds of forward and backward through every batch of a pass."""
+    import torch
+
+    began = time.perf_counter()
+    for step in range(task.steps(stage.batch)):
+        for piece in task.pieces(task.batch(step, stage), stage):
+            on_device = {k: v.to(device) for k, v in piece.items()}
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                loss, _ = task.loss(on_device)
+            loss.backward()
+        task.model.zero_grad()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser()
+    ask.add_argument("--rounds", type=int, default=3)
+    ask.add_argument("--device", default="cpu")
+    ask.add_argument("--json", action="store_true")
+    given = ask.parse_args()
+    from nunbit.training.loop import Stage
+    from nunbit.training.multimodal import ConversationTask
+
+    model, processor, samples = make(given.device)
+    stage = Stage(name="bench", steps=1, batch=BATCH, lr=1e-4)
+    tasks = {k: ConversationTask(model, processor.image_processor, samples, pad=0, **how) for k, how in WAYS.items()}
+    one_pass(tasks["grouped"], stage, given.device)  # warm
+    seconds: dict[str, list[float]] = {k: [] for k in tasks}
+    for _ in range(given.rounds):
+        for name, task in tasks.items():
+            seconds[name].append(one_pass(task, stage, given.device))
+    rows = {
+        name: {
+            "samples_per_second": round(SAMPLES / statistics.median(s), 2),
+            "real_tokens": round(tasks[name].fill(stage), 3),
+            "ratio_to_longest": round(statistics.median(a / b for a, b in zip(seconds["longest"], s, strict=True)), 2),
+        }
+        for name, s in seconds.items()
+    }
+    if given.json:
+        print(json.dumps(rows))
+        return
+    print(f"{SAMPLES} samples, batches of {BATCH}, on {given.device}; medians of {given.rounds}")
+    for name, r in rows.items():
+        print(
+            f"{name:10}{r['samples_per_second']:8.2f} samples/s  x{r['ratio_to_longest']:.2f}  {100 * r['real_tokens']:.0f} % real tokens"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A plain `generate` loop behind a socket: one question at a time, nothing batched, nothing kept. A peer of `bench_serve`.
+
+    python benchmarks/peers/generate_server.py FOLDER PORT
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import torch
+
+from nunbit.evaluation.target import decoded
+from nunbit.messages import Message, Part
+from nunbit.models.assistant import Assistant
+
+
+def asked(body: dict[str, Any]) -> list[Message]:
+    """The one question that `bench_serve` asks."""
+    parts = body["messages"][0]["content"]
+    return decoded([Message("user", tuple(Part.text(p["text"]) if p["type"] == "text" else Part.image(p["image_url"]["url"]) for p in parts))])
+
+
+class Loop(BaseHTTPRequestHandler):
+    """Streams events in the form of the OpenAI API."""
+
+    assistant: Assistant
+    one = threading.Lock()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.do_GET()
+        with self.one:
+            made = self.assistant.ask(asked(body), max_new_tokens=body["max_tokens"],
+                                      on_text=lambda t: self.tell({"choices": [{"delta": {"content": t}}]}))  # fmt: skip
+        self.tell({"choices": [], "usage": {"completion_tokens": made.tokens}})
+
+    def tell(self, event: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        self.wfile.flush()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    Loop.assistant = Assistant(sys.argv[1])
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Loop).serve_forever()

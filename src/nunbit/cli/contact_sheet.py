@@ -1,0 +1,37 @@
+"""world show: a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast, get_args
+
+from nunbit.errors import UserError, unknown_name
+from nunbit.world import DOMAINS
+from nunbit.world.base import Split
+
+COLUMNS, TILE_W, TILE_H = 3, 560, 200
+
+
+def write_sheet(out: Path, domain: str | None, seed: int, count: int, split: str) -> None:
+    from PIL import Image, ImageDraw, ImageFont
+
+    from nunbit.world.samples import MIXTURE, sample
+
+    if split not in get_args(Split):
+        raise unknown_name("split", split, get_args(Split))
+    mixture = MIXTURE if domain is None else {domain: 1.0}
+    for name in mixture:
+        DOMAINS[name]
+    font = ImageFont.truetype(str(Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"), 14)
+    sheet = Image.new("RGB", (COLUMNS * TILE_W, -(-count // COLUMNS) * TILE_H), "white")
+    pen = ImageDraw.Draw(sheet)
+    for i in range(count):
+        drawn = sample(i, seed=seed, split=cast(Split, split), mixture=mixture)
+        x, y = i % COLUMNS * TILE_W, i // COLUMNS * TILE_H
+        sheet.paste(Image.fromarray(drawn.picture.pixels), (x, y))
+        for k, qa in enumerate(drawn.questions[:10]):
+            pen.text((x + 200, y + 18 * k), f"{qa.question}  {qa.answer}"[:48], fill="black", font=font)
+    try:
+        sheet.save(out)
+    except (OSError, ValueError) as e:
+        raise UserError(f"'{out}' cannot be written ({e})", allowed="a .png file in a folder that exists") from None

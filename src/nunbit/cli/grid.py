@@ -1,0 +1,100 @@
+"""eval grid: several models, benchmarks, protocols and ways to ask in one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nunbit.cli.options import AsJson, Device, MaxNewTokens, ModelId, Ray, RayAddress, Together, Tries, by_commas
+from nunbit.cli.output import progress, show
+
+
+def grid(
+    benchmarks: Annotated[list[str], typer.Argument(help="BENCHMARK=DATA or BENCHMARK@PROTOCOL,PROTOCOL=DATA, each.")],
+    model: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="embedded, a folder or hub id, or an address; again for more.")
+    ] = None,
+    model_id: ModelId = "",
+    shots: Annotated[str, typer.Option(help="Numbers of solved examples, by commas: 0,4,8.")] = "0",
+    examples: Annotated[Path | None, typer.Option(help="Solved examples: JSON lines, or a folder of them.")] = None,
+    rices: Annotated[str, typer.Option(help="Examples by likeness of pictures: no, yes, or both by a comma.")] = "no",
+    cot: Annotated[str, typer.Option(help="Chain of thought: no, zero-shot, worked, by commas.")] = "no",
+    told: Annotated[str, typer.Option(help="What is said of each picture: nothing, objects, plain, by commas.")] = "nothing",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the grid; an existing one goes on.")] = Path("runs/grid"),
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each benchmark.")] = None,
+    max_new_tokens: MaxNewTokens = 64,
+    batch: Together = 16,
+    tries: Tries = 3,
+    device: Device = "cpu",
+    ray: Ray = 0,
+    ray_address: RayAddress = "",
+    samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Models x benchmarks x protocols x shots x RICES x chain of thought x perception: one table and one page. Resumes."""
+    from nunbit.cli.evaluate import spread_over, target_at
+    from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
+    from nunbit.evaluation.prompt_strategies import ways
+    from nunbit.evaluation.report import page
+    from nunbit.files import write_text
+
+    def opener(name: str) -> Any:
+        opened = partial(target_at, name, model_id, device, max_new_tokens, batch)
+        return partial(spread_over, opened, ray, ray_address, device) if ray else opened
+
+    columns = columns_of(benchmarks)
+    asked = ways(_numbers(shots), _switch(rices), by_commas(cot), by_commas(told))
+    plan = Grid({m: opener(m) for m in model or ["embedded"]}, columns, asked, _helpers(examples, asked, device), limit, tries)
+    rows = run_grid(plan, out, progress)
+    print(file=sys.stderr)
+    write_text(out / "report.html", page(runs_of(rows), samples=samples))
+    show(rows, as_text, as_json)
+    print(f"written to {out / 'report.html'}", file=sys.stderr)
+
+
+def _numbers(text: str) -> list[int]:
+    from nunbit.errors import UserError
+
+    numbers = by_commas(text)
+    if not numbers or not all(t.isdigit() for t in numbers):
+        raise UserError(f"--shots {text}", allowed="whole numbers by commas, such as 0,4,8")
+    return [int(t) for t in numbers]
+
+
+def _switch(text: str) -> list[bool]:
+    from nunbit.errors import check_names
+
+    known = {"no": False, "yes": True}
+    check_names("--rices", by_commas(text), known)
+    return [known[n] for n in by_commas(text)]
+
+
+def _helpers(examples: Path | None, asked: Sequence[Any], device: str) -> Any:
+    """Examples, an index by likeness (the embedded model's eyes) and perception, each only where some way needs it."""
+    from nunbit.evaluation.prompt_strategies import Helpers
+    from nunbit.prompting.shots import load_shots
+
+    shots = load_shots(examples) if examples else []
+    nearest = describe = None
+    if any(w.rices for w in asked) and examples:
+        from nunbit.models.assistant import Assistant
+        from nunbit.prompting.rices import Rices, fingerprint, index_file, picture_embedder, vision_encoder
+
+        eyes = Assistant(None, device)
+        embed = picture_embedder(eyes.model, eyes.processor.image_processor)
+        nearest = Rices(shots, embed, file=index_file(examples), encoder=f"{eyes.name} {fingerprint(vision_encoder(eyes.model))}").nearest
+    if any(w.told != "nothing" for w in asked):
+        from nunbit.models.object_aware.module import in_words
+        from nunbit.perception.build import PerceptionConfig, build_perception
+
+        perception = build_perception(PerceptionConfig())
+
+        def describe(pictures: Sequence[Any], how: str) -> list[str]:
+            return [in_words(s, how) for s in perception([*pictures])]
+
+    return Helpers(shots, nearest, describe)

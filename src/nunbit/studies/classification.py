@@ -1,0 +1,86 @@
+"""`nunbit eval classify`: how well a contrastive pair names portraits of the procedural world, and how much of it hangs on the wording.
+
+Two sets of pictures: styles known from training (other draws), and the artwork style kept out of it. Every artwork thing is drawn equally
+often and every name is a class. Intervals resample names: two draws of one drawing are not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot
+from nunbit.studies import study
+from nunbit.world import portraits, things
+from nunbit.world.base import Language, Split, generator
+
+MORE: dict[Language, tuple[str, ...]] = {
+    "en": ("{}", "this is {}.", "there is {} here.", "look, {}!", "somebody drew {}.", "one {} on a background.", "a sign with {}.", "what you see is {}."),
+    "ko": ("{}", "이것은 {}.", "여기 {이/가} 있다.", "{을/를} 보세요!", "누군가 {을/를} 그렸다.", "배경 위의 {} 하나.", "{} 표지.", "보이는 것은 {}."),
+}  # fmt: skip
+"""With the twelve templates of the ensemble: twenty wordings a language."""
+SETS: dict[str, Split] = {"known styles": "test", "unseen style": "unseen"}
+
+
+def wordings(language: Language) -> tuple[str, ...]:
+    return (*TEMPLATES[language], *MORE[language])
+
+
+def run(eyes: ZeroShot, *, each: int = 4, seed: int = 0) -> dict[str, Any]:
+    """Name ``each`` portraits of every thing in both sets; the classes of a wording are made once.
+
+    Returns:
+        ``rows``, one a set and language: ``one``, ``ensemble`` (shares with intervals), ``by_wording`` (share of each), ``spread`` (lowest,
+        highest and standard deviation of these), ``gain`` of the ensemble over one template.
+    """
+    names, rows = things.artwork_names(), []
+    languages: tuple[Language, Language] = ("en", "ko")
+    classes = {x: _classes(eyes, x) for x in languages}
+    for label, split in SETS.items():
+        numbered = [(i, n) for i, n in enumerate(n for n in names for _ in range(each))]
+        drawn = [portraits.draw(generator(seed, i, split), split, n) for i, n in numbered]
+        seen = eyes.pictures([Image.fromarray(p.pixels) for p in drawn])
+        clusters = [p.name for p in drawn]
+        for language in languages:
+            right = {kind: _right(eyes, seen, matrix, clusters) for kind, matrix in classes[language].items()}
+            rows.append({"set": label, "language": language, **_figures(right, clusters, language)})
+    return {"rows": rows, "pictures": len(names) * each, "names": len(names), "seed": seed}
+
+
+def _classes(eyes: ZeroShot, language: Language) -> dict[str, torch.Tensor]:
+    """Class vectors ``(K, D)`` of the ensemble and of each wording alone."""
+    labels = [things.names()[n][1] if language == "ko" else n for n in things.artwork_names()]
+    return {"ensemble": eyes.classes(labels, TEMPLATES[language])} | {t: eyes.classes(labels, [t]) for t in wordings(language)}
+
+
+def _right(eyes: ZeroShot, seen: torch.Tensor, classes: torch.Tensor, names: Sequence[str]) -> list[float]:
+    chosen = eyes.scores(seen, classes).argmax(-1).tolist()
+    return [float(things.artwork_names()[k] == name) for k, name in zip(chosen, names, strict=True)]
+
+
+def _figures(right: Mapping[str, list[float]], clusters: Sequence[str], language: Language) -> dict[str, Any]:
+    one, ensemble = right[TEMPLATES[language][0]], right["ensemble"]
+    by_wording = {t: float(np.mean(right[t])) for t in wordings(language)}
+    shares = list(by_wording.values())
+    return {"one": study.share(one, clusters), "ensemble": study.share(ensemble, clusters), "gain": study.gain(one, ensemble, clusters),
+            "by_wording": by_wording, "spread": {"low": min(shares), "high": max(shares), "deviation": float(np.std(shares))}}  # fmt: skip
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """The table for a terminal."""
+    heads = ("pictures", "language", "one template, %", "ensemble, %", "gain", "20 wordings: lowest", "highest", "deviation")
+    rows = [(r["set"], r["language"], study.said(r["one"]), study.said(r["ensemble"]), study.said(r["gain"]), f"{100 * r['spread']['low']:.1f}",
+             f"{100 * r['spread']['high']:.1f}", f"{100 * r['spread']['deviation']:.1f}") for r in result["rows"]]  # fmt: skip
+    return f"{result['pictures']} pictures of {result['names']} things a set, seed {result['seed']}\n" + study.table(heads, rows)
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Table and chart as one HTML file."""
+    groups = {kind: {f"{r['set']}, {r['language']}": r[kind] for r in result["rows"]} for kind in ("one", "ensemble")}
+    worded = "\n\n".join(f"{r['set']}, {r['language']}\n" + study.table(("wording", "right, %"), [(t, f"{100 * v:.1f}") for t, v in r["by_wording"].items()])
+                         for r in result["rows"])  # fmt: skip
+    return study.page("Naming pictures by their likeness to words", f"{as_text(result)}\n\n{worded}", groups)

@@ -1,0 +1,44 @@
+"""The server's OpenAPI document held against the server by schemathesis: thousands of requests made from it, none may end in a 5xx.
+
+    python tests/load/openapi.py [--examples 60] [--seed 0]
+
+Needs schemathesis in the same environment (`make schemathesis` installs it). Also held: replies are of a content type and form that the
+document names. 503 with Retry-After is how a full queue refuses; one client at a time never fills it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.server_process import NUNBIT, ONE_THREAD, Server
+
+TOOL = Path(sys.executable).parent / "schemathesis"
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--examples", type=int, default=60, help="for each route and phase")
+    parser.add_argument("--seed", type=int, default=0)
+    wish = parser.parse_args()
+    if not TOOL.exists():
+        raise SystemExit("schemathesis is not installed: make schemathesis")
+    server = Server(NUNBIT, env=ONE_THREAD)
+    server.must_start()
+    try:
+        code = subprocess.run([
+            TOOL, "run", server.url + "/openapi.json", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--request-timeout", "120",
+            "--max-examples", str(wish.examples), "--seed", str(wish.seed), "--continue-on-failure",
+            "--suppress-health-check", "filter_too_much,too_slow"]).returncode  # fmt: skip
+        alive = server.wait(30)
+    finally:
+        ended = server.stop()
+    print(f"the server {'was alive' if alive else 'was dead'} and {'ended when asked' if ended else 'did not end when asked'}")
+    sys.exit(code or int(not (alive and ended)))
+
+
+if __name__ == "__main__":
+    main()

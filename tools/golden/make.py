@@ -1,0 +1,93 @@
+"""Scores of the fixtures in tests/evaluation by the real code of VLMEvalKit and lmms-eval, kept as tests/evaluation/golden/*.json.
+
+    python benchmarks/harness_clients.py --setup-only                      makes .cache/harness: a venv with both harnesses' packages
+    git clone https://github.com/open-compass/VLMEvalKit; git clone https://github.com/EvolvingLMMs-Lab/lmms-eval
+    .cache/harness/bin/python tools/golden/make.py vlmevalkit --source VLMEvalKit
+    export NLTK_DATA=$PWD/.cache/nltk
+    .cache/harness/bin/python tools/golden/make.py lmms --source lmms-eval      (COCO captions need Java there, as they do in use)
+
+lmms-eval's CHAIR reads data of NLTK from the folder that NLTK_DATA names; tools/golden/nltk_data.py lays it out from packages. One benchmark by itself:
+
+    .cache/harness/bin/python tools/golden/make.py lmms --source lmms-eval --only chair
+
+Each file holds, for one harness and one benchmark: version and commit, the harness's own prompt for each item, and for each set of recorded
+replies (tests/evaluation/replies.py) the score of every item and the totals, under the names and in the units that nunbit uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts"), str(ROOT / "tests" / "evaluation")]
+
+Scores = tuple[dict[str, float], dict[str, float]]
+"""Scores by item or unit, and totals by the name of the figure."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("harness", choices=["vlmevalkit", "lmms"])
+    parser.add_argument("--source", type=Path, required=True, help="a checkout of the harness")
+    parser.add_argument("--out", type=Path, default=ROOT / "tests" / "evaluation" / "golden")
+    parser.add_argument("--only", nargs="*", default=[], help="benchmarks; all if none is named")
+    given = parser.parse_args()
+    source = given.source.resolve()
+    commit = subprocess.run(["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    sys.path.insert(0, str(source))
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ.update(LMUData=scratch)
+        os.chdir(scratch)
+        if given.harness == "vlmevalkit":
+            import golden_vlmevalkit as side
+        else:
+            import golden_lmms as side
+        head = {"harness": given.harness, "version": side.version(source), "commit": commit.stdout.strip()}
+        for name in given.only or side.BENCHMARKS:
+            written = {**head, **golden(name, side, Path(scratch) / name)}
+            write(given.out / f"{given.harness}-{name}.json", written)
+        if not given.only:
+            write(given.out / f"{given.harness}-defects.json", {**head, "defects": side.defects(Path(scratch))})
+
+
+def golden(name: str, side: Any, folder: Path) -> dict[str, Any]:
+    """What the harness makes of every set of replies to one benchmark."""
+    from tests.evaluation.replies import recorded, verdicts
+    from tests.evaluation.tables import TABLES
+
+    from nunbit.evaluation.benchmarks import BENCHMARKS
+
+    table = TABLES[name](folder)
+    items = BENCHMARKS[name].read(table)
+    bench = side.BENCHMARKS[name](table, items)
+    if BENCHMARKS[name].needs_judge:
+        said = verdicts(items)
+        scores, totals = bench.judged({i.id: "x" for i in items}, said)
+        return {"benchmark": name, "verdicts": said, "prompts": bench.prompts(), "sets": {"judged": as_set({}, scores, totals)}}
+    sets = {}
+    for title, replies in recorded(name, items).items():
+        scores, totals = bench.score(replies)
+        sets[title] = as_set(replies, scores, totals)
+    return {"benchmark": name, "prompts": bench.prompts(), "sets": sets}
+
+
+def as_set(replies: dict[str, str], scores: dict[str, float], totals: dict[str, float]) -> dict[str, Any]:
+    return {"replies": replies, "scores": {k: round(float(v), 9) for k, v in scores.items()},
+            "totals": {k: round(float(v), 6) for k, v in totals.items()}}  # fmt: skip
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print(path, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Write the embedded model's card and its training curve from the run's own logs and an evaluation's JSON.
+
+Usage: nunbit eval tiny-world --json > eval.json; python tools/make_card.py RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
+CURVE = ROOT / "docs/nunbit-tiny-curve.png"
+FIGURES = {
+    "eyes": ("glyph_ok", "name_ok", "colour_ok"),
+    "words": ("token_ok", "answer_ok"),
+    "connect": ("imitate",),
+    "together": ("token_ok", "answer_ok", "glyph_ok", "name_ok"),
+    "told": ("token_ok", "answer_ok"),
+    "aware": ("token_ok", "answer_ok"),
+}
+
+
+def stages(run: Path) -> dict[str, list[dict]]:
+    """The log of each stage up to the checkpoint that went on into the next one."""
+    import torch
+
+    out = {}
+    for stage in FIGURES:
+        if (run / stage / "last.pt").exists():
+            last = torch.load(run / stage / "last.pt", weights_only=True)["step"]
+            rows = [json.loads(line) for line in (run / stage / "log.jsonl").read_text().splitlines()]
+            out[stage] = sorted({r["step"]: r for r in rows if r["step"] <= last}.values(), key=lambda r: r["step"])
+    return out
+
+
+def draw_curve(logs: dict[str, list[dict]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(logs), figsize=(4 * len(logs), 3), layout="constrained")
+    for axes, (stage, rows) in zip(panels, logs.items(), strict=True):
+        for key in FIGURES[stage]:
+            values = [(r["step"], r[key]) for r in rows if r.get(key) == r.get(key) and key in r]
+            width = max(1, len(values) // 30)
+            means = [
+                sum(v for _, v in values[i : i + width]) / len(values[i : i + width])
+                for i in range(0, len(values), width)
+            ]
+            axes.plot([values[i][0] for i in range(0, len(values), width)], means, label=key)
+        axes.set_title(stage)
+        axes.set_xlabel("step")
+        axes.set_ylim(bottom=0)
+        axes.legend(fontsize=8)
+    figure.savefig(CURVE, dpi=80)
+
+
+def millions(name: str) -> str:
+    """Parameters in one of the model's files, in millions."""
+    from safetensors import safe_open
+
+    with safe_open(CARD.parent / f"{name}.safetensors", framework="pt") as held:
+        return f"{sum(math.prod(held.get_slice(k).get_shape()) for k in held.keys()) / 1e6:.1f}"  # noqa: SIM118 (not a dict)
+
+
+def told() -> str:
+    return f" (and {millions('aware')} in the parts that tell it what is where)" if (CARD.parent / "aware.json").exists() else ""
+
+
+def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
+    lines = ["# nunbit-tiny", "", f"{millions('model')} million parameters{told()}, trained from scratch on pictures of the procedural world only, on a processor with two cores",
+             "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
+             "it knows nothing of photographs.", "", "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.world.samples`, drawn as it goes.",
+             "Optimiser steps and minutes of this version, read from its logs:", "", "| stage | steps | minutes | pictures a step |", "|---|--:|--:|--:|"]  # fmt: skip
+    for stage, rows in logs.items():
+        lines.append(
+            f"| {stage} | {rows[-1]['step']} | {sum(r['seconds'] for r in rows) / 60:.0f} | {batches.get(stage, '')} |"
+        )
+    lines += ["", *notes] if notes else []
+    lines += ["", "![curve](../../../../../docs/nunbit-tiny-curve.png)", "", f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
+              "pictures, 95 % intervals by pictures:", "", "| | n | right | interval | picture blanked | usual answer |", "|---|--:|--:|---|--:|--:|"]  # fmt: skip
+    for by, rows in result["tables"].items():
+        for name, r in rows.items():
+            low, high = r["interval"]
+            label = "**all**" if by == "all" else f"{by}: {name}"
+            lines.append(
+                f"| {label} | {r['n']} | {100 * r['right']:.1f} % | {100 * low:.1f} to {100 * high:.1f} | {100 * r['blanked']:.1f} % | {100 * r['usual']:.1f} % |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    logs = stages(Path(sys.argv[1]))
+    draw_curve(logs)
+    batches = dict(a.split("=") for a in sys.argv[3:] if "=" in a)
+    notes = [a for a in sys.argv[3:] if "=" not in a]
+    CARD.write_text(card(logs, json.loads(Path(sys.argv[2]).read_text()), batches, notes))
+    print(CARD)

@@ -9,7 +9,7 @@ EXTRAS ?= train,qlora,serve,ocr,chart,dev
 .PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients hostile schemathesis soak ray-serve serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
-	@$(VENV)/bin/python tools/ask_examples.py
+	@$(VENV)/bin/python -m tools.ask_examples
 
 test: $(STAMP)          ## lint, types and the tests
 	$(VENV)/bin/ruff check src tests benchmarks tools
@@ -37,42 +37,42 @@ eval: $(STAMP)          ## 2,000 held-out questions
 
 GOLDEN ?= ../shared/golden
 parity: $(STAMP)        ## CoLLaVO and MoAI against reference tensors: make parity GOLDEN=DIR
-	$(VENV)/bin/python tests/parity/tensors.py $(GOLDEN)
+	$(VENV)/bin/python -m tests.parity.tensors $(GOLDEN)
 
 bench-train: $(STAMP)   ## our loop beside Trainer and TRL: QUICK=1 JSON=1 make -s bench-train
 	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("trl"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
-	@$(VENV)/bin/python benchmarks/train.py
+	@$(VENV)/bin/python -m benchmarks.train
 
 bench-packing: $(STAMP) ## grouping and packing beside padding to the longest
-	@$(VENV)/bin/python benchmarks/packing.py
+	@$(VENV)/bin/python -m benchmarks.packing
 
 bench-memory: $(STAMP)  ## peak memory against batch and length, beside Trainer and TRL: QUICK=1 for a tiny one
 	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("trl"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
-	@$(VENV)/bin/python benchmarks/memory.py
+	@$(VENV)/bin/python -m benchmarks.memory
 
 bench-serve: $(STAMP)   ## our server beside its peers
-	$(VENV)/bin/python benchmarks/serve.py
+	$(VENV)/bin/python -m benchmarks.serve
 
 bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up included: N=200 make bench-eval
-	@$(VENV)/bin/python benchmarks/eval.py
+	@$(VENV)/bin/python -m benchmarks.eval
 
 harness-clients: $(STAMP) ## lmms-eval (and VLMEVALKIT=DIR) as clients of our server: the same accuracy?
-	@$(VENV)/bin/python benchmarks/harness_clients.py $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
+	@$(VENV)/bin/python -m benchmarks.harness_clients $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
 
 hostile: $(STAMP)       ## 3,000 hostile requests against the server
-	$(VENV)/bin/python tests/load/hostile.py
+	$(VENV)/bin/python -m tests.load.hostile
 
 schemathesis: $(STAMP)  ## requests made from the server's own OpenAPI document
 	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("schemathesis"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt schemathesis
-	$(VENV)/bin/python tests/load/openapi.py
+	$(VENV)/bin/python -m tests.load.openapi
 
 MINUTES ?= 20
 soak: $(STAMP)          ## the server at saturation, with clients that hang up: make soak MINUTES=1
-	@$(VENV)/bin/python tests/load/soak.py --minutes $(MINUTES)
+	@$(VENV)/bin/python -m tests.load.soak --minutes $(MINUTES)
 
 ray-serve: $(STAMP)     ## replicas on Ray Serve, killed one after another while clients ask
 	@$(VENV)/bin/python -c 'import ray.serve' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'ray[serve]>=2.60'
-	@$(VENV)/bin/python tests/load/ray_serve.py
+	@$(VENV)/bin/python -m tests.load.ray_serve
 
 serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 	$(NUNBIT) serve

@@ -22,14 +22,24 @@ from typing import Any
 
 from benchmarks.peers import harness
 
-SAID = json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "stub", "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-                   "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "A"}}]}).encode()  # fmt: skip
+SAID = json.dumps(
+    {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "stub",
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "A"}}],
+    }
+).encode()
 MODELS = json.dumps({"object": "list", "data": [{"id": "stub", "object": "model"}]}).encode()
 
 
 class Stub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # headers and body are two writes: without this each reply waits 40 ms for the client's acknowledgement
+    disable_nagle_algorithm = (
+        True  # headers and body are two writes: without this each reply waits 40 ms for the client's acknowledgement
+    )
 
     def do_GET(self) -> None:
         self._send(MODELS)
@@ -59,8 +69,14 @@ def rows(n: int) -> list[dict[str, Any]]:
     for k in range(n):
         file = io.BytesIO()
         Image.new("RGB", (64, 64), ((k * 37) % 256, (k * 91) % 256, (k * 13) % 256)).save(file, "PNG")
-        out.append({"question": f"Which one, {k}?", "options": ["red", "green", "blue", "black"], "answer": str(k % 4),
-                    "image": {"bytes": file.getvalue(), "path": None}})  # fmt: skip
+        out.append(
+            {
+                "question": f"Which one, {k}?",
+                "options": ["red", "green", "blue", "black"],
+                "answer": str(k % 4),
+                "image": {"bytes": file.getvalue(), "path": None},
+            }
+        )
     return out
 
 
@@ -73,13 +89,22 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as scratch:
-        found = measured(given.n, Path(scratch), f"http://127.0.0.1:{server.server_port}/v1", None if given.alone else given.environment)
+        found = measured(
+            given.n,
+            Path(scratch),
+            f"http://127.0.0.1:{server.server_port}/v1",
+            None if given.alone else given.environment,
+        )
     if os.environ.get("JSON"):
         print(json.dumps(found))
         return
-    print(f"{found['items']} items, start-up included: nunbit {found['nunbit_s']:.1f} s (accuracy {found['nunbit_accuracy']:.2f})")
+    print(
+        f"{found['items']} items, start-up included: nunbit {found['nunbit_s']:.1f} s (accuracy {found['nunbit_accuracy']:.2f})"
+    )
     if "lmms_s" in found:
-        print(f"lmms-eval {found['lmms_s']:.1f} s (accuracy {found['lmms_accuracy']:.2f}): {found['ratio']:.1f} times as long")
+        print(
+            f"lmms-eval {found['lmms_s']:.1f} s (accuracy {found['lmms_accuracy']:.2f}): {found['ratio']:.1f} times as long"
+        )
     else:
         print(found["lmms"])
 
@@ -99,8 +124,27 @@ def measured(n: int, folder: Path, url: str, environment: Path | None) -> dict[s
         found["lmms"] = str(e)
     task = harness.lmms_task(folder, data, builtin or "none.yaml")
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "nunbit", "eval", "run", "ai2d-mask@lmms", "--data", str(folder / "data"), "--model", url, "--batch", "8",
-                           "-o", str(folder / "run"), "--json"], capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "nunbit",
+            "eval",
+            "run",
+            "ai2d-mask@lmms",
+            "--data",
+            str(folder / "data"),
+            "--model",
+            url,
+            "--batch",
+            "8",
+            "-o",
+            str(folder / "run"),
+            "--json",
+        ],
+        capture_output=True,
+        text=True,
+    )
     found["nunbit_s"] = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(done.stderr[-500:])

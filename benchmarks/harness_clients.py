@@ -2,7 +2,7 @@
 
     make harness-clients                                        lmms-eval (from the package index)
     make harness-clients VLMEVALKIT=DIR                         VLMEvalKit too, from a checkout (git clone https://github.com/open-compass/VLMEvalKit)
-    python benchmarks/harness_clients.py --setup-only              makes .cache/harness only
+    python -m benchmarks.harness_clients --setup-only              makes .cache/harness only
 
 Serves the embedded model, writes yes/no questions about world pictures in POPE's layout, and asks them three times: by lmms-eval, by VLMEvalKit
 and by `nunbit eval run` under the protocol of each. VLMEvalKit sends every picture as JPEG: the pictures are such that this changes nothing.
@@ -53,14 +53,28 @@ def compared(python: Path, checkout: Path | None, n: int) -> list[dict[str, Any]
     with tempfile.TemporaryDirectory() as scratch, served(Path(scratch)) as url:
         folder = Path(scratch)
         items = written(folder, n)
-        docs = [{"id": str(k), "question_id": str(k), "question": i["text"], "answer": i["label"], "image_source": i["image"],
-                 "image": {"bytes": i["png"], "path": None}, "category": "adversarial"} for k, i in enumerate(items)]  # fmt: skip
+        docs = [
+            {
+                "id": str(k),
+                "question_id": str(k),
+                "question": i["text"],
+                "answer": i["label"],
+                "image_source": i["image"],
+                "image": {"bytes": i["png"], "path": None},
+                "category": "adversarial",
+            }
+            for k, i in enumerate(items)
+        ]
         task = harness.lmms_task(folder, docs, harness.builtin(python, "pope/pope.yaml"))
         theirs = harness.run_lmms(python, folder, task, url, MODEL)
-        rows.append({"harness": "lmms-eval", "protocol": "pope@lmms-literal", "theirs": 100 * theirs["pope_accuracy,none"]})
+        rows.append(
+            {"harness": "lmms-eval", "protocol": "pope@lmms-literal", "theirs": 100 * theirs["pope_accuracy,none"]}
+        )
         if checkout:
             table(folder / "LMUData" / "POPE_fixture.tsv", items)
-            first = harness.run_vlmevalkit(python, checkout.resolve(), folder, "POPE_fixture", "ImageYORNDataset", url, MODEL)[0]
+            first = harness.run_vlmevalkit(
+                python, checkout.resolve(), folder, "POPE_fixture", "ImageYORNDataset", url, MODEL
+            )[0]
             rows.append({"harness": "VLMEvalKit", "protocol": "pope@vlmevalkit", "theirs": float(first["acc"])})
         for row in rows:
             row |= {"n": n, "ours": ours(row["protocol"], folder, url)}
@@ -68,8 +82,23 @@ def compared(python: Path, checkout: Path | None, n: int) -> list[dict[str, Any]
 
 
 def ours(protocol: str, folder: Path, url: str) -> float:
-    command = [sys.executable, "-m", "nunbit", "eval", "run", protocol, "--data", str(folder / "pope.jsonl"), "--model", url, "--model-id", MODEL,
-               "-o", str(folder / "runs" / protocol), "--json"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "nunbit",
+        "eval",
+        "run",
+        protocol,
+        "--data",
+        str(folder / "pope.jsonl"),
+        "--model",
+        url,
+        "--model-id",
+        MODEL,
+        "-o",
+        str(folder / "runs" / protocol),
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr[-500:])
@@ -90,7 +119,9 @@ def written(folder: Path, n: int) -> list[dict[str, Any]]:
     for r in chosen:
         r["png"] = settled(Image.open(folder / "source" / "images" / r["image"]))
         (folder / "images" / r["image"]).write_bytes(r["png"])
-    lines = [json.dumps({k: r[k] for k in ("question_id", "image", "text", "label")}, ensure_ascii=False) for r in chosen]
+    lines = [
+        json.dumps({k: r[k] for k in ("question_id", "image", "text", "label")}, ensure_ascii=False) for r in chosen
+    ]
     (folder / "pope.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return chosen
 
@@ -128,7 +159,9 @@ def served(folder: Path) -> Iterator[str]:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     with (folder / "serve.log").open("w") as log:
-        server = subprocess.Popen([sys.executable, "-m", "nunbit", "serve", "--port", str(port), "--no-page"], stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "nunbit", "serve", "--port", str(port), "--no-page"], stdout=log, stderr=log
+        )
         try:
             for _ in range(300):
                 if server.poll() is not None:

@@ -1,7 +1,7 @@
 """Peak memory of a training step against batch and length: our loop, Hugging Face's Trainer and TRL's SFTTrainer, on the same model.
 
-    python benchmarks/memory.py --limit 3000    a table, the batch at which each side passes 3,000 MB, and docs/memory.png
-    QUICK=1 python benchmarks/memory.py         two batches of one length, no plot
+    python -m benchmarks.memory --limit 3000    a table, the batch at which each side passes 3,000 MB, and docs/memory.png
+    QUICK=1 python -m benchmarks.memory         two batches of one length, no plot
 
 Every figure is the peak resident memory of a process of its own that runs two optimiser steps (in the second one AdamW's moments are
 there), less what it held before the model was opened. Model and task are those of `bench_train`: a frozen encoder, connector and
@@ -26,8 +26,12 @@ from typing import Any
 from benchmarks import train as bench_train
 
 ROOT = Path(__file__).parents[1]
-SIDES = {"nunbit": bench_train.ours, "nunbit, pieces of 2": bench_train.ours, "transformers Trainer": bench_train.hugging_face,
-         "TRL SFTTrainer": bench_train.trl}  # fmt: skip
+SIDES = {
+    "nunbit": bench_train.ours,
+    "nunbit, pieces of 2": bench_train.ours,
+    "transformers Trainer": bench_train.hugging_face,
+    "TRL SFTTrainer": bench_train.trl,
+}
 Table = dict[tuple[str, int], dict[int, float]]
 """(side, length) -> batch -> megabytes."""
 
@@ -48,8 +52,17 @@ def samples_of(folder: Path, length: int, count: int) -> bench_train.Setting:
         records = [
             {"image": str(folder / "0.png"), "question": "What is" + " a" * words, "answer": "a" + " a" * words}
         ] * many
-        talk = [{"id": str(i), "image": "0.png", "conversations": [{"from": "human", "value": "<image>\n" + r["question"]},
-                 {"from": "gpt", "value": r["answer"]}]} for i, r in enumerate(records)]  # fmt: skip
+        talk = [
+            {
+                "id": str(i),
+                "image": "0.png",
+                "conversations": [
+                    {"from": "human", "value": "<image>\n" + r["question"]},
+                    {"from": "gpt", "value": r["answer"]},
+                ],
+            }
+            for i, r in enumerate(records)
+        ]
         (folder / "talk.json").write_text(json.dumps(talk))
         return encode(read_conversations(folder / "talk.json"), renderer, tokens, max_tokens=10**6)[0], records
 
@@ -81,7 +94,8 @@ def collect(sides: list[str], folder: Path, batches: list[int], lengths: list[in
             for side in sides:
                 given = [
                     sys.executable,
-                    __file__,
+                    "-m",
+                    "benchmarks.memory",
                     "--one",
                     side,
                     "--folder",
@@ -91,7 +105,7 @@ def collect(sides: list[str], folder: Path, batches: list[int], lengths: list[in
                     "--lengths",
                     str(length),
                 ]
-                done = subprocess.run(given, capture_output=True, text=True)
+                done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
                 if done.returncode:
                     print(
                         f"{side}, batch {batch}, {length} tokens failed: {done.stderr.strip().splitlines()[-1][:150]}",

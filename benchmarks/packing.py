@@ -1,7 +1,7 @@
 """What grouping and packing are worth: conversations with lognormal lengths, one pass each way, side by side in one run.
 
-    python benchmarks/packing.py            three interleaved rounds, medians
-    python benchmarks/packing.py --rounds 1 --json
+    python -m benchmarks.packing            three interleaved rounds, medians
+    python -m benchmarks.packing --rounds 1 --json
 
 Ways: "longest" pads every batch to its longest sample, "grouped" puts samples of like length together, "packed" lets the samples of a batch
 share rows, each under its own block of the attention mask. Samples a second, and the share of tokens that are no padding.
@@ -46,10 +46,26 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     rng, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
     tokenizer = build_tokenizer([])
     tokenizer.save_pretrained(folder / "llm")
-    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6,
-                                 max_position_embeddings=2048)).save_pretrained(folder / "llm")  # fmt: skip
-    CLIPVisionModel(CLIPVisionConfig(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, image_size=112,
-                                     patch_size=14)).save_pretrained(folder / "vision")  # fmt: skip
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=384,
+            intermediate_size=1024,
+            num_hidden_layers=6,
+            num_attention_heads=6,
+            max_position_embeddings=2048,
+        )
+    ).save_pretrained(folder / "llm")
+    CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=192,
+            intermediate_size=768,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            image_size=112,
+            patch_size=14,
+        )
+    ).save_pretrained(folder / "vision")
     model, processor = assemble(folder / "vision", folder / "llm")
     freeze(model, {"connector": 1.0, "language": 1.0})
     picture = folder / "picture.png"
@@ -72,7 +88,7 @@ def one_pass(task: Any, stage: Any, device: str) -> float:
 
     began = time.perf_counter()
     for step in range(task.steps(stage.batch)):
-        for piece in task.pieces(task.batch(step, stage), stage):
+        for piece in task.micro_batches(task.batch(step, stage), stage):
             on_device = {k: v.to(device) for k, v in piece.items()}
             with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
                 loss, _ = task.loss(on_device)
@@ -103,7 +119,7 @@ def main() -> None:
     rows = {
         name: {
             "samples_per_second": round(SAMPLES / statistics.median(s), 2),
-            "real_tokens": round(tasks[name].fill(stage), 3),
+            "real_tokens": round(tasks[name].token_utilization(stage), 3),
             "ratio_to_longest": round(statistics.median(a / b for a, b in zip(seconds["longest"], s, strict=True)), 2),
         }
         for name, s in seconds.items()

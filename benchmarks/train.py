@@ -1,7 +1,7 @@
 """Training, side by side: our loop, Hugging Face's Trainer and TRL's SFTTrainer, on the same model, data, batches, precision and seed.
 
-    python benchmarks/train.py            50 steps of each once for the loss curves, then interleaved rounds, medians
-    QUICK=1 JSON=1 python benchmarks/train.py    one short round, one JSON line with ratio_to_best_peer
+    python -m benchmarks.train            50 steps of each once for the loss curves, then interleaved rounds, medians
+    QUICK=1 JSON=1 python -m benchmarks.train    one short round, one JSON line with ratio_to_best_peer
 
 The task is LLaVA-1.5's second stage: a frozen CLIP encoder, connector and Llama learning, answers alone in the loss, AdamW, cosine. Every
 side sees the samples in the same order; the time of a run is from the end of its first step to the end of its last.
@@ -62,14 +62,30 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
 
     torch.manual_seed(0)
     words = build_tokenizer(["What", "is", "in", "the", "picture", "there", "a", "How", "many"])
-    LlamaForCausalLM(LlamaConfig(
-        vocab_size=vocabulary, hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6,
-        max_position_embeddings=2048, bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-    )).save_pretrained(folder / "llm")  # fmt: skip
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=384,
+            intermediate_size=1024,
+            num_hidden_layers=6,
+            num_attention_heads=6,
+            max_position_embeddings=2048,
+            bos_token_id=words.bos_token_id,
+            eos_token_id=words.eos_token_id,
+            pad_token_id=words.pad_token_id,
+        )
+    ).save_pretrained(folder / "llm")
     words.save_pretrained(folder / "llm")
-    CLIPVisionModel(CLIPVisionConfig(hidden_size=256, intermediate_size=1024, num_hidden_layers=4, num_attention_heads=4,
-                                     image_size=112, patch_size=14)).save_pretrained(folder / "vision")  # fmt: skip
+    CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=256,
+            intermediate_size=1024,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            image_size=112,
+            patch_size=14,
+        )
+    ).save_pretrained(folder / "vision")
     records, found = [], []
     for i in range(count):
         many = int(np.clip(round(np.exp(np.random.default_rng(i).normal(0.7, 0.9))), 1, 16))
@@ -78,8 +94,13 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
             continue
         to_image(drawn.picture.pixels).save(folder / f"{i}.png")
         question, answer = (" ".join(getattr(q, part) for q in drawn.questions) for part in ("question", "answer"))
-        found.append({"id": str(i), "image": f"{i}.png", "conversations": [
-            {"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}]})  # fmt: skip
+        found.append(
+            {
+                "id": str(i),
+                "image": f"{i}.png",
+                "conversations": [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}],
+            }
+        )
         records.append({"image": str(folder / f"{i}.png"), "question": question, "answer": answer})
     (folder / "talk.json").write_text(json.dumps(found), encoding="utf-8")
     model, processor = assemble(folder / "vision", folder / "llm")
@@ -93,10 +114,27 @@ def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
     from nunbit.training.loop import Stage, train
     from nunbit.training.multimodal import ConversationTask
 
-    task = ConversationTask(setting.model(), setting.processor.image_processor, setting.samples,
-                            pad=setting.processor.tokenizer.pad_token_id, ordered=True)  # fmt: skip
-    stage = Stage(name="ours", steps=steps, batch=BATCH, lr=RATE, part_lr={"connector": RATE, "language": RATE}, schedule="cosine",
-                  warmup=warm(steps), beta2=0.999, fused=True, weight_decay=0.0, micro=MICRO, save_every=10**9)  # fmt: skip
+    task = ConversationTask(
+        setting.model(),
+        setting.processor.image_processor,
+        setting.samples,
+        pad=setting.processor.tokenizer.pad_token_id,
+        ordered=True,
+    )
+    stage = Stage(
+        name="ours",
+        steps=steps,
+        batch=BATCH,
+        lr=RATE,
+        part_lr={"connector": RATE, "language": RATE},
+        schedule="cosine",
+        warmup=warm(steps),
+        beta2=0.999,
+        fused=True,
+        weight_decay=0.0,
+        micro_batch_size=MICRO,
+        save_every=10**9,
+    )
     ends: list[float] = []
     real = task.batch
 
@@ -135,11 +173,27 @@ def clock() -> Any:
 
 def arguments(steps: int, out: Path) -> dict[str, Any]:
     return dict(
-        output_dir=str(out), max_steps=steps, per_device_train_batch_size=BATCH, learning_rate=RATE, lr_scheduler_type="cosine",
-        warmup_steps=warm(steps), adam_beta2=0.999, weight_decay=0.0, max_grad_norm=1.0, logging_steps=1, save_strategy="no",
-        report_to=[], remove_unused_columns=False, use_cpu=True, optim="adamw_torch_fused", disable_tqdm=True, bf16=False,
-        gradient_checkpointing=False, dataloader_num_workers=0, seed=0,
-    )  # fmt: skip
+        output_dir=str(out),
+        max_steps=steps,
+        per_device_train_batch_size=BATCH,
+        learning_rate=RATE,
+        lr_scheduler_type="cosine",
+        warmup_steps=warm(steps),
+        adam_beta2=0.999,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        remove_unused_columns=False,
+        use_cpu=True,
+        optim="adamw_torch_fused",
+        disable_tqdm=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        dataloader_num_workers=0,
+        seed=0,
+    )
 
 
 def in_order(base: Any) -> Any:
@@ -185,8 +239,13 @@ def hugging_face(setting: Setting, steps: int, out: Path) -> tuple[list[float], 
         return {"input_ids": ids, "labels": labels, "attention_mask": mask, "pixel_values": pixels["pixel_values"]}
 
     watch = clock()
-    trainer = in_order(Trainer)(model=setting.model(), args=TrainingArguments(**arguments(steps, out)), data_collator=collate,
-                                train_dataset=setting.samples, callbacks=[watch])  # fmt: skip
+    trainer = in_order(Trainer)(
+        model=setting.model(),
+        args=TrainingArguments(**arguments(steps, out)),
+        data_collator=collate,
+        train_dataset=setting.samples,
+        callbacks=[watch],
+    )
     trainer.train()
     return watch.losses, BATCH * (steps - 1) / (watch.ends[-1] - watch.ends[0])
 
@@ -209,10 +268,19 @@ def trl(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
         rows["images"].append([r["image"]])
     columns = Features({"prompt": Value("string"), "completion": Value("string"), "images": List(ImageColumn())})
     watch = clock()
-    config = SFTConfig(**arguments(steps, out), max_length=None, completion_only_loss=True,
-                       dataset_kwargs={"skip_prepare_dataset": True})  # fmt: skip
-    trainer = in_order(SFTTrainer)(model=setting.model(), args=config, train_dataset=Dataset.from_dict(rows, features=columns),
-                                   processing_class=setting.processor, callbacks=[watch])  # fmt: skip
+    config = SFTConfig(
+        **arguments(steps, out),
+        max_length=None,
+        completion_only_loss=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+    trainer = in_order(SFTTrainer)(
+        model=setting.model(),
+        args=config,
+        train_dataset=Dataset.from_dict(rows, features=columns),
+        processing_class=setting.processor,
+        callbacks=[watch],
+    )
     trainer.train()
     return watch.losses, BATCH * (steps - 1) / (watch.ends[-1] - watch.ends[0])
 
@@ -259,15 +327,24 @@ def report(given: Any, curves: dict[str, list[float]], speeds: dict[str, list[fl
     middle = {n: statistics.median(s) for n, s in speeds.items()}
     ratio = statistics.median(a / max(b) for a, *b in zip(speeds["nunbit"], *(speeds[p] for p in peers), strict=True))
     gaps = {p: max(abs(a - b) / abs(b) for a, b in zip(curves["nunbit"], curves[p], strict=True)) for p in peers}
-    out = {"samples_per_second": {n: round(v, 2) for n, v in middle.items()}, "ratio_to_best_peer": round(ratio, 3),
-           "largest_relative_loss_gap": gaps, "steps_compared": len(curves["nunbit"]), "rounds": given.rounds,
-           "batch": BATCH, "vocabulary": given.vocabulary, "missing": [] if len(peers) == 2 else ["trl"]}  # fmt: skip
+    out = {
+        "samples_per_second": {n: round(v, 2) for n, v in middle.items()},
+        "ratio_to_best_peer": round(ratio, 3),
+        "largest_relative_loss_gap": gaps,
+        "steps_compared": len(curves["nunbit"]),
+        "rounds": given.rounds,
+        "batch": BATCH,
+        "vocabulary": given.vocabulary,
+        "missing": [] if len(peers) == 2 else ["trl"],
+    }
     if as_json:
         print(json.dumps(out))
         return
     for n, v in middle.items():
-        print(f"{n:22}{v:8.2f} samples/s   loss {curves[n][0]:.4f} -> {curves[n][-1]:.4f}"
-              + ("" if n == "nunbit" else f"   largest relative gap to ours {gaps[n]:.1e}"))  # fmt: skip
+        print(
+            f"{n:22}{v:8.2f} samples/s   loss {curves[n][0]:.4f} -> {curves[n][-1]:.4f}"
+            + ("" if n == "nunbit" else f"   largest relative gap to ours {gaps[n]:.1e}")
+        )
     print(
         f"nunbit / best peer: {ratio:.2f}x (median of {given.rounds} paired runs, batch {BATCH}, vocabulary {given.vocabulary})"
     )

@@ -84,9 +84,18 @@ def language(kind: str, folder: Path) -> Path:
 
     words = tokenizer(kind)
     torch.manual_seed(1)
-    size = dict(vocab_size=len(words), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-                num_key_value_heads=2, max_position_embeddings=512, bos_token_id=words.bos_token_id,
-                eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id)  # fmt: skip
+    size = dict(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
     model = {
         "llama": lambda: LlamaForCausalLM(LlamaConfig(**size)),
         "smollm": lambda: LlamaForCausalLM(LlamaConfig(**size, tie_word_embeddings=True)),

@@ -1,7 +1,7 @@
 """Rasterise the artwork of the *things* domain from the icon sets of the npm registry.
 
 Usage: npm pack @iconify-json/{noto,twemoji,openmoji,emojione,fluent-emoji-flat,noto-v1,emojione-v1,fxemoji,streamline-emojis};
-       unpack each into FOLDER/<set>; then python tools/make_artwork.py FOLDER
+       unpack each into FOLDER/<set>; then python -m tools.make_artwork FOLDER
 Writes one atlas a style and things.json into src/nunbit/world/art/. Needs resvg-py.
 """
 

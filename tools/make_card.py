@@ -1,6 +1,6 @@
 """Write the embedded model's card and its training curve from the run's own logs and an evaluation's JSON.
 
-Usage: nunbit eval tiny-world --json > eval.json; python tools/make_card.py RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
+Usage: nunbit eval tiny-world --json > eval.json; python -m tools.make_card RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
 """
 
 import json
@@ -66,21 +66,42 @@ def millions(name: str) -> str:
 
 
 def told() -> str:
-    return f" (and {millions('aware')} in the parts that tell it what is where)" if (CARD.parent / "aware.json").exists() else ""
+    return (
+        f" (and {millions('aware')} in the parts that tell it what is where)"
+        if (CARD.parent / "aware.json").exists()
+        else ""
+    )
 
 
 def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
-    lines = ["# nunbit-tiny", "", f"{millions('model')} million parameters{told()}, trained from scratch on pictures of the procedural world only, on a processor with two cores",
-             "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
-             "it knows nothing of photographs.", "", "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.world.samples`, drawn as it goes.",
-             "Optimiser steps and minutes of this version, read from its logs:", "", "| stage | steps | minutes | pictures a step |", "|---|--:|--:|--:|"]  # fmt: skip
+    lines = [
+        "# nunbit-tiny",
+        "",
+        f"{millions('model')} million parameters{told()}, trained from scratch on pictures of the procedural world only, on a processor with two cores",
+        "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
+        "it knows nothing of photographs.",
+        "",
+        "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.world.samples`, drawn as it goes.",
+        "Optimiser steps and minutes of this version, read from its logs:",
+        "",
+        "| stage | steps | minutes | pictures a step |",
+        "|---|--:|--:|--:|",
+    ]
     for stage, rows in logs.items():
         lines.append(
             f"| {stage} | {rows[-1]['step']} | {sum(r['seconds'] for r in rows) / 60:.0f} | {batches.get(stage, '')} |"
         )
     lines += ["", *notes] if notes else []
-    lines += ["", "![curve](../../../../../docs/nunbit-tiny-curve.png)", "", f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
-              "pictures, 95 % intervals by pictures:", "", "| | n | right | interval | picture blanked | usual answer |", "|---|--:|--:|---|--:|--:|"]  # fmt: skip
+    lines += [
+        "",
+        "![curve](../../../../../docs/nunbit-tiny-curve.png)",
+        "",
+        f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
+        "pictures, 95 % intervals by pictures:",
+        "",
+        "| | n | right | interval | picture blanked | usual answer |",
+        "|---|--:|--:|---|--:|--:|",
+    ]
     for by, rows in result["tables"].items():
         for name, r in rows.items():
             low, high = r["interval"]

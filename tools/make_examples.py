@@ -1,6 +1,6 @@
 """Make the example pictures with software that has nothing to do with our own generator: Chromium (screenshots and printing) and matplotlib.
 
-Usage: python tools/make_examples.py FOLDER_OF_ICON_SETS   (see make_artwork.py; only fluent-emoji-flat, the unseen style, is used)
+Usage: python -m tools.make_examples FOLDER_OF_ICON_SETS   (see make_artwork.py; only fluent-emoji-flat, the unseen style, is used)
 Needs chromium, pdftoppm (poppler-utils), matplotlib.
 """
 
@@ -11,8 +11,17 @@ import tempfile
 from pathlib import Path
 
 OUT = Path(__file__).parents[1] / "examples"
-CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--hide-scrollbars"]  # fmt: skip
+CHROMIUM = [
+    "chromium",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
 
 
 def chromium(html: str, *options: str) -> None:

@@ -1,6 +1,6 @@
 """Where a run of the recipe `tiny` loses its answers: the same language model on pixels, and on what perfect eyes would report.
 
-    python tools/oracle_encoder.py runs/mine [--stage together] [--seed 7] [--limit 420]
+    python -m tools.oracle_encoder runs/mine [--stage together] [--seed 7] [--limit 420]
 
 Right on perfect eyes and wrong on pixels: the encoder or the connector is at fault. Wrong on both: the language model. Below the table, the
 share of things that the encoder's own read-outs name rightly, in the known styles and in the unseen one.
@@ -44,7 +44,9 @@ class Both:
 
     def seen(self, picture: Picture) -> torch.Tensor:
         """(C, D), the connector's tokens."""
-        return self.model.model.multi_modal_projector(features(self.model.model.vision_tower, to_pixels([picture.pixels])))[0]
+        return self.model.model.multi_modal_projector(
+            features(self.model.model.vision_tower, to_pixels([picture.pixels]))
+        )[0]
 
     def perfect(self, picture: Picture) -> torch.Tensor:
         """(C, D), the tokens that perfect eyes would give."""
@@ -59,14 +61,18 @@ class Both:
             made.append(int(self.model.lm_head(out.last_hidden_state[:, -1]).argmax(-1)))
             if made[-1] == self.tokenizer.convert_tokens_to_ids(EOS):
                 break
-            out = decoder(inputs_embeds=table(torch.tensor([made[-1:]])), past_key_values=out.past_key_values, use_cache=True)
+            out = decoder(
+                inputs_embeds=table(torch.tensor([made[-1:]])), past_key_values=out.past_key_values, use_cache=True
+            )
         return self.tokenizer.decode(made, skip_special_tokens=True)
 
     def named(self, split: Any, pictures: int = 120) -> float:
         """Share of things whose middle cell the encoder names rightly."""
         drawn = [sample(i, seed=88, split=split, mixture={"things": 1.0}, questions=0).picture for i in range(pictures)]
         truth = stack([cells_of(p, self.names) for p in drawn])
-        found = [self.heads(features(self.model.model.vision_tower, to_pixels([p.pixels])))["name"].argmax(-1) for p in drawn]
+        found = [
+            self.heads(features(self.model.model.vision_tower, to_pixels([p.pixels])))["name"].argmax(-1) for p in drawn
+        ]
         middle = anchors(truth["box"], truth["name"]) & (truth["name"] > 0)
         return float((torch.cat(found) == truth["name"])[middle].float().mean())
 

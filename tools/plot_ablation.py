@@ -1,7 +1,7 @@
 """Draw an ablation: right answers of each arm with intervals, estimated and true Scenes beside each other, and what the gates look at. Its
 tables, all and by kind of question, are printed as Markdown.
 
-    nunbit eval ablation -o runs/ablation; python tools/plot_ablation.py runs/ablation [PICTURE, docs/ablation.png if not named]
+    nunbit eval ablation -o runs/ablation; python -m tools.plot_ablation runs/ablation [PICTURE, docs/ablation.png if not named]
 """
 
 import json
@@ -19,9 +19,17 @@ def draw(rows: list[dict], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    told = next((r for r in rows if r["arm"] == "all" and r["gates"]), None) or next((r for r in rows if r["gates"]), None)
-    figure, panels = plt.subplots(1, 3 if told else 1, figsize=(15 if told else 6, 4.6), layout="constrained", squeeze=False,
-                                  width_ratios=(2.2, 1, 1) if told else None)  # fmt: skip
+    told = next((r for r in rows if r["arm"] == "all" and r["gates"]), None) or next(
+        (r for r in rows if r["gates"]), None
+    )
+    figure, panels = plt.subplots(
+        1,
+        3 if told else 1,
+        figsize=(15 if told else 6, 4.6),
+        layout="constrained",
+        squeeze=False,
+        width_ratios=(2.2, 1, 1) if told else None,
+    )
     bars(panels[0][0], rows)
     for axes, (side, experts) in zip(panels[0][1:], SIDES.items() if told else (), strict=True):
         kinds = sorted(told["gates"][side])
@@ -49,7 +57,9 @@ def bars(axes, rows: list[dict]) -> None:
     axes.set_xticks(range(len(arms)), arms)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right answers, %")
-    handles = [axes.bar(0, 0, color=COLOURS[s]) for s in scenes] + axes.plot([], [], "D", color="white", markeredgecolor="black")
+    handles = [axes.bar(0, 0, color=COLOURS[s]) for s in scenes] + axes.plot(
+        [], [], "D", color="white", markeredgecolor="black"
+    )
     axes.legend(handles, [*(f"{s} Scenes" for s in scenes), "unseen style"], fontsize=8, loc="lower right")
 
 
@@ -67,11 +77,17 @@ def tables(rows: list[dict]) -> str:
     for r in rows:
         seeds = ", ".join(f"{100 * v:.1f}" for v in r["by_seed"])
         unseen = f"{100 * r['unseen']['right']:.1f}" if r["unseen"] else ""
-        out.append(f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |")
+        out.append(
+            f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |"
+        )
     kinds = sorted({k for r in rows for k in r["kinds"]})
     out += ["", "| arm | Scenes | " + " | ".join(kinds) + " |", "|---|---|" + "--:|" * len(kinds)]
     for r in rows:
-        out.append(f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | " + " | ".join(f"{100 * r['kinds'][k]:.0f}" for k in kinds) + " |")
+        out.append(
+            f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | "
+            + " | ".join(f"{100 * r['kinds'][k]:.0f}" for k in kinds)
+            + " |"
+        )
     return "\n".join(out)
 
 

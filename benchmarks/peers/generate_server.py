@@ -1,6 +1,6 @@
 """A plain `generate` loop behind a socket: one question at a time, nothing batched, nothing kept. A peer of `bench_serve`.
 
-    python benchmarks/peers/generate_server.py FOLDER PORT
+python -m benchmarks.peers.generate_server FOLDER PORT
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from nunbit.models.assistant import Assistant
 def asked(body: dict[str, Any]) -> list[Message]:
     """The one question that `bench_serve` asks."""
     parts = body["messages"][0]["content"]
-    return decoded([Message("user", tuple(Part.text(p["text"]) if p["type"] == "text" else Part.image(p["image_url"]["url"]) for p in parts))])
+    return decoded(
+        [
+            Message(
+                "user",
+                tuple(
+                    Part.text(p["text"]) if p["type"] == "text" else Part.image(p["image_url"]["url"]) for p in parts
+                ),
+            )
+        ]
+    )
 
 
 class Loop(BaseHTTPRequestHandler):
@@ -38,8 +47,11 @@ class Loop(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.do_GET()
         with self.one:
-            made = self.assistant.ask(asked(body), max_new_tokens=body["max_tokens"],
-                                      on_text=lambda t: self.tell({"choices": [{"delta": {"content": t}}]}))  # fmt: skip
+            made = self.assistant.ask(
+                asked(body),
+                max_new_tokens=body["max_tokens"],
+                on_text=lambda t: self.tell({"choices": [{"delta": {"content": t}}]}),
+            )
         self.tell({"choices": [], "usage": {"completion_tokens": made.tokens}})
 
     def tell(self, event: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("numpy pillow pyyaml loguru tqdm requests httpx openai datasets evaluate accelerate transformers tenacity pytablewriter sacrebleu jsonlines numexpr "
             "python-dotenv packaging pydantic scikit-learn opencv-python-headless pytz jinja2 zstandard "
             "pandas tabulate openpyxl xlsxwriter rich validators portalocker filelock omegaconf json_repair matplotlib termcolor sty timeout-decorator einops "
@@ -53,13 +53,26 @@ def lmms_task(folder: Path, rows: Sequence[dict[str, Any]], builtin: str) -> str
     (folder / "data").mkdir(parents=True, exist_ok=True)
     kind = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
     table = arrow.Table.from_pylist(rows)
-    table = table.set_column(table.schema.get_field_index("image"), "image", arrow.array([r["image"] for r in rows], kind))
-    features = {"info": {"features": {n: {"_type": "Image"} if n == "image" else _feature(table.schema.field(n).type) for n in table.column_names}}}
-    parquet.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), folder / "data" / "test-00000-of-00001.parquet")
+    table = table.set_column(
+        table.schema.get_field_index("image"), "image", arrow.array([r["image"] for r in rows], kind)
+    )
+    features = {
+        "info": {
+            "features": {
+                n: {"_type": "Image"} if n == "image" else _feature(table.schema.field(n).type)
+                for n in table.column_names
+            }
+        }
+    }
+    parquet.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps(features)}),
+        folder / "data" / "test-00000-of-00001.parquet",
+    )
     name = f"nunbit_{Path(builtin).stem}"
     (folder / "task").mkdir(exist_ok=True)
     (folder / "task" / f"{name}.yaml").write_text(
-        f"include: {builtin}\ntask: {name}\ntag: []\ndataset_path: {folder / 'data'}\ndataset_kwargs: {{}}\ntest_split: test\n", encoding="utf-8"
+        f"include: {builtin}\ntask: {name}\ntag: []\ndataset_path: {folder / 'data'}\ndataset_kwargs: {{}}\ntest_split: test\n",
+        encoding="utf-8",
     )
     return name
 
@@ -93,12 +106,16 @@ def run_lmms(python: Path, folder: Path, task: str, url: str, model: str, *, con
     return found
 
 
-def run_vlmevalkit(python: Path, checkout: Path, folder: Path, name: str, kind: str, url: str, model: str) -> list[dict[str, str]]:
+def run_vlmevalkit(
+    python: Path, checkout: Path, folder: Path, name: str, kind: str, url: str, model: str
+) -> list[dict[str, str]]:
     """The rows of its score table for ``folder/LMUData/<name>.tsv``, read by the dataset class ``kind``."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT / 'scripts')!r})\nfrom absent import CLIENT, stand_in\nstand_in(CLIENT)\n", encoding="utf-8"
+        f"import runpy\nabsent = runpy.run_path({str(ROOT / 'tools' / 'golden' / 'absent.py')!r})\n"
+        "absent['stand_in'](absent['CLIENT'])\n",
+        encoding="utf-8",
     )
     out = folder / "vlmevalkit"
     choice = json.dumps({name: {"class": kind, "dataset": name}})
@@ -115,7 +132,9 @@ def run_vlmevalkit(python: Path, checkout: Path, folder: Path, name: str, kind: 
 def _call(command: Sequence[str], folder: Path, who: str, more: dict[str, str] | None = None) -> None:
     quiet = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(ROOT / ".cache" / "hf"), "OPENAI_API_KEY": "EMPTY",
              "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **quiet, **(more or {})}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **quiet, **(more or {})}, capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"{who} ended with {done.returncode}: {_last(done.stderr)}")
 

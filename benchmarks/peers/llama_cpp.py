@@ -1,6 +1,6 @@
 """A native LLaVA on llama.cpp: its weights as llama.cpp's two files (GGUF), and its server over them. A peer of `bench_serve`.
 
-    python benchmarks/peers/llama_cpp.py FOLDER PORT [--q8]        needs gguf and xllamacpp (a prebuilt llama.cpp), in any environment
+    python -m benchmarks.peers.llama_cpp FOLDER PORT [--q8]        needs gguf and xllamacpp (a prebuilt llama.cpp), in any environment
 
 Fits what `nunbit.models.compose` makes: a CLIP encoder read at its last layer, a two-layer connector, a Llama. llama.cpp turns neighbouring
 pairs of a head where Hugging Face turns its halves, so rows of q and k change places. Its tokenizer knows no word list: it spells what is
@@ -21,15 +21,41 @@ import gguf
 import numpy as np
 from safetensors.numpy import load_file
 
-LANGUAGE = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-            "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
-            "post_attention_layernorm": "ffn_norm"}  # fmt: skip
-VISION = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.out_proj": "attn_out",
-          "layer_norm1": "ln1", "layer_norm2": "ln2", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down"}  # fmt: skip
-WHOLE = {"embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
-         "class_embedding": "v.class_embd", "patch_embedding.weight": "v.patch_embd.weight", "position_embedding.weight": "v.position_embd.weight",
-         "pre_layrnorm.weight": "v.pre_ln.weight", "pre_layrnorm.bias": "v.pre_ln.bias", "linear_1.weight": "mm.0.weight", "linear_1.bias": "mm.0.bias",
-         "linear_2.weight": "mm.2.weight", "linear_2.bias": "mm.2.bias"}  # fmt: skip
+LANGUAGE = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+VISION = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.out_proj": "attn_out",
+    "layer_norm1": "ln1",
+    "layer_norm2": "ln2",
+    "mlp.fc1": "ffn_up",
+    "mlp.fc2": "ffn_down",
+}
+WHOLE = {
+    "embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+    "class_embedding": "v.class_embd",
+    "patch_embedding.weight": "v.patch_embd.weight",
+    "position_embedding.weight": "v.position_embd.weight",
+    "pre_layrnorm.weight": "v.pre_ln.weight",
+    "pre_layrnorm.bias": "v.pre_ln.bias",
+    "linear_1.weight": "mm.0.weight",
+    "linear_1.bias": "mm.0.bias",
+    "linear_2.weight": "mm.2.weight",
+    "linear_2.bias": "mm.2.bias",
+}
 
 
 def name_of(key: str) -> str | None:
@@ -96,8 +122,14 @@ def describe_words(w: Any, folder: Path, size: int) -> None:
     """The vocabulary as a SentencePiece one. No token ends an answer: all have the same length."""
     vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
     words = sorted(vocabulary, key=vocabulary.get) + [f"unused{i}" for i in range(len(vocabulary), size)]
-    kinds = [gguf.TokenType.BYTE if re.fullmatch(r"<0x..>", t) else gguf.TokenType.CONTROL if re.fullmatch(r"<\w+>", t) else gguf.TokenType.NORMAL
-             for t in words]  # fmt: skip
+    kinds = [
+        gguf.TokenType.BYTE
+        if re.fullmatch(r"<0x..>", t)
+        else gguf.TokenType.CONTROL
+        if re.fullmatch(r"<\w+>", t)
+        else gguf.TokenType.NORMAL
+        for t in words
+    ]
     w.add_tokenizer_model("llama")
     w.add_token_list(words)
     w.add_token_scores([float(len(t)) for t in words])

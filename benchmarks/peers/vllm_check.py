@@ -1,6 +1,6 @@
 """The embedded model handed to vLLM: are its answers those of `generate`?
 
-    python benchmarks/peers/vllm_check.py EXECUTABLE        # a vllm of an environment of its own
+    python -m benchmarks.peers.vllm_check EXECUTABLE        # a vllm of an environment of its own
 
 What is handed over is the LLaVA alone, without the files of its eyes and of what tells it: vLLM reads every file of weights. Prints one JSON
 line, and passes if all answers are equal.
@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from benchmarks.serve import EXTRAS, TINY, VLLM, commands
 from benchmarks.server_process import CHAT, ONE_THREAD, Server
-from soak import CANARIES, TOKENS, known_answers
+from tests.load.soak import CANARIES, TOKENS, known_answers
 
 with tempfile.TemporaryDirectory() as place:
     folder = Path(place) / "model"
@@ -27,7 +27,10 @@ with tempfile.TemporaryDirectory() as place:
     server.must_start()
     try:
         asked = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
-        said = [httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip() for a in asked]
+        said = [
+            httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip()
+            for a in asked
+        ]
     finally:
         server.stop()
 same = sum(a == b for a, b in zip(said, known, strict=True))

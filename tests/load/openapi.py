@@ -1,6 +1,6 @@
 """The server's OpenAPI document held against the server by schemathesis: thousands of requests made from it, none may end in a 5xx.
 
-    python tests/load/openapi.py [--examples 60] [--seed 0]
+    python -m tests.load.openapi [--examples 60] [--seed 0]
 
 Needs schemathesis in the same environment (`make schemathesis` installs it). Also held: replies are of a content type and form that the
 document names. 503 with Retry-After is how a full queue refuses; one client at a time never fills it.
@@ -29,14 +29,32 @@ def main() -> None:
     server = Server(NUNBIT, env=ONE_THREAD)
     server.must_start()
     try:
-        code = subprocess.run([
-            TOOL, "run", server.url + "/openapi.json", "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--request-timeout", "120",
-            "--max-examples", str(wish.examples), "--seed", str(wish.seed), "--continue-on-failure",
-            "--suppress-health-check", "filter_too_much,too_slow"]).returncode  # fmt: skip
+        code = subprocess.run(
+            [
+                TOOL,
+                "run",
+                server.url + "/openapi.json",
+                "--checks",
+                CHECKS,
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--request-timeout",
+                "120",
+                "--max-examples",
+                str(wish.examples),
+                "--seed",
+                str(wish.seed),
+                "--continue-on-failure",
+                "--suppress-health-check",
+                "filter_too_much,too_slow",
+            ]
+        ).returncode
         alive = server.wait(30)
     finally:
         ended = server.stop()
-    print(f"the server {'was alive' if alive else 'was dead'} and {'ended when asked' if ended else 'did not end when asked'}")
+    print(
+        f"the server {'was alive' if alive else 'was dead'} and {'ended when asked' if ended else 'did not end when asked'}"
+    )
     sys.exit(code or int(not (alive and ended)))
 
 

@@ -1,6 +1,6 @@
 """`nunbit serve --ray`: the answers of the single server from several replicas, while one after another is killed (SIGKILL).
 
-    python tests/load/ray_serve.py [--seconds 120] [--clients 8] [--every 20] [--no-scale]
+    python -m tests.load.ray_serve [--seconds 120] [--clients 8] [--every 20] [--no-scale]
 
 Passes if every answer, whole or streamed, is what `generate` gives alone; a stream comes in pieces; no question is lost by a client that asks
 again after a 5xx or a broken connection; killed replicas are replaced; after SIGTERM the answers under way end whole. Then, from one replica
@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 from benchmarks.server_process import CHAT, NUNBIT, ONE_THREAD, Server
-from soak import CANARIES, TOKENS, Crowd, drained, known_answers, streamed
+from tests.load.soak import CANARIES, TOKENS, Crowd, drained, known_answers, streamed
 
 TRIES = 100
 PATIENCE = {"RAY_raylet_start_wait_time_s": "300"}
@@ -102,7 +102,12 @@ class Patient:
 def pieces(server: Server, headers: dict[str, str] | None = None) -> tuple[int, float, float]:
     """Of one long streamed answer: how many pieces came, the seconds to the first word and to the end."""
     begun, times = time.monotonic(), []
-    body = {"messages": CANARIES[-1], "max_tokens": 512, "stream": True, "response_format": {"type": "regex", "pattern": "[a-z ]{300}"}}
+    body = {
+        "messages": CANARIES[-1],
+        "max_tokens": 512,
+        "stream": True,
+        "response_format": {"type": "regex", "pattern": "[a-z ]{300}"},
+    }
     with httpx.stream("POST", server.url + CHAT, json=body, timeout=120, headers=headers) as reply:
         for _ in reply.iter_raw():
             times.append(time.monotonic() - begun)
@@ -138,8 +143,13 @@ def scaled(known: list[str], clients: int) -> dict[str, Any]:
         seconds = time.monotonic() - begun
         patient.over.set()
         [t.join(300) for t in threads]
-        return {"before": before, "after": len(replicas_of(server)), "seconds": round(seconds), "wrong": patient.wrong[:5],
-                "right": came and before == 1 and not patient.wrong and not patient.counts["lost"]}  # fmt: skip
+        return {
+            "before": before,
+            "after": len(replicas_of(server)),
+            "seconds": round(seconds),
+            "wrong": patient.wrong[:5],
+            "right": came and before == 1 and not patient.wrong and not patient.counts["lost"],
+        }
     finally:
         server.stop(90)
 
@@ -166,13 +176,39 @@ def main() -> None:
     finally:
         server.stop(90)
     scale = scaled(known, wish.clients + 4) if wish.scale else None
-    good = both and back and not patient.wrong and not patient.counts["lost"] and not calm["retries"] and kills > 0 and stream[0] > 3
+    good = (
+        both
+        and back
+        and not patient.wrong
+        and not patient.counts["lost"]
+        and not calm["retries"]
+        and kills > 0
+        and stream[0] > 3
+    )
     good = good and drain["whole"] == drain["of"] and drain["ended"] and (scale is None or scale["right"])
-    print(json.dumps({"replicas": 2, "clients": wish.clients, "seconds": wish.seconds, "killed": kills, "requests": patient.counts["requests"],
-                      "retries": patient.counts["retries"], "why": dict(patient.why), "wrong": patient.wrong[:10], "lost": patient.counts["lost"],
-                      "p50_s": round(statistics.median(patient.seconds or [0]), 2), "longest_s": round(max(patient.seconds or [0]), 1),
-                      "stream": {"pieces": stream[0], "first_s": stream[1], "end_s": stream[2]}, "replaced": back, "drain": drain,
-                      "scale": scale, "passed": good}, ensure_ascii=False))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "replicas": 2,
+                "clients": wish.clients,
+                "seconds": wish.seconds,
+                "killed": kills,
+                "requests": patient.counts["requests"],
+                "retries": patient.counts["retries"],
+                "why": dict(patient.why),
+                "wrong": patient.wrong[:10],
+                "lost": patient.counts["lost"],
+                "p50_s": round(statistics.median(patient.seconds or [0]), 2),
+                "longest_s": round(max(patient.seconds or [0]), 1),
+                "stream": {"pieces": stream[0], "first_s": stream[1], "end_s": stream[2]},
+                "replaced": back,
+                "drain": drain,
+                "scale": scale,
+                "passed": good,
+            },
+            ensure_ascii=False,
+        )
+    )
     sys.exit(0 if good else 1)
 
 

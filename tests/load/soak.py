@@ -1,6 +1,6 @@
 """A server held at saturation for minutes, by clients of which many hang up; then it is asked to end while answers are under way.
 
-    python tests/load/soak.py [--minutes 20] [--clients 24] [--p99 30]
+    python -m tests.load.soak [--minutes 20] [--clients 24] [--p99 30]
 
 Passes if every canary question gets the answer that `generate` gives alone, nothing fails but what is refused with 503 and Retry-After,
 99 of 100 answers come within ``--p99`` seconds of being asked, memory (without what the bounded caches hold) is flat from the first
@@ -30,7 +30,13 @@ ASKED = ("What color is the picture?", "How many things are there?", "Describe t
 COLOURS = ((200, 40, 40), (30, 60, 200), (20, 160, 60))
 CANARIES = [turn(q, plain(colour=c)) for q in ASKED for c in COLOURS]
 TOKENS = 32
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}}
+SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "a",
+        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+    },
+}
 
 
 def known_answers(folder: Path | None = None) -> list[str]:
@@ -41,7 +47,11 @@ def known_answers(folder: Path | None = None) -> list[str]:
     from nunbit.models.assistant import Assistant
 
     assistant = Assistant(folder)
-    return [assistant.ask(question(q, [Image.new("RGB", (64, 64), c)]), max_new_tokens=TOKENS).text for q in ASKED for c in COLOURS]
+    return [
+        assistant.ask(question(q, [Image.new("RGB", (64, 64), c)]), max_new_tokens=TOKENS).text
+        for q in ASKED
+        for c in COLOURS
+    ]
 
 
 class Crowd:
@@ -90,7 +100,11 @@ class Crowd:
 
     def leave(self, client: httpx.Client, rng: random.Random) -> None:
         """Hang up, at once or in the middle of an answer."""
-        body = {"messages": turn("Describe the picture.", noise(rng.randrange(10**6), 96)), "n": rng.choice((1, 3)), "stream": rng.random() < 0.6}
+        body = {
+            "messages": turn("Describe the picture.", noise(rng.randrange(10**6), 96)),
+            "n": rng.choice((1, 3)),
+            "stream": rng.random() < 0.6,
+        }
         try:
             with client.stream("POST", CHAT, json=body, timeout=rng.random()) as reply:
                 self.counts["503" if reply.status_code == 503 else "left"] += 1
@@ -102,11 +116,23 @@ class Crowd:
     def crowd(self, client: httpx.Client, rng: random.Random) -> None:
         """Everything else that a server is asked."""
         picture = noise(rng.randrange(10**6), 96)
-        path, body = rng.choice((
-            (CHAT, {"messages": turn("Describe the picture.", picture), "temperature": 1.0, "n": 2, "logprobs": True, "max_tokens": 24}),
-            (CHAT, {"messages": turn("How many?", picture), "response_format": SCHEMA, "max_tokens": 24}),
-            ("/v1/embeddings", {"input": ["a red circle", picture]}),
-            ("/v1/completions", {"prompt": "The picture", "max_tokens": 16, "seed": 1, "temperature": 0.7})))  # fmt: skip
+        path, body = rng.choice(
+            (
+                (
+                    CHAT,
+                    {
+                        "messages": turn("Describe the picture.", picture),
+                        "temperature": 1.0,
+                        "n": 2,
+                        "logprobs": True,
+                        "max_tokens": 24,
+                    },
+                ),
+                (CHAT, {"messages": turn("How many?", picture), "response_format": SCHEMA, "max_tokens": 24}),
+                ("/v1/embeddings", {"input": ["a red circle", picture]}),
+                ("/v1/completions", {"prompt": "The picture", "max_tokens": 16, "seed": 1, "temperature": 0.7}),
+            )
+        )
         self.post(client, path, body)
 
 
@@ -138,7 +164,12 @@ def drained(server: Server, crowd: Crowd) -> dict[str, Any]:
     start = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     [t.join(120) for t in threads]
-    return {"whole": done["right"], "of": len(threads), "ended": server.stop(), "seconds": round(time.monotonic() - start, 1)}
+    return {
+        "whole": done["right"],
+        "of": len(threads),
+        "ended": server.stop(),
+        "seconds": round(time.monotonic() - start, 1),
+    }
 
 
 def soak(server: Server, crowd: Crowd, minutes: float, clients: int) -> list[tuple[float, float]]:
@@ -169,13 +200,32 @@ def main() -> None:
         drain = drained(server, crowd)
     finally:
         server.stop()
-    quarters = [float(np.median([mb for _, mb in part])) for part in np.array_split(np.array(curve), 4)[1:] if len(part)]
+    quarters = [
+        float(np.median([mb for _, mb in part])) for part in np.array_split(np.array(curve), 4)[1:] if len(part)
+    ]
     p99 = float(np.quantile(crowd.seconds, 0.99)) if crowd.seconds else float("inf")
-    good = not crowd.wrong and crowd.counts["canaries"] > 0 and p99 <= wish.p99 and quarters[-1] - quarters[0] <= FLAT_MB
+    good = (
+        not crowd.wrong and crowd.counts["canaries"] > 0 and p99 <= wish.p99 and quarters[-1] - quarters[0] <= FLAT_MB
+    )
     good = good and drain["whole"] == drain["of"] and drain["ended"]
-    print(json.dumps({"minutes": wish.minutes, "clients": wish.clients, "replies": dict(sorted(crowd.counts.items())), "wrong": crowd.wrong[:10],
-                      "p50_s": round(statistics.median(crowd.seconds or [0]), 2), "p99_s": round(p99, 2), "tokens": made, "cpu_s": round(cpu, 1),
-                      "memory_mb": [round(m) for m in quarters], "drain": drain, "passed": good}, ensure_ascii=False))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "minutes": wish.minutes,
+                "clients": wish.clients,
+                "replies": dict(sorted(crowd.counts.items())),
+                "wrong": crowd.wrong[:10],
+                "p50_s": round(statistics.median(crowd.seconds or [0]), 2),
+                "p99_s": round(p99, 2),
+                "tokens": made,
+                "cpu_s": round(cpu, 1),
+                "memory_mb": [round(m) for m in quarters],
+                "drain": drain,
+                "passed": good,
+            },
+            ensure_ascii=False,
+        )
+    )
     sys.exit(0 if good else 1)
 
 

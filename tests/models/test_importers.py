@@ -294,7 +294,6 @@ def test_pictures_and_placeholders_must_agree(tmp_path):
 
 @pytest.fixture
 def parity(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location("parity", ROOT / "tests" / "parity" / "tensors.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,6 +1,6 @@
 """Compare our CoLLaVO and MoAI with tensors and strings that the authors' released modules gave at random weights.
 
-Usage: python tests/parity/tensors.py [FOLDER]      (make parity GOLDEN=FOLDER; default: ../shared/golden)
+Usage: python -m tests.parity.tensors [FOLDER]      (make parity GOLDEN=FOLDER; default: ../shared/golden)
 One line a comparison: what, error, tolerance. Exit code 1 when one fails; 0 with a sentence when there is no folder.
 Sizes come from the files, so that other folders of the same form (seeds, widths, batch sizes) work.
 """
@@ -84,9 +84,15 @@ def compressor(file: Path, check: Checks) -> None:
     t, dims = read(file)
     width = t["in.aux"].shape[-1]
     config = MoAIConfig(
-        "moai", width, width, latents=dims["num_latents"], depth=dims["depth"], heads=dims["heads"],
-        head_dim=dims["dim_head"], ff_mult=dims["ff_mult"],
-    )  # fmt: skip
+        "moai",
+        width,
+        width,
+        latents=dims["num_latents"],
+        depth=dims["depth"],
+        heads=dims["heads"],
+        head_dim=dims["dim_head"],
+        ff_mult=dims["ff_mult"],
+    )
     module = MoAICompressor(config)
     module.load_state_dict(part(t, "weights.moai_compressor."))
     check.close("compressor latents", module(t["in.aux"]), t["out.latents"])
@@ -109,10 +115,16 @@ class OneLayer(nn.Module):
     def __init__(self, dims: dict[str, Any]) -> None:
         super().__init__()
         self.config = InternLM2Config(
-            hidden_size=dims["hidden"], intermediate_size=dims["ffn"], num_attention_heads=dims["heads"],
-            num_key_value_heads=dims["kv_heads"], plora_rank=dims["plora_r"], plora_alpha=dims["plora_alpha"],
-            rms_norm_eps=dims["rms_eps"], rope_theta=dims["rope_theta"], num_hidden_layers=1,
-        )  # fmt: skip
+            hidden_size=dims["hidden"],
+            intermediate_size=dims["ffn"],
+            num_attention_heads=dims["heads"],
+            num_key_value_heads=dims["kv_heads"],
+            plora_rank=dims["plora_r"],
+            plora_alpha=dims["plora_alpha"],
+            rms_norm_eps=dims["rms_eps"],
+            rope_theta=dims["rope_theta"],
+            num_hidden_layers=1,
+        )
         self.layers = nn.ModuleList([InternLM2DecoderLayer(self.config, 0)])
 
     def forward(
@@ -161,10 +173,17 @@ def build_mixer(t: dict[str, Tensor], dims: dict[str, Any], gate: str) -> tuple[
     load_layer(decoder, weights, ("moai_",))
     moai = MoAI(
         MoAIConfig(
-            "moai", dims["hidden"], dims["hidden"], layers=1, places=(0,), rank=dims["expert_rank"],
-            expert_heads=dims["expert_heads"], gate_dtype=gate, compat=True,
+            "moai",
+            dims["hidden"],
+            dims["hidden"],
+            layers=1,
+            places=(0,),
+            rank=dims["expert_rank"],
+            expert_heads=dims["expert_heads"],
+            gate_dtype=gate,
+            compat=True,
         )
-    ).eval()  # fmt: skip
+    ).eval()
     mixers = {n: ReleasedMoAI.released_key("moai." + n) for n, _ in moai.named_parameters() if n.startswith("mixers.")}
     moai.load_state_dict({n: weights[k.removeprefix("model.layers.0.")] for n, k in mixers.items()}, strict=False)
     moai.attach(decoder)

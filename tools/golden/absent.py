@@ -78,7 +78,9 @@ def stand_in(names: Sequence[str]) -> None:
     real: Callable[..., Any] = importlib.util.find_spec
     missing = {n for n in names if n not in sys.modules and real(n) is None}
     sys.meta_path.append(_Finder(missing))
-    importlib.util.find_spec = lambda name, package=None: None if name.partition(".")[0] in missing else real(name, package)
+    importlib.util.find_spec = lambda name, package=None: (
+        None if name.partition(".")[0] in missing else real(name, package)
+    )
 
 
 def bare_package(name: str, folder: Path) -> None:

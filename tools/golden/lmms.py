@@ -1,4 +1,4 @@
-"""lmms-eval's side of harness_golden.py: its tasks' own functions write the prompts, process each reply and aggregate.
+"""lmms-eval's side of tools/golden/make.py: its tasks' own functions write the prompts, process each reply and aggregate.
 
 Rows are made in the columns of the data sets that its task files name, from the same fixtures. Prompts use the ``default`` settings of the task
 files, read from them. Where a task would ask an LLM, it is answered by the reply itself (MathVista) or by the recorded verdict (MM-Vet).
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENAI_API_KEY", "EMPTY")
-from absent import SCORING, bare_package, stand_in  # noqa: E402
+from tools.golden.absent import SCORING, bare_package, stand_in  # noqa: E402
 
 stand_in(SCORING)
 TASKS = next(Path(p) / "lmms_eval" / "tasks" for p in sys.path if (Path(p) / "lmms_eval" / "tasks").is_dir())
@@ -82,8 +82,16 @@ class MMBench(Side):
         """Absent options are the word "nan" in its data."""
         options = {c: item.options.get(c, "nan") for c in "ABCD"}
         names = {"category": item.categories["category"][0], "L2-category": "x", "l2-category": "x"}
-        return {"index": int(item.id), "question": item.question, "hint": item.hint or None, **options, "answer": item.gold[0], **names,
-                "source": "x", "split": "dev"}  # fmt: skip
+        return {
+            "index": int(item.id),
+            "question": item.question,
+            "hint": item.hint or None,
+            **options,
+            "answer": item.gold[0],
+            **names,
+            "source": "x",
+            "split": "dev",
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.mmbench_doc_to_text(doc, self.settings)
@@ -103,18 +111,28 @@ class Diagrams(Side):
     module, file = "ai2d.utils", "ai2d/ai2d.yaml"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"question": item.question, "options": list(item.options.values()), "answer": str([*item.options].index(item.gold[0]))}
+        return {
+            "question": item.question,
+            "options": list(item.options.values()),
+            "answer": str([*item.options].index(item.gold[0])),
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.ai2d_doc_to_text(doc, self.settings)
 
     def score(self, replies: dict[str, str]) -> Answers:
-        rule = self.task.MultiChoiceRegexFilter(group_select=0, ignore_case=True, ignore_punctuation=True, regex_pattern="([A-Z])\\.")
+        rule = self.task.MultiChoiceRegexFilter(
+            group_select=0, ignore_case=True, ignore_punctuation=True, regex_pattern="([A-Z])\\."
+        )
         scores = {}
         for k, doc in self.docs.items():
             said = rule.apply([[replies[k]]], [doc])
             wanted = [self.task.ai2d_doc_to_target(doc, "mcq")]
-            scores[k] = float(exact_match_hf_evaluate(predictions=said, references=wanted, ignore_case=True, ignore_punctuation=True)["exact_match"])
+            scores[k] = float(
+                exact_match_hf_evaluate(predictions=said, references=wanted, ignore_case=True, ignore_punctuation=True)[
+                    "exact_match"
+                ]
+            )
         return scores, {"accuracy": mean(scores)}
 
 
@@ -135,7 +153,12 @@ class ScienceQA(PerItem):
     module, file = "scienceqa.utils", "scienceqa/scienceqa_img.yaml"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"question": item.question, "choices": list(item.options.values()), "hint": item.hint, "answer": [*item.options].index(item.gold[0])}
+        return {
+            "question": item.question,
+            "choices": list(item.options.values()),
+            "hint": item.hint,
+            "answer": [*item.options].index(item.gold[0]),
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.sqa_doc_to_text(doc, self.settings)
@@ -148,8 +171,14 @@ class Seed(PerItem):
     module = "seedbench.utils"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"question": item.question, **{f"choice_{k.lower()}": v for k, v in item.options.items()}, "answer": item.gold[0],
-                "data_type": "image", "question_id": item.id, "index": item.id}  # fmt: skip
+        return {
+            "question": item.question,
+            **{f"choice_{k.lower()}": v for k, v in item.options.items()},
+            "answer": item.gold[0],
+            "data_type": "image",
+            "question_id": item.id,
+            "index": item.id,
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.seed_doc_to_text(doc)
@@ -172,7 +201,12 @@ class MME(Side):
     module, file = "mme.utils", "mme/mme.yaml"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"question_id": item.group, "question": item.question, "answer": item.gold[0].capitalize(), "category": item.categories["category"][0]}
+        return {
+            "question_id": item.group,
+            "question": item.question,
+            "answer": item.gold[0].capitalize(),
+            "category": item.categories["category"][0],
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.mme_doc_to_text(doc, self.settings)
@@ -197,8 +231,16 @@ class POPE(Side):
 
     def score(self, replies: dict[str, str]) -> Answers:
         rows = {k: self.task.pope_process_results(d, [replies[k]])["pope_accuracy"] for k, d in self.docs.items()}
-        totals = {ours: 100 * getattr(self.task, f"pope_aggregate_{theirs}")([*rows.values()])
-                  for theirs, ours in (("accuracy", "accuracy"), ("precision", "precision"), ("recall", "recall"), ("f1_score", "F1"), ("yes_ratio", "yes ratio"))}  # fmt: skip
+        totals = {
+            ours: 100 * getattr(self.task, f"pope_aggregate_{theirs}")([*rows.values()])
+            for theirs, ours in (
+                ("accuracy", "accuracy"),
+                ("precision", "precision"),
+                ("recall", "recall"),
+                ("f1_score", "F1"),
+                ("yes_ratio", "yes ratio"),
+            )
+        }
         return {k: r["score"] for k, r in rows.items()}, totals
 
 
@@ -247,13 +289,20 @@ class OCRBench(Side):
 
     def doc(self, item: Any) -> dict[str, Any]:
         kind = item.categories["category"][0]
-        return {"question": item.question, "answer": list(item.gold), "question_type": kind, "dataset": "HME100k" if item.facts["formula"] else "x"}
+        return {
+            "question": item.question,
+            "answer": list(item.gold),
+            "question_type": kind,
+            "dataset": "HME100k" if item.facts["formula"] else "x",
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.ocrbench_doc_to_text(doc, self.settings)
 
     def rows(self, replies: dict[str, str]) -> dict[str, dict[str, Any]]:
-        return {k: self.task.ocrbench_process_results(d, [replies[k]])["ocrbench_accuracy"] for k, d in self.docs.items()}
+        return {
+            k: self.task.ocrbench_process_results(d, [replies[k]])["ocrbench_accuracy"] for k, d in self.docs.items()
+        }
 
     def total(self, rows: Sequence[dict[str, Any]], fresh: bool = True) -> float:
         if fresh:  # its counts are a global of the module and would go on from the set before
@@ -270,8 +319,13 @@ class MMMU(Side):
     module, file = "mmmu.utils", "mmmu/mmmu_val.yaml"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"id": f"validation_{item.categories['subject'][0]}_{item.id}", "question": item.question, "options": str(list(item.options.values())),
-                "answer": item.gold[0], "question_type": "multiple-choice" if item.options else "open"}  # fmt: skip
+        return {
+            "id": f"validation_{item.categories['subject'][0]}_{item.id}",
+            "question": item.question,
+            "options": str(list(item.options.values())),
+            "answer": item.gold[0],
+            "question_type": "multiple-choice" if item.options else "open",
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.mmmu_doc_to_text(doc, self.settings)
@@ -293,9 +347,22 @@ class MathVista(Side):
     def doc(self, item: Any) -> dict[str, Any]:
         kind, form = item.categories["question-type"][0], item.categories["answer-type"][0]
         precision = item.facts["precision"]
-        return {"pid": item.id, "question": item.question, "question_type": kind, "answer_type": form, "choices": list(item.options.values()),
-                "query": "", "answer": item.gold[0], "precision": float(precision) if precision else None, "unit": "",
-                "metadata": {"split": "testmini", **dict.fromkeys(("language", "source", "category", "task", "context", "grade"), "x"), "skills": ["x"]}}  # fmt: skip
+        return {
+            "pid": item.id,
+            "question": item.question,
+            "question_type": kind,
+            "answer_type": form,
+            "choices": list(item.options.values()),
+            "query": "",
+            "answer": item.gold[0],
+            "precision": float(precision) if precision else None,
+            "unit": "",
+            "metadata": {
+                "split": "testmini",
+                **dict.fromkeys(("language", "source", "category", "task", "context", "grade"), "x"),
+                "skills": ["x"],
+            },
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.mathvista_doc_to_text(doc, self.settings)
@@ -324,7 +391,10 @@ class Captions(Side):
         self.task.generate_submission_file = lambda name, args: os.devnull
         rows = [self.task.coco_process_result(d, [replies[k]])["coco_CIDEr"] for k, d in self.docs.items()]
         figures = {"CIDEr-D": "CIDEr", "ROUGE-L": "ROUGE_L", **{f"BLEU-{n}": f"Bleu_{n}" for n in range(1, 5)}}
-        return {}, {ours: 100 * self.task.coco_aggregation_result([dict(r) for r in rows], theirs, None) for ours, theirs in figures.items()}
+        return {}, {
+            ours: 100 * self.task.coco_aggregation_result([dict(r) for r in rows], theirs, None)
+            for ours, theirs in figures.items()
+        }
 
 
 class Objects(Side):
@@ -342,11 +412,17 @@ class Objects(Side):
 
     def score(self, replies: dict[str, str]) -> Answers:
         """An item's score is the share of its mentions that are there. Where nothing is mentioned its code divides by zero: no score."""
-        rows = {k: self.task.coco_cap_chair_process_result(d, [replies[k]])["coco_cap_chair_i"] for k, d in self.docs.items()}
+        rows = {
+            k: self.task.coco_cap_chair_process_result(d, [replies[k]])["coco_cap_chair_i"]
+            for k, d in self.docs.items()
+        }
         named = {k: r for k, r in rows.items() if r["pred"]}
         figures = {"CHAIRi": "chair_i", "CHAIRs": "chair_s", "recall": "recall"}
-        totals = {ours: getattr(self.task, f"coco_cap_chair_aggregate_results_{theirs}")([*rows.values()])
-                  for ours, theirs in figures.items() if named or ours != "CHAIRi"}  # fmt: skip
+        totals = {
+            ours: getattr(self.task, f"coco_cap_chair_aggregate_results_{theirs}")([*rows.values()])
+            for ours, theirs in figures.items()
+            if named or ours != "CHAIRi"
+        }
         return {k: 1 - self.task.coco_cap_chair_aggregate_results_chair_i([r]) / 100 for k, r in named.items()}, totals
 
 
@@ -360,7 +436,12 @@ class Graded(Side):
     module, file = "mmvet.utils", "mmvet/mmvet.yaml"
 
     def doc(self, item: Any) -> dict[str, Any]:
-        return {"question_id": item.id, "question": item.question, "answer": item.gold[0], "capability": ",".join(item.categories["ability"])}
+        return {
+            "question_id": item.id,
+            "question": item.question,
+            "answer": item.gold[0],
+            "capability": ",".join(item.categories["ability"]),
+        }
 
     def prompt(self, doc: dict[str, Any]) -> str:
         return self.task.doc_to_text(doc, self.settings)
@@ -371,7 +452,9 @@ class Graded(Side):
         for k, doc in self.docs.items():
             self.task.get_chat_response = lambda *_, said=verdicts[k], **__: (said, "stub")
             rows[k] = self.task.mmvet_process_results(doc, [replies[k]])["gpt_eval_score"]
-        return {k: float(r["score"]) for k, r in rows.items()}, {"score": self.task.mmvet_aggregate_results([*rows.values()])}
+        return {k: float(r["score"]) for k, r in rows.items()}, {
+            "score": self.task.mmvet_aggregate_results([*rows.values()])
+        }
 
 
 def mean(scores: dict[str, float]) -> float:
@@ -383,12 +466,27 @@ def _of(kind: type[Side], **stated: str) -> type[Side]:
 
 
 BENCHMARKS: dict[str, Callable[[Path, Sequence[Any]], Side]] = {
-    **{name: _of(MMBench, module=f"mmbench.{tongue}_utils", file=f"mmbench/_default_template_mmbench_{tongue}_yaml")
-       for name, tongue in (("mmbench", "en"), ("mmbench-cn", "cn"), ("k-mmbench", "ko"))},
-    "ai2d-mask": Diagrams, "ai2d-no-mask": _of(Diagrams, file="ai2d/ai2d_no_mask.yaml"), "scienceqa-img": ScienceQA, "seed-bench": Seed,
-    "k-dtcbench": KDTC, "mme": MME, "pope": POPE, "textvqa": TextVQA, "chartqa": ChartQA, "docvqa": DocVQA, "ocrbench": OCRBench, "mmmu": MMMU,
-    "mathvista": MathVista, "coco-captions": Captions, "chair": Objects, "mm-vet": Graded,
-}  # fmt: skip
+    **{
+        name: _of(MMBench, module=f"mmbench.{tongue}_utils", file=f"mmbench/_default_template_mmbench_{tongue}_yaml")
+        for name, tongue in (("mmbench", "en"), ("mmbench-cn", "cn"), ("k-mmbench", "ko"))
+    },
+    "ai2d-mask": Diagrams,
+    "ai2d-no-mask": _of(Diagrams, file="ai2d/ai2d_no_mask.yaml"),
+    "scienceqa-img": ScienceQA,
+    "seed-bench": Seed,
+    "k-dtcbench": KDTC,
+    "mme": MME,
+    "pope": POPE,
+    "textvqa": TextVQA,
+    "chartqa": ChartQA,
+    "docvqa": DocVQA,
+    "ocrbench": OCRBench,
+    "mmmu": MMMU,
+    "mathvista": MathVista,
+    "coco-captions": Captions,
+    "chair": Objects,
+    "mm-vet": Graded,
+}
 
 
 def defects(scratch: Path) -> dict[str, Any]:
@@ -411,10 +509,21 @@ def defects(scratch: Path) -> dict[str, Any]:
         silent = str(chair.coco_cap_chair_aggregate_results_chair_i([{"answer": ["dog"], "pred": []}]))
     except ZeroDivisionError as e:
         silent = type(e).__name__
-    return {"mathvista: a precision of 1.0 loses every decimal": {str(p): bench.normalize_extracted_answer("1.25", [], "free_form", "float", p) for p in (1.0, 1)},
-            "mathvista: any noise is the nearest option": {"I do not know": bench.normalize_extracted_answer("I do not know", choice, "multi_choice", "text", None)},
-            "pope: a yes with a full stop is no missed yes": {"recall": pope.pope_aggregate_recall(said), "yes ratio": pope.pope_aggregate_yes_ratio(said)},
-            "mmmu: an open answer is compared letter by letter": open_,
-            "ocrbench: a second evaluation adds to the first": [1000 * ocr.ocrbench_aggregate_accuracy([row], None) for _ in range(2)],
-            "chair: men, vases and some words of its own list are lost": {s: chair.caption_to_words(s)[1] for s in lost},
-            "chair: where nothing is named there is no figure": silent}  # fmt: skip
+    return {
+        "mathvista: a precision of 1.0 loses every decimal": {
+            str(p): bench.normalize_extracted_answer("1.25", [], "free_form", "float", p) for p in (1.0, 1)
+        },
+        "mathvista: any noise is the nearest option": {
+            "I do not know": bench.normalize_extracted_answer("I do not know", choice, "multi_choice", "text", None)
+        },
+        "pope: a yes with a full stop is no missed yes": {
+            "recall": pope.pope_aggregate_recall(said),
+            "yes ratio": pope.pope_aggregate_yes_ratio(said),
+        },
+        "mmmu: an open answer is compared letter by letter": open_,
+        "ocrbench: a second evaluation adds to the first": [
+            1000 * ocr.ocrbench_aggregate_accuracy([row], None) for _ in range(2)
+        ],
+        "chair: men, vases and some words of its own list are lost": {s: chair.caption_to_words(s)[1] for s in lost},
+        "chair: where nothing is named there is no figure": silent,
+    }

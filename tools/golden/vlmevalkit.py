@@ -1,4 +1,4 @@
-"""VLMEvalKit's side of harness_golden.py: its dataset classes read the tables, ask for their prompts and score with ``exact_matching``."""
+"""VLMEvalKit's side of tools/golden/make.py: its dataset classes read the tables, ask for their prompts and score with ``exact_matching``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from absent import SCORING, bare_package, stand_in
+from tools.golden.absent import SCORING, bare_package, stand_in
 
 stand_in(SCORING)
 ROOT = next(Path(p) / "vlmeval" for p in sys.path if (Path(p) / "vlmeval" / "dataset").is_dir())
@@ -34,7 +34,6 @@ from vlmeval.utils import can_infer  # noqa: E402
 def version(source: Path) -> str:
     found = re.search(r"__version__ = '([^']+)'", (source / "vlmeval" / "__init__.py").read_text(encoding="utf-8"))
     return found[1] if found else "unknown"
-
 
 
 class Silent:
@@ -69,12 +68,19 @@ class Side:
     def prompts(self) -> dict[str, str]:
         """The words of each prompt; pictures come first or where the text names them."""
         lines = [self.data.data.iloc[n] for n in range(len(self.data.data))]
-        return {self.ids[str(line["index"])]: "".join(m["value"] for m in self.data.build_prompt(line) if m["type"] == "text") for line in lines}
+        return {
+            self.ids[str(line["index"])]: "".join(
+                m["value"] for m in self.data.build_prompt(line) if m["type"] == "text"
+            )
+            for line in lines
+        }
 
     def answered(self, replies: dict[str, str]) -> Path:
         """The table that VLMEvalKit leaves when it has asked a model."""
         self.runs += 1
-        frame = self.data.data.drop(columns=[c for c in ("image", "image_path") if c in self.data.data and c != "image_path"])
+        frame = self.data.data.drop(
+            columns=[c for c in ("image", "image_path") if c in self.data.data and c != "image_path"]
+        )
         frame["prediction"] = [replies[self.ids[str(x)]] for x in frame["index"]]
         path = self.folder / f"run{self.runs}_{self.named}.tsv"
         dump(frame, str(path))
@@ -91,7 +97,10 @@ class Choice(Side):
         path = self.answered(replies)
         table = self.data.evaluate(str(path), model="exact_matching", nproc=1)
         rows = load(get_intermediate_file_path(str(path), "_exact_matching_result"))
-        return ({self.ids[str(x)]: h for x, h in zip(rows["index"], rows["hit"], strict=True)}, {"accuracy": 100 * table["Overall"].mean()})
+        return (
+            {self.ids[str(x)]: h for x, h in zip(rows["index"], rows["hit"], strict=True)},
+            {"accuracy": 100 * table["Overall"].mean()},
+        )
 
 
 class Subjects(Choice):
@@ -100,8 +109,17 @@ class Subjects(Choice):
 
 class YesNo(Side):
     kind = ImageYORNDataset
-    names = {"perception": "perception", "reasoning": "cognition", "aAcc": "aAcc", "fAcc": "fAcc", "qAcc": "qAcc", "Overall": "F1", "acc": "accuracy",
-             "precision": "precision", "recall": "recall"}  # fmt: skip
+    names = {
+        "perception": "perception",
+        "reasoning": "cognition",
+        "aAcc": "aAcc",
+        "fAcc": "fAcc",
+        "qAcc": "qAcc",
+        "Overall": "F1",
+        "acc": "accuracy",
+        "precision": "precision",
+        "recall": "recall",
+    }
 
     def score(self, replies: dict[str, str]) -> tuple[dict[str, float], dict[str, float]]:
         path = self.answered(replies)
@@ -165,7 +183,11 @@ class Captions(Side):
         gold = {str(n): list(self.items[n].gold) for n in range(len(rows))}
         cider = COCO_Caption_Scorer(said, gold).scorers[2][0].compute_score(gold, said)[1]
         scores = {self.items[n].id: float(c) for n, c in enumerate(cider)}
-        return scores, {"CIDEr-D": total["CIDEr"], "ROUGE-L": total["ROUGE_L"], **{f"BLEU-{k}": b for k, b in enumerate(total["Bleu"], start=1)}}
+        return scores, {
+            "CIDEr-D": total["CIDEr"],
+            "ROUGE-L": total["ROUGE_L"],
+            **{f"BLEU-{k}": b for k, b in enumerate(total["Bleu"], start=1)},
+        }
 
 
 class Graded(Side):
@@ -174,12 +196,16 @@ class Graded(Side):
     def judged(self, replies: dict[str, str], verdicts: dict[str, str]) -> tuple[dict[str, float], dict[str, float]]:
         path = self.answered(replies)
         rows = load(str(path))
-        graded = [MMVet_auxeval(Says(verdicts[self.ids[str(rows.iloc[n]["index"])]]), rows.iloc[n]) for n in range(len(rows))]
+        graded = [
+            MMVet_auxeval(Says(verdicts[self.ids[str(rows.iloc[n]["index"])]]), rows.iloc[n]) for n in range(len(rows))
+        ]
         rows["score"], rows["log"] = [g["score"] for g in graded], [g["log"] for g in graded]
         dump(rows, str(path))
         by_mixture = MMVet_acc(str(path))[1]
         overall = by_mixture[by_mixture["Category"] == "Overall"]["acc"].iloc[0]
-        return {self.ids[str(x)]: float(s) for x, s in zip(rows["index"], rows["score"], strict=True)}, {"score": overall}
+        return {self.ids[str(x)]: float(s) for x, s in zip(rows["index"], rows["score"], strict=True)}, {
+            "score": overall
+        }
 
 
 def side(kind: type[Side], named: str, **extra: Any) -> type[Side]:
@@ -188,15 +214,27 @@ def side(kind: type[Side], named: str, **extra: Any) -> type[Side]:
 
 
 BENCHMARKS = {
-    "mmbench": side(Choice, "MMBench_EN_fixture"), "mmbench-cn": side(Choice, "MMBench_CN_fixture"), "k-mmbench": side(Choice, "MMBench_KO_fixture"),
-    "ai2d-mask": side(Choice, "AI2D_fixture"), "ai2d-no-mask": side(Choice, "AI2D_NO_MASK_fixture"), "scienceqa-img": side(Choice, "ScienceQA_fixture"),
-    "seed-bench": side(Choice, "SEEDBench_IMG_fixture"), "k-seed": side(Choice, "SEEDBench_KO_fixture"), "k-dtcbench": side(Choice, "K-DTC_fixture"),
-    "mmmu": side(Subjects, "MMMU_fixture"), "mme": side(YesNo, "MME_fixture"), "pope": side(YesNo, "POPE_fixture"),
-    "hallusionbench": side(YesNo, "HallusionBench_fixture"), "textvqa": side(Words, "TextVQA_fixture"),
+    "mmbench": side(Choice, "MMBench_EN_fixture"),
+    "mmbench-cn": side(Choice, "MMBench_CN_fixture"),
+    "k-mmbench": side(Choice, "MMBench_KO_fixture"),
+    "ai2d-mask": side(Choice, "AI2D_fixture"),
+    "ai2d-no-mask": side(Choice, "AI2D_NO_MASK_fixture"),
+    "scienceqa-img": side(Choice, "ScienceQA_fixture"),
+    "seed-bench": side(Choice, "SEEDBench_IMG_fixture"),
+    "k-seed": side(Choice, "SEEDBench_KO_fixture"),
+    "k-dtcbench": side(Choice, "K-DTC_fixture"),
+    "mmmu": side(Subjects, "MMMU_fixture"),
+    "mme": side(YesNo, "MME_fixture"),
+    "pope": side(YesNo, "POPE_fixture"),
+    "hallusionbench": side(YesNo, "HallusionBench_fixture"),
+    "textvqa": side(Words, "TextVQA_fixture"),
     "chartqa": side(Words, "ChartQA_fixture", method="relaxed_accuracy"),
-    "docvqa": side(Words, "DocVQA_fixture", method="anls", figure="ANLS"), "ocrbench": side(Reading, "OCRBench_fixture"),
-    "mathvista": side(Mathematics, "MathVista_fixture"), "coco-captions": side(Captions, "COCO_fixture"), "mm-vet": side(Graded, "MMVet_fixture"),
-}  # fmt: skip
+    "docvqa": side(Words, "DocVQA_fixture", method="anls", figure="ANLS"),
+    "ocrbench": side(Reading, "OCRBench_fixture"),
+    "mathvista": side(Mathematics, "MathVista_fixture"),
+    "coco-captions": side(Captions, "COCO_fixture"),
+    "mm-vet": side(Graded, "MMVet_fixture"),
+}
 
 
 def defects(scratch: Path) -> dict[str, Any]:
@@ -204,6 +242,10 @@ def defects(scratch: Path) -> dict[str, Any]:
     two = {"A": "blue", "B": "red"}
     korean = ["정답은 B입니다.", "B입니다", "선택지 B가 맞습니다", "정답은 B 입니다."]
     frame = pd.DataFrame({"index": range(4), "prediction": korean})
-    return {"korean letters": {r: can_infer(r, dict(two)) for r in frame["prediction"]},
-            "a small letter": {"b": can_infer("b", dict(two))},
-            "an article": {"The answer is a red car": can_infer("The answer is a red car, there beside the road", dict(two))}}  # fmt: skip
+    return {
+        "korean letters": {r: can_infer(r, dict(two)) for r in frame["prediction"]},
+        "a small letter": {"b": can_infer("b", dict(two))},
+        "an article": {
+            "The answer is a red car": can_infer("The answer is a red car, there beside the road", dict(two))
+        },
+    }

@@ -28,6 +28,10 @@ class UserError(ValueError):
         super().__init__(" ".join(parts))
 
 
+class ContextLengthError(UserError):
+    """More tokens than the model's context holds. The server answers with the code ``context_length_exceeded``."""
+
+
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> UserError:
     """The error for a name that is not in a list: names every choice and the nearest one."""
     known = sorted(choices)

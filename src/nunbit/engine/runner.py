@@ -22,9 +22,9 @@ from PIL import Image
 from nunbit.connectors.gated_cross_attention import Media
 from nunbit.engine.cache import LRUCache, SlotCache
 from nunbit.engine.cross_attention import CrossAttentionState, Gated
-from nunbit.errors import UserError
+from nunbit.errors import ContextLengthError, UserError
 from nunbit.media import content_hash
-from nunbit.messages import Message, check
+from nunbit.messages import Message, check_turns
 from nunbit.models.object_aware.module import ObjectAwareModule
 
 MOST_PICTURES = 100_000
@@ -84,7 +84,7 @@ class Runner:
         Raises:
             UserError: a form the model cannot take, or more tokens than a slot holds.
         """
-        check(messages)
+        check_turns(messages)
         from nunbit.models.assistant import turns
 
         pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for m in messages for p in m.images]
@@ -129,10 +129,15 @@ class Runner:
     def text_vector(self, text: str) -> tuple[torch.Tensor, int]:
         """The decoder's states of a text, averaged, at length 1: ``(D,)``, and how many tokens it took."""
         prompt = self.raw(text)
-        ids = torch.tensor([prompt.ids], device=self.device)
-        with self._turn:  # the layer connectors hold what the running pass is told
-            made = self.decoder(ids, use_cache=False).last_hidden_state[0].mean(0)
+        made = self.text_states(prompt.ids).mean(0)
         return torch.nn.functional.normalize(made, dim=0).cpu(), len(prompt.ids)
+
+    @torch.inference_mode()
+    def text_states(self, ids: Sequence[int]) -> torch.Tensor:
+        """The decoder's last hidden states of a text, ``(T, D)``, in one pass that leaves the slots untouched."""
+        with self._turn:  # the layer connectors hold the context of the running pass
+            states: torch.Tensor = self.decoder(torch.tensor([list(ids)], device=self.device), use_cache=False).last_hidden_state[0]
+        return states
 
     @torch.inference_mode()
     def picture_vector(self, picture: Any) -> tuple[torch.Tensor, int]:
@@ -145,8 +150,8 @@ class Runner:
 
     def _fits(self, prompt: Prompt) -> Prompt:
         if len(prompt.ids) >= self.length:
-            raise UserError(f"{len(prompt.ids)} tokens in one conversation", allowed=f"fewer than {self.length}",
-                            todo="ask with fewer pictures or words")  # fmt: skip
+            raise ContextLengthError(f"{len(prompt.ids)} tokens in one conversation", allowed=f"fewer than {self.length}",
+                                     todo="ask with fewer pictures or words")  # fmt: skip
         return prompt
 
     def _units(self, ids: list[int], names: list[str]) -> tuple[int, ...]:

@@ -52,7 +52,7 @@ def test_every_worker_runs_the_command_where_it_was_given(monkeypatch, tmp_path)
 
 def test_two_real_workers(tmp_path):
     pytest.importorskip("ray")
-    train_on_ray.train_on_ray(2, "llava15", ["debug=true", "tune.micro=1"], tmp_path / "run", 1,
+    train_on_ray.train_on_ray(2, "llava15", ["debug=true", "tune.micro_batch_size=1"], tmp_path / "run", 1,
                          {"minutes": 1e9, "device": "cpu", "workers": 0, "shard": False, "debug": False, "track": ()})  # fmt: skip
     assert (tmp_path / "run" / "model" / "config.json").exists()
     assert len((tmp_path / "run" / "tune" / "log.jsonl").read_text().splitlines()) == 2

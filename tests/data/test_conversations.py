@@ -9,7 +9,7 @@ import torch
 from tests.families import LANGUAGE, TEMPLATES, VISION, language, tokenizer, vision
 
 from nunbit.data.conversations import encode, read_conversations
-from nunbit.data.grouping import fill, packs, plan
+from nunbit.data.grouping import token_utilization, packs, plan
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part, question
@@ -39,7 +39,7 @@ def world(tmp_path_factory):
 def recipe(parts, world, llm="llama", eyes="clip", *more):
     named = [f"model.llm={parts[1][llm]}", f"model.vision={parts[1][eyes]}", f"data={world}"]
     done = llava15.configure([*named, *more])
-    small = {"steps": 2, "batch": 4, "micro": 2}
+    small = {"steps": 2, "batch": 4, "micro_batch_size": 2}
     return replace(done, connect=replace(done.connect, **small), tune=replace(done.tune, **small))
 
 
@@ -170,9 +170,9 @@ def test_pieces_add_up_to_the_batch(parts, world):
     task, _ = task_of(parts, world, {"connector": 1.0, "language": 1.0})
     grads = []
     for micro in (0, 2):
-        stage = Stage(name="x", steps=1, batch=7, lr=1e-3, micro=micro)
+        stage = Stage(name="x", steps=1, batch=7, lr=1e-3, micro_batch_size=micro)
         task.model.zero_grad()
-        for piece in task.pieces(task.batch(0, stage), stage):
+        for piece in task.micro_batches(task.batch(0, stage), stage):
             task.loss(piece)[0].backward()
         grads.append([p.grad.clone() for p in task.model.parameters() if p.requires_grad])
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads, strict=True))
@@ -284,12 +284,12 @@ def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     stage = Stage(name="s", steps=1, batch=len(samples), lr=1.0)
     batch = packed.batch(0, stage)
     assert len(batch["ids"]) < len(samples) and int(batch["document"].max()) > 1
-    assert packed.fill(stage) >= alone.fill(stage)
+    assert packed.token_utilization(stage) >= alone.token_utilization(stage)
     with torch.no_grad():
         whole = packed.loss(batch)[0]
-        apart = sum(alone.loss(piece)[0] for piece in alone.pieces(alone.batch(0, stage), replace(stage, micro=1)))
+        apart = sum(alone.loss(piece)[0] for piece in alone.micro_batches(alone.batch(0, stage), replace(stage, micro_batch_size=1)))
         assert float(whole) == pytest.approx(float(apart), abs=2e-4)
-        cut = sum(packed.loss(piece)[0] for piece in packed.pieces(batch, replace(stage, micro=1)))
+        cut = sum(packed.loss(piece)[0] for piece in packed.micro_batches(batch, replace(stage, micro_batch_size=1)))
         assert float(cut) == pytest.approx(float(whole), abs=2e-4)
     # A change in the first document of a row reaches no other one.
     row = int((batch["document"] == 2).any(1).nonzero()[0])
@@ -321,5 +321,5 @@ def test_packs_hold_each_sample_once_and_are_full():
     assert sorted(i for row in rows for i in row) == list(range(400))
     assert max(sum(lengths[row]) for row in rows) <= 1000
     batches = [np.arange(i, i + 40) for i in range(0, 400, 40)]
-    assert fill(lengths, batches, 1000) > 0.85 > fill(lengths, batches)
+    assert token_utilization(lengths, batches, 1000) > 0.85 > token_utilization(lengths, batches)
     assert packs([5, 2000], 1000) == [[1], [0]]  # too long for a row: one of its own

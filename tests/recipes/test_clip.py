@@ -8,7 +8,7 @@ import torch
 
 from nunbit.cli import classify
 from nunbit.cli.train import train_recipe
-from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot
+from nunbit.encoders.zero_shot import TEMPLATES, ZeroShotClassifier
 from nunbit.recipes import clip, copy
 from nunbit.studies import classification
 from nunbit.training.loop import Stage
@@ -79,8 +79,8 @@ def test_the_model_is_small_and_classifies_as_the_embedded_default(trained, tmp_
     classify.classify([str(tmp_path / "p.png")], "고양이,개", None, "", "ensemble", "ko", 1.0, False, True)
     found = json.loads(capsys.readouterr().out)["pictures"][0]["probabilities"]
     assert set(found) == {"고양이", "개"} and sum(found.values()) == pytest.approx(1)
-    eyes = ZeroShot.from_pretrained(str(folder))
-    assert next(eyes.model.parameters()).dtype == torch.float32, "16 bits are for the disk"
+    classifier = ZeroShotClassifier.from_pretrained(str(folder))
+    assert next(classifier.model.parameters()).dtype == torch.float32, "16 bits are for the disk"
 
 
 def test_naming_counts_what_is_right(monkeypatch):
@@ -88,10 +88,10 @@ def test_naming_counts_what_is_right(monkeypatch):
     names = things.artwork_names()
     first = torch.zeros(len(names), 2)
     first[:, 0], first[0] = 0.5, 1.0
-    eyes = type("E", (), {
-        "classes": lambda self, labels, templates: first, "pictures": lambda self, images: torch.tensor([[1.0, 0.0]] * len(images)),
-        "scores": lambda self, seen, classes: seen @ classes.T})()  # fmt: skip
-    result = classification.run(eyes, each=2)
+    classifier = type("E", (), {
+        "encode_labels": lambda self, labels, templates: first, "encode_images": lambda self, images: torch.tensor([[1.0, 0.0]] * len(images)),
+        "probabilities": lambda self, seen, classes: seen @ classes.T})()  # fmt: skip
+    result = classification.run(classifier, each=2)
     assert [(r["set"], r["language"]) for r in result["rows"]] == [(s, x) for s in classification.SETS for x in ("en", "ko")]
     for row in result["rows"]:
         assert row["one"]["right"] == row["ensemble"]["right"] == pytest.approx(1 / len(names)) and row["spread"]["deviation"] == 0

@@ -27,7 +27,7 @@ def command(world, out, processes, *more, steps=STEPS):
     root, data = world
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port())]
     return [sys.executable, *(launch if processes > 1 else []), "-m", "nunbit", "train", "llava15", f"model.llm={root / 'llm'}",
-            f"model.vision={root / 'eyes'}", f"data={data}", "stages=tune", f"tune.steps={steps}", "tune.batch=5", "tune.micro=2",
+            f"model.vision={root / 'eyes'}", f"data={data}", "stages=tune", f"tune.steps={steps}", "tune.batch=5", "tune.micro_batch_size=2",
             "tune.language_lr=1e-3", "tune.connector_lr=1e-3", "tune.warmup=0", "tune.save_every=2", "-o", str(out),
             "--threads", "1", *more]  # fmt: skip
 
@@ -108,7 +108,7 @@ class Layers:
             raise SystemExit
         return {"x": torch.randn(4, 3, generator=torch.Generator().manual_seed(step)), "labels": torch.zeros(4), "share": torch.ones(())}
 
-    def pieces(self, batch, stage):
+    def micro_batches(self, batch, stage):
         for i in range(2):
             yield {k: v if k == "share" else v[2 * i : 2 * i + 2] for k, v in batch.items()}
 

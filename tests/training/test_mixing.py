@@ -16,7 +16,7 @@ from nunbit.training.debug_set import write_conversations, write_language, write
 from nunbit.training.flops import LlavaCost
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import ConversationTask, freeze
-from nunbit.training.stages import load_samples, put_together, run_stages
+from nunbit.training.stages import build_model, load_samples, run_stages
 
 RATES = {"connector": 1e-3, "language": 1e-3}
 
@@ -33,24 +33,24 @@ def world(tmp_path_factory):
 def recipe(world, *more):
     root, data = world
     return llava15.configure([f"model.llm={root / 'llm'}", f"model.vision={root / 'eyes'}", f"data={data}", "stages=tune", "tune.batch=4",
-                              "tune.micro=2", "tune.steps=6", "tune.warmup=0", "tune.save_every=2", "tune.language_lr=1e-3", *more])  # fmt: skip
+                              "tune.micro_batch_size=2", "tune.steps=6", "tune.warmup=0", "tune.save_every=2", "tune.language_lr=1e-3", *more])  # fmt: skip
 
 
 def task_of(world, rates=RATES, **how):
     done = recipe(world)
-    model, processor = put_together(done.model)
+    model, processor = build_model(done.model)
     freeze(model, rates)
     data = load_samples(done.phases()["tune"], processor, file_tokens(model.config), 4096, lambda _: None)
     how = {"pad": processor.tokenizer.pad_token_id, "processor": processor} | data.mixture() | how
     return ConversationTask(model.float(), processor.image_processor, data.samples, **how)
 
 
-STAGE = Stage(name="x", steps=6, batch=4, lr=1e-3, part_lr=RATES, micro=2, warmup=0, save_every=2)
+STAGE = Stage(name="x", steps=6, batch=4, lr=1e-3, part_lr=RATES, micro_batch_size=2, warmup=0, save_every=2)
 
 
 def gradients(task, batch, stage=STAGE):
     task.model.zero_grad()
-    losses = [task.loss(piece)[0] for piece in task.pieces(batch, stage)]
+    losses = [task.loss(piece)[0] for piece in task.micro_batches(batch, stage)]
     sum(losses).backward()
     return float(sum(losses).detach()), [p.grad.clone() for p in task.model.parameters() if p.grad is not None]
 
@@ -88,7 +88,7 @@ def test_a_resumed_mixture_shows_the_same_samples(world, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(first, STAGE, tmp_path / "cut", say=lambda _: None)
     second = task_of(world)
-    assert resume(tmp_path / "cut", second.modules())["position"] == second.position(2, STAGE)
+    assert resume(tmp_path / "cut", second.modules())["sampler_state"] == second.sampler_state(2, STAGE)
     said = []
     train(second, STAGE, tmp_path / "cut", say=said.append)
     for key in ("loss", "drawn/conversations-1"):

@@ -228,9 +228,9 @@ def test_instructions_name_what_is_there():
 
 def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
     from nunbit.training.object_aware_stages import ADAPTERS, with_adapters
-    from nunbit.training.recipe import Lora, Phase
+    from nunbit.training.recipe import LoraConfig, Phase
 
-    model, processor = with_adapters(base, Lora(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
+    model, processor = with_adapters(base, LoraConfig(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
     made = ObjectAwareModule(model.get_base_model(), processor, ObjectAwareConfig(connectors={"crayon": BOTH["crayon"]}))
     from nunbit.data.conversations import Conversation, encode
     from nunbit.models.compose import image_tokens
@@ -264,7 +264,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
     for step in range(6):
         model.zero_grad(set_to_none=True)
         batch = dual.batch(step, stage)
-        [piece] = dual.pieces(batch, stage)
+        [piece] = dual.micro_batches(batch, stage)
         dual.loss(piece)[0].backward()
         moved = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
         mine = ADAPTERS[dual.turn(step, stage)]
@@ -362,7 +362,7 @@ def test_truncated_files_are_said_in_a_sentence(base, tmp_path):
     held.write_bytes(held.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"aware\.safetensors"):
         Assistant(folder)
-    eyes = shutil.copytree(EMBEDDED, tmp_path / "eyes") / "eyes.safetensors"
+    eyes = shutil.copytree(EMBEDDED, tmp_path / "eyes") / "perception.safetensors"
     eyes.write_bytes(eyes.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"eyes\.safetensors"):
         CellPerception.from_pretrained(eyes.parent)

@@ -16,12 +16,12 @@ from nunbit.models.compose import file_tokens
 from nunbit.models.prompt import Renderer
 from nunbit.recipes import copy, flamingo, llava_next, load, names, source
 from nunbit.training.debug_set import write_conversations
-from nunbit.training.flamingo import FlamingoTask, pictures_seen, put_together_flamingo
+from nunbit.training.flamingo import FlamingoTask, build_flamingo, pictures_seen
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import ConversationTask, freeze
 from nunbit.training.optimisers import make_optimisers
 from nunbit.training.planning import make_plan
-from nunbit.training.stages import put_together
+from nunbit.training.stages import build_model
 from nunbit.world.samples import sample
 
 QUIET = {"say": lambda _: None}
@@ -78,7 +78,7 @@ def encoded(parts, processor, tokens):
 
 def test_next_its_loss_is_transformers_own_over_pictures_of_many_shapes(parts):
     done = llava_next.configure(parts)
-    model, processor = put_together(done.model)
+    model, processor = build_model(done.model)
     freeze(model, {"vision": 1.0, "connector": 1.0, "language": 1.0})
     samples = encoded(parts, processor, file_tokens(model.config))
     task = ConversationTask(model, processor.image_processor, samples, pad=0, ordered=True)
@@ -94,12 +94,12 @@ def test_next_its_loss_is_transformers_own_over_pictures_of_many_shapes(parts):
     assert float(ours.detach()) == pytest.approx(float(theirs), rel=1e-5)
     ours.backward()
     assert model.model.image_newline.grad.abs().sum() > 0
-    cut = sum(task.loss(piece)[0].item() for piece in task.pieces(batch, Stage(name="x", steps=1, batch=6, lr=1.0, micro=2)))
+    cut = sum(task.loss(piece)[0].item() for piece in task.micro_batches(batch, Stage(name="x", steps=1, batch=6, lr=1.0, micro_batch_size=2)))
     assert cut == pytest.approx(float(theirs), rel=1e-5)
 
 
 def test_next_words_alone_reach_the_whole_connector(parts):
-    model, processor = put_together(llava_next.configure(parts).model)
+    model, processor = build_model(llava_next.configure(parts).model)
     freeze(model, {"connector": 1.0})
     samples = [s for s in encoded(parts, processor, file_tokens(model.config)) if not s.images]
     task = ConversationTask(model, processor.image_processor, samples, pad=0)
@@ -120,7 +120,7 @@ def test_next_an_adapter_merges(parts, tmp_path):
 def flamingo_task(parts, *changes, **how):
     done = flamingo.configure([*parts, *changes])
     done = replace(done, flamingo=done.small(Path("unused")).flamingo)
-    model, processor = put_together_flamingo(done)
+    model, processor = build_flamingo(done)
     return FlamingoTask(model, processor, encoded(parts, processor, 1), p_next=done.p_next, **how)
 
 
@@ -134,7 +134,7 @@ def test_flamingo_its_loss_is_the_language_models_own(parts):
     with torch.no_grad():
         ours = task.loss(batch)[0].item()
         theirs = task.model(batch["ids"], batch["mask"].long(), batch["pixels"], labels=labels).loss.item()
-        cut = sum(task.loss(piece)[0].item() for piece in task.pieces(batch, replace(stage, micro=2)))
+        cut = sum(task.loss(piece)[0].item() for piece in task.micro_batches(batch, replace(stage, micro_batch_size=2)))
     assert ours == pytest.approx(theirs, rel=1e-5) and cut == pytest.approx(theirs, rel=1e-5)
 
 
@@ -175,13 +175,13 @@ def test_flamingo_words_see_the_last_picture_or_the_next(parts):
     seen = pictures_seen(image, torch.tensor([False, True, True]))
     assert seen.tolist() == [[0, 1, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0], [1, 1, 2, 2, 2, 2]]
     task = flamingo_task(parts, "p_next=0.5")
-    stage = Stage(name="x", steps=1, batch=8, lr=1.0, micro=3)
+    stage = Stage(name="x", steps=1, batch=8, lr=1.0, micro_batch_size=3)
     batch = task.batch(0, stage)
     last = (batch["ids"] == task.image_id).cumsum(1)
     rows = (batch["index"] != last).any(1)
     assert rows.any() and not rows.all()
     assert torch.equal(batch["index"], task.batch(0, stage)["index"])
-    assert all(torch.isfinite(task.loss(piece)[0]) for piece in task.pieces(batch, stage))
+    assert all(torch.isfinite(task.loss(piece)[0]) for piece in task.micro_batches(batch, stage))
 
 
 @pytest.mark.parametrize("name", ["llava_next", "flamingo"])
@@ -191,12 +191,12 @@ def test_the_plan_counts_what_the_run_learns(name, parts):
         done = replace(done, flamingo=done.small(Path("unused")).flamingo)
     counts, stages = make_plan(done, done.phases(), 1e10)
     if name == "flamingo":
-        model, _ = put_together_flamingo(done)
+        model, _ = build_flamingo(done)
         learnt = {k: sum(p.numel() for p in m.parameters()) for k, m in model.learnt().items()}
         assert stages[0].learns == learnt
         assert counts == learnt | {k: sum(p.numel() for p in getattr(model, k).parameters()) for k in ("vision", "language")}
     else:
-        model, _ = put_together(done.model)
+        model, _ = build_model(done.model)
         assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
         assert [set(s.learns) for s in stages] == [{"connector"}, {"vision", "connector", "language"}]
     assert all(s.operations > 0 and s.tokens > 0 for s in stages)

@@ -46,10 +46,10 @@ def lines(folder):
 def test_each_line_tells_speed_norms_and_memory(tmp_path):
     train(Two(), STAGE, tmp_path, say=lambda _: None)
     for line in lines(tmp_path):
-        assert line["fill"] == 0.8 and line["megabytes"] > 10
+        assert line["token_utilization"] == 0.8 and line["megabytes"] > 10
         assert line["tokens_per_second"] == pytest.approx(8 * line["pictures_per_second"], rel=0.02)
         assert line["grad/b"] > line["grad/a"] > 0
-    assert [x["rate"] for x in lines(tmp_path)][:2] == [0.5, 1.0]
+    assert [x["lr_scale"] for x in lines(tmp_path)][:2] == [0.5, 1.0]
 
 
 def test_trackers_get_the_same_lines(tmp_path, monkeypatch):
@@ -103,7 +103,7 @@ def test_padding_of_a_packed_batch_is_not_counted():
     batch = {"ids": packed.ids, "mask": packed.mask, "positions": packed.positions}
     figures = step_figures(batch, {"one": torch.nn.Linear(1, 1)}, 2.0, {"one": 0.5})
     assert packed.ids.shape == (2, 10)
-    assert figures["tokens_per_second"] == (6 + 10) / 2 and figures["fill"] == 0.8
+    assert figures["tokens_per_second"] == (6 + 10) / 2 and figures["token_utilization"] == 0.8
 
 
 def test_a_system_that_does_not_say_what_it_holds(monkeypatch):
@@ -121,4 +121,4 @@ def test_the_share_of_what_the_machine_could_do(tmp_path, monkeypatch):
     train(task, STAGE, tmp_path, say=lambda _: None)
     for line in lines(tmp_path):
         assert 0 < line["mfu"] == pytest.approx(2e9 / (line["seconds"] * most), rel=0.1)
-        assert line["lr/a"] == pytest.approx(line["rate"] * 1e-2)
+        assert line["lr/a"] == pytest.approx(line["lr_scale"] * 1e-2)

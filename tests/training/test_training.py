@@ -254,7 +254,7 @@ def test_muon_takes_hidden_matrices_and_leaves_tables_and_heads(tokenizer):
     from nunbit.training.optimisers import make_optimisers
 
     words = WordsTask(tiny.build(tokenizer), tokenizer, tiny.class_names())
-    stage = Stage(name="s", steps=1, batch=1, lr=1e-3, matrix_lr=2e-3)
+    stage = Stage(name="s", steps=1, batch=1, lr=1e-3, muon_lr=2e-3)
     adamw, muon = make_optimisers(words.modules(), stage)
     taken = {id(p) for g in muon.param_groups for p in g["params"]}
     left = {id(p) for g in adamw.param_groups for p in g["params"]}
@@ -312,7 +312,7 @@ def test_pieces_add_up_to_the_batch(tokenizer):
     weight = task.model.model.language_model.layers[0].mlp.up_proj.weight
     seen = []
     for micro in (0, 3):
-        pieces = list(task.pieces(batch, replace(stage, micro=micro)))
+        pieces = list(task.micro_batches(batch, replace(stage, micro_batch_size=micro)))
         assert len(pieces) == (3 if micro else 1)
         weight.grad = None
         losses = [task.loss(piece)[0] for piece in pieces]

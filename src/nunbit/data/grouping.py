@@ -61,7 +61,7 @@ def packs(lengths: Sequence[int], room: int) -> list[list[int]]:
     return [members for _, members in sorted(rows, key=lambda row: -row[0])]
 
 
-def fill(lengths: np.ndarray, batches: Sequence[np.ndarray], room: int = 0) -> float:
+def token_utilization(lengths: np.ndarray, batches: Sequence[np.ndarray], room: int = 0) -> float:
     """Share of a pass's tokens that are no padding, when each batch is as wide as its longest row; with ``room`` its rows are packed."""
     real = shown = 0
     for batch in batches:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nunbit.data.grouping import fill, plan, steps_of
+from nunbit.data.grouping import plan, steps_of, token_utilization
 from nunbit.errors import UserError
 
 LIGHTEST, HEAVIEST = 1e-6, 1e6
@@ -92,10 +92,10 @@ class Stream:
             return turn * np.asarray(self.shares) + self._drawn[place]
         return np.array([turn * self.shares[0] + min(place * batch, self.shares[0])])
 
-    def fill(self, batch: int, seed: int, room: int) -> float:
+    def token_utilization(self, batch: int, seed: int, room: int) -> float:
         """Share of the first pass's tokens that are no padding."""
         self._prepare(0, batch, seed)
-        return fill(self.lengths, self._plan, room)
+        return token_utilization(self.lengths, self._plan, room)
 
     def _prepare(self, turn: int, batch: int, seed: int) -> None:
         if self._key == (turn, batch, seed):
@@ -155,9 +155,9 @@ class MixtureSampler:
         counts = np.concatenate([s.drawn(step, self._each(batch), seed) for s in self.streams])
         return {name: int(n) for name, n in zip(self.names, counts, strict=True)}
 
-    def fill(self, batch: int, seed: int, room: int = 0) -> float:
+    def token_utilization(self, batch: int, seed: int, room: int = 0) -> float:
         """Share of the first passes' tokens that are no padding."""
-        return float(np.mean([s.fill(self._each(batch), seed, room) for s in self.streams]))
+        return float(np.mean([s.token_utilization(self._each(batch), seed, room) for s in self.streams]))
 
     def _each(self, batch: int) -> int:
         if batch % len(self.streams):

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nunbit.encoders.zero_shot import TEMPLATES, filled
+from nunbit.encoders.zero_shot import TEMPLATES, fill_template
 from nunbit.errors import check_names
 from nunbit.models.compose import save_new
 from nunbit.models.tokenizer import build_tokenizer, words_of
@@ -28,7 +28,7 @@ from nunbit.training.loop import Batch, Stage, train
 from nunbit.world import portraits, things
 from nunbit.world.base import COLOURS, Language, generator, pick
 
-STAGES = {"clip": Stage(name="clip", steps=1500, batch=128, lr=1.5e-3, matrix_lr=4e-3, warmup=50, decay=0.5, seed=4, save_every=50)}
+STAGES = {"clip": Stage(name="clip", steps=1500, batch=128, lr=1.5e-3, muon_lr=4e-3, warmup=50, decay=0.5, seed=4, save_every=50)}
 CAPTIONS: dict[Language, tuple[str, ...]] = {"en": ("{}", *TEMPLATES["en"][::2]), "ko": ("{}", *TEMPLATES["ko"][::2])}
 """Half of the ensemble is never trained on, so that `nunbit eval classify` can tell known wordings from new ones."""
 PATCH_PX, MOST_TOKENS, HOTTEST = 8, 32, 4.6
@@ -104,7 +104,7 @@ class PairTask:
 def caption(portrait: portraits.Portrait, rng: np.random.Generator) -> str:
     """A template of either language with the thing's name, half of the time with its colour where that is known."""
     language = pick(rng, LANGUAGES)
-    return filled(pick(rng, CAPTIONS[language]), portrait.called(language, bool(rng.random() < 0.5)))
+    return fill_template(pick(rng, CAPTIONS[language]), portrait.called(language, bool(rng.random() < 0.5)))
 
 
 def tinted(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ Source: arXiv 2402.11248, sec. 3; its settings, where they are known. Where we d
 linear layers of the decoder; instructions in our own words, in Korean where the conversation is Korean; with the embedded eyes the
 classes are theirs instead of COCO's. ``lora.bits=4`` holds the base in 4 bits. ``crayon.one_adapter=true`` is the paper's ablation.
 
-    nunbit train collavo model.base=DIR data=mix.json images=DIR eyes.panoptic=DIR
+    nunbit train collavo model.base=DIR data=mix.json images=DIR perception.panoptic=DIR
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.training.recipe import Crayon, CrayonRecipe, Lora, Phase
+from nunbit.training.recipe import CrayonOptions, CrayonRecipe, LoraConfig, Phase
 
 SUMMARY = "CoLLaVO on a LLaVA: Crayon Prompt, then Dual QLoRA"
 PAPER = "arXiv 2402.11248"
 
-PROMPT = Phase(aware_lr=1e-4, batch=32, warmup=0.0, published_samples=118_287, published_tokens=1400)
+PROMPT = Phase(layer_connector_lr=1e-4, batch=32, warmup=0.0, published_samples=118_287, published_tokens=1400)
 INSTRUCT = Phase(
-    aware_lr=1e-5, language_lr=1e-5, batch=32, warmup=0.0, clip=10.0, published_samples=665_298, published_tokens=1900
+    layer_connector_lr=1e-5, language_lr=1e-5, batch=32, warmup=0.0, clip=10.0, published_samples=665_298, published_tokens=1900
 )
 
 
 def recipe() -> CrayonRecipe:
     """As published."""
     return CrayonRecipe(
-        crayon=Crayon(rank=256), lora=Lora(rank=64, alpha=64), prompt=PROMPT, instruct=INSTRUCT, max_tokens=4096
+        crayon=CrayonOptions(rank=256), lora=LoraConfig(rank=64, alpha=64), prompt=PROMPT, instruct=INSTRUCT, max_tokens=4096
     )
 
 

@@ -64,11 +64,11 @@ class Exam:
 
     def __call__(self, task: Any, step: int, folder: Path) -> Mapping[str, float]:
         """Percent, by name: ``eval/tiny-world``, ``eval/pope`` ..."""
-        if not hasattr(task, "asked"):
+        if not hasattr(task, "as_assistant"):
             raise UserError("eval for a recipe whose model cannot be asked while it learns", allowed="eval= empty")
         out: dict[str, float] = {}
         # Every process asks, as layers may be spread over them; only the first one's answers are kept.
-        with tempfile.TemporaryDirectory() as scratch, task.asked() as assistant:
+        with tempfile.TemporaryDirectory() as scratch, task.as_assistant() as assistant:
             place = folder / "eval" if join(assistant.device).rank == 0 else Path(scratch)
             for name, ask in self.parts.items():
                 out |= {

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.training.recipe import FlamingoRecipe, Gated, ModelChoice, Phase
+from nunbit.training.recipe import FlamingoRecipe, GatedOptions, ModelConfig, Phase
 
 SUMMARY = "Flamingo on any encoder and language model, both frozen: resampler and gated cross-attention"
 PAPER = "arXiv 2204.14198"
@@ -29,7 +29,7 @@ MIXTURE = Phase(
 
 def recipe() -> FlamingoRecipe:
     """As published for 9B."""
-    return FlamingoRecipe(model=ModelChoice(layer=-1), flamingo=Gated(every=4), mixture=MIXTURE, max_tokens=2048)
+    return FlamingoRecipe(model=ModelConfig(layer=-1), flamingo=GatedOptions(every=4), mixture=MIXTURE, max_tokens=2048)
 
 
 def configure(changes: Sequence[str]) -> FlamingoRecipe:

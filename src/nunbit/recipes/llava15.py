@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
+from nunbit.training.recipe import LlavaRecipe, LoraConfig, ModelConfig, Phase
 
 SUMMARY = "LLaVA-1.5 on any encoder and language model: connector first, then connector and language model"
 PAPER = "arXiv 2310.03744"
@@ -25,19 +25,19 @@ CONNECT = Phase(plain=True, connector_lr=1e-3, batch=256, published_samples=558_
 TUNE = Phase(connector_lr=2e-5, language_lr=2e-5, batch=128, published_samples=665_298, published_tokens=1000)
 
 
-def recipe() -> Recipe:
+def recipe() -> LlavaRecipe:
     """As published."""
-    return Recipe(
-        model=ModelChoice(layer=-2, activation="gelu"), lora=Lora(), connect=CONNECT, tune=TUNE, max_tokens=2048
+    return LlavaRecipe(
+        model=ModelConfig(layer=-2, activation="gelu"), lora=LoraConfig(), connect=CONNECT, tune=TUNE, max_tokens=2048
     )
 
 
-def configure(changes: Sequence[str]) -> Recipe:
+def configure(changes: Sequence[str]) -> LlavaRecipe:
     """The recipe with ``key=value`` applied. ``lora.rank=128 tune.language_lr=2e-4`` is the published LoRA variant."""
     return recipe().changed(changes)
 
 
-def run(done: Recipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
+def run(done: LlavaRecipe, folder: str | Path, *, say: Callable[[str], None] = print, **how: Any) -> Path:
     """Run the stages, each in a folder of its own and from its last checkpoint; the model is saved under ``model``.
 
     Args:

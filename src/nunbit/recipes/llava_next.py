@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from nunbit.models.tiling import NEXT
 from nunbit.recipes.llava15 import run as run  # the stages are run as there
-from nunbit.training.recipe import Lora, ModelChoice, Phase, Recipe
+from nunbit.training.recipe import LlavaRecipe, LoraConfig, ModelConfig, Phase
 
 SUMMARY = "LLaVA-NeXT on any encoder and language model: pictures of any resolution in tiles; connector first, then everything"
 PAPER = "LLaVA-NeXT release, January 2024; arXiv 2310.03744"
@@ -27,14 +27,14 @@ TUNE = Phase(
 )
 
 
-def recipe() -> Recipe:
+def recipe() -> LlavaRecipe:
     """As published."""
-    return Recipe(
-        model=ModelChoice(layer=-2, activation="gelu", tiles=NEXT), lora=Lora(), connect=CONNECT, tune=TUNE,
+    return LlavaRecipe(
+        model=ModelConfig(layer=-2, activation="gelu", tiles=NEXT), lora=LoraConfig(), connect=CONNECT, tune=TUNE,
         max_tokens=32768,
     )  # fmt: skip
 
 
-def configure(changes: Sequence[str]) -> Recipe:
+def configure(changes: Sequence[str]) -> LlavaRecipe:
     """The recipe with ``key=value`` applied."""
     return recipe().changed(changes)

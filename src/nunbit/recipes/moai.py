@@ -6,7 +6,7 @@
 Source: arXiv 2403.07508, sec. 3.3; its settings, where they are known. Where we differ: any LLaVA, any perception, any batch size (padding
 changes nothing), a mixer that never looks at later words.
 
-    nunbit train moai model.base=DIR data=mix.json images=DIR eyes.panoptic=DIR eyes.detector=DIR eyes.queries=dog,cat
+    nunbit train moai model.base=DIR data=mix.json images=DIR perception.panoptic=DIR perception.detector=DIR perception.queries=dog,cat
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nunbit.training.recipe import MoAIRecipe, Phase
 SUMMARY = "MoAI on a LLaVA: compressor and mixer over what perception says"
 PAPER = "arXiv 2403.07508"
 
-EXPERTS = Phase(aware_lr=1e-4, batch=30, warmup=0.0, clip=10.0, published_samples=665_298, published_tokens=1700)
+EXPERTS = Phase(layer_connector_lr=1e-4, batch=30, warmup=0.0, clip=10.0, published_samples=665_298, published_tokens=1700)
 GATES = replace(EXPERTS)
 
 

@@ -8,13 +8,13 @@
   all       the three together
   adapter, adapters    crayon with one low-rank adapter, and with two (Dual QLoRA), the base frozen
 
-Scenes are *estimated* by the embedded eyes, or *true* ones of the procedural world, in training as in the test. ``sight`` is the share of a
+Scenes are *estimated* by the embedded eyes, or *true* ones of the procedural world, in training as in the test. ``image_scale`` is the share of a
 picture's side that the LLaVA sees, its eyes see all: the published case is a third or so (336 pixels go to LLaVA-1.5, 800 to 1,333 to
-Mask2Former). At 1 the embedded eyes, which are the model's own encoder, tell it nothing that it has not seen itself. Every arm begins at the same weights; each (arm, seed,
+Mask2Former). At 1 the embedded eyes, which are the model's own encoder, tell it nothing that it has not seen itself. Every variant begins at the same weights; each (variant, seed,
 scenes) is a file in the run's folder, so a killed ablation goes on where it was.
 
     nunbit eval ablation
-    nunbit eval ablation -o runs/ablation-full-sight --sight 1 --arms plain,all --scenes estimated
+    nunbit eval ablation -o runs/ablation-full-sight --image-scale 1 --variants plain,all --scenes estimated
 """
 
 from __future__ import annotations
@@ -40,27 +40,37 @@ from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 from nunbit.models.compose import open_native
 from nunbit.models.object_aware.module import Eyes, ObjectAwareConfig, ObjectAwareModule
-from nunbit.perception.build import PerceptionConfig, build_perception, classes_of
+from nunbit.perception.build import PerceptionConfig, build_perception, class_names
 from nunbit.recipes.tiny import CRAYON, MIXER, WORDS_TOKENS, called, speak
 from nunbit.recipes.tiny.object_aware import WorldTask, shortsighted
 from nunbit.scene import Scene
-from nunbit.studies import study
+from nunbit.studies.figures import (
+    by_kind,
+    format_figure,
+    format_table,
+    group_by,
+    mean_right,
+    medians,
+    over_seeds,
+    study_page,
+)
+from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.object_aware import DualTask
 from nunbit.training.object_aware_stages import ADAPTERS, with_adapters
-from nunbit.training.recipe import Lora, Phase
+from nunbit.training.recipe import LoraConfig, Phase
 from nunbit.world.samples import sample
 
 NAME = "ablation"
 EYES = PerceptionConfig(ocr=False)
-ARMS: dict[str, tuple[tuple[str, ...], str]] = {
+VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "both": (("crayon", "moai"), ""), "all": (("crayon", "moai"), "plain"),
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
 }  # fmt: skip
-"""Layer connectors and words of each arm."""
+"""Layer connectors and words of each variant."""
 ONCE = ("plain", "adapter", "adapters")
-"""Arms that run with the first kind of Scenes only."""
+"""Variants that run with the first kind of Scenes only."""
 SCENES = ("estimated", "true")
 LANGUAGE_LR, ADAPTER_LR = 3e-4, 1e-3
 AWARE_LR, AWARE_MATRIX_LR = 3e-3, 5e-3
@@ -68,50 +78,50 @@ AWARE_LR, AWARE_MATRIX_LR = 3e-3, 5e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class AblationConfig:
     """The size of an ablation.
 
     Attributes:
-        steps, batch, questions: optimiser steps of every arm, pictures a step, training questions a picture at most.
-        sight: share of a picture's side that the LLaVA is shown.
-        asked: test questions.
+        steps, batch, questions: optimiser steps of every variant, pictures a step, training questions a picture at most.
+        image_scale: share of a picture's side that the LLaVA is shown.
+        eval_questions: test questions.
     """
 
     steps: int = 80
     batch: int = 8
     questions: int = 8
-    sight: float = 0.33
+    image_scale: float = 0.33
     seeds: int = 3
-    asked: int = 420
+    eval_questions: int = 420
     scenes: tuple[str, ...] = SCENES
-    arms: tuple[str, ...] = tuple(ARMS)
+    variants: tuple[str, ...] = tuple(VARIANTS)
     base: Path = EMBEDDED
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
+def run(plan: AblationConfig, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``ablation.json`` and ``ablation.html``."""
-    check_names("arm", plan.arms, ARMS)
+    check_names("variant", plan.variants, VARIANTS)
     check_names("scenes", plan.scenes, SCENES)
     # The plain model is told nothing, whoever made the Scene: it runs once. So do the adapters, which are compared with each other.
-    todo = [study.Todo(f"{arm}-{scenes}-{seed}", f"{arm}, {scenes} scenes, seed {seed}", partial(one, plan, arm, seed, scenes))
-            for seed in range(plan.seeds) for scenes in plan.scenes for arm in plan.arms if arm not in ONCE or scenes == plan.scenes[0]]  # fmt: skip
-    return study.run(NAME, plan, folder, todo, summary, page, say, jobs=jobs)
+    todo = [StudyRun(f"{variant}-{scenes}-{seed}", f"{variant}, {scenes} scenes, seed {seed}", partial(one, plan, variant, seed, scenes))
+            for seed in range(plan.seeds) for scenes in plan.scenes for variant in plan.variants if variant not in ONCE or scenes == plan.scenes[0]]  # fmt: skip
+    return run_study(NAME, plan, folder, todo, summarise=summary, page=page, say=say, jobs=jobs)
 
 
-def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
-    """Train one arm with one seed and ask it the test questions."""
+def one(plan: AblationConfig, variant: str, seed: int, scenes: str) -> dict[str, Any]:
+    """Train one variant with one seed and ask it the test questions."""
     torch.manual_seed(seed)
-    aware, adapted = make(plan.base, arm)
-    if plan.sight < 1:
-        aware.processor.image_processor = Shortsighted(aware.processor.image_processor, plan.sight)
+    aware, adapted = make(plan.base, variant)
+    if plan.image_scale < 1:
+        aware.processor.image_processor = Shortsighted(aware.processor.image_processor, plan.image_scale)
     truth = scenes == "true"
-    stage = Stage(name=arm, steps=plan.steps, batch=plan.batch, lr=LANGUAGE_LR, part_lr={"language": ADAPTER_LR if adapted is not None else LANGUAGE_LR,
-                  "crayon": AWARE_LR, "moai": AWARE_LR}, matrix_lr=AWARE_MATRIX_LR, radius=1.5, warmup=min(20, plan.steps), decay=0.5, seed=seed, save_every=10**9)  # fmt: skip
+    stage = Stage(name=variant, steps=plan.steps, batch=plan.batch, lr=LANGUAGE_LR, part_lr={"language": ADAPTER_LR if adapted is not None else LANGUAGE_LR,
+                  "crayon": AWARE_LR, "moai": AWARE_LR}, muon_lr=AWARE_MATRIX_LR, radius=1.5, warmup=min(20, plan.steps), decay=0.5, seed=seed, save_every=10**9)  # fmt: skip
     task: Any = WorldTask(aware, truth=truth, questions=plan.questions)
     if adapted is not None:
         told = WorldTask(aware, truth=truth, questions=plan.questions, crayon=1.0)
         task = (
-            DualTask({"image": told, "words": task}) if arm == "adapters" else WorldTask(aware, truth=truth, questions=plan.questions, crayon=0.5)
+            DualTask({"image": told, "words": task}) if variant == "adapters" else WorldTask(aware, truth=truth, questions=plan.questions, crayon=0.5)
         )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -119,29 +129,29 @@ def one(plan: Plan, arm: str, seed: int, scenes: str) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     for m in [aware.model, *aware.modules().values()]:
         m.eval()
-    asked = items(1000 + plan.asked, plan.asked)
+    asked = items(1000 + plan.eval_questions, plan.eval_questions)
     if truth:
         aware.perception = _truth_of(asked)
     helper = Assistant.of(aware.model, aware.processor, aware if aware.tells else None)
     answers = helper.ask_many([question(t.qa.question, [t.pixels]) for t in asked])
     return {
-        "arm": arm, "seed": seed, "scenes": scenes, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)],
+        "variant": variant, "seed": seed, "scenes": scenes, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)],
         "pictures": [t.picture for t in asked], "kinds": [t.qa.kind for t in asked], "splits": [t.split for t in asked],
         "training_seconds": round(seconds, 1), "gates": gates(aware, asked[:160]) if "moai" in aware.connectors else {},
         **cost(helper),
     }  # fmt: skip
 
 
-def make(base: Path, arm: str) -> tuple[ObjectAwareModule, Any]:
-    """The arm's model, what learns unfrozen; and the peft model around it, for the arms with adapters."""
-    parts, words = ARMS[arm]
-    classes = classes_of(EYES)
+def make(base: Path, variant: str) -> tuple[ObjectAwareModule, Any]:
+    """The variant's model, what learns unfrozen; and the peft model around it, for the variants with adapters."""
+    parts, words = VARIANTS[variant]
+    classes = class_names(EYES)
     fields = {"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}
     config = ObjectAwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, called=called(), words_tokens=WORDS_TOKENS, eyes=EYES)
-    if arm.startswith("adapter"):
-        names = ADAPTERS if arm == "adapters" else ADAPTERS[1:]
+    if variant.startswith("adapter"):
+        names = ADAPTERS if variant == "adapters" else ADAPTERS[1:]
         adapted, processor = with_adapters(
-            base, Lora(rank=16 // len(names), alpha=16 // len(names), dropout=0.0), names, Phase(language_lr=1.0)
+            base, LoraConfig(rank=16 // len(names), alpha=16 // len(names), dropout=0.0), names, Phase(language_lr=1.0)
         )
         return ObjectAwareModule(adapted.get_base_model(), processor, config), adapted
     model, processor = open_native(base)
@@ -156,12 +166,12 @@ def make(base: Path, arm: str) -> tuple[ObjectAwareModule, Any]:
 class Shortsighted:
     """An image processor whose pictures lose their detail first: shrunk to a share of their sides."""
 
-    def __init__(self, inner: Any, sight: float) -> None:
-        self.inner, self.sight = inner, sight
+    def __init__(self, inner: Any, image_scale: float) -> None:
+        self.inner, self.scale = inner, sight
 
     def __call__(self, images: Any, **how: Any) -> Any:
         pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in (images if isinstance(images, list) else [images])]
-        return self.inner([shortsighted(p, self.sight) for p in pictures], **how)
+        return self.inner([shortsighted(p, self.scale) for p in pictures], **how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -216,47 +226,47 @@ def cost(helper: Assistant) -> dict[str, float]:
 
 
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Per (arm, scenes): mean over seeds with its interval over pictures, the unseen style apart, and the paired gain over plain."""
-    groups = study.grouped(found, "arm", "scenes")
-    plain = next((runs for (arm, _), runs in groups.items() if arm == "plain"), [])
+    """Per (variant, scenes): mean over seeds with its interval over pictures, the unseen style apart, and the paired gain over plain."""
+    groups = group_by(found, "variant", "scenes")
+    plain = next((runs for (variant, _), runs in groups.items() if variant == "plain"), [])
     rows = []
-    for (arm, scenes), runs in groups.items():
-        compared = arm != "plain" and len(plain) == len(runs)
-        rows.append({"arm": arm, "scenes": scenes, **study.over_seeds(runs, plain if compared else ()),
-                     "kinds": study.by_kind(study.mean_right(runs), runs[0]["kinds"]), "gates": runs[0]["gates"],
-                     **study.medians(runs, "first_token_ms", "added_megabytes", "training_seconds")})  # fmt: skip
+    for (variant, scenes), runs in groups.items():
+        compared = variant != "plain" and len(plain) == len(runs)
+        rows.append({"variant": variant, "scenes": scenes, **over_seeds(runs, plain if compared else ()),
+                     "kinds": by_kind(mean_right(runs), runs[0]["kinds"]), "gates": runs[0]["gates"],
+                     **medians(runs, "first_token_ms", "added_megabytes", "training_seconds")})  # fmt: skip
     return {"rows": rows}
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
-    heads = ("arm", "scenes", "seeds", "right, %", "unseen style", "gain over plain", "first token", "added")
-    return study.table(heads, [
-        (r["arm"], r["scenes"], str(r["seeds"]), study.said(r["all"]), study.said(r["unseen"]), study.said(r["gain"]),
+    heads = ("variant", "scenes", "seeds", "right, %", "unseen style", "gain over plain", "first token", "added")
+    return format_table(heads, [
+        (r["variant"], r["scenes"], str(r["seeds"]), format_figure(r["all"]), format_figure(r["unseen"]), format_figure(r["gain"]),
          f"{r['first_token_ms']:.1f} ms", f"{r['added_megabytes']:.2f} MB") for r in result["rows"]])  # fmt: skip
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table, bars and the heat maps of the gates, in one file that needs nothing else."""
     scenes = dict.fromkeys(r["scenes"] for r in result["rows"])
-    groups = {f"{name} scenes": {r["arm"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes}
+    groups = {f"{name} scenes": {r["variant"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes}
     heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
-    return study.page("What it brings to be told", as_text(result), groups, _kinds(result["rows"]) + heat)
+    return study_page("What it brings to be told", as_text(result), groups, _kinds(result["rows"]) + heat)
 
 
 def _kinds(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Right answers by kind of question, a row an arm."""
+    """Right answers by kind of question, a row a variant."""
     kinds = sorted({k for r in rows for k in r["kinds"]})
-    out = ["<h2>By kind of question, % right</h2><table><tr><th>arm<th>scenes", *(f"<th>{escape(k)}" for k in kinds)]
+    out = ["<h2>By kind of question, % right</h2><table><tr><th>variant<th>scenes", *(f"<th>{escape(k)}" for k in kinds)]
     for r in rows:
-        out.append(f"<tr><td>{escape(r['arm'])}<td>{escape(r['scenes'])}")
+        out.append(f"<tr><td>{escape(r['variant'])}<td>{escape(r['scenes'])}")
         out += [f"<td>{100 * r['kinds'][k]:.0f}" if k in r["kinds"] else "<td>" for k in kinds]
     return "".join(out) + "</table>"
 
 
 def _heat(row: Mapping[str, Any]) -> str:
     sides = {"image": ("aux", "language", "self"), "language": ("aux", "image", "self")}
-    out = [f"<h2>Gates of {escape(row['arm'])}, {escape(row['scenes'])} scenes</h2><table><tr><th>kind"]
+    out = [f"<h2>Gates of {escape(row['variant'])}, {escape(row['scenes'])} scenes</h2><table><tr><th>kind"]
     out += [f"<th>{side} rows look at {expert}" for side, experts in sides.items() for expert in experts]
     for kind in sorted(row["gates"]["image"]):
         out.append(f"<tr><td>{escape(kind)}")

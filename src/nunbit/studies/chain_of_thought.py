@@ -31,46 +31,56 @@ from nunbit.models.compose import open_native, save_new
 from nunbit.prompting import Ask
 from nunbit.prompting.chain_of_thought import CONCLUDE, THINK, final_only, with_words, worked, zero_shot
 from nunbit.prompting.shots import Shot, few_shot
-from nunbit.studies import study
+from nunbit.studies.figures import (
+    accuracy,
+    by_kind,
+    format_figure,
+    format_table,
+    group_by,
+    mean_right,
+    paired_gain,
+    study_page,
+)
 from nunbit.studies.generated import DrawnTask
+from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.world import steps
 from nunbit.world.base import Language
 
 NAME = "chain"
-ARMS = ("shipped", "taught")
+VARIANTS = ("shipped", "taught")
 WAYS = ("direct", "zero-shot-cot", "cot")
 EXAMPLES, MOST_TOKENS, TOGETHER = 2, 96, 16
-OPTIMISER: dict[str, Any] = {"lr": 3e-4, "matrix_lr": 1.5e-3, "radius": 1.5, "decay": 0.5}
+OPTIMISER: dict[str, Any] = {"lr": 3e-4, "muon_lr": 1.5e-3, "radius": 1.5, "decay": 0.5}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ChainOfThoughtConfig:
     """The size of a study: optimiser steps and conversations a step of the stage, test questions."""
 
     steps: int = 800
     batch: int = 16
     seeds: int = 3
-    asked: int = 240
-    arms: tuple[str, ...] = ARMS
+    eval_questions: int = 240
+    variants: tuple[str, ...] = VARIANTS
     base: Path = EMBEDDED
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def run(plan: ChainOfThoughtConfig, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``chain.json`` and ``chain.html``; models stay in ``model-SEED``."""
-    check_names("arm", plan.arms, ARMS)
-    todo = [study.Todo(f"{arm}-{way}-{seed}", f"{arm}, {way}, seed {seed}", partial(one, plan, arm, way, seed, folder, say))
-            for arm in plan.arms for seed in range(plan.seeds if arm == "taught" else 1) for way in WAYS]  # fmt: skip
-    return study.run(NAME, plan, folder, todo, summary, page, say)
+    check_names("variant", plan.variants, VARIANTS)
+    todo = [StudyRun(f"{variant}-{way}-{seed}", f"{variant}, {way}, seed {seed}", partial(one, plan, variant, way, seed, folder, say))
+            for variant in plan.variants for seed in range(plan.seeds if variant == "taught" else 1) for way in WAYS]  # fmt: skip
+    return run_study(NAME, plan, folder, todo, summarise=summary, page=page, say=say)
 
 
-def one(plan: Plan, arm: str, way: str, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def one(plan: ChainOfThoughtConfig, variant: str, way: str, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Ask the test questions in one way; the model is taught first, if it has to be and is not yet."""
-    where = folder / f"model-{seed}" if arm == "taught" else plan.base
+    where = folder / f"model-{seed}" if variant == "taught" else plan.base
     if not where.exists():
         teach(plan, seed, folder / f"stage-{seed}", where, say)
-    asked = [steps.draw(i, 0, "test") for i in range(plan.asked)]
+    asked = [steps.draw(i, 0, "test") for i in range(plan.eval_questions)]
     engine = Engine.of(Assistant.of(*open_native(where)), slots=TOGETHER)
 
     def ask(messages: Sequence[Message]) -> str:
@@ -88,7 +98,7 @@ def one(plan: Plan, arm: str, way: str, seed: int, folder: Path, say: Callable[[
             answers = [*pool.map(answer, range(len(asked)))]
     finally:
         engine.close()
-    return {"arm": arm, "way": way, "seed": seed, "right": [is_right(a, [s.worked.answer]) for a, s in zip(answers, asked, strict=True)],
+    return {"variant": variant, "way": way, "seed": seed, "right": [is_right(a, [s.worked.answer]) for a, s in zip(answers, asked, strict=True)],
             "kinds": [s.worked.kind for s in asked], "answers": answers, "examples": EXAMPLES if way == "cot" else 0}  # fmt: skip
 
 
@@ -109,12 +119,12 @@ def examples(number: int, seed: int, language: Language) -> list[Shot]:
             for s in (steps.draw(number * EXAMPLES + i, 10_000_000 + seed, "train", language) for i in range(EXAMPLES))]  # fmt: skip
 
 
-def teach(plan: Plan, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
+def teach(plan: ChainOfThoughtConfig, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
     """The stage; goes on from its last checkpoint."""
     model, processor = open_native(plan.base)
     model = model.float()
     freeze(model, {"connector": 1.0, "language": 1.0})
-    stage = Stage(name="chain", steps=plan.steps, batch=plan.batch, micro=8, warmup=min(20, plan.steps), seed=seed, save_every=50, **OPTIMISER)
+    stage = Stage(name="chain", steps=plan.steps, batch=plan.batch, micro_batch_size=8, warmup=min(20, plan.steps), seed=seed, save_every=50, **OPTIMISER)
     train(DrawnTask(model, processor, talk), stage, scratch, say=say)
     save_new(model.requires_grad_(True).eval(), processor, path)
     shutil.rmtree(scratch)
@@ -137,13 +147,13 @@ def talk(number: int, seed: int) -> list[Message]:
 
 
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Per arm and way: the mean over seeds with its interval over questions, by kind, and the gain over answering at once."""
+    """Per variant and way: the mean over seeds with its interval over questions, by kind, and the gain over answering at once."""
     kinds, number = found[0]["kinds"], list(range(len(found[0]["kinds"])))
-    groups = study.grouped(found, "arm", "way")
-    means = {key: study.mean_right(runs) for key, runs in groups.items()}
-    rows = [{"arm": arm, "way": way, "seeds": len(groups[arm, way]), "all": study.share(mean, number), "by_kind": study.by_kind(mean, kinds),
-             "gain": study.gain(means[arm, "direct"], mean, number) if way != "direct" else None}
-            for (arm, way), mean in means.items()]  # fmt: skip
+    groups = group_by(found, "variant", "way")
+    means = {key: mean_right(runs) for key, runs in groups.items()}
+    rows = [{"variant": variant, "way": way, "seeds": len(groups[variant, way]), "all": accuracy(mean, number), "by_kind": by_kind(mean, kinds),
+             "gain": paired_gain(means[variant, "direct"], mean, number) if way != "direct" else None}
+            for (variant, way), mean in means.items()]  # fmt: skip
     return {"rows": rows}
 
 
@@ -151,12 +161,12 @@ def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
     rows = result["rows"]
     heads = ("weights", "asked", "seeds", "right, %", "gain over direct", *(f"{k}, %" for k in rows[0]["by_kind"]))
-    cells = [(r["arm"], r["way"], str(r["seeds"]), study.said(r["all"]), study.said(r["gain"]), *(f"{100 * v:.1f}" for v in r["by_kind"].values()))
+    cells = [(r["variant"], r["way"], str(r["seeds"]), format_figure(r["all"]), format_figure(r["gain"]), *(f"{100 * v:.1f}" for v in r["by_kind"].values()))
              for r in rows]  # fmt: skip
-    return study.table(heads, cells)
+    return format_table(heads, cells)
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table and bars."""
-    groups = {arm: {r["way"]: r["all"] for r in rows} for (arm,), rows in study.grouped(result["rows"], "arm").items()}
-    return study.page("Thinking aloud", as_text(result), groups)
+    groups = {variant: {r["way"]: r["all"] for r in rows} for (variant,), rows in group_by(result["rows"], "variant").items()}
+    return study_page("Thinking aloud", as_text(result), groups)

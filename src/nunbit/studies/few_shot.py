@@ -31,8 +31,9 @@ from nunbit.models.compose import open_native, save_new
 from nunbit.models.resize import for_small_pictures
 from nunbit.prompting.rices import Rices, fingerprint, picture_embedder, vision_encoder
 from nunbit.prompting.shots import Shot, few_shot
-from nunbit.studies import study
+from nunbit.studies.figures import accuracy, by_kind, format_figure, format_table, paired_gain, study_page
 from nunbit.studies.generated import DrawnTask
+from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.world import rules
@@ -42,11 +43,11 @@ NAME = "few_shot"
 SHOTS = (0, 1, 2, 4, 8)
 LANGUAGES: tuple[Language, Language] = ("en", "ko")
 WAYS = ("random", "rices")
-OPTIMISER: dict[str, Any] = {"lr": 5e-4, "matrix_lr": 3e-3, "radius": 1.5, "decay": 0.5}
+OPTIMISER: dict[str, Any] = {"lr": 5e-4, "muon_lr": 3e-3, "radius": 1.5, "decay": 0.5}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class FewShotConfig:
     """The size of a study.
 
     Attributes:
@@ -64,18 +65,18 @@ class Plan:
     base: Path = EMBEDDED
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def run(plan: FewShotConfig, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``few_shot.json`` and ``few_shot.html``; models stay in ``model-SEED``."""
     most = max(plan.shots)
 
     def told(done: Mapping[str, Any]) -> str:
         return ", ".join(f"{way}, {most} shots: {100 * np.mean(done['right'][f'{way}-{most}']):.1f} %" for way in WAYS)
 
-    todo = [study.Todo(f"seed-{seed}", f"seed {seed}", partial(one, plan, seed, folder, say)) for seed in range(plan.seeds)]
-    return study.run(NAME, plan, folder, todo, partial(summary, shots=plan.shots), page, say, told)
+    todo = [StudyRun(f"seed-{seed}", f"seed {seed}", partial(one, plan, seed, folder, say)) for seed in range(plan.seeds)]
+    return run_study(NAME, plan, folder, todo, summarise=partial(summary, shots=plan.shots), page=page, say=say, describe=told)
 
 
-def one(plan: Plan, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
+def one(plan: FewShotConfig, seed: int, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Train with one seed and ask the test episodes."""
     path = folder / f"model-{seed}"
     if not path.exists():
@@ -95,7 +96,7 @@ def one(plan: Plan, seed: int, folder: Path, say: Callable[[str], None] = print)
     return {"seed": seed, "right": right, "kinds": [e.kind for e in episodes], "languages": [e.language for e in episodes]}
 
 
-def teach(plan: Plan, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
+def teach(plan: FewShotConfig, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
     """The stage: the shipped weights on interleaved episodes; goes on from its last checkpoint."""
     model, processor = for_small_pictures(*open_native(plan.base), rules.SIDE_PX)
     model = model.float()
@@ -141,10 +142,10 @@ def summary(found: Sequence[Mapping[str, Any]], shots: Sequence[int]) -> dict[st
         row: dict[str, Any] = {"shots": k, "seeds": len(found)}
         for way in WAYS:
             values = mean[f"{way}-{k}"]
-            row[way] = study.share(values, number)
-            row[f"{way}_by_kind"] = study.by_kind(values, kinds)
-        row["rices_gain"] = study.gain(mean[f"random-{k}"].tolist(), mean[f"rices-{k}"].tolist(), number)
-        row["gain"] = {way: study.gain(mean[f"{way}-{min(shots)}"].tolist(), mean[f"{way}-{k}"].tolist(), number) for way in WAYS}
+            row[way] = accuracy(values, number)
+            row[f"{way}_by_kind"] = by_kind(values, kinds)
+        row["rices_gain"] = paired_gain(mean[f"random-{k}"].tolist(), mean[f"rices-{k}"].tolist(), number)
+        row["gain"] = {way: paired_gain(mean[f"{way}-{min(shots)}"].tolist(), mean[f"{way}-{k}"].tolist(), number) for way in WAYS}
         rows.append(row)
     return {"rows": rows, "episodes": len(number)}
 
@@ -154,13 +155,13 @@ def as_text(result: Mapping[str, Any]) -> str:
     rows = result["rows"]
     kinds = list(rows[0]["random_by_kind"])
     heads = ("shots", "random, %", "gain", "RICES, %", "gain", "RICES over random", *(f"{k}: random, RICES" for k in kinds))
-    cells = [(str(r["shots"]), study.said(r["random"]), study.said(r["gain"]["random"]), study.said(r["rices"]), study.said(r["gain"]["rices"]),
-              study.said(r["rices_gain"]), *(f"{100 * r['random_by_kind'][k]:.0f}, {100 * r['rices_by_kind'][k]:.0f}" for k in kinds))
+    cells = [(str(r["shots"]), format_figure(r["random"]), format_figure(r["gain"]["random"]), format_figure(r["rices"]), format_figure(r["gain"]["rices"]),
+              format_figure(r["rices_gain"]), *(f"{100 * r['random_by_kind'][k]:.0f}, {100 * r['rices_by_kind'][k]:.0f}" for k in kinds))
              for r in rows]  # fmt: skip
-    return f"{result['episodes']} episodes, {rows[0]['seeds']} seeds\n" + study.table(heads, cells)
+    return f"{result['episodes']} episodes, {rows[0]['seeds']} seeds\n" + format_table(heads, cells)
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table and bars."""
     groups = {way: {f"{r['shots']} shots": r[way] for r in result["rows"]} for way in WAYS}
-    return study.page("Solved examples", as_text(result), groups)
+    return study_page("Solved examples", as_text(result), groups)

@@ -17,7 +17,7 @@ from nunbit.models.assemble import square
 from nunbit.models.compose import ANY_RESOLUTION, image_tokens, open_native, save
 from nunbit.models.tiling import tile_grid
 from nunbit.training.multimodal import PARTS, part_of
-from nunbit.training.recipe import Lora
+from nunbit.training.recipe import LoraConfig
 
 CONNECTOR = "multi_modal_projector"
 TOLERANCE = 1e-3
@@ -42,20 +42,21 @@ def targets(model: Any, parts: Sequence[str] = ("language",)) -> str:
     )
 
 
-def add_lora(model: Any, lora: Lora, parts: Sequence[str] = ("language",), *, connector: bool = True) -> Any:
+def add_lora(model: Any, lora: LoraConfig, parts: Sequence[str] = ("language",), *, connector: bool = True) -> Any:
     """Put a named adapter on a model, or another one beside those it has.
 
     Args:
         connector: a copy of the connector learns with it in full. Two adapters that are active together cannot have one.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
+    import peft
+    from peft import PeftModel, get_peft_model
 
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     if isinstance(model, PeftModel):
         pattern: Any = vars(model.peft_config[model.active_adapters[0]])["target_modules"]
     else:
         pattern = targets(base, parts)
-    config = LoraConfig(
+    config = peft.LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,

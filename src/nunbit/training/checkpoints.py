@@ -43,16 +43,16 @@ LARGE = 1_000_000_000
 
 
 def checkpoint(folder: Path, modules: Modules, optimisers: Optimisers, step: int, stage: Stage, group: Group = ALONE,
-               position: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+               sampler_state: Mapping[str, Any] | None = None) -> None:  # fmt: skip
     """Write the run's state; all processes call it.
 
     Args:
-        position: the sampler's, for a resumed run to compare with its own.
+        sampler_state: the sampler's, for a resumed run to compare with its own.
 
     Raises:
         OSError: it could not be written; the checkpoint before is as it was.
     """
-    state = {"step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "position": dict(position or {})}
+    state = {"step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "sampler_state": dict(sampler_state or {})}
     try:
         if in_shards(stage, modules):
             _write_shards(folder, modules, optimisers, state, group)
@@ -80,15 +80,15 @@ def restore(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> int:
 
 
 def resume(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> dict[str, Any]:
-    """As `restore`; returns ``step`` and the sampler's ``position``."""
+    """As `restore`; returns ``step`` and the sampler's ``sampler_state``."""
     path = newest(folder)
     if path is None:
-        return {"step": 0, "position": {}}
+        return {"step": 0, "sampler_state": {}}
     try:
         state = (_read_shards if path.is_dir() else _read_whole)(path, modules, optimisers)
         if optimisers:
             torch.set_rng_state(state["rng"])
-        return {"step": int(state["step"]), "position": state.get("position", {})}
+        return {"step": int(state["step"]), "sampler_state": state.get("sampler_state", {})}
     except Exception as e:  # torch raises many kinds for one thing
         raise UserError(f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
                         allowed="a checkpoint of this recipe and these sizes", todo="name another folder with -o, or remove the file") from None  # fmt: skip

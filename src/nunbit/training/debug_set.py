@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nunbit.training.recipe import Run
+from nunbit.training.recipe import BaseRecipe
 from nunbit.world.base import QA
 
-R = TypeVar("R", bound=Run)
+R = TypeVar("R", bound=BaseRecipe)
 
 
 def fill_in(recipe: R, folder: Path) -> R:

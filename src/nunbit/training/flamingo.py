@@ -80,7 +80,7 @@ def pictures_seen(image: Tensor, ahead: Tensor) -> Tensor:
     return torch.where(ahead.unsqueeze(1), following, last)
 
 
-def put_together_flamingo(recipe: FlamingoRecipe) -> tuple[Flamingo, Any]:
+def build_flamingo(recipe: FlamingoRecipe) -> tuple[Flamingo, Any]:
     """Model and processor of the recipe: one that is there, or a fresh one from its two parts."""
     choice = recipe.model
     torch.manual_seed(recipe.seed)
@@ -96,7 +96,7 @@ def run_flamingo(recipe: FlamingoRecipe, folder: Path, *, say: Callable[[str], N
     if how.get("shard"):
         raise UserError("--shard for a Flamingo", allowed="without it: the decoder does not learn")
     group = begin(recipe, folder, how)
-    model, processor = put_together_flamingo(recipe)
+    model, processor = build_flamingo(recipe)
     for name, phase in recipe.phases().items():
         data = load_samples(phase, processor, 1, recipe.max_tokens, say)
         if group.rank == 0:

@@ -34,12 +34,12 @@ class Stage:
     Attributes:
         steps: optimiser steps in all.
         batch: pictures a step.
-        micro: pictures a forward pass, for tasks that can take a batch in pieces; 0 takes it whole.
+        micro_batch_size: pictures a forward pass, for tasks that can take a batch in pieces; 0 takes it whole.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
         part_lr, part_decay: peak learning rate and weight decay of a task's part where they are not ``lr`` and ``weight_decay``.
         schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
         fused: AdamW in one kernel for all tensors.
-        matrix_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
+        muon_lr: peak learning rate of hidden matrices under Muon; 0 leaves everything to AdamW.
         radius: such a matrix may grow until its singular values are this large on average; 0 sets no bound.
         save_every: steps between checkpoints.
         checkpoints: "whole" in one file, "shards" in one a process, or "auto" (`nunbit.training.checkpoints`).
@@ -49,13 +49,13 @@ class Stage:
     steps: int
     batch: int
     lr: float
-    micro: int = 0
+    micro_batch_size: int = 0
     part_lr: dict[str, float] = field(default_factory=dict)
     part_decay: dict[str, float] = field(default_factory=dict)
     schedule: str = "flat"
     beta2: float = 0.98
     fused: bool = False
-    matrix_lr: float = 0.0
+    muon_lr: float = 0.0
     radius: float = 0.0
     warmup: int = 100
     decay: float = 0.3
@@ -66,7 +66,7 @@ class Stage:
     checkpoints: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, least in (("batch", 1), ("save_every", 1), ("steps", 0), ("micro", 0), ("warmup", 0)):
+        for name, least in (("batch", 1), ("save_every", 1), ("steps", 0), ("micro_batch_size", 0), ("warmup", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)} in the stage '{self.name}'", allowed=f"{least} or more")
         if self.checkpoints not in WAYS:
@@ -85,9 +85,9 @@ class Task(Protocol):
 
     A task may also have
 
-    - ``pieces(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
+    - ``micro_batches(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
     - ``prepare(device, shard)``, called once before anything else;
-    - ``position(step, stage)``: where its sampler stands before a step, kept in checkpoints; the numbers under ``drawn`` are logged;
+    - ``sampler_state(step, stage)``: where its sampler stands before a step, kept in checkpoints; the numbers under ``drawn`` are logged;
     - ``operations(batch)``: what a step on the batch has to compute (`nunbit.training.flops`), for the MFU.
     """
 
@@ -161,7 +161,7 @@ def train(
                 figures |= examine(task, step, folder)
             start = time.perf_counter()
             if journal:
-                journal.tell(step, figures | _figures(run, batch, step, seconds))
+                journal.log_step(step, figures | _figures(run, batch, step, seconds))
             if step % stage.save_every == 0:
                 _checkpoint(run, folder, step)
         _checkpoint(run, folder, step)
@@ -171,7 +171,7 @@ def train(
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """A stage that is under way: what learns, by what, where, with whom.
 
     Attributes:
@@ -191,14 +191,14 @@ class Run:
     operations_per_second: float
 
 
-def _ready(task: Task, stage: Stage, device: str, shard: bool) -> Run:
+def _ready(task: Task, stage: Stage, device: str, shard: bool) -> TrainingRun:
     group = join(device)
     if group.size > 1:
-        if not hasattr(task, "pieces"):
+        if not hasattr(task, "micro_batches"):
             raise UserError(
                 f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches are not cut"
             )
-        stage = replace(stage, micro=min(stage.micro or stage.batch, -(-stage.batch // group.size)))
+        stage = replace(stage, micro_batch_size=min(stage.micro_batch_size or stage.batch, -(-stage.batch // group.size)))
     torch.manual_seed(stage.seed + group.rank)
     if hasattr(task, "prepare"):
         task.prepare(device, shard and group.size > 1)
@@ -207,14 +207,14 @@ def _ready(task: Task, stage: Stage, device: str, shard: bool) -> Run:
     peaks = [settings["lr"] for o in optimisers for settings in o.param_groups]
     parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
     most = ceiling(device, torch.get_num_threads()) * group.size if hasattr(task, "operations") else 0.0
-    return Run(task, stage, device, group, modules, optimisers, peaks, parameters, most)
+    return TrainingRun(task, stage, device, group, modules, optimisers, peaks, parameters, most)
 
 
-def _resume(run: Run, folder: Path, say: Callable[[str], None]) -> int:
+def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
     """Go on from the folder's checkpoint, all processes alike; says so where the samples will not be those the run began with."""
     kept = resume(folder, run.modules, run.optimisers)
     step = int(kept["step"])
-    if kept["position"] and kept["position"] != _position(run, step) and run.group.rank == 0:
+    if kept["sampler_state"] and kept["sampler_state"] != _sampler_state(run, step) and run.group.rank == 0:
         say(
             f"{run.stage.name}: data, weights, batch or seed have changed since step {step}; the run goes on with the new ones"
         )
@@ -223,26 +223,26 @@ def _resume(run: Run, folder: Path, say: Callable[[str], None]) -> int:
     return step
 
 
-def _checkpoint(run: Run, folder: Path, step: int) -> None:
-    checkpoint(folder, run.modules, run.optimisers, step, run.stage, run.group, _position(run, step))
+def _checkpoint(run: TrainingRun, folder: Path, step: int) -> None:
+    checkpoint(folder, run.modules, run.optimisers, step, run.stage, run.group, _sampler_state(run, step))
 
 
-def _position(run: Run, step: int) -> dict[str, Any]:
-    return run.task.position(step, run.stage) if hasattr(run.task, "position") else {}
+def _sampler_state(run: TrainingRun, step: int) -> dict[str, Any]:
+    return run.task.sampler_state(step, run.stage) if hasattr(run.task, "sampler_state") else {}
 
 
-def _figures(run: Run, batch: Batch, step: int, seconds: float) -> dict[str, float]:
+def _figures(run: TrainingRun, batch: Batch, step: int, seconds: float) -> dict[str, float]:
     """What is known of a step beside its loss; ``step`` counts those that are done."""
     share = share_of_peak(step - 1, run.stage)
     rates = {part: round(share * run.stage.rate(part), 10) for part in run.modules}
-    out = {"rate": round(share, 6), **step_figures(batch, run.modules, seconds, rates)}
+    out = {"lr_scale": round(share, 6), **step_figures(batch, run.modules, seconds, rates)}
     if run.operations_per_second and hasattr(run.task, "operations"):
         out["mfu"] = round(run.task.operations(batch) / (seconds * run.operations_per_second), 4)
-    drawn: dict[str, int] = _position(run, step).get("drawn", {})
+    drawn: dict[str, int] = _sampler_state(run, step).get("drawn", {})
     return out | {f"drawn/{name}": n for name, n in drawn.items()}
 
 
-def _step(run: Run, batch: Batch, step: int) -> dict[str, float]:
+def _step(run: TrainingRun, batch: Batch, step: int) -> dict[str, float]:
     """One optimiser step; one whose gradient is not finite changes nothing."""
     every = [settings for o in run.optimisers for settings in o.param_groups]
     for settings, peak in zip(every, run.peaks, strict=True):
@@ -262,7 +262,7 @@ def _backward(
     task: Task, batch: Batch, stage: Stage, device: str, group: Group = ALONE
 ) -> tuple[float, dict[str, float]]:
     """Loss and figures of a batch, its gradient left in the parameters; in pieces if the task has some, this process's share of them."""
-    pieces: list[Batch] = list(task.pieces(batch, stage)) if hasattr(task, "pieces") else [batch]
+    pieces: list[Batch] = list(task.micro_batches(batch, stage)) if hasattr(task, "micro_batches") else [batch]
     if group.size > 1:
         # All run equally often, or those who still wait for a shard would wait for ever: a missing piece is one that counts nothing.
         nothing = dict(pieces[0])

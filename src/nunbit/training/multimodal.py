@@ -84,7 +84,7 @@ class SampleTask(ABC):
         ordered: not even shuffled.
         pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
         sizes, weights, accumulate: where the samples are of several files, see `nunbit.data.mixture.MixtureSampler`.
-        processor: with it the model can be asked while it learns (`asked`).
+        processor: with it the model can be asked while it learns (`as_assistant`).
     """
 
     model: Any
@@ -121,7 +121,7 @@ class SampleTask(ABC):
         """Optimiser steps of so many passes over the samples."""
         return max(1, round(self.sampler.steps(batch) * epochs))
 
-    def position(self, step: int, stage: Stage) -> dict[str, Any]:
+    def sampler_state(self, step: int, stage: Stage) -> dict[str, Any]:
         """Where the sampler stands before a step: what it draws from, and of several files how many samples each has shown."""
         drawn = self.sampler.drawn(step, stage.batch, stage.seed) if self.sizes and len(self.sizes) > 1 else {}
         return {"data": self._digest, "batch": stage.batch, "seed": stage.seed, "drawn": drawn}
@@ -134,7 +134,7 @@ class SampleTask(ABC):
         return hashlib.sha256(repr((how, samples)).encode()).hexdigest()[:12]
 
     @contextmanager
-    def asked(self) -> Iterator[Assistant]:
+    def as_assistant(self) -> Iterator[Assistant]:
         """The model as it stands, ready to be asked; training goes on afterwards as if nobody had."""
         from nunbit.models.assistant import Assistant
 
@@ -153,9 +153,9 @@ class SampleTask(ABC):
                 for module, mode in modes:
                     module.training = mode
 
-    def fill(self, stage: Stage) -> float:
+    def token_utilization(self, stage: Stage) -> float:
         """Share of the first pass's tokens that are no padding."""
-        return self.sampler.fill(stage.batch, stage.seed, self.pack)
+        return self.sampler.token_utilization(stage.batch, stage.seed, self.pack)
 
     def batch(self, step: int, stage: Stage) -> Batch:
         """Right-padded rows, longest first, so that pieces of a batch are of like length too.
@@ -200,7 +200,7 @@ class SampleTask(ABC):
             if there != sum(map(self.tokens_of, found)):
                 raise UserError(f"pictures of {samples[0].name} or its neighbours have changed since they were counted",
                                 todo="leave the pictures alone while training runs")  # fmt: skip
-            out |= self.seen(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.tell(found)
+            out |= self.seen(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.scene_features(found)
         return out
 
     def seen(self, pictures: Sequence[Any]) -> Batch:
@@ -210,7 +210,7 @@ class SampleTask(ABC):
         names = {"pixel_values": "pixels", "image_sizes": "sizes"}
         return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}
 
-    def tell(self, pictures: Sequence[Any]) -> Batch:
+    def scene_features(self, pictures: Sequence[Any]) -> Batch:
         """What else is known of the batch's pictures, a tensor a picture and fact; nothing here (see `nunbit.training.object_aware`)."""
         return {}
 
@@ -234,9 +234,9 @@ class SampleTask(ABC):
         out = {k: torch.from_numpy(v) for k, v in made.items()}
         return out | {"answers": (out["labels"] >= 0).sum()}
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        """Rows ``stage.micro`` at a time, each piece as wide as its longest row; their losses add up to the batch's."""
-        size = stage.micro or len(batch["ids"])
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        """Rows ``stage.micro_batch_size`` at a time, each piece as wide as its longest row; their losses add up to the batch's."""
+        size = stage.micro_batch_size or len(batch["ids"])
         for start in range(0, len(batch["ids"]), size):
             rows = slice(start, start + size)
             width = int(batch["mask"][rows].sum(1).max())

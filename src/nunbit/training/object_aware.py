@@ -53,15 +53,15 @@ class ObjectAwareTask(ConversationTask):
         behind the first answer is mixed: what is asked later must not reach it."""
         moai: Any = self.aware.connectors.get("moai")
         answers = torch.nn.functional.pad(learnt, (1, 0))[:, :-1]
-        return ~answers if moai is None or moai.goes_on else answers.cumsum(1) == 0
+        return ~answers if moai is None or moai.supports_chunked_prefill else answers.cumsum(1) == 0
 
-    def tell(self, pictures: Sequence[Any]) -> Batch:
+    def scene_features(self, pictures: Sequence[Any]) -> Batch:
         return self.aware.signals(self.aware.perception(pictures))
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
         image = batch["ids"] == self.image_id
-        draws = self.moai.draw() if self.moai is not None else None
+        draws = self.moai.sample_experts() if self.moai is not None else None
         self.aware.tell(batch, image, batch["mask"] & ~image & self._asked(batch["labels"] >= 0), owner, draws)
         try:
             loss, figures = super().loss(batch)
@@ -107,18 +107,18 @@ class DualTask:
     def steps(self, batch: int, epochs: float = 1) -> int:
         return max(t.steps(batch, epochs) for t in self.tasks.values())
 
-    def fill(self, stage: Stage) -> float:
-        return self.share * self.tasks[self.names[0]].fill(stage) + (1 - self.share) * self.tasks[self.names[1]].fill(stage)
+    def token_utilization(self, stage: Stage) -> float:
+        return self.share * self.tasks[self.names[0]].token_utilization(stage) + (1 - self.share) * self.tasks[self.names[1]].token_utilization(stage)
 
-    def position(self, step: int, stage: Stage) -> dict[str, Any]:
-        return {name: task.position(step, stage) for name, task in self.tasks.items()}
+    def sampler_state(self, step: int, stage: Stage) -> dict[str, Any]:
+        return {name: task.sampler_state(step, stage) for name, task in self.tasks.items()}
 
     def _operations(self, batch: Batch) -> float:
         return self.tasks[self.names[int(batch["turn"])]].operations(batch)
 
-    def asked(self) -> AbstractContextManager[Assistant]:
+    def as_assistant(self) -> AbstractContextManager[Assistant]:
         """The model with both adapters."""
-        return self.tasks[self.names[0]].asked()
+        return self.tasks[self.names[0]].as_assistant()
 
     def turn(self, step: int, stage: Stage) -> int:
         """Which task a step shows: a coin that depends on the step alone."""
@@ -128,9 +128,9 @@ class DualTask:
         turn = self.turn(step, stage)
         return self.tasks[self.names[turn]].batch(step, stage) | {"turn": torch.tensor(turn)}
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
         turn, shown = batch["turn"], {k: v for k, v in batch.items() if k != "turn"}
-        for piece in self.tasks[self.names[int(turn)]].pieces(shown, stage):
+        for piece in self.tasks[self.names[int(turn)]].micro_batches(shown, stage):
             yield piece | {"turn": turn}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:

@@ -21,13 +21,13 @@ from nunbit.messages import Message, Part
 from nunbit.models.compose import image_tokens, save, save_new
 from nunbit.models.object_aware.module import ObjectAwareConfig, ObjectAwareModule, class_count
 from nunbit.models.prompt import Renderer
-from nunbit.perception.build import PerceptionConfig, classes_of
+from nunbit.perception.build import PerceptionConfig, class_names
 from nunbit.scene import Scene
 from nunbit.training.checkpoints import restore
 from nunbit.training.distributed import Group
 from nunbit.training.object_aware import DualTask, ObjectAwareTask
-from nunbit.training.recipe import CrayonRecipe, Lora, MoAIRecipe, Phase, Run
-from nunbit.training.stages import Data, begin, learn_phase, put_together
+from nunbit.training.recipe import BaseRecipe, CrayonRecipe, LoraConfig, MoAIRecipe, Phase
+from nunbit.training.stages import Data, begin, build_model, learn_phase
 
 ADAPTERS = ("image", "words")
 """Which learns from crayon instructions, and which from questions and answers."""
@@ -37,14 +37,14 @@ Say = Callable[[str], None]
 def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: Any) -> Path:
     """Train; returns where the merged model lies."""
     group, base = _begin(recipe, folder, how)
-    classes = classes_of(recipe.eyes)
+    classes = class_names(recipe.perception)
     config = ObjectAwareConfig(
-        connectors=parts_of(recipe), classes=classes, words="objects", eyes=_cached(recipe.eyes, folder)
+        connectors=parts_of(recipe), classes=classes, words="objects", eyes=_cached(recipe.perception, folder)
     )
     phases = recipe.phases()
     names = ADAPTERS[1:] if recipe.crayon.one_adapter else ADAPTERS
     if "prompt" in phases:
-        model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
+        model, processor = build_model(replace(recipe.model, base=str(base)), recipe.seed)
         model.requires_grad_(False)
         aware = ObjectAwareModule(model, processor, config)
         told, _ = _read(phases["prompt"], aware, recipe, folder / "prompt", say)
@@ -73,9 +73,9 @@ def run_crayon(recipe: CrayonRecipe, folder: Path, *, say: Say = print, **how: A
 def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) -> Path:
     """Train; returns where the model lies."""
     group, base = _begin(recipe, folder, how)
-    model, processor = put_together(replace(recipe.model, base=str(base)), recipe.seed)
+    model, processor = build_model(replace(recipe.model, base=str(base)), recipe.seed)
     model.requires_grad_(False)
-    config = ObjectAwareConfig(connectors=parts_of(recipe), maps=recipe.moai.maps, eyes=_cached(recipe.eyes, folder))
+    config = ObjectAwareConfig(connectors=parts_of(recipe), maps=recipe.moai.maps, eyes=_cached(recipe.perception, folder))
     aware = ObjectAwareModule(model, processor, config)
     moai: Any = aware.connectors["moai"]
     phases = recipe.phases()
@@ -92,24 +92,24 @@ def run_moai(recipe: MoAIRecipe, folder: Path, *, say: Say = print, **how: Any) 
     return folder / "model"
 
 
-def parts_of(recipe: Run) -> dict[str, dict[str, Any]]:
+def parts_of(recipe: BaseRecipe) -> dict[str, dict[str, Any]]:
     """Config fields of the layer connectors that a recipe trains."""
     if isinstance(recipe, CrayonRecipe):
-        return {"crayon": {"classes": len(classes_of(recipe.eyes)) or class_count()[0], "rank": recipe.crayon.rank}}
+        return {"crayon": {"classes": len(class_names(recipe.perception)) or class_count()[0], "rank": recipe.crayon.rank}}
     if isinstance(recipe, MoAIRecipe):
         m = recipe.moai
         return {"moai": {"latents": m.latents, "depth": m.depth, "heads": m.heads, "rank": m.rank, "every": m.every}}
     return {}
 
 
-def _begin(recipe: Run, folder: Path, how: dict[str, Any]) -> tuple[Group, Path]:
+def _begin(recipe: BaseRecipe, folder: Path, how: dict[str, Any]) -> tuple[Group, Path]:
     """As `begin`; the base is what the recipe names, or what is put together and saved once."""
     if how.get("shard"):
         raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
     group = begin(recipe, folder, how)
     base = Path(recipe.model.base) if recipe.model.base else folder / "base"
     if group.rank == 0 and not base.exists() and not recipe.model.base:
-        save_new(*put_together(recipe.model, recipe.seed), base)
+        save_new(*build_model(recipe.model, recipe.seed), base)
     group.wait()
     return group, base
 
@@ -126,7 +126,7 @@ def _task(aware: ObjectAwareModule, data: Data, phase: Phase, draws: bool = Fals
                      group=phase.group, accumulate=phase.mixing == "accumulate", **data.mixture())  # fmt: skip
 
 
-def _read(phase: Phase, aware: ObjectAwareModule, recipe: Run, folder: Path, say: Say) -> tuple[Data, Data]:
+def _read(phase: Phase, aware: ObjectAwareModule, recipe: BaseRecipe, folder: Path, say: Say) -> tuple[Data, Data]:
     """The phase's conversations: as crayon instructions, one a picture, in the language of the conversation; and as they are, with what
     the model is told in words. One pass, since a Scene is too large to keep."""
     rng, crayon = np.random.default_rng((recipe.seed, 7)), isinstance(recipe, CrayonRecipe)
@@ -160,14 +160,14 @@ def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.rando
 
 
 def _encoded(
-    found: Sequence[Conversation], phase: Phase, aware: ObjectAwareModule, recipe: Run
+    found: Sequence[Conversation], phase: Phase, aware: ObjectAwareModule, recipe: BaseRecipe
 ) -> tuple[list[Encoded], Counter[str]]:
     processor = aware.processor
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
     return encode(found, renderer, image_tokens(aware.model.config), max_tokens=recipe.max_tokens, plain=phase.plain)
 
 
-def with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
+def with_adapters(base: Path, lora: LoraConfig, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
     """The base, in 4 bits if asked, with one adapter a name, all in the forward pass and all learning for now."""
     from transformers import AutoProcessor
 
@@ -175,7 +175,7 @@ def with_adapters(base: Path, lora: Lora, names: Sequence[str], phase: Phase) ->
 
     if phase.connector_lr or phase.vision_lr:
         raise UserError(
-            "a rate for the connector or the encoder", allowed="language_lr and aware_lr: the rest stays frozen"
+            "a rate for the connector or the encoder", allowed="language_lr and layer_connector_lr: the rest stays frozen"
         )
     if lora.rank < 1:
         raise UserError("lora.rank=0 for crayon instruction tuning", allowed="1 or more: the base does not learn")

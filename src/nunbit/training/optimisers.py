@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
-    """AdamW for all; with a ``matrix_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
+    """AdamW for all; with a ``muon_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
     a table and do not belong to a part that writes classes ("heads") or is a table itself ("eyes")."""
-    hidden = _hidden_matrices(modules) if stage.matrix_lr else {}
+    hidden = _hidden_matrices(modules) if stage.muon_lr else {}
     groups: list[dict[str, Any]] = []
     seen = set(hidden)
     for name, module in modules.items():
@@ -45,7 +45,7 @@ def make_optimisers(modules: dict[str, torch.nn.Module], stage: Stage) -> list[t
             if n.endswith(("o_proj.weight", "down_proj.weight"))
         }
         out.append(
-            Muon(hidden.values(), stage.matrix_lr, weight_decay=stage.weight_decay, radius=stage.radius, quiet=quiet)
+            Muon(hidden.values(), stage.muon_lr, weight_decay=stage.weight_decay, radius=stage.radius, quiet=quiet)
         )
     return out
 

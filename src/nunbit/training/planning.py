@@ -14,7 +14,7 @@ from typing import Any
 from nunbit.data.grouping import steps_of
 from nunbit.data.mixture import sources
 from nunbit.training.flops import FORWARD, LEARNS, THROUGH
-from nunbit.training.recipe import CrayonRecipe, FlamingoRecipe, ModelChoice, Phase, Run
+from nunbit.training.recipe import BaseRecipe, CrayonRecipe, FlamingoRecipe, ModelConfig, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Sizes:
     patches: int
 
 
-def sizes(recipe: Run) -> Sizes:
+def sizes(recipe: BaseRecipe) -> Sizes:
     """From the configurations alone. A picture that may be tiled counts with as many tiles as it can have."""
     return flamingo_sizes(recipe) if isinstance(recipe, FlamingoRecipe) else llava_sizes(recipe)
 
 
-def configs(choice: ModelChoice) -> tuple[Any, Any, Any]:
+def configs(choice: ModelConfig) -> tuple[Any, Any, Any]:
     """(encoder's config, language model's with a row for every token, tokenizer) of two folders."""
     from transformers import AutoConfig
 
@@ -61,7 +61,7 @@ def configs(choice: ModelChoice) -> tuple[Any, Any, Any]:
     return getattr(eyes, "vision_config", eyes), text, tokenizer
 
 
-def llava_sizes(recipe: Run) -> Sizes:
+def llava_sizes(recipe: BaseRecipe) -> Sizes:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
@@ -133,13 +133,13 @@ def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
     return len(found), round((letters / 4 + image_tokens * sum(len(c.images) for c in found)) / len(found)) + 8
 
 
-def make_plan(recipe: Run, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
+def make_plan(recipe: BaseRecipe, phases: Mapping[str, Phase], flops: float) -> tuple[dict[str, int], list[StagePlan]]:
     """Parameters by part, and the plan of each stage."""
     found = sizes(recipe)
     return found.counts, [_stage(recipe, name, phase, found, flops) for name, phase in phases.items()]
 
 
-def _stage(recipe: Run, name: str, phase: Phase, found: Sizes, flops: float) -> StagePlan:
+def _stage(recipe: BaseRecipe, name: str, phase: Phase, found: Sizes, flops: float) -> StagePlan:
     counts = found.counts
     lora = recipe.lora.rank > 0 and phase.language_lr > 0
     learns = {part: counts[part] for part, rate in phase.all_rates().items() if rate > 0 and part in counts}
@@ -159,7 +159,7 @@ def _stage(recipe: Run, name: str, phase: Phase, found: Sizes, flops: float) -> 
                      8 * learning, operations, operations / flops)  # fmt: skip
 
 
-def lora_parameters(recipe: Run) -> int:
+def lora_parameters(recipe: BaseRecipe) -> int:
     """Parameters of the low-rank pairs on the language model's linear layers."""
     import torch
     from transformers import AutoConfig, AutoModel

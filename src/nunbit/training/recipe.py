@@ -16,7 +16,7 @@ from nunbit.training.settings import override
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelChoice:
+class ModelConfig:
     """What is put together.
 
     Attributes:
@@ -36,7 +36,7 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lora:
+class LoraConfig:
     """Low-rank adapters on the language model; rank 0 is none. ``bits=4`` holds the base in 4 bits (QLoRA, arXiv 2305.14314)."""
 
     rank: int = 0
@@ -47,7 +47,7 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Crayon:
+class CrayonOptions:
     """Sizes of the crayon's branches; ``one_adapter`` gives both kinds of data to one adapter (the paper's ablation)."""
 
     rank: int = 256
@@ -55,7 +55,7 @@ class Crayon:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Moai:
+class MoaiOptions:
     """Sizes of compressor and mixers; ``maps``: the panoptic colour picture goes into the compressor too."""
 
     latents: int = 64
@@ -70,7 +70,7 @@ MIXING = ("draw", "accumulate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gated:
+class GatedOptions:
     """Sizes of Flamingo's resampler and gated blocks (`nunbit.connectors.gated_cross_attention`), a block every so many layers."""
 
     every: int = 4
@@ -93,8 +93,8 @@ class Phase:
             each file an equal part of the batch (Flamingo, arXiv 2204.14198, sec. 2.4).
         plain: no chat template: picture, then caption.
         connector_lr: rate of what joins encoder and language model, of Flamingo's resampler and gated blocks too.
-        aware_lr: rate of the layer connectors (crayon, moai).
-        batch: samples an optimiser step; micro: samples a forward pass, 0 for all.
+        layer_connector_lr: rate of the layer connectors (crayon, moai).
+        batch: samples an optimiser step; micro_batch_size: samples a forward pass, 0 for all.
         warmup: share of the steps; schedule: "cosine" falls to zero after it, "flat" stays.
         checkpoints: "whole", "shards" or "auto", see `nunbit.training.checkpoints`.
         group: batches of samples of like length; pack: tokens a row that a batch's samples share, for graphics cards; 0 does not.
@@ -107,9 +107,9 @@ class Phase:
     vision_lr: float = 0.0
     connector_lr: float = 0.0
     language_lr: float = 0.0
-    aware_lr: float = 0.0
+    layer_connector_lr: float = 0.0
     batch: int = 128
-    micro: int = 0
+    micro_batch_size: int = 0
     epochs: float = 1.0
     steps: int = 0
     warmup: float = 0.03
@@ -140,21 +140,21 @@ class Phase:
 
     def all_rates(self) -> dict[str, float]:
         """And of the layer connectors beside it."""
-        layer = dict.fromkeys(("crayon", "moai"), self.aware_lr)
+        layer = dict.fromkeys(("crayon", "moai"), self.layer_connector_lr)
         return self.rates() | layer | dict.fromkeys(("resampler", "cross_attention", "marker"), self.connector_lr)
 
     def stage(self, name: str, steps: int, seed: int) -> Stage:
         """The loop's view: AdamW as in Hugging Face's Trainer, which the published recipes used."""
         steps = self.steps or steps
         return Stage(
-            name=name, steps=steps, batch=self.batch, micro=self.micro, lr=max(self.all_rates().values()), part_lr=self.all_rates(),
+            name=name, steps=steps, batch=self.batch, micro_batch_size=self.micro_batch_size, lr=max(self.all_rates().values()), part_lr=self.all_rates(),
             part_decay={"resampler": 0.0}, schedule=self.schedule, decay=0.0, warmup=math.ceil(steps * self.warmup), beta2=0.999, fused=True, weight_decay=self.weight_decay,
             clip=self.clip, seed=seed, save_every=self.save_every, checkpoints=self.checkpoints,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class BaseRecipe:
     """What every recipe for conversations is: settings, stages (its fields of type `Phase`), and what must be there before they run.
 
     Attributes:
@@ -168,8 +168,8 @@ class Run:
     pictures: ClassVar[int] = 1
     """In a conversation of the debug set."""
 
-    model: ModelChoice = field(default_factory=ModelChoice)
-    lora: Lora = field(default_factory=Lora)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    lora: LoraConfig = field(default_factory=LoraConfig)
     stages: str = ""
     data: str = ""
     images: str = ""
@@ -232,7 +232,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(Run):
+class LlavaRecipe(BaseRecipe):
     """A LLaVA: first the connector, then connector and language model."""
 
     connect: Phase = field(default_factory=Phase)
@@ -241,10 +241,10 @@ class Recipe(Run):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectAwareRecipe(Run):
+class ObjectAwareRecipe(BaseRecipe):
     """On a LLaVA that is there, which is told what ``eyes`` see."""
 
-    eyes: PerceptionConfig = field(default_factory=PerceptionConfig)
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
 
     def check(self) -> None:
         if not self.debug and not self.model.base:
@@ -255,7 +255,7 @@ class ObjectAwareRecipe(Run):
 class CrayonRecipe(ObjectAwareRecipe):
     """CoLLaVO: crayon prompt tuning, then crayon instruction tuning with two adapters."""
 
-    crayon: Crayon = field(default_factory=Crayon)
+    crayon: CrayonOptions = field(default_factory=CrayonOptions)
     prompt: Phase = field(default_factory=Phase)
     instruct: Phase = field(default_factory=Phase)
     stages: str = "prompt,instruct"
@@ -269,7 +269,7 @@ class CrayonRecipe(ObjectAwareRecipe):
 class MoAIRecipe(ObjectAwareRecipe):
     """MoAI: random experts, then soft gates."""
 
-    moai: Moai = field(default_factory=Moai)
+    moai: MoaiOptions = field(default_factory=MoaiOptions)
     experts: Phase = field(default_factory=Phase)
     gates: Phase = field(default_factory=Phase)
     stages: str = "experts,gates"
@@ -279,7 +279,7 @@ class MoAIRecipe(ObjectAwareRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlamingoRecipe(Run):
+class FlamingoRecipe(BaseRecipe):
     """A resampler and gated cross-attention between a frozen encoder and a frozen language model, on interleaved pictures and words.
 
     Attributes:
@@ -288,7 +288,7 @@ class FlamingoRecipe(Run):
 
     pictures: ClassVar[int] = 2
 
-    flamingo: Gated = field(default_factory=Gated)
+    flamingo: GatedOptions = field(default_factory=GatedOptions)
     p_next: float = 0.0
     mixture: Phase = field(default_factory=Phase)
     stages: str = "mixture"

@@ -1,4 +1,4 @@
-"""Running the stages of a `Recipe`: the model is put together once, each stage goes on from the one before."""
+"""Running the stages of a `LlavaRecipe`: the model is put together once, each stage goes on from the one before."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nunbit.training.checkpoints import newest, restore
 from nunbit.training.distributed import Group, gathered, join
 from nunbit.training.loop import train
 from nunbit.training.multimodal import ConversationTask, SampleTask, freeze, learning_parts
-from nunbit.training.recipe import ModelChoice, Phase, Recipe, Run
+from nunbit.training.recipe import BaseRecipe, LlavaRecipe, ModelConfig, Phase
 from nunbit.training.settings import settings
 
 if TYPE_CHECKING:
     from nunbit.training.object_aware import DualTask
 
 
-def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:
+def build_model(choice: ModelConfig, seed: int = 0) -> tuple[Any, Any]:
     """Model and processor of a recipe."""
     import torch
 
@@ -41,7 +41,7 @@ def put_together(choice: ModelChoice, seed: int = 0) -> tuple[Any, Any]:
     return assemble(choice.vision, choice.llm, layer=choice.layer, activation=choice.activation, tiles=choice.tiles)
 
 
-def begin(recipe: Run, folder: Path, how: Mapping[str, Any]) -> Group:
+def begin(recipe: BaseRecipe, folder: Path, how: Mapping[str, Any]) -> Group:
     """Make the folder, write the recipe down, and join the other processes."""
     folder.mkdir(parents=True, exist_ok=True)
     group = join(how.get("device", "cpu"))
@@ -99,11 +99,11 @@ def load_samples(
 
 
 def run_stages(
-    recipe: Recipe, phases: Mapping[str, Phase], folder: Path, *, say: Callable[[str], None] = print, **how: Any
+    recipe: LlavaRecipe, phases: Mapping[str, Phase], folder: Path, *, say: Callable[[str], None] = print, **how: Any
 ) -> Path:
     """Train the phases in order; returns where the model lies (an adapter's folder, if the last stage trained one)."""
     group = begin(recipe, folder, how)
-    model, processor = put_together(recipe.model, recipe.seed)
+    model, processor = build_model(recipe.model, recipe.seed)
     if "connect" not in phases:
         freeze(model, {"connector": 1.0})
         restore(folder / "connect", learning_parts(model))
@@ -138,7 +138,7 @@ def learn_phase(
     """Say what a phase does, and do it, in a folder of its own."""
     stage = phase.stage(name, task.steps(phase.batch, phase.epochs), seed)
     say(
-        f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.fill(stage):.0f} % of their tokens real"
+        f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.token_utilization(stage):.0f} % of their tokens real"
     )
     train(task, stage, folder / name, say=say, **how)
 
@@ -163,7 +163,7 @@ def describe(task: SampleTask | DualTask) -> str:
     return "learning " + ", ".join(f"{part} {n:,}" for part, n in counts.items())
 
 
-def _with_adapter(recipe: Recipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group) -> Any:  # fmt: skip
+def _with_adapter(recipe: LlavaRecipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group) -> Any:  # fmt: skip
     """Save what the adapter rests on (unless it lies somewhere already), open it (in 4 bits if asked) and put the adapter on."""
     from nunbit.training.adapters import add_lora, open_base
 

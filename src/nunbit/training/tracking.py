@@ -91,7 +91,7 @@ class Journal:
             whole = [line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
             write_text(self.log, "".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
 
-    def tell(self, step: int, figures: Mapping[str, float]) -> None:
+    def log_step(self, step: int, figures: Mapping[str, float]) -> None:
         with self.log.open("a") as f:
             f.write(json.dumps({"step": step, **figures}) + "\n")
         for tracker in self.trackers:
@@ -120,7 +120,7 @@ def step_figures(
         if count:
             out[f"{name}_per_second"] = round(count / max(seconds, 1e-9), 1)
     if real is not None:
-        out["fill"] = round(tokens / real.numel(), 4)
+        out["token_utilization"] = round(tokens / real.numel(), 4)
     if len(modules) > 1:
         for part, module in modules.items():
             held = [p.grad for p in module.parameters() if p.grad is not None]

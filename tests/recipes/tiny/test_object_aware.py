@@ -12,7 +12,7 @@ from nunbit.recipes.tiny import class_names, spoken_names
 from nunbit.recipes.tiny.language import vars_of
 from nunbit.recipes.tiny.object_aware import LanguageTask, WorldTask, shortsighted
 from nunbit.scene import Scene
-from nunbit.studies.ablation import ARMS, make
+from nunbit.studies.ablation import VARIANTS, make
 from nunbit.training.loop import Stage
 
 STAGE = Stage(name="s", steps=1, batch=3, lr=1e-3, seed=5)
@@ -55,7 +55,7 @@ def test_silent_connectors_change_nothing_and_true_scenes_are_told():
         task = WorldTask(aware, truth=True, questions=2)
         with torch.no_grad():
             losses[arm] = float(task.loss(task.batch(0, STAGE))[0])
-        assert set(task.modules()) == {"language", *ARMS[arm][0]}
+        assert set(task.modules()) == {"language", *VARIANTS[arm][0]}
     assert losses["both"] == pytest.approx(losses["plain"], rel=1e-5)
 
 

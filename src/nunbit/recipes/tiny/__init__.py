@@ -21,17 +21,17 @@ from nunbit.errors import check_names
 from nunbit.training.loop import Stage
 
 STAGES = {
-    "eyes": Stage(name="eyes", steps=3000, batch=24, micro=12, lr=1.5e-3, matrix_lr=4e-3, decay=0.3),
+    "eyes": Stage(name="eyes", steps=3000, batch=24, micro_batch_size=12, lr=1.5e-3, muon_lr=4e-3, decay=0.3),
     "words": Stage(
-        name="words", steps=5400, batch=24, micro=6, lr=3e-3, matrix_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1
+        name="words", steps=5400, batch=24, micro_batch_size=6, lr=3e-3, muon_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1
     ),
     "connect": Stage(
         name="connect",
         steps=1700,
         batch=24,
-        micro=12,
+        micro_batch_size=12,
         lr=1e-3,
-        matrix_lr=3e-3,
+        muon_lr=3e-3,
         warmup=20,
         decay=0.7,
         seed=2,
@@ -41,9 +41,9 @@ STAGES = {
         name="together",
         steps=1300,
         batch=16,
-        micro=8,
+        micro_batch_size=8,
         lr=3e-4,
-        matrix_lr=1.5e-3,
+        muon_lr=1.5e-3,
         radius=1.5,
         warmup=15,
         decay=0.8,
@@ -54,9 +54,9 @@ STAGES = {
         name="told",
         steps=1500,
         batch=16,
-        micro=4,
+        micro_batch_size=4,
         lr=3e-4,
-        matrix_lr=2e-3,
+        muon_lr=2e-3,
         radius=1.5,
         warmup=15,
         decay=0.8,
@@ -67,9 +67,9 @@ STAGES = {
         name="aware",
         steps=300,
         batch=16,
-        micro=4,
+        micro_batch_size=4,
         lr=3e-3,
-        matrix_lr=5e-3,
+        muon_lr=5e-3,
         radius=1.5,
         warmup=20,
         decay=0.6,
@@ -132,7 +132,7 @@ def speak(aware: Any) -> None:
 
     called, tokenizer = dict(zip(class_names(), spoken_names(), strict=True)), aware.processor.tokenizer
     rows = [[i for word in called.get(n, []) for i in encode_text(word, tokenizer)] for n in aware.config.classes]
-    aware.connectors["crayon"].speak(aware.model.get_input_embeddings().weight, rows)
+    aware.connectors["crayon"].init_from_word_embeddings(aware.model.get_input_embeddings().weight, rows)
 
 
 def called() -> dict[str, dict[str, str]]:

@@ -85,9 +85,9 @@ class EncoderTask:
             [cells_of(s.picture, self.names) for s in samples]
         )
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
         count = len(batch["pixels"])
-        for rows in torch.arange(count).split(stage.micro or count):
+        for rows in torch.arange(count).split(stage.micro_batch_size or count):
             yield {k: v[rows] for k, v in batch.items()} | {"share": torch.tensor(len(rows) / count)}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:

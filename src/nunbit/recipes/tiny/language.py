@@ -267,8 +267,8 @@ class WordsTask:
             where[i, torch.from_numpy(s)] = True
         return stack(cells) | vars_of(packed) | {"shown": where}
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        return cut(batch, stage.micro)
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return cut(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         return shared(batch, *self.answers(batch, self.eyes(batch)[batch["shown"]]))
@@ -317,8 +317,8 @@ class TogetherTask:
                       question_ids(samples, w.tokenizer), w.tokenizer.pad_token_id)  # fmt: skip
         return out | vars_of(packed)
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        return cut(batch, stage.micro)
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return cut(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         w = self.words

@@ -88,7 +88,7 @@ class WorldTask:
             scenes[i] = scene
         return scenes
 
-    def position(self, step: int, stage: Stage) -> dict[str, Any]:
+    def sampler_state(self, step: int, stage: Stage) -> dict[str, Any]:
         """Nothing: a step's pictures follow from its number."""
         return {}
 
@@ -116,8 +116,8 @@ class WorldTask:
         given = np.repeat(asked, expand(asked, self.image_id, image_tokens(self.model.config))).tolist()
         return given + said, len(given)
 
-    def pieces(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        return cut(batch, stage.micro)
+    def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        return cut(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         image, learnt = batch["ids"] == self.image_id, batch["labels"] >= 0

@@ -8,6 +8,8 @@ import math
 import sys
 from pathlib import Path
 
+from nunbit.evaluation.old_names import with_current_keys
+
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
 CURVE = ROOT / "docs/nunbit-tiny-curve.png"
@@ -99,7 +101,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
         f"`nunbit eval tiny-world --seed {result['seed']} --limit {result['questions']}`, held-out "
         "pictures, 95 % intervals by pictures:",
         "",
-        "| | n | right | interval | picture blanked | usual answer |",
+        "| | n | right | interval | blank-image baseline | majority baseline |",
         "|---|--:|--:|---|--:|--:|",
     ]
     for by, rows in result["tables"].items():
@@ -107,7 +109,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
             low, high = r["interval"]
             label = "**all**" if by == "all" else f"{by}: {name}"
             lines.append(
-                f"| {label} | {r['n']} | {100 * r['right']:.1f} % | {100 * low:.1f} to {100 * high:.1f} | {100 * r['blanked']:.1f} % | {100 * r['usual']:.1f} % |"
+                f"| {label} | {r['n']} | {100 * r['right']:.1f} % | {100 * low:.1f} to {100 * high:.1f} | {100 * r['blank_image']:.1f} % | {100 * r['majority']:.1f} % |"
             )
     return "\n".join(lines) + "\n"
 
@@ -117,5 +119,5 @@ if __name__ == "__main__":
     draw_curve(logs)
     batches = dict(a.split("=") for a in sys.argv[3:] if "=" in a)
     notes = [a for a in sys.argv[3:] if "=" not in a]
-    CARD.write_text(card(logs, json.loads(Path(sys.argv[2]).read_text()), batches, notes))
+    CARD.write_text(card(logs, with_current_keys(json.loads(Path(sys.argv[2]).read_text())), batches, notes))
     print(CARD)

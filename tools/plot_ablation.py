@@ -1,4 +1,4 @@
-"""Draw an ablation: right answers of each arm with intervals, estimated and true Scenes beside each other, and what the gates look at. Its
+"""Draw an ablation: right answers of each variant with intervals, estimated and true Scenes beside each other, and what the gates look at. Its
 tables, all and by kind of question, are printed as Markdown.
 
     nunbit eval ablation -o runs/ablation; python -m tools.plot_ablation runs/ablation [PICTURE, docs/ablation.png if not named]
@@ -7,6 +7,8 @@ tables, all and by kind of question, are printed as Markdown.
 import json
 import sys
 from pathlib import Path
+
+from nunbit.evaluation.old_names import with_current_keys
 
 ROOT = Path(__file__).parents[1]
 COLOURS = {"estimated": "#2a6fbb", "true": "#e08a2b"}
@@ -19,7 +21,7 @@ def draw(rows: list[dict], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    told = next((r for r in rows if r["arm"] == "all" and r["gates"]), None) or next(
+    told = next((r for r in rows if r["variant"] == "all" and r["gates"]), None) or next(
         (r for r in rows if r["gates"]), None
     )
     figure, panels = plt.subplots(
@@ -37,7 +39,7 @@ def draw(rows: list[dict], path: Path) -> None:
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(3), experts)
         axes.set_yticks(range(len(kinds)), kinds)
-        axes.set_title(f"{told['arm']}, {told['scenes']}: {side} rows look at", fontsize=10)
+        axes.set_title(f"{told['variant']}, {told['scenes']}: {side} rows look at", fontsize=10)
         for y, row in enumerate(values):
             for x, v in enumerate(row):
                 axes.text(x, y, f"{v:.2f}", ha="center", va="center", fontsize=8, color="white" if v > 0.6 else "black")
@@ -45,16 +47,16 @@ def draw(rows: list[dict], path: Path) -> None:
 
 
 def bars(axes, rows: list[dict]) -> None:
-    """Two bars an arm: all questions, and the unseen style as a mark."""
-    arms, scenes = list(dict.fromkeys(r["arm"] for r in rows)), list(dict.fromkeys(r["scenes"] for r in rows))
+    """Two bars a variant: all questions, and the unseen style as a mark."""
+    variants, scenes = list(dict.fromkeys(r["variant"] for r in rows)), list(dict.fromkeys(r["scenes"] for r in rows))
     for r in rows:
-        x = arms.index(r["arm"]) + (scenes.index(r["scenes"]) - (len(scenes) - 1) / 2) * 0.38 * (r["arm"] != "plain")
+        x = variants.index(r["variant"]) + (scenes.index(r["scenes"]) - (len(scenes) - 1) / 2) * 0.38 * (r["variant"] != "plain")
         right, (low, high) = 100 * r["all"]["right"], (100 * v for v in r["all"]["interval"])
-        axes.bar(x, right, 0.36, color="#777777" if r["arm"] == "plain" else COLOURS[r["scenes"]])
+        axes.bar(x, right, 0.36, color="#777777" if r["variant"] == "plain" else COLOURS[r["scenes"]])
         axes.errorbar(x, right, [[right - low], [high - right]], color="black", capsize=3, linewidth=1)
         if r["unseen"]:
             axes.plot(x, 100 * r["unseen"]["right"], "D", color="white", markeredgecolor="black", markersize=5)
-    axes.set_xticks(range(len(arms)), arms)
+    axes.set_xticks(range(len(variants)), variants)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right answers, %")
     handles = [axes.bar(0, 0, color=COLOURS[s]) for s in scenes] + axes.plot(
@@ -64,7 +66,7 @@ def bars(axes, rows: list[dict]) -> None:
 
 
 def tables(rows: list[dict]) -> str:
-    """Two tables: what each arm has and gains, and its right answers by kind of question."""
+    """Two tables: what each variant has and gains, and its right answers by kind of question."""
 
     def said(figure: dict | None, plus: str = "") -> str:
         if not figure:
@@ -73,18 +75,18 @@ def tables(rows: list[dict]) -> str:
         low, high = figure["interval"] if plus else (100 * v for v in figure["interval"])
         return f"{value:{plus}.1f} ({low:{plus}.1f} to {high:{plus}.1f})"
 
-    out = ["| arm | Scenes | right, % | unseen style | gain over plain | by seed |", "|---|---|---|--:|---|---|"]
+    out = ["| variant | Scenes | right, % | unseen style | gain over plain | by seed |", "|---|---|---|--:|---|---|"]
     for r in rows:
         seeds = ", ".join(f"{100 * v:.1f}" for v in r["by_seed"])
         unseen = f"{100 * r['unseen']['right']:.1f}" if r["unseen"] else ""
         out.append(
-            f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |"
+            f"| {r['variant']} | {r['scenes'] if r['variant'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |"
         )
     kinds = sorted({k for r in rows for k in r["kinds"]})
-    out += ["", "| arm | Scenes | " + " | ".join(kinds) + " |", "|---|---|" + "--:|" * len(kinds)]
+    out += ["", "| variant | Scenes | " + " | ".join(kinds) + " |", "|---|---|" + "--:|" * len(kinds)]
     for r in rows:
         out.append(
-            f"| {r['arm']} | {r['scenes'] if r['arm'] != 'plain' else ''} | "
+            f"| {r['variant']} | {r['scenes'] if r['variant'] != 'plain' else ''} | "
             + " | ".join(f"{100 * r['kinds'][k]:.0f}" for k in kinds)
             + " |"
         )
@@ -94,7 +96,7 @@ def tables(rows: list[dict]) -> str:
 def main() -> None:
     folder = Path(sys.argv[1])
     path = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs/ablation.png"
-    rows = json.loads((folder / "ablation.json").read_text(encoding="utf-8"))["rows"]
+    rows = with_current_keys(json.loads((folder / "ablation.json").read_text(encoding="utf-8")))["rows"]
     print(tables(rows))
     draw(rows, path)
     print(f"written to {path}")

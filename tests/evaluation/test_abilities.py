@@ -11,7 +11,7 @@ from nunbit.evaluation.abilities.layouts import choices, write
 from nunbit.evaluation.abilities.run import run
 from nunbit.evaluation.abilities.score import credit, edits, listed, order, right
 from nunbit.evaluation.benchmarks import BENCHMARKS
-from nunbit.messages import check
+from nunbit.messages import check_turns
 from nunbit.world.base import generator
 
 
@@ -23,7 +23,7 @@ def test_gold_is_right_nonsense_is_not_and_a_seed_names_a_trial(name):
         assert not right("purple monkey dishwasher", t) and credit("", t) == 0.0
         assert t.words == u.words and all(np.array_equal(a, b) for a, b in zip(t.pictures, u.pictures, strict=True))
         assert not t.options or t.answer in t.options
-        check(t.messages())
+        check_turns(t.messages())
         assert all((p.content == 127).all() for p in t.messages(blank=True)[0].parts if p.kind == "image")
     assert any(not np.array_equal(a, b) for t, u in zip(some, other, strict=True) for a, b in zip(t.pictures[:1], u.pictures[:1], strict=True))  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_a_run_marks_gold_as_all_and_tells_languages_apart():
         return [gold.get(key(c), "?") for c in conversations]
 
     done = run(ask, names=["emotion", "ocr_ko", "boxes"], count=10, seed=2)
-    assert all(s["right"] == 1 and s["credit"] == 1 and s["blanked"] == 0 for s in done["suites"].values())
+    assert all(s["right"] == 1 and s["credit"] == 1 and s["blank_image"] == 0 for s in done["suites"].values())
     assert set(done["suites"]["emotion"]["languages"]) == {"en", "ko"} and set(
         done["suites"]["ocr_ko"]["languages"]
     ) == {"ko"}

@@ -46,19 +46,19 @@ def test_items_are_held_out_repeatable_and_balanced():
     assert [t.qa for t in items(12, 40)] != [t.qa for t in a[:40]]
 
 
-def test_the_blanked_picture_reaches_the_model():
-    blanked = []
+def test_the_blank_picture_reaches_the_model():
+    blank = []
 
     def ask(conversations):
         for c in conversations:
-            blanked.append(bool((np.asarray(c[0].images[0]) == 127).all()))
+            blank.append(bool((np.asarray(c[0].images[0]) == 127).all()))
         return ["yes"] * len(conversations)
 
     result = run(ask, seed=1, limit=40)
-    assert sum(blanked) == 40 and len(blanked) == 80
+    assert sum(blank) == 40 and len(blank) == 80
     row = result["tables"]["all"]["all"]
     assert (
-        row["n"] == 40 and row["right"] == row["blanked"] and row["interval"][0] <= row["right"] <= row["interval"][1]
+        row["n"] == 40 and row["right"] == row["blank_image"] and row["interval"][0] <= row["right"] <= row["interval"][1]
     )
     assert "tiny-world, seed 1, 40 questions" in as_text(result)
 

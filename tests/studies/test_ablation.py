@@ -1,4 +1,4 @@
-"""The ablation: every arm trains and answers, a killed one goes on, and the table says what the files say."""
+"""The ablation: every variant trains and answers, a killed one goes on, and the table says what the files say."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from functools import partial
 import pytest
 
 from nunbit.errors import UserError
-from nunbit.studies import study
-from nunbit.studies.ablation import ARMS, Plan, as_text, page, run, summary
+from nunbit.studies.ablation import VARIANTS, AblationConfig, as_text, page, run, summary
+from nunbit.studies.study import StudyRun, run_study
 
 
-def fake(arm, seed, right, scenes="estimated"):
+def fake(variant, seed, right, scenes="estimated"):
     n = len(right)
-    return {"arm": arm, "seed": seed, "scenes": scenes, "right": right, "pictures": [i // 2 for i in range(n)], "kinds": ["count"] * n,
+    return {"variant": variant, "seed": seed, "scenes": scenes, "right": right, "pictures": [i // 2 for i in range(n)], "kinds": ["count"] * n,
             "splits": ["unseen" if i % 4 == 0 else "test" for i in range(n)], "training_seconds": 1.0, "gates": {}, "first_token_ms": 10.0,
             "added_megabytes": 0.5}  # fmt: skip
 
@@ -22,7 +22,7 @@ def fake(arm, seed, right, scenes="estimated"):
 def test_the_table_is_the_mean_over_seeds_and_the_gain_is_paired():
     plain = [fake("plain", s, [i % 2 == 0 for i in range(40)]) for s in range(3)]
     told = [fake("all", s, [i % 2 == 0 or i % 8 == s for i in range(40)]) for s in range(3)]
-    rows = {r["arm"]: r for r in summary([*plain, *told])["rows"]}
+    rows = {r["variant"]: r for r in summary([*plain, *told])["rows"]}
     assert rows["plain"]["all"]["right"] == 0.5 and rows["plain"]["gain"] is None
     wanted = sum(sum(r["right"]) for r in told) / 120
     assert rows["all"]["all"]["right"] == pytest.approx(wanted)
@@ -35,18 +35,18 @@ def test_the_table_is_the_mean_over_seeds_and_the_gain_is_paired():
     )
 
 
-def test_arms_run_and_what_is_done_is_not_done_again(tmp_path):
-    plan = Plan(steps=1, batch=2, seeds=1, asked=14, questions=2, scenes=("true",), arms=("plain", "all", "adapters"))
+def test_variants_run_and_what_is_done_is_not_done_again(tmp_path):
+    plan = AblationConfig(steps=1, batch=2, seeds=1, eval_questions=14, questions=2, scenes=("true",), variants=("plain", "all", "adapters"))
     result = run(plan, tmp_path, say=lambda _: None)
-    assert [r["arm"] for r in result["rows"]] == ["plain", "all", "adapters"]
-    by_arm = {r["arm"]: r for r in result["rows"]}
+    assert [r["variant"] for r in result["rows"]] == ["plain", "all", "adapters"]
+    by_variant = {r["variant"]: r for r in result["rows"]}
     assert (
-        by_arm["plain"]["added_megabytes"]
+        by_variant["plain"]["added_megabytes"]
         == 0
-        < by_arm["adapters"]["added_megabytes"]
-        < by_arm["all"]["added_megabytes"]
+        < by_variant["adapters"]["added_megabytes"]
+        < by_variant["all"]["added_megabytes"]
     )
-    gates = by_arm["all"]["gates"]
+    gates = by_variant["all"]["gates"]
     assert set(gates) == {"image", "language"} and all(
         sum(w) == pytest.approx(1, abs=1e-2) for side in gates.values() for w in side.values()
     )
@@ -57,12 +57,12 @@ def test_arms_run_and_what_is_done_is_not_done_again(tmp_path):
     with pytest.raises(UserError, match="another folder"):
         run(replace(plan, steps=2), tmp_path)
     with pytest.raises(UserError):
-        run(Plan(arms=("plane",)), tmp_path)
-    assert set(plan.arms) <= set(ARMS)
+        run(AblationConfig(variants=("plane",)), tmp_path)
+    assert set(plan.variants) <= set(VARIANTS)
 
 
 def test_runs_at_once_write_the_same_files(tmp_path):
-    plan = Plan(steps=1, batch=2, seeds=2, asked=7, questions=1, scenes=("true",), arms=("plain",))
+    plan = AblationConfig(steps=1, batch=2, seeds=2, eval_questions=7, questions=1, scenes=("true",), variants=("plain",))
     told = []
     result = run(plan, tmp_path / "two", say=told.append, jobs=2)
     assert result["rows"][0]["seeds"] == 2 and len(told) == 4  # each when it is done, and all in order
@@ -71,9 +71,18 @@ def test_runs_at_once_write_the_same_files(tmp_path):
 
 def test_a_run_that_is_killed_is_said_in_a_sentence(tmp_path):
     with pytest.raises(UserError, match="fewer --jobs"):
-        study.run("x", Plan(), tmp_path, [study.Todo("a", "a", partial(os._exit, 9))], lambda _: {}, lambda _: "", print, jobs=2)
+        run_study(
+            "x",
+            AblationConfig(),
+            tmp_path,
+            [StudyRun("a", "a", partial(os._exit, 9))],
+            summarise=lambda _: {},
+            page=lambda _: "",
+            say=print,
+            jobs=2,
+        )
 
 
 def test_a_base_that_is_not_there_is_said_in_a_sentence(tmp_path):
     with pytest.raises(UserError, match="no folder"):
-        run(Plan(base=tmp_path / "none"), tmp_path / "study")
+        run(AblationConfig(base=tmp_path / "none"), tmp_path / "study")

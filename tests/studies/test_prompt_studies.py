@@ -59,7 +59,7 @@ def test_an_episode_is_a_conversation_whose_answers_are_learnt(small):
 
 
 def test_the_few_shot_study_runs_and_goes_on(tmp_path):
-    plan = few_shot.Plan(steps=1, batch=2, seeds=1, episodes=6, pool=8, shots=(0, 2))
+    plan = few_shot.FewShotConfig(steps=1, batch=2, seeds=1, episodes=6, pool=8, shots=(0, 2))
     result = few_shot.run(plan, tmp_path, say=lambda _: None)
     assert [r["shots"] for r in result["rows"]] == [0, 2] and result["rows"][0]["random"] == result["rows"][0]["rices"]
     assert set(result["rows"][0]["random_by_kind"]) == set(rules.KINDS) and (tmp_path / "model-0" / "config.json").exists()
@@ -74,19 +74,19 @@ def test_the_few_shot_study_runs_and_goes_on(tmp_path):
 
 def test_a_study_goes_on_wherever_its_base_stands_and_says_which_file_is_damaged(tmp_path):
     from nunbit.files import EMBEDDED
-    from nunbit.studies import study
+    from nunbit.studies.study import load_or_measure, study_folder
 
     moved = shutil.copytree(EMBEDDED, tmp_path / "moved")
     for base in (EMBEDDED, moved):
-        with study.opened(tmp_path / "study", few_shot.Plan(base=base)):
+        with study_folder(tmp_path / "study", few_shot.FewShotConfig(base=base)):
             pass
     (moved / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="other settings"), study.opened(tmp_path / "study", few_shot.Plan(base=moved)):
+    with pytest.raises(UserError, match="other settings"), study_folder(tmp_path / "study", few_shot.FewShotConfig(base=moved)):
         pass
     for damage in (b"", b'{"right": [1', b"[]", b"\xff\xfe"):
         (tmp_path / "x.json").write_bytes(damage)
         with pytest.raises(UserError, match="x.json.*damaged"):
-            study.kept(tmp_path / "x.json", dict)
+            load_or_measure(tmp_path / "x.json", dict)
 
 
 def test_chosen_examples_are_of_the_episode_and_random_ones_do_not_depend_on_their_number():
@@ -107,10 +107,10 @@ def test_training_conversations_are_of_three_ways():
 
 
 def test_the_chain_of_thought_study_runs(tmp_path):
-    plan = chain_of_thought.Plan(steps=1, batch=2, seeds=1, asked=3)
+    plan = chain_of_thought.ChainOfThoughtConfig(steps=1, batch=2, seeds=1, eval_questions=3)
     result = chain_of_thought.run(plan, tmp_path, say=lambda _: None)
-    assert [(r["arm"], r["way"]) for r in result["rows"]] == [(a, w) for a in chain_of_thought.ARMS for w in chain_of_thought.WAYS]
+    assert [(r["variant"], r["way"]) for r in result["rows"]] == [(a, w) for a in chain_of_thought.VARIANTS for w in chain_of_thought.WAYS]
     assert all((r["gain"] is None) is (r["way"] == "direct") for r in result["rows"])
     assert "cot" in chain_of_thought.as_text(result) and "<svg" in (tmp_path / "chain.html").read_text()
     with pytest.raises(UserError, match="tought"):
-        chain_of_thought.run(chain_of_thought.Plan(arms=("tought",)), tmp_path)
+        chain_of_thought.run(chain_of_thought.ChainOfThoughtConfig(variants=("tought",)), tmp_path)

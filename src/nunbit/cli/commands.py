@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli.evaluate import register as register_evaluation
-from nunbit.cli.options import AsJson, Device, Model, Pair, Threads, by_commas
+from nunbit.cli.options import AsJson, Device, Model, ObjectAware, Pair, Threads, by_commas
 from nunbit.cli.output import progress, show
 from nunbit.cli.studies import register as register_studies
 from nunbit.errors import UserError
@@ -317,14 +317,14 @@ def eval_tiny_world(
     model: Model = None,
     device: Device = "cpu",
     int8: Annotated[bool, typer.Option("--int8", help="What 8-bit linear layers change, on the same items.")] = False,
-    untold: Annotated[bool, typer.Option("--untold", help="An object-aware model without being told what is where.")] = False,
+    object_aware: ObjectAware = True,
     as_json: AsJson = False,
 ) -> None:
-    """Held-out questions about world pictures, beside the blanked picture and the usual answer."""
+    """Held-out questions about world pictures, beside the blank-image and the majority baseline."""
     from nunbit.evaluation import precision, tiny_world
     from nunbit.models.assistant import Assistant
 
-    assistant = Assistant(model, device, told=not untold)
+    assistant = Assistant(model, device, told=object_aware)
     if int8:
         result, text = precision.run(assistant, seed=seed, limit=limit, say=progress), precision.as_text
     else:

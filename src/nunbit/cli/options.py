@@ -10,6 +10,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, mps ...")]
 Threads = Annotated[int, typer.Option(min=1, help="Processor threads.")]
 Model = Annotated[str | None, typer.Option("--model", help="Folder or hub id of an image-text-to-text model; the embedded one if not named.")]
+ObjectAware = Annotated[
+    bool,
+    typer.Option(
+        "--object-aware/--no-object-aware",
+        help="Condition an object-aware model on the scene; without, it answers as its base model.",
+    ),
+]
 Pair = Annotated[str, typer.Option("--model", help="Folder or hub id of a CLIP or SigLIP model; the embedded one if not named.")]
 
 # what a benchmark asks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -12,17 +13,21 @@ from nunbit.cli.options import AsJson, Pair, Threads, by_commas
 from nunbit.cli.output import say, show
 from nunbit.files import EMBEDDED
 
-Folder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; an existing one is gone on with.")]
-Seeds = Annotated[int, typer.Option(min=1, max=20, help="More of them may be asked for later.")]
-Batch = Annotated[int, typer.Option(min=1, max=4096)]
-Jobs = Annotated[int, typer.Option(min=1, max=64, help="Runs at once, each on its part of the threads; times are then those of a busy machine.")]
+Folder = Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; an existing one is resumed.")]
+Seeds = Annotated[int, typer.Option(min=1, max=20, help="Seeds of every variant; a resumed study may have more.")]
+Batch = Annotated[int, typer.Option(min=1, max=4096, help="Pictures or conversations a step.")]
+Jobs = Annotated[
+    int,
+    typer.Option(min=1, max=64, help="Runs in parallel, sharing the threads; times are then those of a busy machine."),
+]
 Steps = Annotated[int, typer.Option(min=1, help="Optimiser steps.")]
+TrainQuestions = Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit eval``."""
-    for name, command in (("ablation", ablation), ("connectors", connectors), ("few-shot", few_shot), ("chain-of-thought", chain_of_thought), ("classify", classify)):
-        app.command(name)(command)
+    for command in (ablation, connectors, few_shot, chain_of_thought, classify):
+        app.command(command.__name__.replace("_", "-"))(command)
 
 
 def ablation(
@@ -30,24 +35,41 @@ def ablation(
     steps: Steps = 80,
     batch: Batch = 8,
     seeds: Seeds = 3,
-    asked: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
-    arms: Annotated[str, typer.Option(help="plain, crayon, words, mixer, both, all, adapter, adapters; by commas. All if empty.")] = "",
+    eval_questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 420,
+    variants: Annotated[
+        str,
+        typer.Option(help="plain, crayon, words, mixer, both, all, adapter, adapters; by commas. All if empty."),
+    ] = "",
     scenes: Annotated[str, typer.Option(help="estimated, true, or both by a comma.")] = "estimated,true",
-    questions: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 8,
-    sight: Annotated[float, typer.Option(min=0.1, max=1.0, help="Share of a picture's side that the model is shown; its eyes see all.")] = 0.33,
-    base: Annotated[str, typer.Option(help="Folder of the LLaVA that every arm begins with; the embedded one if not named.")] = "",
+    questions: TrainQuestions = 8,
+    image_scale: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=1.0, help="Share of a picture's side that the model gets; perception gets the whole picture."
+        ),
+    ] = 0.33,
+    base: Annotated[
+        str, typer.Option(help="Folder of the LLaVA that every variant starts from; the embedded one if not named.")
+    ] = "",
     jobs: Jobs = 1,
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
-    """What each way of telling a model what is where brings: same data, steps and seeds."""
+    """What each kind of scene conditioning brings: same data, steps and seeds."""
     from nunbit.studies import ablation as study
 
-    plan = study.Plan(
-        steps=steps, batch=batch, questions=questions, sight=sight, seeds=seeds, asked=asked, scenes=by_commas(scenes),
-        arms=by_commas(arms) or tuple(study.ARMS), base=Path(base) if base else EMBEDDED,
-    )  # fmt: skip
-    _run(study, plan, out, threads, as_json, jobs=jobs)
+    config = study.AblationConfig(
+        steps=steps,
+        batch=batch,
+        questions=questions,
+        image_scale=image_scale,
+        seeds=seeds,
+        eval_questions=eval_questions,
+        scenes=by_commas(scenes),
+        variants=by_commas(variants) or tuple(study.VARIANTS),
+        base=Path(base) if base else EMBEDDED,
+    )
+    _run(study, config, out, threads, as_json, jobs=jobs)
 
 
 def connectors(
@@ -55,11 +77,16 @@ def connectors(
     steps: Steps = 600,
     batch: Batch = 16,
     seeds: Seeds = 3,
-    asked: Annotated[int, typer.Option(min=7, help="Test questions.")] = 840,
-    questions: Annotated[int, typer.Option(min=1, max=99, help="Training questions a picture, at most.")] = 8,
-    language_lr: Annotated[float, typer.Option(min=0.0, help="Rate of the language model; 0 freezes it.")] = 3e-4,
-    arms: Annotated[
-        str, typer.Option(help="linear, mlp, pixel_shuffle, perceiver, qformer, gated-1, gated-2, gated-4; by commas. All if empty.")
+    eval_questions: Annotated[int, typer.Option(min=7, help="Test questions.")] = 840,
+    questions: TrainQuestions = 8,
+    language_lr: Annotated[
+        float, typer.Option(min=0.0, help="Learning rate of the language model; 0 freezes it.")
+    ] = 3e-4,
+    variants: Annotated[
+        str,
+        typer.Option(
+            help="linear, mlp, pixel_shuffle, perceiver, qformer, gated-1, gated-2, gated-4; by commas. All if empty."
+        ),
     ] = "",
     jobs: Jobs = 1,
     threads: Threads = 2,
@@ -68,8 +95,16 @@ def connectors(
     """Connection modules between one encoder and one language model: accuracy, size, tokens, speed."""
     from nunbit.studies import connectors as study
 
-    plan = study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, questions=questions, language_lr=language_lr, arms=by_commas(arms) or tuple(study.ARMS))
-    _run(study, plan, out, threads, as_json, jobs=jobs)
+    config = study.ConnectorsConfig(
+        steps=steps,
+        batch=batch,
+        seeds=seeds,
+        eval_questions=eval_questions,
+        questions=questions,
+        language_lr=language_lr,
+        variants=by_commas(variants) or tuple(study.VARIANTS),
+    )
+    _run(study, config, out, threads, as_json, jobs=jobs)
 
 
 def few_shot(
@@ -78,14 +113,15 @@ def few_shot(
     batch: Batch = 16,
     seeds: Seeds = 3,
     episodes: Annotated[int, typer.Option(min=1, help="Test episodes.")] = 300,
-    pool: Annotated[int, typer.Option(min=8, max=1000, help="Solved examples to choose from in each.")] = 24,
+    pool: Annotated[int, typer.Option(min=8, max=1000, help="Solved examples to choose from in each episode.")] = 24,
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
-    """0 to 8 solved examples of a rule that stands nowhere else, chosen at random and by likeness."""
+    """0 to 8 solved examples of a rule that only they state, chosen at random and by similarity."""
     from nunbit.studies import few_shot as study
 
-    _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, episodes=episodes, pool=pool), out, threads, as_json)
+    config = study.FewShotConfig(steps=steps, batch=batch, seeds=seeds, episodes=episodes, pool=pool)
+    _run(study, config, out, threads, as_json)
 
 
 def chain_of_thought(
@@ -93,45 +129,52 @@ def chain_of_thought(
     steps: Steps = 800,
     batch: Batch = 16,
     seeds: Seeds = 3,
-    asked: Annotated[int, typer.Option(min=3, help="Test questions.")] = 240,
-    arms: Annotated[str, typer.Option(help="shipped, taught; by a comma. Both if empty.")] = "",
+    eval_questions: Annotated[int, typer.Option(min=3, help="Test questions.")] = 240,
+    variants: Annotated[str, typer.Option(help="shipped, taught; by a comma. Both if empty.")] = "",
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Answers at once against answers after reasoning, on questions of several steps."""
+    """Direct answers against answers after reasoning, on questions of several steps."""
     from nunbit.studies import chain_of_thought as study
 
-    _run(study, study.Plan(steps=steps, batch=batch, seeds=seeds, asked=asked, arms=by_commas(arms) or study.ARMS), out, threads, as_json)
+    config = study.ChainOfThoughtConfig(
+        steps=steps,
+        batch=batch,
+        seeds=seeds,
+        eval_questions=eval_questions,
+        variants=by_commas(variants) or study.VARIANTS,
+    )
+    _run(study, config, out, threads, as_json)
 
 
 def classify(
     model: Pair = "",
     out: Annotated[Path, typer.Option("-o", "--out", help="HTML file.")] = Path("runs/classify.html"),
     each: Annotated[int, typer.Option(min=1, max=200, help="Pictures of each thing.")] = 4,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the pictures; they are held out whatever it is.")] = 0,
     threads: Threads = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Zero-shot naming in known styles and in the unseen one: one template, the ensemble, twenty wordings."""
+    """Zero-shot classification in known styles and in the unseen one: one template, the ensemble, twenty wordings."""
     import torch
 
-    from nunbit.cli.classify import open_pair
+    from nunbit.cli.classify import open_classifier
     from nunbit.files import write_text
     from nunbit.studies import classification
 
     torch.set_num_threads(threads)
-    result = classification.run(open_pair(model), each=each, seed=seed)
+    result = classification.run(open_classifier(model), each=each, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, classification.page(result))
     _show(result, classification.as_text, out, as_json)
 
 
-def _run(study: Any, plan: Any, out: Path, threads: int, as_json: bool, **how: Any) -> None:
-    """A module of `nunbit.recipes` with ``NAME``, ``run`` and ``as_text``, under a plan of its own."""
+def _run(study: ModuleType, config: Any, out: Path, threads: int, as_json: bool, **options: Any) -> None:
+    """Run a module of `nunbit.studies` (it has ``NAME``, ``run`` and ``as_text``) with its config."""
     import torch
 
     torch.set_num_threads(threads)
-    _show(study.run(plan, out, say=say, **how), study.as_text, out / f"{study.NAME}.html", as_json)
+    _show(study.run(config, out, say=say, **options), study.as_text, out / f"{study.NAME}.html", as_json)
 
 
 def _show(result: dict[str, Any], as_text: Callable[[dict[str, Any]], str], page: Path, as_json: bool) -> None:

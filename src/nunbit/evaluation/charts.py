@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 Table = Mapping[str, Mapping[str, Any]]
 _LABEL, _PLOT, _BAR, _GAP = 230, 460, 12, 10
 """Pixels: width of the names, width of the plot, height of a bar, space between categories."""
+
+
+def stylesheet() -> str:
+    """The CSS of reports; charts take their colours from its variables."""
+    return (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
 
 def bars(tables: Sequence[Table], names: Sequence[str]) -> str:

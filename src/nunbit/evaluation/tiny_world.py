@@ -34,8 +34,8 @@ class WorldItem:
     split: Split
     qa: QA
     answer: str = ""
-    blank: str = ""
-    usual: str = ""
+    blank_answer: str = ""
+    majority_answer: str = ""
 
     def right(self, answer: str) -> bool:
         given = is_right(answer, (self.qa.answer, *self.qa.accept))
@@ -57,7 +57,7 @@ def items(seed: int, limit: int) -> list[WorldItem]:
     return out[:limit]
 
 
-def usual_answers(pictures: int = 600) -> dict[tuple[str, str, str], str]:
+def majority_answers(pictures: int = 600) -> dict[tuple[str, str, str], str]:
     """The most frequent answer per (domain, kind, language) in training pictures."""
     counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for i in range(pictures):
@@ -70,15 +70,15 @@ def usual_answers(pictures: int = 600) -> dict[tuple[str, str, str], str]:
 def run(ask: Ask, *, seed: int = 0, limit: int = 2000, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """Ask everything and report; see `report` for the form."""
     todo = items(seed, limit)
-    usual = usual_answers()
+    majority = majority_answers()
     for i in range(0, len(todo), 64):
         part = todo[i : i + 64]
         for item, answer in zip(part, ask([question(t.qa.question, [t.pixels]) for t in part]), strict=True):
             item.answer = answer
         blanks = ask([question(t.qa.question, [np.full_like(t.pixels, 127)]) for t in part])
         for item, answer in zip(part, blanks, strict=True):
-            item.blank = answer
-            item.usual = usual.get((item.domain, item.qa.kind, item.qa.language), "")
+            item.blank_answer = answer
+            item.majority_answer = majority.get((item.domain, item.qa.kind, item.qa.language), "")
         say(f"{min(i + 64, len(todo))}/{len(todo)}")
     return report(todo, seed)
 
@@ -99,13 +99,13 @@ def report(done: Sequence[WorldItem], seed: int) -> dict[str, Any]:
 def as_text(result: dict[str, Any]) -> str:
     """The report for a terminal."""
     lines = [f"tiny-world, seed {result['seed']}, {result['questions']} questions",
-             f"{'':34}{'n':>6}{'right':>8}  95 % interval{'blanked':>10}{'usual':>8}"]  # fmt: skip
+             f"{'':34}{'n':>6}{'right':>8}  95 % interval{'blank image':>12}{'majority':>10}"]  # fmt: skip
     for by, rows in result["tables"].items():
         for name, r in rows.items():
             label = name if by == "all" else f"{by}: {name}"
             low, high = r["interval"]
             lines.append(f"{label:34}{r['n']:>6}{100 * r['right']:>7.1f}%  {100 * low:5.1f} - {100 * high:4.1f}"
-                         f"{100 * r['blanked']:>9.1f}%{100 * r['usual']:>7.1f}%")  # fmt: skip
+                         f"{100 * r['blank_image']:>11.1f}%{100 * r['majority']:>9.1f}%")  # fmt: skip
     return "\n".join(lines)
 
 
@@ -113,7 +113,7 @@ def _row(part: Sequence[WorldItem]) -> dict[str, Any]:
     right = [t.right(t.answer) for t in part]
     return {
         "n": len(part), "right": _mean(right), "interval": bootstrap_interval(right, [t.picture for t in part]),
-        "blanked": _mean(t.right(t.blank) for t in part), "usual": _mean(t.right(t.usual) for t in part),
+        "blank_image": _mean(t.right(t.blank_answer) for t in part), "majority": _mean(t.right(t.majority_answer) for t in part),
     }  # fmt: skip
 
 

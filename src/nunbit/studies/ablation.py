@@ -167,7 +167,7 @@ class Shortsighted:
     """An image processor whose pictures lose their detail first: shrunk to a share of their sides."""
 
     def __init__(self, inner: Any, image_scale: float) -> None:
-        self.inner, self.scale = inner, sight
+        self.inner, self.scale = inner, image_scale
 
     def __call__(self, images: Any, **how: Any) -> Any:
         pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in (images if isinstance(images, list) else [images])]

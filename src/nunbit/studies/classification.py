@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from nunbit.encoders.zero_shot import TEMPLATES, ZeroShot
-from nunbit.studies import study
+from nunbit.encoders.zero_shot import TEMPLATES, ZeroShotClassifier
+from nunbit.studies.figures import accuracy, format_figure, format_table, paired_gain, study_page
 from nunbit.world import portraits, things
 from nunbit.world.base import Language, Split, generator
 
@@ -30,7 +30,7 @@ def wordings(language: Language) -> tuple[str, ...]:
     return (*TEMPLATES[language], *MORE[language])
 
 
-def run(eyes: ZeroShot, *, each: int = 4, seed: int = 0) -> dict[str, Any]:
+def run(classifier: ZeroShotClassifier, *, each: int = 4, seed: int = 0) -> dict[str, Any]:
     """Name ``each`` portraits of every thing in both sets; the classes of a wording are made once.
 
     Returns:
@@ -39,26 +39,26 @@ def run(eyes: ZeroShot, *, each: int = 4, seed: int = 0) -> dict[str, Any]:
     """
     names, rows = things.artwork_names(), []
     languages: tuple[Language, Language] = ("en", "ko")
-    classes = {x: _classes(eyes, x) for x in languages}
+    classes = {x: _classes(classifier, x) for x in languages}
     for label, split in SETS.items():
         numbered = [(i, n) for i, n in enumerate(n for n in names for _ in range(each))]
         drawn = [portraits.draw(generator(seed, i, split), split, n) for i, n in numbered]
-        seen = eyes.pictures([Image.fromarray(p.pixels) for p in drawn])
+        seen = classifier.encode_images([Image.fromarray(p.pixels) for p in drawn])
         clusters = [p.name for p in drawn]
         for language in languages:
-            right = {kind: _right(eyes, seen, matrix, clusters) for kind, matrix in classes[language].items()}
+            right = {kind: _right(classifier, seen, matrix, clusters) for kind, matrix in classes[language].items()}
             rows.append({"set": label, "language": language, **_figures(right, clusters, language)})
     return {"rows": rows, "pictures": len(names) * each, "names": len(names), "seed": seed}
 
 
-def _classes(eyes: ZeroShot, language: Language) -> dict[str, torch.Tensor]:
+def _classes(classifier: ZeroShotClassifier, language: Language) -> dict[str, torch.Tensor]:
     """Class vectors ``(K, D)`` of the ensemble and of each wording alone."""
     labels = [things.names()[n][1] if language == "ko" else n for n in things.artwork_names()]
-    return {"ensemble": eyes.classes(labels, TEMPLATES[language])} | {t: eyes.classes(labels, [t]) for t in wordings(language)}
+    return {"ensemble": classifier.encode_labels(labels, TEMPLATES[language])} | {t: classifier.encode_labels(labels, [t]) for t in wordings(language)}
 
 
-def _right(eyes: ZeroShot, seen: torch.Tensor, classes: torch.Tensor, names: Sequence[str]) -> list[float]:
-    chosen = eyes.scores(seen, classes).argmax(-1).tolist()
+def _right(classifier: ZeroShotClassifier, seen: torch.Tensor, classes: torch.Tensor, names: Sequence[str]) -> list[float]:
+    chosen = classifier.probabilities(seen, classes).argmax(-1).tolist()
     return [float(things.artwork_names()[k] == name) for k, name in zip(chosen, names, strict=True)]
 
 
@@ -66,21 +66,21 @@ def _figures(right: Mapping[str, list[float]], clusters: Sequence[str], language
     one, ensemble = right[TEMPLATES[language][0]], right["ensemble"]
     by_wording = {t: float(np.mean(right[t])) for t in wordings(language)}
     shares = list(by_wording.values())
-    return {"one": study.share(one, clusters), "ensemble": study.share(ensemble, clusters), "gain": study.gain(one, ensemble, clusters),
+    return {"one": accuracy(one, clusters), "ensemble": accuracy(ensemble, clusters), "gain": paired_gain(one, ensemble, clusters),
             "by_wording": by_wording, "spread": {"low": min(shares), "high": max(shares), "deviation": float(np.std(shares))}}  # fmt: skip
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
     heads = ("pictures", "language", "one template, %", "ensemble, %", "gain", "20 wordings: lowest", "highest", "deviation")
-    rows = [(r["set"], r["language"], study.said(r["one"]), study.said(r["ensemble"]), study.said(r["gain"]), f"{100 * r['spread']['low']:.1f}",
+    rows = [(r["set"], r["language"], format_figure(r["one"]), format_figure(r["ensemble"]), format_figure(r["gain"]), f"{100 * r['spread']['low']:.1f}",
              f"{100 * r['spread']['high']:.1f}", f"{100 * r['spread']['deviation']:.1f}") for r in result["rows"]]  # fmt: skip
-    return f"{result['pictures']} pictures of {result['names']} things a set, seed {result['seed']}\n" + study.table(heads, rows)
+    return f"{result['pictures']} pictures of {result['names']} things a set, seed {result['seed']}\n" + format_table(heads, rows)
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table and chart as one HTML file."""
     groups = {kind: {f"{r['set']}, {r['language']}": r[kind] for r in result["rows"]} for kind in ("one", "ensemble")}
-    worded = "\n\n".join(f"{r['set']}, {r['language']}\n" + study.table(("wording", "right, %"), [(t, f"{100 * v:.1f}") for t, v in r["by_wording"].items()])
+    worded = "\n\n".join(f"{r['set']}, {r['language']}\n" + format_table(("wording", "right, %"), [(t, f"{100 * v:.1f}") for t, v in r["by_wording"].items()])
                          for r in result["rows"])  # fmt: skip
-    return study.page("Naming pictures by their likeness to words", f"{as_text(result)}\n\n{worded}", groups)
+    return study_page("Naming pictures by their likeness to words", f"{as_text(result)}\n\n{worded}", groups)

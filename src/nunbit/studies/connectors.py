@@ -4,10 +4,10 @@
   pixel_shuffle            one token for 2 x 2 features (InternVL)
   perceiver, qformer       as many learned tokens as pixel shuffle leaves (Flamingo's resampler, BLIP-2)
   gated-1, -2, -4          gated cross-attention before every first, second, fourth layer (Flamingo), on the features themselves: the resampler
-                           is an arm of its own
+                           is a variant of its own
 
 Both ends are those of `nunbit-tiny`, trained; every connector begins at random, or silent. The language model learns at a smaller rate, or
-not at all (``language_lr=0``). Each (arm, seed) is a file in the run's folder, so a killed study goes on where it was.
+not at all (``language_lr=0``). Each (variant, seed) is a file in the run's folder, so a killed study goes on where it was.
 
     nunbit eval connectors -o runs/connectors --steps 600 --seeds 3      # the full size
 """
@@ -38,14 +38,15 @@ from nunbit.models.tokenizer import ASSISTANT, BOS, IMAGE, USER
 from nunbit.perception.cells import features
 from nunbit.recipes.tiny.encoder import to_pixels
 from nunbit.recipes.tiny.language import answer_loss, question_ids, vars_of
-from nunbit.studies import study
+from nunbit.studies.figures import format_figure, format_table, group_by, medians, over_seeds, study_page
+from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import Batch, Stage, train
 from nunbit.world.samples import sample
 
 NAME = "connectors"
 TOKENS = 36
 _BLOCKS: dict[str, Any] = {"heads": 6, "head_dim": 32, "latents": 0, "activation": "gelu"}
-ARMS: dict[str, tuple[str, dict[str, Any]]] = {
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "linear": ("linear", {}),
     "mlp": ("mlp", {}),
     "pixel_shuffle": ("pixel_shuffle", {"factor": 2}),
@@ -53,27 +54,27 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "qformer": ("qformer", {"queries": TOKENS, "width": 192, "depth": 2, "heads": 6, "cross_every": 1, "dropout": 0.0}),
     **{f"gated-{k}": ("gated_cross_attention", {**_BLOCKS, "every": k}) for k in (1, 2, 4)},
 }
-"""Connector and the fields of its config, by arm."""
+"""Connector and the fields of its config, by variant."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ConnectorsConfig:
     """The size of a study.
 
     Attributes:
-        steps, batch, questions: optimiser steps, pictures a step, questions a picture, of every arm.
+        steps, batch, questions: optimiser steps, pictures a step, questions a picture, of every variant.
         lr, language_lr: peak rates of the connector and of the language model (0: frozen).
-        asked: test questions.
+        eval_questions: test questions.
     """
 
     steps: int = 600
     batch: int = 16
     questions: int = 8
     seeds: int = 3
-    asked: int = 840
+    eval_questions: int = 840
     lr: float = 1e-3
     language_lr: float = 3e-4
-    arms: tuple[str, ...] = tuple(ARMS)
+    variants: tuple[str, ...] = tuple(VARIANTS)
     base: Path = EMBEDDED
 
 
@@ -114,13 +115,13 @@ class InLayers:
         module.attach(decoder)
 
     def join(self, embeds: torch.Tensor, places: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        self.module.see(self.module.media_tokens(found.unsqueeze(1)), index=places.long().cumsum(-1))
+        self.module.set_context(self.module.media_tokens(found.unsqueeze(1)), index=places.long().cumsum(-1))
         return embeds
 
 
-def make(arm: str, model: Any) -> Link:
-    """The arm's connection between the two ends of a native LLaVA."""
-    name, fields = ARMS[arm]
+def make(variant: str, model: Any) -> Link:
+    """The variant's connection between the two ends of a native LLaVA."""
+    name, fields = VARIANTS[variant]
     text, count = model.config.get_text_config(), image_tokens(model.config)
     widths = {"vision_width": model.config.vision_config.hidden_size, "text_width": text.hidden_size}
     if name == "gated_cross_attention":
@@ -174,34 +175,34 @@ class Joined:
         return self.processor.batch_decode(made, skip_special_tokens=True)
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
+def run(plan: ConnectorsConfig, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
     """Train and measure whatever is not in the folder yet; writes ``connectors.json`` and ``connectors.html``."""
-    check_names("arm", plan.arms, ARMS)
-    todo = [study.Todo(f"{arm}-{seed}", f"{arm}, seed {seed}", partial(one, plan, arm, seed, folder))
-            for arm in plan.arms for seed in range(plan.seeds)]  # fmt: skip
-    return study.run(NAME, plan, folder, todo, summary, page, say, jobs=jobs)
+    check_names("variant", plan.variants, VARIANTS)
+    todo = [StudyRun(f"{variant}-{seed}", f"{variant}, seed {seed}", partial(one, plan, variant, seed, folder))
+            for variant in plan.variants for seed in range(plan.seeds)]  # fmt: skip
+    return run_study(NAME, plan, folder, todo, summarise=summary, page=page, say=say, jobs=jobs)
 
 
-def one(plan: Plan, arm: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Train one arm with one seed and ask it the test questions."""
+def one(plan: ConnectorsConfig, variant: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Train one variant with one seed and ask it the test questions."""
     torch.manual_seed(seed)
     model, processor = open_native(plan.base)
-    joined = Joined(model.float(), processor, make(arm, model), plan.questions, plan.language_lr > 0)
-    stage = Stage(name=arm, steps=plan.steps, batch=plan.batch, lr=plan.lr, part_lr={"language": plan.language_lr}, warmup=min(20, plan.steps),
+    joined = Joined(model.float(), processor, make(variant, model), plan.questions, plan.language_lr > 0)
+    stage = Stage(name=variant, steps=plan.steps, batch=plan.batch, lr=plan.lr, part_lr={"language": plan.language_lr}, warmup=min(20, plan.steps),
                   decay=0.5, seed=seed, save_every=50)  # fmt: skip
-    scratch = folder / f"{arm}-{seed}"
+    scratch = folder / f"{variant}-{seed}"
     train(joined, stage, scratch, say=lambda _: None)
     for part in (model, joined.link.module):
         part.eval()
     seconds = [json.loads(line)["seconds"] for line in (scratch / "log.jsonl").read_text().splitlines()]
-    asked = items(3000 + plan.asked, plan.asked)
+    asked = items(3000 + plan.eval_questions, plan.eval_questions)
     answers: list[str] = []
     for i in range(0, len(asked), 16):
         part = asked[i : i + 16]
         answers += joined.ask([t.pixels for t in part], [t.qa.question for t in part])
     shutil.rmtree(scratch)
     return {
-        "arm": arm, "seed": seed, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)], "pictures": [t.picture for t in asked],
+        "variant": variant, "seed": seed, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)], "pictures": [t.picture for t in asked],
         "splits": [t.split for t in asked], "kinds": [t.qa.kind for t in asked], "tokens": joined.link.tokens, "seen": joined.link.seen,
         "parameters": sum(p.numel() for p in joined.link.module.parameters()), "pictures_per_s": plan.batch / float(np.median(seconds)),
         "first_token_ms": first_token(joined, asked[:12]),
@@ -219,24 +220,24 @@ def first_token(joined: Joined, asked: Sequence[WorldItem]) -> float:
 
 
 def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Per arm: the mean over seeds with its interval over pictures, the unseen style apart, the gain over the first arm, the costs."""
-    first, arms = found[0]["arm"], study.grouped(found, "arm")
+    """Per variant: the mean over seeds with its interval over pictures, the unseen style apart, the gain over the first variant, the costs."""
+    first, variants = found[0]["variant"], group_by(found, "variant")
     costs = ("parameters", "tokens", "seen", "first_token_ms", "pictures_per_s")
-    rows = [{"arm": arm, **study.over_seeds(runs, arms[first,] if arm != first else ()), **study.medians(runs, *costs)} for (arm,), runs in arms.items()]
+    rows = [{"variant": variant, **over_seeds(runs, variants[first,] if variant != first else ()), **medians(runs, *costs)} for (variant,), runs in variants.items()]
     return {"rows": rows, "first": first}
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
     heads = ("connector", "seeds", "right, %", "unseen style", f"gain over {result['first']}", "parameters", "tokens", "looked at", "first token", "trains")
-    rows = [(r["arm"], str(r["seeds"]), study.said(r["all"]), study.said(r["unseen"]), study.said(r["gain"]), f"{r['parameters']:,.0f}",
+    rows = [(r["variant"], str(r["seeds"]), format_figure(r["all"]), format_figure(r["unseen"]), format_figure(r["gain"]), f"{r['parameters']:,.0f}",
              f"{r['tokens']:.0f}", f"{r['seen']:.0f}", f"{r['first_token_ms']:.1f} ms", f"{r['pictures_per_s']:.1f} pictures/s")
             for r in result["rows"]]  # fmt: skip
-    return study.table(heads, rows)
+    return format_table(heads, rows)
 
 
 def page(result: Mapping[str, Any]) -> str:
     """Table and bars, the unseen style beside all."""
     rows = result["rows"]
-    groups = {"all": {r["arm"]: r["all"] for r in rows}, "unseen style": {r["arm"]: r["unseen"] for r in rows if r["unseen"]}}
-    return study.page("Connection modules", as_text(result), groups)
+    groups = {"all": {r["variant"]: r["all"] for r in rows}, "unseen style": {r["variant"]: r["unseen"] for r in rows if r["unseen"]}}
+    return study_page("Connection modules", as_text(result), groups)

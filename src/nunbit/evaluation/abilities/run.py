@@ -44,7 +44,7 @@ def table(todo: Sequence[Any], answers: Sequence[str], blanks: Sequence[str]) ->
     return {
         "n": len(todo), "right": float(np.mean(whole)), "interval": bootstrap_interval(whole, clusters),
         "credit": float(np.mean(part)), "credit_interval": bootstrap_interval(part, clusters),
-        "blanked": float(np.mean(blank)), "blanked_credit": float(np.mean(soft)),
+        "blank_image": float(np.mean(blank)), "blank_image_credit": float(np.mean(soft)),
         "languages": {k: float(np.mean(v)) for k, v in by.items() if v},
         "answers": [{"question": t.words, "answer": a, "gold": t.answer} for t, a in zip(todo[:4], answers, strict=False)],
     }  # fmt: skip
@@ -53,10 +53,10 @@ def table(todo: Sequence[Any], answers: Sequence[str], blanks: Sequence[str]) ->
 def as_text(result: dict[str, Any]) -> str:
     lines = [
         f"abilities, seed {result['seed']}, {result['count']} trials a suite",
-        f"{'':22}{'right':>8}  95 % interval {'blanked':>8}   {'credit':>7} {'blanked':>8}  measure",
+        f"{'':22}{'right':>8}  95 % interval {'blank':>8}   {'credit':>7} {'blank':>8}  measure",
     ]
     for name, r in result["suites"].items():
         low, high = r["interval"]
-        lines.append(f"{name:22}{100 * r['right']:>7.0f}%  {100 * low:5.0f} - {100 * high:3.0f}  {100 * r['blanked']:>8.0f}%"
-                     f"   {r['credit']:>7.2f} {r['blanked_credit']:>8.2f}  {r['measure']}")  # fmt: skip
+        lines.append(f"{name:22}{100 * r['right']:>7.0f}%  {100 * low:5.0f} - {100 * high:3.0f}  {100 * r['blank_image']:>8.0f}%"
+                     f"   {r['credit']:>7.2f} {r['blank_image_credit']:>8.2f}  {r['measure']}")  # fmt: skip
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nunbit.crayon_map import to_grid
 from nunbit.errors import UserError, unknown_name
-from nunbit.messages import Part, assistant, check, question, system, user
+from nunbit.messages import Part, assistant, check_turns, question, system, user
 from nunbit.registry import Registry
 from nunbit.scene import Relation, Scene, SceneObject, Segment, TextLine, box_iou, ids_in
 
@@ -115,10 +115,10 @@ def test_iou():
 
 
 def test_turns_must_alternate():
-    check([system("s"), user("a"), assistant("b"), user("c")])
+    check_turns([system("s"), user("a"), assistant("b"), user("c")])
     for bad in ([], [assistant("a")], [user("a"), user("b")], [user("a"), system("s")]):
         with pytest.raises(UserError):
-            check(bad)
+            check_turns(bad)
     m = question("why?", ["picture"])[0]
     assert (m.text, m.images, m.parts[0]) == ("why?", ["picture"], Part.image("picture"))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nunbit.errors import UserError
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 PartKind = Literal["text", "image", "audio"]
-ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,27 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the assistant asks to be called, with its arguments as JSON values."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn: who speaks, and the parts in order."""
+    """One turn: who speaks, and the parts in order.
+
+    Attributes:
+        tool_calls: functions that this assistant turn asks to be called.
+        name: of the function, in a turn of role ``tool``, whose parts hold its result.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str = ""
 
     @property
     def text(self) -> str:
@@ -63,24 +79,30 @@ def question(text: str, images: Iterable[Any] = ()) -> list[Message]:
     return [Message("user", (*(Part.image(i) for i in images), Part.text(text)))]
 
 
-def check(messages: Sequence[Message]) -> None:
-    """Raise a UserError unless the turns alternate user, assistant, user ... (one system turn may come first)."""
+def check_turns(messages: Sequence[Message]) -> None:
+    """Raise a UserError unless the turns are in order.
+
+    One system turn may come first; then user and assistant in turn, user first. An assistant turn with tool calls is followed by the tools'
+    results (role ``tool``), then by the assistant again.
+    """
     if not messages:
         raise UserError("an empty conversation", allowed="at least one user turn", todo="add a question")
+    follows: tuple[Role, ...] = ("system", "user")
     for i, m in enumerate(messages):
         if m.role not in ROLES:
             raise UserError(f"turn {i} has role '{m.role}'", allowed=", ".join(ROLES))
-    turns = [m.role for m in messages if m.role != "system"]
-    if (
-        any(m.role == "system" for m in messages[1:])
-        or turns[::2] != ["user"] * len(turns[::2])
-        or (turns[1::2] != ["assistant"] * len(turns[1::2]))
-    ):
-        raise UserError(
-            f"turns in the order {', '.join(m.role for m in messages)}",
-            allowed="an optional system turn, then user and assistant in turn, user first",
-            todo="reorder the turns",
-        )
+        if m.role not in follows:
+            raise UserError(
+                f"turns in the order {', '.join(m.role for m in messages)}",
+                allowed="an optional system turn, then user and assistant in turn, user first; tool results after tool calls",
+                todo="reorder the turns",
+            )
+        if m.role == "assistant":
+            follows = ("tool",) if m.tool_calls else ("user",)
+        else:
+            follows = {"system": ("user",), "user": ("assistant",), "tool": ("tool", "assistant")}[m.role]
+    if messages[-1].role == "system":
+        raise UserError("a conversation of a system turn alone", allowed="at least one user turn", todo="add a question")
 
 
 def _parts(content: Iterable[str | Part]) -> tuple[Part, ...]:

@@ -38,7 +38,7 @@ def make(kind: str = "llama", *, fresh: bool = False, **values) -> tuple[torch.n
 
 def logits(model, crayon, ids=IDS, image=IMAGE, semantic=SEMANTIC, numbering=NUMBERING, **kwargs) -> Tensor:
     with torch.no_grad():
-        crayon.see(crayon(semantic, numbering), image)
+        crayon.set_context(crayon(semantic, numbering), image)
         return model(input_ids=ids, **kwargs).logits
 
 
@@ -83,7 +83,7 @@ def test_injection_against_changed_outputs(kind):
 def test_fresh_is_silent_and_trained_is_not(kind):
     model, crayon = make(kind, fresh=True)
     painted = logits(model, crayon)
-    crayon.forget()
+    crayon.clear_context()
     plain = model(input_ids=IDS).logits
     assert torch.equal(painted, plain)
     model, crayon = make(kind)
@@ -107,7 +107,7 @@ def test_left_padding_and_batch_mates_change_nothing(kind):
     image = torch.zeros_like(both).bool()
     image[0, 4:7], image[1, 1:3] = True, True
     features = torch.cat([crayon(SEMANTIC, NUMBERING)[0], crayon(torch.tensor([[2, 3]]), torch.tensor([[1, 1]]))[0]])
-    crayon.see(features, image)
+    crayon.set_context(features, image)
     with torch.no_grad():
         positions = (attention.cumsum(-1) - 1).clamp(min=0)
         out = model(input_ids=both, attention_mask=attention, position_ids=positions).logits
@@ -118,7 +118,7 @@ def test_left_padding_and_batch_mates_change_nothing(kind):
 def test_cached_decoding_and_prefill_in_pieces_equal_a_full_pass(kind):
     model, crayon = make(kind)
     with torch.no_grad():
-        crayon.see(crayon(SEMANTIC, NUMBERING), IMAGE)
+        crayon.set_context(crayon(SEMANTIC, NUMBERING), IMAGE)
     out = model.generate(
         input_ids=IDS, max_new_tokens=5, do_sample=False, return_dict_in_generate=True, output_logits=True
     )
@@ -134,7 +134,7 @@ def test_cached_decoding_and_prefill_in_pieces_equal_a_full_pass(kind):
 def test_gradients_reach_every_parameter_and_the_decoder_stays():
     model, crayon = make()
     model.requires_grad_(False)
-    crayon.see(crayon(SEMANTIC, NUMBERING), IMAGE)
+    crayon.set_context(crayon(SEMANTIC, NUMBERING), IMAGE)
     model(input_ids=IDS, labels=IDS).loss.backward()
     for name, p in crayon.named_parameters():
         assert p.grad is not None and p.grad.abs().sum() > 0, name
@@ -153,11 +153,11 @@ def test_save_and_load(tmp_path):
 def test_errors_say_what_to_do():
     model, crayon = make()
     with pytest.raises(UserError, match="one feature for each image row"):
-        crayon.see(torch.zeros(1, 4, D), IMAGE)
+        crayon.set_context(torch.zeros(1, 4, D), IMAGE)
     with pytest.raises(UserError, match="q_proj"):
         make(targets=("wqkv",))
     with pytest.raises(UserError, match="multiple"):
-        crayon.see(torch.zeros(2, 3, D), IMAGE.expand(2, -1))
+        crayon.set_context(torch.zeros(2, 3, D), IMAGE.expand(2, -1))
         model(input_ids=IDS)
     with pytest.raises(IndexError):
         crayon(torch.tensor([[6]]), torch.tensor([[1]]))

@@ -57,7 +57,7 @@ def test_closed_gates_are_the_bare_model_bit_for_bit(kind, dtype):
     lm, gated = language_model(kind).to(dtype), connector(open_gates=False)
     bare, names = lm(IDS).logits, list(lm.state_dict())
     gated.attach(lm)
-    gated.see(gated.media_tokens(features(2, 2)))
+    gated.set_context(gated.media_tokens(features(2, 2)))
     assert torch.equal(lm(IDS).logits, bare)
     assert list(lm.state_dict()) == names
     for block in gated.blocks.values():
@@ -74,7 +74,7 @@ def attention_outputs(gated, lm, media, ids=IDS, **see):
         look = block.look
         block.look = lambda *a, _look=look: seen.append(_look(*a)) or seen[-1]
         hooks.append((block, look))
-    gated.see(media, **see)
+    gated.set_context(media, **see)
     logits = lm(ids).logits
     for block, look in hooks:
         block.look = look
@@ -117,10 +117,10 @@ def test_words_before_the_first_picture_see_exactly_nothing():
 def test_cached_decoding_equals_the_full_pass(kind, only_last):
     lm, gated = language_model(kind), connector(only_last=only_last)
     gated.attach(lm)
-    gated.see(gated.media_tokens(features(2, 2)))
+    gated.set_context(gated.media_tokens(features(2, 2)))
     full = lm(IDS).logits
     for chunks in ([4] + [1] * 6, [1] * 10, [3, 5, 2]):
-        gated.see(gated.media_tokens(features(2, 2)))
+        gated.set_context(gated.media_tokens(features(2, 2)))
         past, parts = transformers.DynamicCache(), []
         for ids in IDS.split(chunks, dim=1):
             out = lm(ids, past_key_values=past, use_cache=True)
@@ -132,7 +132,7 @@ def test_cached_decoding_equals_the_full_pass(kind, only_last):
 def test_a_rolled_back_cache_forgets_the_pictures_it_lost():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
-    gated.see(gated.media_tokens(features(2, 2)))
+    gated.set_context(gated.media_tokens(features(2, 2)))
     other = torch.cat([IDS[:, :2], IDS[:, 2:].flip(1)], 1)  # the pictures stand elsewhere after the first two tokens
     full = lm(other).logits
     past = transformers.DynamicCache()
@@ -149,7 +149,7 @@ def test_generate_with_a_cache_equals_without(beams):
     gated.attach(lm)
     texts = []
     for use_cache in (True, False):
-        gated.see(gated.media_tokens(features(2, 2)))
+        gated.set_context(gated.media_tokens(features(2, 2)))
         config = transformers.GenerationConfig(
             max_new_tokens=6, do_sample=False, num_beams=beams, use_cache=use_cache, suppress_tokens=[IMAGE]
         )
@@ -163,9 +163,9 @@ def test_repeated_prompts_keep_their_own_pictures():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
     media = gated.media_tokens(features(2, 2))
-    gated.see(media)
+    gated.set_context(media)
     once = lm(IDS).logits
-    gated.see(media)
+    gated.set_context(media)
     assert (lm(IDS.repeat_interleave(3, 0)).logits - once.repeat_interleave(3, 0)).abs().max() < 1e-5
 
 
@@ -174,10 +174,10 @@ def test_masked_media_tokens_are_not_seen():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
     media = gated.media_tokens(features(2, 2))
-    gated.see(media[:, :, :2])
+    gated.set_context(media[:, :, :2])
     expected = lm(IDS).logits
     media[:, :, 2] = float("nan")
-    gated.see(media, torch.tensor([True, True, False]).expand(2, 2, 3))
+    gated.set_context(media, torch.tensor([True, True, False]).expand(2, 2, 3))
     assert (lm(IDS).logits - expected).abs().max() < 1e-5
 
 
@@ -187,7 +187,7 @@ def test_an_image_token_that_the_model_wrote_brings_no_picture():
     gated.attach(lm)
     out = []
     for written in ([[20], [20]], [[IMAGE], [IMAGE]]):
-        gated.see(gated.media_tokens(features(2, 2)))
+        gated.set_context(gated.media_tokens(features(2, 2)))
         past = transformers.DynamicCache()
         lm(IDS, past_key_values=past)
         lm(torch.tensor(written), past_key_values=past)
@@ -208,12 +208,12 @@ def test_a_batch_with_padding_equals_its_singles():
     attention[1, :6] = 0
     media = gated.media_tokens(x)
     media[1, 1] = float("nan")
-    gated.see(media, torch.tensor([[True, True], [True, False]]))
+    gated.set_context(media, torch.tensor([[True, True], [True, False]]))
     position = (attention.cumsum(-1) - 1).clamp(min=0)
     batch = lm(ids, attention_mask=attention, position_ids=position).logits
-    gated.see(gated.media_tokens(x[:1]))
+    gated.set_context(gated.media_tokens(x[:1]))
     assert (lm(IDS[:1]).logits - batch[:1]).abs().max() < 1e-5
-    gated.see(gated.media_tokens(x[1:, :1]))
+    gated.set_context(gated.media_tokens(x[1:, :1]))
     assert (lm(short).logits - batch[1:, 6:]).abs().max() < 1e-5
 
 
@@ -222,12 +222,12 @@ def test_without_pictures_the_words_still_pass_the_dense_half():
     lm, gated = language_model("llama"), connector()
     bare = lm(IDS.clamp(max=30)).logits
     gated.attach(lm)
-    gated.see(None)
+    gated.set_context(None)
     without = lm(IDS.clamp(max=30)).logits
     assert not torch.equal(without, bare)
-    gated.see(torch.zeros(2, 0, 3, DV))
+    gated.set_context(torch.zeros(2, 0, 3, DV))
     assert torch.equal(lm(IDS.clamp(max=30)).logits, without)
-    gated.see(gated.media_tokens(features(2, 2)))  # pictures that no word stands after
+    gated.set_context(gated.media_tokens(features(2, 2)))  # pictures that no word stands after
     assert torch.equal(lm(IDS.clamp(max=30)).logits, without)
 
 
@@ -236,15 +236,15 @@ def test_embeddings_with_an_index_equal_ids():
     lm, gated = language_model("llama"), connector()
     gated.attach(lm)
     media = gated.media_tokens(features(2, 2))
-    gated.see(media)
+    gated.set_context(media)
     expected = lm(IDS).logits
     embeds = lm.get_input_embeddings()(IDS)
-    gated.see(media, index=IDS.eq(IMAGE).cumsum(-1)[:, :7])
+    gated.set_context(media, index=IDS.eq(IMAGE).cumsum(-1)[:, :7])
     past = transformers.DynamicCache()
     first = lm(inputs_embeds=embeds[:, :7], past_key_values=past).logits
     then = lm(inputs_embeds=embeds[:, 7:], past_key_values=past).logits
     assert (torch.cat([first, then], 1) - expected).abs().max() < 1e-5
-    gated.see(media)
+    gated.set_context(media)
     with pytest.raises(UserError, match="index"):
         lm(inputs_embeds=embeds)
 
@@ -265,7 +265,7 @@ def test_video_frames_have_an_order():
 def test_gradients_reach_every_parameter_and_the_language_model_may_be_frozen(checkpointing):
     lm, gated = language_model("llama").requires_grad_(False).train(), connector().train()
     gated.attach(lm)
-    gated.see(gated.media_tokens(features(2, 2)))
+    gated.set_context(gated.media_tokens(features(2, 2)))
     if checkpointing:
         lm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     lm(input_ids=IDS, labels=IDS, use_cache=False).loss.backward()
@@ -281,7 +281,7 @@ def test_save_and_load_are_bit_equal():
     for gated in (one, other):
         lm = language_model("llama")
         gated.attach(lm)
-        gated.see(gated.media_tokens(features(2, 2)))
+        gated.set_context(gated.media_tokens(features(2, 2)))
         outs.append(lm(IDS).logits)
     assert torch.equal(*outs)
 
@@ -302,10 +302,10 @@ def test_errors_say_what_to_do():
         gated.attach(lm)
     with pytest.raises(UserError, match="2 image tokens and 0 pictures"):
         lm(IDS)
-    gated.see(gated.media_tokens(features(2, 1)))
+    gated.set_context(gated.media_tokens(features(2, 1)))
     with pytest.raises(UserError, match="2 image tokens and 1 pictures"):
         lm(IDS)
-    gated.see(gated.media_tokens(features(3, 2)))
+    gated.set_context(gated.media_tokens(features(3, 2)))
     with pytest.raises(UserError, match="3 sequences and a batch of 2"):
         lm(IDS)
 
@@ -361,7 +361,7 @@ def test_the_block_is_the_arithmetic_of_the_paper():
             y = y + torch.tanh(torch.tensor(0.9)) * look
             hidden = (up.weight @ _normed(y, norm)).clamp(min=0) ** 2
             expected[b, t] = y + torch.tanh(torch.tensor(0.5)) * (down.weight @ hidden)
-    gated.see(media)
+    gated.set_context(media)
     gated._media.now = index
     assert (gated._run(1, block, text) - expected).abs().max() < 1e-4
 

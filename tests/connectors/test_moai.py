@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from nunbit.connectors import build
-from nunbit.connectors.moai import MoAI, MoAICompressor, MoAIConfig, MoAIExpert, MoAIMixer, Prompt, Rows, looks
+from nunbit.connectors.moai import MoAI, MoAICompressor, MoAIConfig, MoAIExpert, MoAIMixer, MixerContext, Rows, looks
 from nunbit.errors import UserError
 
 D, LAYERS = 16, 4
@@ -160,9 +160,9 @@ def mix_by_hand(mixer: MoAIMixer, x: Tensor, latents: Tensor, row: str, compat: 
     return out
 
 
-def prompt(latents: Tensor, image: Rows, language: Rows, c: MoAIConfig) -> Prompt:
+def prompt(latents: Tensor, image: Rows, language: Rows, c: MoAIConfig) -> MixerContext:
     sides = {"img": image, "lang": language}
-    return Prompt(latents, image, language, image, language, looks(sides, sides, c))
+    return MixerContext(latents, image, language, image, language, looks(sides, sides, c))
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -200,10 +200,10 @@ def test_no_expert_no_change():
 # ---- on a decoder
 
 
-def logits(model, moai, ids, rows, latents=None, draws=None, **kwargs) -> Tensor:
+def logits(model, moai, ids, rows, latents=None, expert_choice=None, **kwargs) -> Tensor:
     if latents is None:
         latents = noise(len(rows), 3, D, seed=7)
-    moai.see(latents, *masks(rows), draws=draws)
+    moai.set_context(latents, *masks(rows), expert_choice=expert_choice)
     with torch.no_grad():
         return model(input_ids=ids, **kwargs).logits
 
@@ -231,7 +231,7 @@ def test_fresh_is_silent_and_trained_is_not(kind):
     changed = logits(model, moai, IDS, [ROW])
     assert (changed - before).abs().max() > 1e-2
     assert (logits(model, moai, IDS, [ROW], noise(1, 3, D, seed=8)) - changed).abs().max() > 1e-2
-    moai.forget()
+    moai.clear_context()
     assert torch.equal(model(input_ids=IDS).logits, before)
 
 
@@ -280,7 +280,7 @@ def test_left_padding_and_batch_mates_change_nothing(kind):
 def test_cached_decoding_equals_a_full_pass(kind, compat):
     model, moai = attached(kind, compat=compat)
     latents = noise(1, 3, D, seed=7)
-    moai.see(latents, *masks([ROW[:8]]))
+    moai.set_context(latents, *masks([ROW[:8]]))
     out = model.generate(
         input_ids=IDS[:, :8], max_new_tokens=5, do_sample=False, return_dict_in_generate=True, output_logits=True
     )
@@ -296,23 +296,23 @@ def test_a_prompt_in_passes_equals_one_pass(kind, cuts):
     model, moai = attached(kind)
     rows = ["wwiiiwiiwa", ".wiiiiwwwa"]
     ids = torch.cat([IDS, IDS + 3])
-    latents, before = noise(2, 3, D, seed=7), []
+    latents, mixer_cache = noise(2, 3, D, seed=7), []
     whole = logits(model, moai, ids, rows, latents)
     past, parts = None, []
     with torch.no_grad():
         for begin, end in zip([0, *cuts], [*cuts, 10], strict=True):
-            moai.see(latents, *masks(rows), before=before)  # told anew: other prompts come between
+            moai.set_context(latents, *masks(rows), mixer_cache=mixer_cache)  # told anew: other prompts come between
             out = model(input_ids=ids[:, begin:end], past_key_values=past, use_cache=True)
             past, parts = out.past_key_values, [*parts, out.logits]
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-4, rtol=1e-4)
-    assert all(b.shape[1] == 10 for b in before)
+    assert all(b.shape[1] == 10 for b in mixer_cache)
 
 
 def test_a_picture_in_pieces_is_refused():
     model, moai = attached("llama")
-    before = []
+    mixer_cache = []
     with torch.no_grad():
-        moai.see(noise(1, 3, D), *masks([ROW]), before=before)
+        moai.set_context(noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache)
         past = model(input_ids=IDS[:, :3], use_cache=True).past_key_values
         with pytest.raises(UserError, match="pictures whole"):
             model(input_ids=IDS[:, 3:], past_key_values=past)
@@ -320,28 +320,28 @@ def test_a_picture_in_pieces_is_refused():
 
 def test_rows_of_another_prompt_are_refused():
     model, moai = attached("llama")
-    before = []
+    mixer_cache = []
     logits(model, moai, IDS, [ROW])
     with torch.no_grad():
-        moai.see(noise(1, 3, D), *masks([ROW]), before=before)
+        moai.set_context(noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache)
         model(input_ids=IDS)
-        moai.see(noise(1, 3, D), *masks([ROW]), before=before)  # a new prompt, with what the last one left
+        moai.set_context(noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache)  # a new prompt, with what the last one left
         with pytest.raises(UserError, match="what came before"):
             model(input_ids=IDS)
 
 
 def test_step_one_uses_the_drawn_expert_and_ignores_gates():
     model, moai = attached("llama")
-    draws = torch.tensor([[0, 1], [2, 0]])
-    drawn = logits(model, moai, IDS, [ROW], draws=draws)
-    assert not torch.equal(drawn, logits(model, moai, IDS, [ROW], draws=draws.flip(0)))
+    expert_choice = torch.tensor([[0, 1], [2, 0]])
+    drawn = logits(model, moai, IDS, [ROW], expert_choice=expert_choice)
+    assert not torch.equal(drawn, logits(model, moai, IDS, [ROW], expert_choice=expert_choice.flip(0)))
     for mixer in moai.mixers.values():
         torch.nn.init.zeros_(mixer.gate_img.weight)
         torch.nn.init.zeros_(mixer.gate_lang.bias)
-    assert torch.equal(drawn, logits(model, moai, IDS, [ROW], draws=draws))
-    first, second = (moai.draw(torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(drawn, logits(model, moai, IDS, [ROW], expert_choice=expert_choice))
+    first, second = (moai.sample_experts(torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(first, second) and first.shape == (2, 2)
-    many = torch.stack([moai.draw() for _ in range(100)])
+    many = torch.stack([moai.sample_experts() for _ in range(100)])
     assert set(many.flatten().tolist()) == {0, 1, 2}
 
 
@@ -351,7 +351,7 @@ def test_gradients_reach_what_the_step_trains():
     for step in (1, 2):
         moai.zero_grad()
         moai.train_step(step)
-        moai.see(moai.compress(noise(1, 6, D)), *masks([ROW]), draws=moai.draw() if step == 1 else None)
+        moai.set_context(moai.compress(noise(1, 6, D)), *masks([ROW]), expert_choice=moai.sample_experts() if step == 1 else None)
         model(input_ids=IDS, labels=IDS).loss.backward()
         for name, p in moai.named_parameters():
             assert p.requires_grad == (step == 2 or "gate" not in name)
@@ -381,11 +381,11 @@ def test_errors_say_what_to_do():
     with pytest.raises(UserError, match="detach"):
         moai.attach(model)
     with pytest.raises(UserError, match="share no row"):
-        moai.see(noise(1, 3, D), torch.ones(1, 4), torch.ones(1, 4))
+        moai.set_context(noise(1, 3, D), torch.ones(1, 4), torch.ones(1, 4))
     with pytest.raises(UserError, match="3"):
         MoAI(config(places=(4,)))
-    moai.see(noise(2, 3, D), *masks([ROW, ROW]))
-    with pytest.raises(UserError, match="see\\(\\)"):
+    moai.set_context(noise(2, 3, D), *masks([ROW, ROW]))
+    with pytest.raises(UserError, match="set_context\\(\\)"):
         model(input_ids=IDS)
     past = model.model(input_ids=IDS.expand(2, -1)[:, :4], use_cache=True).past_key_values
     with pytest.raises(UserError, match="one pass"):

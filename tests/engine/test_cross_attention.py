@@ -67,9 +67,9 @@ class Seeing:
         pictures = [p for m in messages for p in m.images]
         made = self.processor([words], pictures) if pictures else SimpleNamespace()
         ids = self.processor.tokenizer([words], add_special_tokens=False, return_tensors="pt")["input_ids"]
-        self.connector.see(self.media(made["pixel_values"])[None] if pictures else None)
+        self.connector.set_context(self.media(made["pixel_values"])[None] if pictures else None)
         out = self.model.generate(ids, max_new_tokens=TOKENS, do_sample=False)[0, ids.shape[1] :].tolist()
-        self.connector.forget()
+        self.connector.clear_context()
         return out
 
 

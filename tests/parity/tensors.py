@@ -161,7 +161,7 @@ def mixer_layer(file: Path, check: Checks) -> None:
                 check.close(f"mixer {name}_cache", value.transpose(1, 2), t[f"out.{name}_cache"].transpose(1, 2), valid)
             mixer_parts(t, moai, check)
             for n, draw in enumerate(t["out.step1_draws"]):
-                layer = run_mixer(t, decoder, moai, draws=draw[None])
+                layer = run_mixer(t, decoder, moai, expert_choice=draw[None])
                 check.close(f"mixer step 1 draw {draw.tolist()} layer", layer, t["out.step1_layer"][n], valid)
                 check.close(f"mixer step 1 draw {draw.tolist()} mixed", kept["mixed"], t["out.step1_mixed"][n], valid)
             silence(moai)
@@ -193,9 +193,9 @@ def build_mixer(t: dict[str, Tensor], dims: dict[str, Any], gate: str) -> tuple[
 
 
 def run_mixer(
-    t: dict[str, Tensor], decoder: OneLayer, moai: MoAI, draws: Tensor | None = None, cache: Any = None
+    t: dict[str, Tensor], decoder: OneLayer, moai: MoAI, expert_choice: Tensor | None = None, cache: Any = None
 ) -> Tensor:
-    moai.see(t["in.aux_latents"], t["in.im_mask"], t["in.lang_mask"], draws=draws)
+    moai.set_context(t["in.aux_latents"], t["in.im_mask"], t["in.lang_mask"], expert_choice=expert_choice)
     return decoder(inputs_embeds=t["in.hidden"], mask=t["in.causal_mask"], image_mask=t["in.im_mask"], cache=cache)
 
 
@@ -252,9 +252,9 @@ def collavo_layer(file: Path, check: Checks) -> None:
     names = {n: ReleasedCoLLaVO.released_key("crayon." + n) for n in crayon.state_dict() if n.startswith("branches.")}
     crayon.load_state_dict({n: weights[k.removeprefix("model.layers.0.")] for n, k in names.items()}, strict=False)
     inputs = {"inputs_embeds": t["in.hidden"], "mask": t["in.causal_mask"], "image_mask": t["in.im_mask"]}
-    crayon.see(t["in.seg_features"], t["in.im_mask"])
+    crayon.set_context(t["in.seg_features"], t["in.im_mask"])
     check.close("collavo layer", decoder(**inputs), t["out.layer"], valid)
-    crayon.forget()
+    crayon.clear_context()
     check.close("collavo layer, crayon off", decoder(**inputs), t["out.layer_crayon_off"], valid)
 
 
@@ -338,7 +338,7 @@ def moai_inside(
     for hook in hooks:
         hook.remove()
     for n, draws in enumerate(t["out.step1_draws"]):
-        logits = model(draws=draws, **inputs).logits[:, -64:]
+        logits = model(expert_choice=draws, **inputs).logits[:, -64:]
         check.close(f"moai_tiny step 1 draws {draws.tolist()}", logits, t["out.step1_logits_last64"][n], last)
     model.fixed_colour = True
     check.close(

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nunbit.errors import UserError
-from nunbit.messages import check, question, system
-from nunbit.prompting import compose, show
+from nunbit.messages import check_turns, question, system
+from nunbit.prompting import chain, show
 from nunbit.prompting.chain_of_thought import (
     final_answer,
     final_only,
@@ -40,7 +40,7 @@ def examples(tmp_path):
 def test_shots_come_before_the_question_and_after_the_system_turn(examples):
     shots = load_shots(examples / "s.jsonl")
     turns = few_shot(shots)([system("Be short."), *question("And this?", [GREY])])
-    check(turns)
+    check_turns(turns)
     assert [m.role for m in turns] == ["system", "user", "assistant", "user", "assistant", "user"]
     assert [len(m.images) for m in turns] == [0, 1, 0, 0, 0, 1] and turns[2].text == "red"
     assert few_shot(shots, text_only=True)(question("x"))[0].images == []
@@ -113,7 +113,7 @@ def test_zero_shot_chain_of_thought_asks_twice_in_the_questions_language():
         heard, prompts = [], []
 
         def ask(messages, prompts=prompts):
-            check(messages)
+            check_turns(messages)
             prompts.append(show(messages))
             return "because 2 + 2" if len(prompts) == 1 else "4"
 
@@ -228,6 +228,6 @@ def test_marks_of_a_wrong_form_are_refused():
 
 
 def test_transforms_compose(examples):
-    both = compose(few_shot(load_shots(examples / "s.jsonl")), point_at(PointingMark("circle", (50, 30, 9))))
+    both = chain(few_shot(load_shots(examples / "s.jsonl")), point_at(PointingMark("circle", (50, 30, 9))))
     turns = both(question("What is it?", [GREY]))
     assert len(turns) == 5 and "circle" in turns[-1].text and "circle" not in turns[0].text

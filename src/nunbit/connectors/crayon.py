@@ -61,7 +61,7 @@ class LowRank(nn.Module):
 
 
 @dataclass
-class Crayon:
+class CrayonContext:
     """Features ``(R, Dt)`` in the order of the true cells of the mask ``(B, L)``."""
 
     mask: Tensor
@@ -88,7 +88,7 @@ class CrayonPrompt(PrefillConnector):
         self.branches = nn.ModuleDict()
 
     @torch.no_grad()
-    def speak(self, table: Tensor, called: Sequence[Sequence[int]]) -> None:
+    def init_from_word_embeddings(self, table: Tensor, called: Sequence[Sequence[int]]) -> None:
         """Begin each class, from row 1 on, as its name in the language model's word embeddings ``(V, Dt)``: what one class teaches the
         branches then holds for all. Not in the paper, whose tables begin at random; for tables as wide as the decoder.
 
@@ -103,7 +103,7 @@ class CrayonPrompt(PrefillConnector):
         """Two grids ``(B, N)`` of row numbers, 0 = unknown, to crayon features ``(B, N, Dt)``."""
         return self.projector(self.semantic(semantic) + self.numbering(numbering))
 
-    def see(self, features: Tensor, image_mask: Tensor) -> None:
+    def set_context(self, features: Tensor, image_mask: Tensor) -> None:
         """Set the crayon features of the next prompt.
 
         Args:
@@ -117,16 +117,16 @@ class CrayonPrompt(PrefillConnector):
                 allowed="one feature for each image row",
                 todo="make the crayon grids at the size of the image tokens",
             )
-        self._seen = Crayon(mask, flat)
+        self._context = CrayonContext(mask, flat)
 
-    def _window(self, seen: Crayon, times: int, cached: int, length: int) -> tuple[Tensor, Tensor] | None:
+    def _window(self, seen: CrayonContext, times: int, cached: int, length: int) -> tuple[Tensor, Tensor] | None:
         mask = cut(seen.mask, times, cached, length)
         if not mask.any():
             return None
         order = (seen.mask.flatten().cumsum(0) - 1).view_as(seen.mask)
         return mask.flatten(), seen.features[cut(order, times, cached, length)[mask]]
 
-    def _hang(self, layers: nn.ModuleList) -> list[Any]:
+    def _register_hooks(self, layers: nn.ModuleList) -> list[Any]:
         hooks = []
         for i, layer in enumerate(layers):
             found = linears(layer, self.config.targets)

@@ -34,7 +34,7 @@ class GatedCrossAttentionConfig(ConnectorConfig):
     heads, head_dim: of the attention.
     ff_mult, activation: of the feed-forward layer.
     only_last: a word sees only the last picture before it; otherwise all pictures before it.
-    image_token_id: where the pictures are in ``input_ids``; without it the caller passes ``index`` to `see`.
+    image_token_id: where the pictures are in ``input_ids``; without it the caller passes ``index`` to `set_context`.
     latents: M, media tokens a picture after the resampler; 0 for no resampler.
     resampler_depth, resampler_heads, resampler_head_dim, max_frames: of the resampler, see `PerceiverConfig`.
     """
@@ -80,7 +80,7 @@ class Media:
             raise UserError(
                 f"media for {len(self.tokens)} sequences and a batch of {batch}",
                 allowed="as many sequences as the batch, or a divisor of it",
-                todo="call see() with the media of this batch",
+                todo="call set_context() with the media of this batch",
             )
         if times > 1:
             self.tokens, self.real = (x.repeat_interleave(times, 0) for x in (self.tokens, self.real))
@@ -122,7 +122,7 @@ class GatedCrossAttentionBlock(nn.Module):
 
 @CONNECTORS.register("gated_cross_attention")
 class GatedCrossAttention(nn.Module):
-    """A resampler and the blocks before every k-th layer. Build, `attach`, then `see` before each batch.
+    """A resampler and the blocks before every k-th layer. Build, `attach`, then `set_context` before each batch.
 
     It holds the media of one batch at a time, so one thread at a time may run the language model.
     """
@@ -146,7 +146,7 @@ class GatedCrossAttention(nn.Module):
         self._hooks: list[Any] = []
 
     def media_tokens(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Features ``(B, I, S, Dv)`` or of videos ``(B, I, F, S, Dv)`` to media tokens ``(B, I, M, Dv)`` for `see`.
+        """Features ``(B, I, S, Dv)`` or of videos ``(B, I, F, S, Dv)`` to media tokens ``(B, I, M, Dv)`` for `set_context`.
 
         ``mask`` is bool without the last axis, false for padding.
         """
@@ -156,15 +156,15 @@ class GatedCrossAttention(nn.Module):
         tokens = self.resampler(features.flatten(0, 1), None if mask is None else mask.flatten(0, 1))
         return tokens.unflatten(0, (batch, pictures))
 
-    def see(self, tokens: Tensor | None, mask: Tensor | None = None, *, index: Tensor | None = None) -> None:
-        """Set the media of the next forward passes, decode steps included, until `see` or `forget` is called.
+    def set_context(self, tokens: Tensor | None, mask: Tensor | None = None, *, index: Tensor | None = None) -> None:
+        """Set the media of the next forward passes, decode steps included, until `set_context` or `clear_context` is called.
 
         Args:
             tokens: ``(B, I, M, Dv)``; None or I = 0 for a batch without pictures.
             mask: ``(B, I)`` or ``(B, I, M)`` bool, false for padding.
             index: ``(B, L)``, how many pictures stand before or at each token, where the ids do not tell.
         """
-        self.forget()
+        self.clear_context()
         if tokens is None or not tokens.shape[1]:
             return
         real = torch.ones(tokens.shape[:3], dtype=torch.bool, device=tokens.device) if mask is None else mask.bool()
@@ -172,13 +172,13 @@ class GatedCrossAttention(nn.Module):
             real = real.unsqueeze(-1).expand(tokens.shape[:3])
         self._media = Media(tokens.masked_fill(~real.unsqueeze(-1), 0), real, index)
 
-    def show(self, media: Media | None) -> None:
+    def set_media(self, media: Media | None) -> None:
         """Media made before, for the next forward passes: a batching engine changes them from pass to pass."""
         self._media = media
 
-    def forget(self) -> None:
+    def clear_context(self) -> None:
         """No media: the words see no picture."""
-        self.show(None)
+        self.set_media(None)
 
     def attach(self, language_model: nn.Module) -> None:
         """Hang the blocks on any decoder of transformers. The model's own parameters and names do not change."""
@@ -250,7 +250,7 @@ class GatedCrossAttention(nn.Module):
             raise UserError(
                 f"the pictures' places are known for {known} of {cached + length} tokens",
                 allowed="input_ids with the image token in them, or an index for the whole prompt",
-                todo="pass index to see(), or set image_token_id and pass input_ids",
+                todo="pass index to set_context(), or set image_token_id and pass input_ids",
             )
         now = torch.zeros(len(media.tokens), length, dtype=torch.long, device=media.tokens.device)
         if ids is not None and self.config.image_token_id is not None:
@@ -282,7 +282,7 @@ def _check_pictures(placeholders: Tensor, pictures: Tensor) -> None:
             raise UserError(
                 f"sequence {row} has {places} image tokens and {given} pictures",
                 allowed="one picture for each image token",
-                todo="call see() with the pictures of this batch, or leave out the image tokens",
+                todo="call set_context() with the pictures of this batch, or leave out the image tokens",
             )
 
 

@@ -174,7 +174,7 @@ class Rows:
 
 
 @dataclass
-class Prompt:
+class MixerContext:
     """What the mixers of one forward pass share.
 
     Args:
@@ -182,8 +182,8 @@ class Prompt:
         image, language: the rows of the two sides in this pass.
         all_image, all_language: and those of the earlier passes too.
         looks: who may look where: ``(B, Q, S)`` bool for ("img", "lang") and the other pairs.
-        draws: ``(mixers, 2)`` numbers of the one expert of each side, or None for soft gates.
-        before: of each mixer all rows that came in so far, ``(B, cached, D)``; grows with the pass. None: the prompt comes in one pass.
+        expert_choice: ``(mixers, 2)`` numbers of the one expert of each side, or None for soft gates.
+        mixer_cache: of each mixer all rows that came in so far, ``(B, cached, D)``; grows with the pass. None: the prompt comes in one pass.
     """
 
     latents: Tensor
@@ -192,17 +192,17 @@ class Prompt:
     all_image: Rows
     all_language: Rows
     looks: dict[tuple[str, str], Tensor]
-    draws: Tensor | None = None
-    before: list[Tensor] | None = None
+    expert_choice: Tensor | None = None
+    mixer_cache: list[Tensor] | None = None
 
 
 def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, cached: int = 0,
-          may: Tensor | None = None) -> dict[tuple[str, str], Tensor]:  # fmt: skip
-    """The masks of `Prompt`: released, everybody at everybody; otherwise backwards and within a picture.
+          attention_mask: Tensor | None = None) -> dict[tuple[str, str], Tensor]:  # fmt: skip
+    """The masks of `MixerContext`: released, everybody at everybody; otherwise backwards and within a picture.
 
     Args:
         asking, asked: the sides "img" and "lang" of a pass, and of everything up to its end; the pass begins at row ``cached``.
-        may: of `MoAI.see`.
+        attention_mask: of `MoAI.set_context`.
     """
     allowed = {}
     for side, a in asking.items():
@@ -216,9 +216,9 @@ def looks(asking: dict[str, Rows], asked: dict[str, Rows], config: MoAIConfig, c
                     same = picture.gather(1, at).unsqueeze(-1) == picture.gather(1, b.index).unsqueeze(1)
                     backwards = backwards | same
                 mask = mask & backwards
-            if may is not None and not side == other == "img":
+            if attention_mask is not None and not side == other == "img":
                 row = torch.arange(len(at), device=at.device)[:, None, None]
-                mask = mask & may[row, at.unsqueeze(-1), b.index.unsqueeze(1)]
+                mask = mask & attention_mask[row, at.unsqueeze(-1), b.index.unsqueeze(1)]
             allowed[side, other] = mask
     return allowed
 
@@ -239,7 +239,7 @@ class MoAIMixer(nn.Module):
             raise unknown_name("gate_dtype", config.gate_dtype, filter(None, GATE_TYPES))
         self.gate_dtype = GATE_TYPES[config.gate_dtype]
 
-    def forward(self, x: Tensor, prompt: Prompt, draw: tuple[int, int] | None = None, whole: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, prompt: MixerContext, draw: tuple[int, int] | None = None, whole: Tensor | None = None) -> Tensor:
         """``(B, L, D)`` to ``(B, L, D)``; both sides are computed from the rows as they came in. ``whole`` are the rows of the earlier
         passes and of this one, if there were earlier ones."""
         image, language = prompt.image.take(x), prompt.language.take(x)
@@ -274,13 +274,13 @@ class MoAIMixer(nn.Module):
 
 
 @dataclass
-class Seen:
+class MixerState:
     latents: Tensor
     image_mask: Tensor
     language_mask: Tensor
-    draws: Tensor | None
-    before: list[Tensor] | None
-    may: Tensor | None = None
+    expert_choice: Tensor | None
+    mixer_cache: list[Tensor] | None
+    attention_mask: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -306,26 +306,26 @@ class MoAI(PrefillConnector):
         self.mixers = nn.ModuleDict({str(i): MoAIMixer(config) for i in config.mixer_layers()})
 
     def compress(self, aux: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Aux tokens ``(B, N, D)`` to latents ``(B, M, D)`` for `see`; the released model does not mask padding."""
+        """Aux tokens ``(B, N, D)`` to latents ``(B, M, D)`` for `set_context`; the released model does not mask padding."""
         return self.compressor(aux, None if self.config.compat else mask)
 
     @property
-    def goes_on(self) -> bool:
+    def supports_chunked_prefill(self) -> bool:
         """Whether a prompt may come in several passes: no row reads later ones, other than those of its own picture."""
         return not (self.config.compat or self.config.image_reads_prompt)
 
-    def see(self, latents: Tensor, image_mask: Tensor, language_mask: Tensor, *, draws: Tensor | None = None,
-            before: list[Tensor] | None = None, may: Tensor | None = None) -> None:  # fmt: skip
+    def set_context(self, latents: Tensor, image_mask: Tensor, language_mask: Tensor, *, expert_choice: Tensor | None = None,
+            mixer_cache: list[Tensor] | None = None, attention_mask: Tensor | None = None) -> None:  # fmt: skip
         """Set the latents and the two sides of the next prompt.
 
         Args:
             latents: ``(B, M, D)`` from `compress`.
             image_mask: ``(B, L)`` bool, the image rows.
             language_mask: ``(B, L)`` bool, the prompt's words: no padding, no answers.
-            draws: ``(mixers, 2)``, from `draw`, for training step 1.
-            before: what came into each mixer in the prompt's earlier passes, ``(B, cached, D)`` (an empty list at its beginning); every
+            expert_choice: ``(mixers, 2)``, from `draw`, for training step 1.
+            mixer_cache: what came into each mixer in the prompt's earlier passes, ``(B, cached, D)`` (an empty list at its beginning); every
                 pass puts its own rows there. None: the prompt comes in one pass. A picture never comes in pieces.
-            may: ``(B, L, L)`` bool, which rows (columns) a row may read at all, where several questions about one picture stand in one
+            attention_mask: ``(B, L, L)`` bool, which rows (columns) a row may read at all, where several questions about one picture stand in one
                 sequence and must not know of each other.
         """
         image, language = check_mask(image_mask, "image_mask"), check_mask(language_mask, "language_mask")
@@ -335,9 +335,9 @@ class MoAI(PrefillConnector):
                 allowed="two masks of one shape (sequences, rows) that share no row, and latents for each sequence",
                 todo="make both masks from the same merged sequence",
             )
-        self._seen = Seen(latents, image, language, draws, before if self.goes_on else None, may)
+        self._context = MixerState(latents, image, language, expert_choice, mixer_cache if self.supports_chunked_prefill else None, attention_mask)
 
-    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample_experts(self, generator: torch.Generator | None = None) -> Tensor:
         """Training step 1: one random expert a mixer and side, ``(mixers, 2)``, image first, in the gates' order."""
         return torch.randint(3, (len(self.mixers), 2), generator=generator)
 
@@ -348,13 +348,13 @@ class MoAI(PrefillConnector):
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(step == 2 or ".gate_" not in name)
 
-    def _window(self, seen: Seen, times: int, cached: int, length: int) -> Prompt | None:
+    def _window(self, seen: MixerState, times: int, cached: int, length: int) -> MixerContext | None:
         image, language = (cut(m, times, cached, length) for m in (seen.image_mask, seen.language_mask))
         if not (image.any() or language.any()):
             return None
         upto = cached + length
         all_image, all_language = (cut(m, times, 0, upto) for m in (seen.image_mask, seen.language_mask))
-        there = [rows.shape[1] for rows in seen.before or ()] == [cached] * (len(self.mixers) if cached else 0)
+        there = [rows.shape[1] for rows in seen.mixer_cache or ()] == [cached] * (len(self.mixers) if cached else 0)
         if not there or (cached and (all_image[:, cached - 1] & all_image[:, cached]).any()):
             raise UserError(
                 f"a prompt in pieces: {cached} rows are cached and more rows to mix follow",
@@ -363,13 +363,13 @@ class MoAI(PrefillConnector):
             )
         now = {"img": Rows.of(image), "lang": Rows.of(language)}
         ever = {"img": Rows.of(all_image), "lang": Rows.of(all_language)} if cached else now
-        may = None if seen.may is None else seen.may.repeat_interleave(times, 0)
-        return Prompt(
+        attention_mask = None if seen.attention_mask is None else seen.attention_mask.repeat_interleave(times, 0)
+        return MixerContext(
             seen.latents.repeat_interleave(times, 0), now["img"], now["lang"], ever["img"], ever["lang"],
-            looks(now, ever, self.config, cached, may), seen.draws, seen.before,
+            looks(now, ever, self.config, cached, attention_mask), seen.expert_choice, seen.mixer_cache,
         )  # fmt: skip
 
-    def _hang(self, layers: nn.ModuleList) -> list[Any]:
+    def _register_hooks(self, layers: nn.ModuleList) -> list[Any]:
         places = self.config.mixer_layers()
         return [input_norm(layers[i]).register_forward_hook(partial(self._mix, n)) for n, i in enumerate(places)]
 
@@ -378,13 +378,13 @@ class MoAI(PrefillConnector):
         if self._now is None:
             return None
         mixer: Any = self.mixers[str(self.config.mixer_layers()[number])]
-        draw = None if self._now.draws is None else tuple(self._now.draws[number].tolist())
-        rows, before, whole = output.to(mixer.gate_img.weight.dtype), self._now.before, None
-        if before is not None:
-            if number < len(before):
-                whole = before[number] = torch.cat([before[number], rows], 1)
+        draw = None if self._now.expert_choice is None else tuple(self._now.expert_choice[number].tolist())
+        rows, mixer_cache, whole = output.to(mixer.gate_img.weight.dtype), self._now.mixer_cache, None
+        if mixer_cache is not None:
+            if number < len(mixer_cache):
+                whole = mixer_cache[number] = torch.cat([mixer_cache[number], rows], 1)
             else:
-                before.append(rows)
+                mixer_cache.append(rows)
         return mixer(rows, self._now, draw, whole).to(output.dtype)
 
 

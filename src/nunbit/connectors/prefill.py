@@ -1,6 +1,6 @@
 """Layer connectors that act on the rows of a prompt, in the pass that reads it: what `crayon` and `moai` share.
 
-Such a connector is told where the prompt's rows are (`see`), works in the forward pass that reads them, and does
+Such a connector is told where the prompt's rows are (`set_context`), works in the forward pass that reads them, and does
 nothing while an answer is decoded. It hangs on the language model as hooks: the model's own modules, names and
 checkpoints stay as they are.
 
@@ -22,20 +22,20 @@ from nunbit.errors import UserError
 
 
 class PrefillConnector(nn.Module, ABC):
-    """Build, `attach` to a language model, then `see` before each batch. One thread at a time may run the model.
+    """Build, `attach` to a language model, then `set_context` before each batch. One thread at a time may run the model.
 
-    What was seen stays until the next `see` or `forget`, so that a backward pass that recomputes activations finds it.
+    What was seen stays until the next `set_context` or `clear_context`, so that a backward pass that recomputes activations finds it.
     """
 
     def __init__(self, layers: int) -> None:
         super().__init__()
         self.layers = layers
-        self._seen: Any = None
+        self._context: Any = None
         self._now: Any = None
         self._hooks: list[Any] = []
 
     @abstractmethod
-    def _hang(self, layers: nn.ModuleList) -> list[Any]:
+    def _register_hooks(self, layers: nn.ModuleList) -> list[Any]:
         """Register the hooks on the decoder's layers and return their handles."""
 
     @abstractmethod
@@ -47,7 +47,7 @@ class PrefillConnector(nn.Module, ABC):
         if self._hooks:
             raise UserError("the connector is already attached to a language model", todo="call detach() first")
         owner, layers = decoder_layers(language_model, self.layers)
-        self._hooks = self._hang(layers)
+        self._hooks = self._register_hooks(layers)
         self._hooks.append(owner.register_forward_pre_hook(self._before_decoder, with_kwargs=True))
 
     def detach(self) -> None:
@@ -56,20 +56,20 @@ class PrefillConnector(nn.Module, ABC):
             hook.remove()
         self._hooks.clear()
 
-    def forget(self) -> None:
+    def clear_context(self) -> None:
         """Nothing to see: the language model runs as if the connector were not there."""
-        self._seen = self._now = None
+        self._context = self._now = None
 
     def _before_decoder(self, decoder: nn.Module, args: tuple, kwargs: dict) -> None:
         self._now = None
-        if self._seen is None:
+        if self._context is None:
             return
         inputs = inspect.signature(decoder.forward).bind_partial(*args, **kwargs).arguments
         past = inputs.get("past_key_values")
         rows = inputs["inputs_embeds"] if inputs.get("input_ids") is None else inputs["input_ids"]
         cached = 0 if past is None else int(past.get_seq_length())
         batch, length = rows.shape[:2]
-        self._now = self._window(self._seen, repeats(batch, len(self._seen)), cached, length)
+        self._now = self._window(self._context, repeats(batch, len(self._context)), cached, length)
 
 
 def repeats(batch: int, prompts: int) -> int:
@@ -78,7 +78,7 @@ def repeats(batch: int, prompts: int) -> int:
         raise UserError(
             f"{prompts} prompts were seen and the batch has {batch} sequences",
             allowed="as many sequences as prompts, or a multiple of it",
-            todo="call see() with this batch, or forget() for a batch without pictures",
+            todo="call set_context() with this batch, or clear_context() for a batch without pictures",
         )
     return batch // prompts
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from nunbit.errors import UserError
-from nunbit.messages import Message, Part, Role, check
+from nunbit.messages import Message, Part, Role, check_turns
 from nunbit.models.prompt import Renderer, expand
 from nunbit.models.tokenizer import IMAGE
 
@@ -165,7 +165,7 @@ def _conversation(record: Any, where: str, root: Path) -> Conversation:
             f"{name} has {given} pictures and places {given - len(waiting)}", allowed="one <image> a picture"
         )
     try:
-        check(messages)
+        check_turns(messages)
     except UserError as e:
         raise UserError(f"{name}: {e.given}", allowed=e.allowed, todo=e.todo) from None
     return Conversation(name, tuple(messages))

@@ -50,18 +50,18 @@ class CrossAttentionState:
 
     def read(self, media: Media | None) -> None:
         """The next pass reads a prompt, or a piece of it."""
-        self.connector.show(media)
+        self.connector.set_media(media)
 
     def answer(self, rows: Sequence[Media | None]) -> None:
         """The next pass adds a token to each row; None: a row without pictures."""
         same = len(rows) == len(self._rows) and all(a is b for a, b in zip(rows, self._rows, strict=True))
         if not same:
             self._rows, self._beside = list(rows), self._stack(rows)
-        self.connector.show(self._beside)
+        self.connector.set_media(self._beside)
 
     def forget(self) -> None:
         """Nothing is shown until the next pass."""
-        self.connector.show(None)
+        self.connector.set_media(None)
 
     def _stack(self, rows: Sequence[Media | None]) -> Media | None:
         """Rows beside each other, those with fewer pictures padded. A word of an answer stands after all its pictures."""

@@ -122,7 +122,7 @@ class Engine:
                  gated: Gated | None = None) -> None:  # fmt: skip
         self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware, gated=gated)
         if self.runner.mixer is not None:
-            chunk, prefix_bytes = length, prefix_bytes if self.runner.mixer.goes_on else 0
+            chunk, prefix_bytes = length, prefix_bytes if self.runner.mixer.supports_chunked_prefill else 0
         self.prefixes, self.grammars = PrefixCache(prefix_bytes), Grammars(self.runner.tokenizer, self.runner.vocabulary)
         self.slots, self.chunk, self.max_queue = slots, chunk, max_queue
         self.figures = EngineStats()

@@ -19,7 +19,7 @@ from PIL import Image
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
 from nunbit.media import decode
-from nunbit.messages import Message, check
+from nunbit.messages import Message, check_turns
 from nunbit.models.compose import open_native
 from nunbit.models.flamingo import is_flamingo, open_flamingo
 from nunbit.scene import Scene
@@ -109,7 +109,7 @@ class Assistant:
 
     def _inputs(self, conversations: Sequence[Sequence[Message]]) -> Any:
         for c in conversations:
-            check(c)
+            check_turns(c)
         pictures = [image for c in conversations for m in c for image in m.images]
         scenes: list[Scene] = []
         if self.aware is not None and pictures:

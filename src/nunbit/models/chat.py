@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunbit.errors import UserError
-from nunbit.messages import Message, check
+from nunbit.messages import Message, check_turns
 from nunbit.models.tokenizer import ASSISTANT, BOS, EOS, IMAGE, USER
 
 
@@ -38,7 +38,7 @@ def render(messages: Sequence[Message], tokenizer: Any, image_tokens: int, *, ma
     Raises:
         UserError: too long, or (when training) a conversation without a single trainable token.
     """
-    check(messages)
+    check_turns(messages)
     special = {t: tokenizer.convert_tokens_to_ids(t) for t in (BOS, EOS, IMAGE, USER, ASSISTANT)}
     out = Rendered([special[BOS]], [False])
 

@@ -97,11 +97,11 @@ class Flamingo(nn.Module):
             raise UserError(f"{int(each.sum())} image tokens and {0 if pixels is None else len(pixels)} pictures",
                             allowed="one picture an image token")  # fmt: skip
         if pixels is None or not len(pixels):
-            self.connector.forget()
+            self.connector.clear_context()
             return
         rows = pad_sequence(self.media(pixels).split(each.tolist()), batch_first=True)  # (B, I, M, Dv)
         there = torch.arange(rows.shape[1], device=each.device) < each.unsqueeze(1)
-        self.connector.see(rows, there, index=index)
+        self.connector.set_context(rows, there, index=index)
 
     def media(self, pixels: Tensor) -> Tensor:
         """``(P, 3, H, W)`` to what the gated blocks look at, ``(P, M, Dv)``."""

@@ -1,207 +1,210 @@
-"""Any Hugging Face chat template -> token ids with a trainable flag each.
+"""The one way from messages to token ids: training, asking, serving and evaluation all build their prompts here.
 
-The template is rendered once with one private-use character in place of each turn's words: where the words go is then known whatever
-they are, and nothing is ever searched for in them. Words are spelled, never obeyed: a special token written in them is cut in two
-before tokenising.
+A `PromptBuilder` renders the chat template, puts one id in each picture's place, adds the words of Scenes where the model is conditioned on
+them, and marks what is to be learnt. Ids of a conversation in training begin with the ids of the prompt that asks for its last answer.
+
+Letters: T tokens, P pictures.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from nunbit.errors import UserError
-from nunbit.messages import Message, check
-from nunbit.models.chat import Rendered
-from nunbit.models.tokenizer import IMAGE
+from nunbit.messages import Message, check_turns
+from nunbit.models.chat_template import ChatTemplate, RenderedText, joined, template_with_images
+from nunbit.models.text_encoder import TextEncoder
+from nunbit.scene import Scene
 
-FLATTEN = (
-    "{%- set enable_thinking = false -%}{%- set ns = namespace(flat=[]) -%}"
-    "{%- for m in messages -%}{%- set said = namespace(text='') -%}"
-    "{%- if m['content'] is string -%}{%- set said.text = m['content'] -%}{%- else -%}"
-    "{%- for p in m['content'] -%}{%- if p['type'] == 'image' -%}{%- set said.text = said.text + '<image>\\n' -%}"
-    "{%- elif p['type'] == 'text' -%}{%- set said.text = said.text + p['text'] -%}{%- endif -%}{%- endfor -%}{%- endif -%}"
-    "{%- set ns.flat = ns.flat + [dict(m, content=said.text)] -%}{%- endfor -%}{%- set messages = ns.flat -%}"
-)
-"""Put before a language model's own template: pictures become ``<image>`` and a line break before the words, as in LLaVA-1.5, and a
-template that can think aloud is asked not to."""
+IMAGE = "<image>"
+"""The token that stands for a picture, where a model has none of its own."""
 
-VICUNA = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}"
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite "
-    "answers to the user's questions.{% endif %}{% for m in messages %}"
-    "{% if m['role'] == 'assistant' %}{{ ' ASSISTANT: ' + m['content'] + eos_token }}"
-    "{% elif m['role'] == 'user' %}{{ ('' if loop.index0 and messages[loop.index0 - 1]['role'] == 'assistant' else ' ') "
-    "+ 'USER: ' + m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}"
-)
-"""For language models without a template. Source: LLaVA, conversation template ``vicuna_v1``."""
-
-_FIRST_SLOT, _SLOTS = 0xE000, 6400
+CountTokens = Callable[[Any], int]
+"""How many tokens a picture takes."""
 
 
-def for_pictures(template: str | None) -> str:
-    """A chat template that takes pictures, made from a language model's own (or from none)."""
-    template = template or VICUNA
-    return template if "'image'" in template or '"image"' in template else FLATTEN + template
+class SceneTextWriter(Protocol):
+    """Adds the words of Scenes to a conversation (`nunbit.models.object_aware.scene_text`)."""
+
+    def add(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
+        """The conversation with the words of each picture's Scene right after the picture."""
+        ...
 
 
-@dataclass(slots=True)
-class _Written:
-    """What a template wrote: the text, which characters are words of a turn, which are to be learnt."""
-
-    text: str
-    words: np.ndarray
-    learnt: np.ndarray
-
-
-class Renderer:
-    """Renders conversations with one tokenizer and one template; pictures are one ``<image>`` id each (`expand` makes them many).
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation as the model reads it.
 
     Attributes:
-        end: what the template writes after an answer, up to the mark at which generation stops.
+        ids: (T,) int32, one id for each picture.
+        loss_mask: (T,) bool, true on tokens that are learnt: the answers and the end mark after each.
+        repeats: (T,) int32, how many tokens each id becomes: more than one only for pictures.
+        media: the pictures in order, as the messages hold them (decoded, or paths).
+        name: what the conversation is called in errors.
     """
 
-    def __init__(self, tokenizer: Any, template: str | None = None, *, image_token: str = IMAGE) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise UserError(
-                "a tokenizer without offsets", allowed="fast tokenizers (a tokenizer.json)", todo="convert it"
-            )
-        self.tokenizer, self.template = tokenizer, template or for_pictures(tokenizer.chat_template)
+    ids: np.ndarray
+    loss_mask: np.ndarray
+    repeats: np.ndarray
+    media: tuple[Any, ...] = ()
+    name: str = "prompt"
+
+    @property
+    def length(self) -> int:
+        """Tokens, with those of the pictures."""
+        return int(self.repeats.sum())
+
+    def expanded(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and loss mask with every token of the pictures in place, each ``(length,)``."""
+        return np.repeat(self.ids, self.repeats), np.repeat(self.loss_mask, self.repeats)
+
+    def media_spans(self, image_id: int) -> list[tuple[int, int]]:
+        """For each picture the tokens ``[start, stop)`` that it takes in the expanded prompt."""
+        stops = np.cumsum(self.repeats)
+        return [(int(stops[i] - self.repeats[i]), int(stops[i])) for i in np.flatnonzero(self.ids == image_id)]
+
+    def labels(self, ignore: int = -100) -> np.ndarray:
+        """(length,) ids where they are learnt, ``ignore`` elsewhere."""
+        ids, mask = self.expanded()
+        return np.where(mask, ids, ignore)
+
+
+class PromptBuilder:
+    """Builds prompts for one model.
+
+    Args:
+        tokenizer: a fast tokenizer; copied, so that any number of threads may build prompts.
+        template: the chat template; the tokenizer's own, made to take pictures, if none is given.
+        image_token: the token that stands for a picture.
+        image_tokens: how many tokens a picture takes: one number for all, or a function of the picture.
+        scene_text: adds the words of Scenes, for a model that is conditioned on them.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        template: str | None = None,
+        *,
+        image_token: str = IMAGE,
+        image_tokens: int | CountTokens = 1,
+        scene_text: SceneTextWriter | None = None,
+    ) -> None:
+        self.encoder = TextEncoder(tokenizer)
+        self.template = ChatTemplate(
+            tokenizer, template or template_with_images(tokenizer.chat_template), self.encoder.first_control
+        )
         self.image_token, self.image_id = image_token, tokenizer.convert_tokens_to_ids(image_token)
-        marks = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-        self._marks = re.compile(f"(?=({'|'.join(map(re.escape, marks))}))" if marks else "(?!)")
-        one = self._skeleton([_slot_turn("user", 0), _slot_turn("assistant", 1)], "the template's trial")
-        prompt = self._skeleton([_slot_turn("user", 0)], "the template's trial", generate=True)
-        at = one.index(chr(_FIRST_SLOT + 1))
-        self._lead = at - len(prompt) if one.startswith(prompt) and len(prompt) <= at else 0
-        self._begin = tokenizer.bos_token if tokenizer.bos_token and one.startswith(tokenizer.bos_token) else ""
-        self.end = self._up_to_mark(one[at + 1 :])
+        self.image_tokens, self.scene_text = image_tokens, scene_text
+
+    @classmethod
+    def from_processor(
+        cls, processor: Any, image_tokens: int | CountTokens = 1, scene_text: SceneTextWriter | None = None
+    ) -> PromptBuilder:
+        """The builder of a model with this processor (or, for a text model, this tokenizer)."""
+        tokenizer = getattr(processor, "tokenizer", processor)
+        template = getattr(processor, "chat_template", None)
+        return cls(
+            tokenizer,
+            template if template is not tokenizer.chat_template or processor is tokenizer else None,
+            image_token=getattr(processor, "image_token", IMAGE),
+            image_tokens=image_tokens,
+            scene_text=scene_text,
+        )
+
+    @property
+    def end(self) -> str:
+        """What the template writes after an answer, up to the token at which generation stops."""
+        return self.template.end
 
     @property
     def end_id(self) -> int:
-        """The token at which generation should stop."""
-        return int(self.tokenizer(self.end, add_special_tokens=False)["input_ids"][-1])
+        """The token at which generation stops."""
+        return self.encoder.rendered(self.end, [False] * len(self.end)).ids[-1]
 
-    def render(self, messages: Sequence[Message], *, name: str = "sample", plain: bool = False) -> Rendered:
-        """Ids and flags: True on every answer and its end mark.
+    def build(
+        self,
+        messages: Sequence[Message],
+        scenes: Sequence[Scene] = (),
+        *,
+        training: bool = False,
+        plain: bool = False,
+        tools: Sequence[Any] | None = None,
+        max_tokens: int | None = None,
+        name: str = "prompt",
+    ) -> Prompt:
+        """Render a conversation.
 
         Args:
-            name: names the sample in errors.
-            plain: no template, as in LLaVA-1.5's first stage: the pictures, then the answers, a line each.
+            messages: turns in order; content is read as words, whatever control tokens are written in it.
+            scenes: the Scene of each picture, in order, for a builder with `scene_text`.
+            training: mark the answers as targets, and end with the last of them; otherwise end with the prompt for an answer.
+            plain: for training without a template, as in LLaVA-1.5's first stage: the pictures, then the answers, a line each.
+            tools: schemas of functions that the model may call.
+            max_tokens: a longer prompt is refused; nothing is cut, least of all a picture.
+            name: names the conversation in errors.
 
         Raises:
-            UserError: turns out of order, a template that refuses them, or no answer to learn from.
+            UserError: turns out of order, a template that refuses them, no answer to learn from, or too many tokens.
         """
-        check(messages)
-        if not any(m.role == "assistant" and m.text.strip() for m in messages):
+        check_turns(messages)
+        if training and not any(m.role == "assistant" and m.text.strip() for m in messages):
             raise UserError(
                 f"{name} has no trainable token", allowed="at least one assistant turn with words", todo="add an answer"
             )
-        return self._encode(self._plain(messages) if plain else self._write(messages, name))
-
-    def _plain(self, messages: Sequence[Message]) -> _Written:
-        pieces = [(self._begin, False, False), *((self.image_token, False, False) for m in messages for _ in m.images)]
-        pieces += [(m.text.strip() + "\n", True, True) for m in messages if m.role == "assistant" and m.text.strip()]
-        return _join(pieces)
-
-    def _write(self, messages: Sequence[Message], name: str) -> _Written:
-        """Render the skeleton, then put the words where their slots are."""
-        turns: list[dict[str, Any]] = []
-        words: list[tuple[str, bool]] = []
-        for m in messages:
-            if m.role == "assistant":
-                turns.append(_slot_turn(m.role, len(words)))
-                words.append((m.text.strip(), True))
-                continue
-            content: list[dict[str, str]] = []
-            for p in m.parts:
-                content.append({"type": "image"} if p.kind == "image" else _slot(len(words)))
-                if p.kind != "image":
-                    words.append((p.content.strip(), False))
-            turns.append({"role": m.role, "content": content})
-        if len(words) > _SLOTS:
-            raise UserError(f"{name} has {len(words)} turns", allowed=f"at most {_SLOTS}", todo="split it")
-        return self._fill(self._skeleton(turns, name), words, name)
-
-    def _fill(self, skeleton: str, words: Sequence[tuple[str, bool]], name: str) -> _Written:
-        pieces: list[tuple[str, bool, bool]] = []
-        at, learn_end = 0, False
-        for number, (text, spoken) in enumerate(words):
-            slot = skeleton.find(chr(_FIRST_SLOT + number), at)
-            if slot < 0:
-                raise UserError(
-                    f"the chat template leaves out or reorders words of {name}", todo="use another template"
-                )
-            between = skeleton[at:slot]
-            head = len(self.end) if learn_end and between.startswith(self.end) else 0
-            lead = min(self._lead, len(between) - head) if spoken and text else 0
-            cut = len(between) - lead
-            pieces += [(between[:head], False, True), (between[head:cut], False, False), (between[cut:], False, True)]
-            pieces.append((text, True, spoken))
-            at, learn_end = slot + 1, spoken and bool(text)
-        rest = skeleton[at:]
-        head = len(self.end) if learn_end and rest.startswith(self.end) else 0
-        return _join([*pieces, (rest[:head], False, True), (rest[head:], False, False)])
-
-    def _encode(self, written: _Written) -> Rendered:
-        text, out = written.text, Rendered([], [])
-        cuts = [m.start() + 1 for m in self._marks.finditer(text) if written.words[m.start() : m.end(1)].any()]
-        learnt = np.concatenate([[0], np.cumsum(written.learnt)])
-        for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True):
-            done = self.tokenizer(text[a:b], add_special_tokens=False, return_offsets_mapping=True)
-            out.ids += done["input_ids"]
-            out.trainable += [
-                bool(learnt[min(a + max(e, s + 1), b)] > learnt[a + s]) for s, e in done["offset_mapping"]
-            ]
-        return out
-
-    def _skeleton(self, turns: list[dict[str, Any]], name: str, *, generate: bool = False) -> str:
-        from jinja2 import TemplateError
-
-        try:
-            return str(self.tokenizer.apply_chat_template(
-                turns, chat_template=self.template, tokenize=False, add_generation_prompt=generate
-            ))  # fmt: skip
-        except TemplateError as e:
+        media = tuple(image for m in messages for image in m.images)
+        if self.scene_text is not None and scenes:
+            messages = self.scene_text.add(messages, scenes)
+        if plain:
+            text = self._plain(messages)
+        else:
+            text = self.template.render(messages, generate=not training, tools=tools, name=name)
+        prompt = self._encode(text, media, training, name)
+        if max_tokens is not None and prompt.length > max_tokens:
             raise UserError(
-                f"the chat template refuses {name} ({e})", todo="leave that turn out or use another template"
-            ) from None
+                f"{name} has {prompt.length} tokens",
+                allowed=f"at most {max_tokens}",
+                todo="ask with fewer pictures or words",
+            )
+        return prompt
 
-    def _up_to_mark(self, tail: str) -> str:
-        """The tail of an answer up to and with its first special token; without one, all of it."""
-        if not tail:
-            raise UserError("a chat template that writes nothing after an answer", allowed="one with an end mark",
-                            todo="add the end mark: without it the model never learns to stop")  # fmt: skip
-        found = next((m for m in self._marks.finditer(tail)), None)
-        return tail[: found.end(1)] if found else tail
+    def text(self, words: str) -> Prompt:
+        """A text to be continued as it is, without a template; control tokens in it are words."""
+        ids = np.asarray(self.encoder.words(words), np.int32)
+        return Prompt(ids, np.zeros(len(ids), bool), np.ones(len(ids), np.int32), name="text")
+
+    def _plain(self, messages: Sequence[Message]) -> RenderedText:
+        pieces = [(self.template.begin, False, False)]
+        pieces += [(self.image_token, False, False) for m in messages for _ in m.images]
+        pieces += [
+            piece
+            for m in messages
+            if m.role == "assistant" and m.text.strip()
+            for piece in ((m.text.strip(), True, True), ("\n", False, True))
+        ]
+        return joined(pieces)
+
+    def _encode(self, text: RenderedText, media: tuple[Any, ...], training: bool, name: str) -> Prompt:
+        done = self.encoder.rendered(text.text, text.content.tolist(), [*text.stops, len(text.text)])
+        ids = np.asarray(done.ids, np.int32)
+        places = np.flatnonzero(ids == self.image_id)
+        if len(places) != len(media):
+            raise UserError(
+                f"{name} has {len(media)} pictures and its template places {len(places)}",
+                allowed="one place for each picture",
+                todo="use a template that takes pictures",
+            )
+        repeats = np.ones(len(ids), np.int32)
+        repeats[places] = [self.image_tokens(p) for p in media] if callable(self.image_tokens) else self.image_tokens
+        mask = _overlaps(text.target, done.spans) if training else np.zeros(len(ids), bool)
+        return Prompt(ids, mask, repeats, media, name)
 
 
-def expand(ids: Sequence[int] | np.ndarray, image_id: int, count: int | Sequence[int]) -> np.ndarray:
-    """How often each id is repeated: ``count`` (one for all, or one each) for a picture, else once.
-
-    ``np.repeat(ids, expand(...))`` is the model's sequence.
-    """
-    often = np.ones(len(ids), np.int32)
-    often[np.asarray(ids) == image_id] = count
-    return often
-
-
-def _slot(number: int) -> dict[str, str]:
-    return {"type": "text", "text": chr(_FIRST_SLOT + number)}
-
-
-def _slot_turn(role: str, number: int) -> dict[str, Any]:
-    return {"role": role, "content": [_slot(number)]}
-
-
-def _join(pieces: Sequence[tuple[str, bool, bool]]) -> _Written:
-    sizes = [len(text) for text, _, _ in pieces]
-    return _Written(
-        "".join(p[0] for p in pieces),
-        np.repeat([p[1] for p in pieces], sizes),
-        np.repeat([p[2] for p in pieces], sizes),
-    )
+def _overlaps(target: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """(T,) bool: which tokens come from a character that is learnt. A token of no characters counts with the next one."""
+    learnt = np.concatenate([[0], np.cumsum(target)])
+    last = len(target)
+    return np.array([learnt[min(max(e, s + 1), last)] > learnt[s] for s, e in spans], bool)

@@ -72,9 +72,9 @@ class ReleasedCoLLaVO(ReleasedModel):
         """
         merged = self.merge(input_ids, attention_mask, self.vision_proj(self.look(self.normalise(images))))
         if semantic is None or numbering is None:
-            self.crayon.forget()
+            self.crayon.clear_context()
         else:
-            self.crayon.see(self.crayon(semantic, numbering), merged.image_mask)
+            self.crayon.set_context(self.crayon(semantic, numbering), merged.image_mask)
         return merged
 
 

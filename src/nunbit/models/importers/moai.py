@@ -103,7 +103,7 @@ class ReleasedMoAI(ReleasedModel):
         attention_mask: Tensor | None = None,
         aux_mask: Tensor | None = None,
         language_mask: Tensor | None = None,
-        draws: Tensor | None = None,
+        expert_choice: Tensor | None = None,
         colour_table: Tensor | None = None,
     ) -> Merged:
         """Args:
@@ -113,7 +113,7 @@ class ReleasedMoAI(ReleasedModel):
         panoptic_ids: ``(B, S, S)`` segment ids, 0 = unknown.
         attention_mask: ``(B, T)``.
         language_mask: ``(B, L)`` bool over the merged sequence, to leave out answers; otherwise every word.
-        draws: ``(mixers, 2)``, training step 1.
+        expert_choice: ``(mixers, 2)``, training step 1.
         """
         merged = self.merge(input_ids, attention_mask, self.vision_proj(self.look(self.normalise(images))))
         aux = self.aux_tokens(aux_ids, panoptic_ids, colour_table)
@@ -122,7 +122,7 @@ class ReleasedMoAI(ReleasedModel):
         words = merged.attention_mask.bool() & ~merged.image_mask
         if language_mask is not None:
             words = words & language_mask.bool()
-        self.moai.see(self.moai.compress(aux, aux_mask), merged.image_mask, words, draws=draws)
+        self.moai.set_context(self.moai.compress(aux, aux_mask), merged.image_mask, words, expert_choice=expert_choice)
         return merged
 
 

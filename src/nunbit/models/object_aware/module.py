@@ -192,7 +192,7 @@ class ObjectAwareModule:
             signals: from `signals`, of the batch's pictures in order.
             image_mask: (B, T) bool, rows of pictures; prompt_mask: (B, T) bool, words that are no answer and no padding.
             owner: (P,) the row of each picture.
-            draws, before, may: of `MoAI.see`: for its first training step; for a prompt that comes in several passes; for several questions
+            draws, before, may: of `MoAI.set_context`: for its first training step; for a prompt that comes in several passes; for several questions
                 about one picture in a row.
         """
         if not len(owner):
@@ -201,16 +201,16 @@ class ObjectAwareModule:
         prompt_mask = prompt_mask & (torch.bincount(owner, minlength=len(prompt_mask)) > 0).unsqueeze(1)
         if "crayon" in self.connectors:
             crayon: Any = self.connectors["crayon"]
-            crayon.see(crayon(signals["semantic"], signals["numbering"]), image_mask)
+            crayon.set_context(crayon(signals["semantic"], signals["numbering"]), image_mask)
         if "moai" in self.connectors:
             moai: Any = self.connectors["moai"]
             aux, mask = self._aux(signals)
             joined, there = _by_row(aux, mask, owner, len(image_mask))
-            moai.see(moai.compress(joined, there), image_mask, prompt_mask, draws=draws, before=before, may=may)
+            moai.set_context(moai.compress(joined, there), image_mask, prompt_mask, expert_choice=draws, mixer_cache=before, attention_mask=may)
 
     def forget(self) -> None:
         for connector in self.connectors.values():
-            connector.forget()
+            connector.clear_context()
 
     def detach(self) -> None:
         for connector in self.connectors.values():

@@ -1,4 +1,8 @@
-"""The house keeps its floors: a room imports only from below, heavy packages stay out of the ground floor, the network out of most rooms."""
+"""Imports of the package: a room imports only from the floors below, and no two files import each other.
+
+Heavy packages stay off the ground floor, and the network out of most rooms. Imports inside functions count; those under
+``if TYPE_CHECKING`` do not, since they are never executed.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +18,7 @@ FLOORS = {
     "connectors": 3,
     "models": 4,
     **dict.fromkeys(["prompting", "data", "engine"], 5),
-    **dict.fromkeys(["training", "trust", "evaluation"], 6),
+    **dict.fromkeys(["training", "trust", "evaluation", "api"], 6),
     "recipes": 7,
     "studies": 8,
     "serving": 9,
@@ -23,8 +27,10 @@ FLOORS = {
 }
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}
-NETWORK = {"socket", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "aiohttp", "websockets", "ftplib", "smtplib", "xmlrpc",
-           "huggingface_hub", "fastapi", "starlette", "uvicorn"}  # fmt: skip
+NETWORK = set(
+    "socket ssl http urllib urllib3 requests httpx aiohttp websockets ftplib smtplib xmlrpc huggingface_hub fastapi starlette"
+    " uvicorn".split()
+)
 NETWORK_ROOMS = ("serving/", "data/teacher", "models/hub")
 
 
@@ -32,20 +38,58 @@ def room(path: PurePath) -> str:
     return path.parts[0].removesuffix(".py")
 
 
+def executed(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it, without what stands under ``if TYPE_CHECKING``."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            yield from (below for other in child.orelse for below in executed(other))
+        else:
+            yield from executed(child)
+
+
 def imports(path: PurePath, source: str) -> Iterator[str]:
-    """Full dotted names of everything a file imports, at any depth, relative imports resolved. ``path`` is relative to the package."""
+    """Full dotted names of what a file imports, relative ones resolved. ``path`` is relative to the package."""
     package = ["nunbit", *path.parts[:-1]]
-    for node in ast.walk(ast.parse(source)):
+    for node in executed(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             yield from (".".join([*base, *filter(None, [node.module]), a.name]) for a in node.names)
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
-            "import_module",
-            "__import__",
-        ):
-            yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in ("import_module", "__import__"):
+                yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
+
+
+def reached(name: str, known: set[str]) -> str | None:
+    """The file of the package that an import reaches: that of the longest part of its dotted name which is one."""
+    parts = name.split(".")
+    while parts and parts[0] == "nunbit":
+        inner = "/".join(parts[1:])
+        for file in (f"{inner}.py", f"{inner}/__init__.py".lstrip("/")):
+            if file in known:
+                return file
+        parts.pop()
+    return None
+
+
+def circles(sources: dict[str, str]) -> list[list[str]]:
+    """Groups of files that import each other, directly or through others."""
+    arrows = {
+        path: {file for name in imports(PurePath(path), source) if (file := reached(name, set(sources)))} - {path}
+        for path, source in sources.items()
+    }
+    behind: dict[str, set[str]] = {}
+    for path in arrows:
+        behind[path], waiting = set(), [path]
+        while waiting:
+            fresh = arrows[waiting.pop()] - behind[path]
+            behind[path] |= fresh
+            waiting += fresh
+    groups = {tuple(sorted(b for b in behind[a] if a in behind[b])) for a in arrows if a in behind[a]}
+    return [[*group] for group in sorted(groups)]
 
 
 def may_know(here: str, there: str) -> bool:
@@ -85,6 +129,31 @@ def test_every_file_imports_only_what_it_may():
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_two_files_import_each_other():
+    found = circles({path.as_posix(): source for path, source in files()})
+    assert not found, f"{len(found)} circles:\n" + "\n".join(" <-> ".join(group) for group in found)
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"a.py": "import nunbit.b", "b.py": "from nunbit import a"}, [["a.py", "b.py"]]),
+        ({"a.py": "from nunbit.b import x", "b.py": "def f():\n    from nunbit.a import y"}, [["a.py", "b.py"]]),
+        ({"a/__init__.py": "from . import b", "a/b.py": "from nunbit.a import NAME"}, [["a/__init__.py", "a/b.py"]]),
+        ({"a.py": "import nunbit.b", "b.py": "import nunbit.c", "c.py": "from . import a"}, [["a.py", "b.py", "c.py"]]),
+        ({"a.py": "import nunbit.b", "b.py": "if TYPE_CHECKING:\n    import nunbit.a"}, []),
+        (
+            {"a.py": "if TYPE_CHECKING:\n    import c\nelse:\n    import nunbit.b", "b.py": "import nunbit.a"},
+            [["a.py", "b.py"]],
+        ),
+        ({"a/__init__.py": "from . import b, c", "a/b.py": "from nunbit.a import c", "a/c.py": "import torch"}, []),
+        ({"a.py": "import nunbit.b, nunbit.c", "b.py": "import nunbit.c", "c.py": ""}, []),
+    ],
+)
+def test_circles_are_found(sources, found):
+    assert circles(sources) == found
+
+
 @pytest.mark.parametrize(
     ("path", "source"),
     [
@@ -121,6 +190,10 @@ def test_a_forbidden_import_is_noticed(path, source):
         ("training/distributed.py", "import torch.distributed"),
         ("serving/app.py", "import fastapi\nfrom nunbit.engine import run"),
         ("cli/main.py", "from nunbit import __version__"),
+        (
+            "media/images.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nunbit.models import composed",
+        ),
     ],
 )
 def test_an_allowed_import_is_left_alone(path, source):

@@ -30,7 +30,7 @@ from benchmarks.server_process import CHAT, NUNBIT, ONE_THREAD, Server, noise, t
 
 HERE = Path(__file__).resolve().parent
 TINY = HERE.parent / "src/nunbit/models/weights/nunbit-tiny"
-EXTRAS = shutil.ignore_patterns("eyes.safetensors", "aware.*")
+EXTRAS = shutil.ignore_patterns("perception.safetensors", "aware.*")
 """Files beside the LLaVA: its eyes, and what tells it what they see. Only our server knows them, so none of them takes part."""
 VOCABULARY = 8192
 VLLM = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}

@@ -14,7 +14,7 @@ from nunbit.messages import question
 from nunbit.models.assistant import Assistant
 from nunbit.models.compose import open_native, save
 from nunbit.models.object_aware.module import ObjectAwareConfig, ObjectAwareModule
-from nunbit.perception.build import PerceptionConfig, classes_of
+from nunbit.perception.build import PerceptionConfig, class_names
 from nunbit.world.samples import sample
 
 MIXER = {"latents": 4, "depth": 1, "heads": 2, "head_dim": 8, "rank": 8, "every": 3}
@@ -25,7 +25,7 @@ def told(request, tmp_path_factory):
     """The embedded model with loud parts, so that what they say shows."""
     folder = tmp_path_factory.mktemp("aware")
     eyes = PerceptionConfig(ocr=False)
-    classes = classes_of(eyes)
+    classes = class_names(eyes)
     model, processor = open_native(EMBEDDED)
     parts = {"crayon": {"classes": len(classes), "rank": 8}} if request.param == "crayon" else {"moai": MIXER}
     aware = ObjectAwareModule(

@@ -81,9 +81,9 @@ def test_heads_travel_with_their_model(eyes, tmp_path):
     save_heads(eyes.heads, NAMES, tmp_path)
     from safetensors import safe_open
 
-    with safe_open(tmp_path / "eyes.safetensors", "pt") as held:
+    with safe_open(tmp_path / "perception.safetensors", "pt") as held:
         assert torch.allclose(held.get_tensor("out.weight").float(), eyes.heads.out.weight, atol=1e-3)
-    with pytest.raises(UserError, match="eyes.safetensors"):
+    with pytest.raises(UserError, match="perception.safetensors"):
         CellPerception.from_pretrained(tmp_path / "nothing")
     assert SLOTS == 4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nunbit.encoders.zero_shot import EMBEDDED, ZeroShot, sensitivity, templates_of
+from nunbit.encoders.zero_shot import EMBEDDED, ZeroShotClassifier, prompt_templates, sensitivity
 from nunbit.errors import UserError
 from nunbit.media import decode
 
@@ -15,14 +15,14 @@ DISTRACTORS = {"en": ("text", "nothing", "a pattern", "a person"), "ko": ("ê¸€ì
 def classify(pictures: list[str], labels: str, labels_file: Path | None, model: str, kind: str, language: str, temperature: float,
              firmness: bool, as_json: bool) -> None:  # fmt: skip
     names = _labels(labels, labels_file)
-    templates = templates_of(kind, language)
-    images, eyes = [decode(Path(p)) for p in pictures], open_pair(model)
-    guesses = eyes.classify(images, names, templates=templates, temperature=temperature)
+    templates = prompt_templates(kind, language)
+    images, classifier = [decode(Path(p)) for p in pictures], open_classifier(model)
+    guesses = classifier.classify(images, names, templates=templates, temperature=temperature)
     report: dict = {"pictures": [{"image": p, "label": g.label, "probabilities": dict(zip(names, g.probabilities, strict=True))}
                                  for p, g in zip(pictures, guesses, strict=True)]}  # fmt: skip
     if firmness:
         report["sensitivity"] = sensitivity(
-            eyes, images, names, templates_of("ensemble", language), DISTRACTORS[language]
+            classifier, images, names, prompt_templates("ensemble", language), DISTRACTORS[language]
         )
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
@@ -36,12 +36,12 @@ def classify(pictures: list[str], labels: str, labels_file: Path | None, model: 
               f"{found['by_order']:.0%}, with extra classes {found['by_distractors']:.0%}")  # fmt: skip
 
 
-def open_pair(model: str) -> ZeroShot:
+def open_classifier(model: str) -> ZeroShotClassifier:
     """The named contrastive model, or the embedded one."""
     if not model and not (EMBEDDED / "config.json").is_file():
         raise UserError("no contrastive model", allowed="--model with the folder or hub id of a CLIP or SigLIP model",
                         todo="or make one: nunbit train clip -o runs/clip, then --model runs/clip/model")  # fmt: skip
-    return ZeroShot.from_pretrained(model or str(EMBEDDED))
+    return ZeroShotClassifier.from_pretrained(model or str(EMBEDDED))
 
 
 def _labels(labels: str, file: Path | None) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.messages import Message
 from nunbit.models.assistant import Answer, Assistant
-from nunbit.prompting import Ask, Transform, compose, show
+from nunbit.prompting import Ask, Transform, chain, show
 from nunbit.prompting.chain_of_thought import final_answer, final_only, self_consistency, zero_shot
 from nunbit.prompting.marks import Numbers, number_all
 from nunbit.prompting.pointing import parse, point_at
@@ -86,7 +86,7 @@ class PromptedAssistant:
         """The conversation with solved examples, numbers and pointers."""
         numbers = [number_all(self._seen, _tell)] if self.wishes.marks else []
         # Examples first: what they are likened to is the picture before anything is drawn on it.
-        return compose(self._examples, *numbers, *self.pointers)(turns)
+        return chain(self._examples, *numbers, *self.pointers)(turns)
 
     def _examples(self, turns: Sequence[Message]) -> list[Message]:
         chosen = self.shots[: self.wishes.k]
@@ -124,9 +124,9 @@ class PromptedAssistant:
     def _seen(self, image: Any) -> Scene:
         if self._see is None:
             from nunbit.perception import Perception
-            from nunbit.perception.build import segmenter
+            from nunbit.perception.build import build_segmenter
 
-            self._see = Perception(panoptic=segmenter(read=False))
+            self._see = Perception(panoptic=build_segmenter(read=False))
         return self._see([image])[0]
 
     def _show(self, messages: Sequence[Message]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.perception import GeometricRelations, Perception, TesseractReader, ZeroShotDetector
-from nunbit.perception.build import segmenter
+from nunbit.perception.build import build_segmenter
 from nunbit.perception.overlay import draw
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
@@ -32,7 +32,7 @@ def see_picture(
                         allowed="--detector FOLDER together with --queries a,b,c")  # fmt: skip
     image = decode(picture)
     perception = Perception(
-        panoptic=segmenter(panoptic or "", read=not ocr),
+        panoptic=build_segmenter(panoptic or "", read=not ocr),
         detection=ZeroShotDetector.from_pretrained(detector, queries) if detector else None,
         relations=GeometricRelations(), ocr=TesseractReader() if ocr else None,
     )  # fmt: skip

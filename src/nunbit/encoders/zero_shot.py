@@ -33,7 +33,7 @@ TEMPLATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class Classification:
     """Class probabilities of one picture, in the order of the classes."""
 
     label: str
@@ -41,7 +41,7 @@ class Guess:
     probabilities: tuple[float, ...]
 
 
-class ZeroShot:
+class ZeroShotClassifier:
     """A contrastive model with its processor.
 
     Args:
@@ -53,7 +53,7 @@ class ZeroShot:
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
     @classmethod
-    def from_pretrained(cls, folder: str) -> ZeroShot:
+    def from_pretrained(cls, folder: str) -> ZeroShotClassifier:
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoProcessor
 
@@ -67,14 +67,14 @@ class ZeroShot:
         return cls(model.float(), processor)  # 16 bits on disk are many times slower than 32 on a processor
 
     @torch.inference_mode()
-    def classes(self, labels: Sequence[str], templates: Sequence[str]) -> torch.Tensor:
+    def encode_labels(self, labels: Sequence[str], templates: Sequence[str]) -> torch.Tensor:
         """One unit vector a class, ``(K, D)``: the mean over templates of unit vectors."""
         if not 1 <= len(labels) <= MOST_CLASSES or len(set(labels)) != len(labels):
             raise UserError(
                 f"{len(labels)} classes, {len(set(labels))} of them different",
                 allowed=f"1 to {MOST_CLASSES}, each once",
             )
-        words = [filled(t, label) for label in labels for t in templates]
+        words = [fill_template(t, label) for label in labels for t in templates]
         rows = []
         for start in range(0, len(words), WORDS):
             inputs = self.processor(text=words[start : start + WORDS], return_tensors="pt", truncation=True,
@@ -84,7 +84,7 @@ class ZeroShot:
         return normalize(torch.cat(rows).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
 
     @torch.inference_mode()
-    def pictures(self, images: Sequence[Any]) -> torch.Tensor:
+    def encode_images(self, images: Sequence[Any]) -> torch.Tensor:
         """Unit vectors ``(B, D)``."""
         rows = []
         for start in range(0, len(images), BATCH):
@@ -93,7 +93,7 @@ class ZeroShot:
         return normalize(torch.cat(rows), dim=-1)
 
     @torch.inference_mode()
-    def scores(self, pictures: torch.Tensor, classes: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+    def probabilities(self, pictures: torch.Tensor, classes: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
         """Probabilities ``(B, K)``: over the classes (CLIP), or of each class on its own (SigLIP)."""
         logits = pictures @ classes.T * self.model.logit_scale.exp()
         if self.sigmoid:
@@ -101,12 +101,12 @@ class ZeroShot:
         return (logits / temperature).softmax(-1)
 
     def classify(self, images: Sequence[Any], labels: Sequence[str], *, templates: Sequence[str] = TEMPLATES["en"],
-                 temperature: float = 1.0) -> list[Guess]:  # fmt: skip
-        found = self.scores(self.pictures(images), self.classes(labels, templates), temperature)
-        return [Guess(labels[int(row.argmax())], float(row.max()), tuple(row.tolist())) for row in found]
+                 temperature: float = 1.0) -> list[Classification]:  # fmt: skip
+        found = self.probabilities(self.encode_images(images), self.encode_labels(labels, templates), temperature)
+        return [Classification(labels[int(row.argmax())], float(row.max()), tuple(row.tolist())) for row in found]
 
 
-def sensitivity(eyes: ZeroShot, images: Sequence[Any], labels: Sequence[str], templates: Sequence[str],
+def sensitivity(classifier: ZeroShotClassifier, images: Sequence[Any], labels: Sequence[str], templates: Sequence[str],
                 distractors: Sequence[str] = ()) -> dict[str, Any]:  # fmt: skip
     """How firm the answers are.
 
@@ -115,21 +115,21 @@ def sensitivity(eyes: ZeroShot, images: Sequence[Any], labels: Sequence[str], te
         reversed (0 for a sound model); ``by_distractors``: share that changes to one of the extra classes; ``spread``: mean over pictures of
         the standard deviation of the chosen class's probability over templates.
     """
-    seen = eyes.pictures(images)
-    best = eyes.scores(seen, eyes.classes(labels, templates)).argmax(-1)
+    seen = classifier.encode_images(images)
+    best = classifier.probabilities(seen, classifier.encode_labels(labels, templates)).argmax(-1)
     by_wording, chosen = {}, []
     for template in templates:
-        p = eyes.scores(seen, eyes.classes(labels, [template]))
+        p = classifier.probabilities(seen, classifier.encode_labels(labels, [template]))
         by_wording[template] = float((p.argmax(-1) != best).float().mean())
         chosen.append(p.gather(1, best.unsqueeze(-1)).squeeze(-1))
-    turned = eyes.scores(seen, eyes.classes(list(reversed(labels)), templates)).argmax(-1)
+    turned = classifier.probabilities(seen, classifier.encode_labels(list(reversed(labels)), templates)).argmax(-1)
     extra = [d for d in distractors if d not in labels]
-    more = eyes.scores(seen, eyes.classes([*labels, *extra], templates)).argmax(-1) if extra else best
+    more = classifier.probabilities(seen, classifier.encode_labels([*labels, *extra], templates)).argmax(-1) if extra else best
     return {"by_wording": by_wording, "by_order": float((len(labels) - 1 - turned != best).float().mean()),
             "by_distractors": float((more >= len(labels)).float().mean()), "spread": float(torch.stack(chosen).std(0, correction=0).mean())}  # fmt: skip
 
 
-def templates_of(kind: str, language: str) -> tuple[str, ...]:
+def prompt_templates(kind: str, language: str) -> tuple[str, ...]:
     """``one`` or ``ensemble`` in English or Korean."""
     if language not in TEMPLATES:
         raise unknown_name("language", language, TEMPLATES)
@@ -138,8 +138,8 @@ def templates_of(kind: str, language: str) -> tuple[str, ...]:
     return TEMPLATES[language] if kind == "ensemble" else TEMPLATES[language][:1]
 
 
-def filled(template: str, label: str) -> str:
-    """A template with a class in it: ``filled("{이/가} 있는 그림.", "고양이")`` is 고양이가 있는 그림."""
+def fill_template(template: str, label: str) -> str:
+    """A template with a class in it: ``fill_template("{이/가} 있는 그림.", "고양이")`` is 고양이가 있는 그림."""
     return re.sub(r"\{([^{}]*)\}", lambda m: josa(label, m[1]) if "/" in m[1] else label, template)
 
 

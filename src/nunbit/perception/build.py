@@ -43,14 +43,14 @@ def build_perception(choice: PerceptionConfig) -> Perception:
                         allowed="both detector and queries, or neither")  # fmt: skip
     ocr = choice.ocr and shutil.which("tesseract") is not None
     return Perception(
-        panoptic=Lazy(lambda: PanopticSegmenter.from_pretrained(choice.panoptic)) if choice.panoptic else segmenter(read=not ocr),
+        panoptic=Lazy(lambda: PanopticSegmenter.from_pretrained(choice.panoptic)) if choice.panoptic else build_segmenter(read=not ocr),
         detection=Lazy(lambda: ZeroShotDetector.from_pretrained(choice.detector, names)) if names else None,
         relations=GeometricRelations(), ocr=TesseractReader() if ocr else None,
         cache=SceneCache(Path(choice.cache)) if choice.cache else None,
     )  # fmt: skip
 
 
-def segmenter(folder: str = "", *, read: bool) -> Any:
+def build_segmenter(folder: str = "", *, read: bool) -> Any:
     """A universal segmentation model, or the embedded eyes if none is named; those also read where no reading engine does.
 
     What is named is opened at once, so that a wrong name is said at once; the embedded eyes when the first picture comes.
@@ -66,10 +66,10 @@ def segmenter(folder: str = "", *, read: bool) -> Any:
     return Lazy(embedded)
 
 
-def classes_of(choice: PerceptionConfig) -> tuple[str, ...]:
+def class_names(choice: PerceptionConfig) -> tuple[str, ...]:
     """Class names that the segmentation of a choice may report; empty: COCO's."""
     if choice.panoptic:
         return ()
-    from nunbit.perception.cells import class_names
+    from nunbit.perception.cells import head_class_names
 
-    return class_names(EMBEDDED)
+    return head_class_names(EMBEDDED)

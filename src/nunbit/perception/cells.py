@@ -33,7 +33,9 @@ LEAD = 1 + 95 + 19 + 1
 """Classes of a glyph's first part: none, printable ASCII, the 19 Hangul initials, anything else."""
 VOWEL, FINAL = 1 + 21, 28
 _OTHER = LEAD - 1
-HEADS = "eyes.safetensors"
+HEADS_FILE = "perception.safetensors"
+OLD_HEADS_FILE = "eyes.safetensors"
+"""The name of the file in folders that earlier versions wrote; they still open."""
 
 
 def glyph_parts(char: str) -> tuple[int, int, int]:
@@ -84,15 +86,27 @@ def save_heads(heads: DenseHeads, names: Sequence[str], folder: Path) -> None:
     from safetensors.torch import save_file
 
     state = {k: v.detach().to(torch.float16).contiguous() for k, v in heads.state_dict().items()}
-    with whole(folder / HEADS) as path:
+    with whole(folder / HEADS_FILE) as path:
         save_file(state, path, metadata={"names": json.dumps(list(names))})
 
 
-def class_names(folder: str | Path) -> tuple[str, ...]:
+def heads_file(folder: str | Path) -> Path:
+    """The file of dense heads in a model's folder, under its present name or the one of earlier versions.
+
+    Raises:
+        UserError: neither is there.
+    """
+    for name in (HEADS_FILE, OLD_HEADS_FILE):
+        if (Path(folder) / name).exists():
+            return Path(folder) / name
+    raise UserError(f"'{folder}' has no {HEADS_FILE}", allowed="a model trained with dense heads, as nunbit-tiny")
+
+
+def head_class_names(folder: str | Path) -> tuple[str, ...]:
     """What the heads in a folder can name, without "nothing"."""
     from safetensors import safe_open
 
-    with safe_open(Path(folder) / HEADS, framework="pt") as held:
+    with safe_open(heads_file(folder), framework="pt") as held:
         return tuple(json.loads(held.metadata()["names"])[1:])
 
 
@@ -124,9 +138,7 @@ class CellPerception:
         from safetensors import SafetensorError, safe_open
         from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
-        file = Path(folder) / HEADS
-        if not file.exists():
-            raise UserError(f"'{folder}' has no {HEADS}", allowed="a model trained with dense heads, as nunbit-tiny")
+        file = heads_file(folder)
         model = AutoModelForImageTextToText.from_pretrained(folder)
         try:
             with safe_open(file, framework="pt") as held:

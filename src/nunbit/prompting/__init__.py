@@ -1,6 +1,6 @@
 """Ways to ask: solved examples, retrieval of examples, chain of thought, pointing. Each is one change of a conversation.
 
-A *transform* takes the turns and gives new ones; those that need several answers wrap an `Ask` instead. Both compose.
+A *transform* takes the turns and gives new ones; those that need several answers wrap an `Ask` instead. Both chain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Ask = Callable[[Sequence[Message]], str]
 Transform = Callable[[Sequence[Message]], list[Message]]
 
 
-def compose(*transforms: Transform) -> Transform:
+def chain(*transforms: Transform) -> Transform:
     """One transform that applies the given ones from left to right."""
 
     def all_of(messages: Sequence[Message]) -> list[Message]:

@@ -44,27 +44,27 @@ def final_answer(text: str) -> str:
     return _bare(_TAIL.sub("", _bare(line))) if marks else line.strip()
 
 
-def final_only(ask: Ask, heard: Callable[[str], None] | None = None) -> Ask:
-    """Ask once and keep the answer alone; ``heard`` is told the whole text."""
+def final_only(ask: Ask, on_reasoning: Callable[[str], None] | None = None) -> Ask:
+    """Ask once and keep the answer alone; ``on_reasoning`` is told the whole text."""
 
     def asked(messages: Sequence[Message]) -> str:
         text = ask(messages)
-        if heard:
-            heard(text)
+        if on_reasoning:
+            on_reasoning(text)
         return final_answer(text)
 
     return asked
 
 
-def zero_shot(ask: Ask, heard: Callable[[str], None] | None = None) -> Ask:
-    """Ask twice: for the reasoning, then for the answer that follows from it. ``heard`` is told the reasoning."""
+def zero_shot(ask: Ask, on_reasoning: Callable[[str], None] | None = None) -> Ask:
+    """Ask twice: for the reasoning, then for the answer that follows from it. ``on_reasoning`` is told the reasoning."""
 
     def asked(messages: Sequence[Message]) -> str:
         language = language_of(messages[-1].text)
         thinking = [*messages[:-1], with_words(messages[-1], THINK[language])]
         reasoning = ask(thinking)
-        if heard:
-            heard(reasoning)
+        if on_reasoning:
+            on_reasoning(reasoning)
         return ask([*thinking, assistant(reasoning), user(CONCLUDE[language])])
 
     return asked

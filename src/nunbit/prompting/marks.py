@@ -58,7 +58,7 @@ def set_of_marks(image: Image, scene: Scene, *, most: int = MOST, first: int = 1
     return out, table
 
 
-def number_all(see: Callable[[Image], Scene], told: Callable[[Numbers], None] | None = None) -> Transform:
+def number_all(perceive: Callable[[Image], Scene], on_numbers: Callable[[Numbers], None] | None = None) -> Transform:
     """Number what ``see`` finds in every picture of the last turn, on from picture to picture, and say so in the question.
 
     Args:
@@ -71,14 +71,14 @@ def number_all(see: Callable[[Image], Scene], told: Callable[[Numbers], None] | 
             raise UserError("numbers without a picture", allowed="a question with a picture to write on")
         for part in last.parts:
             if part.kind == "image":
-                marked, found = set_of_marks(part.content, see(part.content), first=1 + len(table))
+                marked, found = set_of_marks(part.content, perceive(part.content), first=1 + len(table))
                 part, table = Part.image(marked), table | found
             parts.append(part)
         if table:
             at = next((i for i, p in enumerate(parts) if p.kind == "text"), len(parts))
             parts.insert(at, Part.text(WORDS[language_of(last.text)] + " "))
-        if told:
-            told(table)
+        if on_numbers:
+            on_numbers(table)
         return [*messages[:-1], Message(last.role, tuple(parts))]
 
     return transform

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from nunbit.crayon_map import to_grid
 from nunbit.errors import UserError, unknown_name
-from nunbit.messages import Part, assistant, check_turns, question, system, user
 from nunbit.registry import Registry
 from nunbit.scene import Relation, Scene, SceneObject, Segment, TextLine, box_iou, ids_in
 
@@ -112,15 +111,6 @@ def test_a_map_that_claims_more_than_it_has_allocates_nothing():
 def test_iou():
     assert box_iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
     assert box_iou((0, 0, 1, 1), (1, 1, 2, 2)) == 0
-
-
-def test_turns_must_alternate():
-    check_turns([system("s"), user("a"), assistant("b"), user("c")])
-    for bad in ([], [assistant("a")], [user("a"), user("b")], [user("a"), system("s")]):
-        with pytest.raises(UserError):
-            check_turns(bad)
-    m = question("why?", ["picture"])[0]
-    assert (m.text, m.images, m.parts[0]) == ("why?", ["picture"], Part.image("picture"))
 
 
 def test_errors_say_what_to_do():

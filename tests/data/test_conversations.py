@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from nunbit.data.grouping import token_utilization, packs, plan
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part, question
-from nunbit.models.assemble import assemble
+from nunbit.models.build import build_model
 from nunbit.models.assistant import Assistant
-from nunbit.models.compose import image_tokens, save
+from nunbit.models.checkpoint import save
+from nunbit.models.image_tokens import image_tokens
 from nunbit.models.prompt import Renderer
 from nunbit.recipes import llava15
 from nunbit.training.debug_set import write_conversations
@@ -67,7 +69,7 @@ def test_labels_are_the_answers_whatever_the_template(kind, plain):
         words, "additional_special_tokens"
     ) else words.add_special_tokens({"extra_special_tokens": ["<image>"]})
     talk = [
-        Message("user", (Part.image("x.png"), Part.text("What is <image> in <|im_end|> </s> <eos> the picture?"))),
+        Message("user", (Part.image(Path("x.png")), Part.text("What is <image> in <|im_end|> </s> <eos> the picture?"))),
         Message("assistant", (Part.text("a red dog"),)),
         Message("user", (Part.text("고양이 model?"),)),
         Message("assistant", (Part.text("no"),)),
@@ -93,7 +95,7 @@ def test_labels_are_the_answers_whatever_the_template(kind, plain):
 def test_what_is_learnt_is_what_generation_will_write(parts):
     """The prompt for generation is exactly what stands before the first trainable token."""
     for kind in TEMPLATES:
-        model, processor = assemble(parts[1]["clip"], parts[1][kind])
+        model, processor = build_model(parts[1]["clip"], parts[1][kind])
         talk = [Message("user", (Part.text("What is it?"),)), Message("assistant", (Part.text("a cup"),))]
         done = Renderer(processor.tokenizer, processor.chat_template).render(talk)
         before = done.ids[: done.trainable.index(True)]
@@ -120,14 +122,14 @@ def test_malformed_samples_are_named(tmp_path, given, said):
 
 
 def test_a_sample_without_an_answer_is_an_error_that_names_it(parts, tmp_path):
-    _, processor = assemble(parts[1]["clip"], parts[1]["llama"])
+    _, processor = build_model(parts[1]["clip"], parts[1]["llama"])
     (tmp_path / "c.jsonl").write_text(json.dumps({"id": "lonely", "messages": [{"role": "user", "content": "x"}]}))
     with pytest.raises(UserError, match="lonely.*no trainable token"):
         encode(read_conversations(tmp_path / "c.jsonl"), Renderer(processor.tokenizer, processor.chat_template), 4, max_tokens=64)  # fmt: skip
 
 
 def test_too_long_samples_are_left_out_and_counted(parts, world):
-    model, processor = assemble(parts[1]["clip"], parts[1]["llama"])
+    model, processor = build_model(parts[1]["clip"], parts[1]["llama"])
     renderer = Renderer(processor.tokenizer, processor.chat_template)
     every, none = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=10_000)
     most = sorted(s.length for s in every)[-3]
@@ -147,7 +149,7 @@ def test_grouping_shows_each_sample_once_and_evens_lengths():
 
 def task_of(parts, world, rates, *, ordered=True):
     torch.manual_seed(0)
-    model, processor = assemble(parts[1]["siglip"], parts[1]["qwen3"])
+    model, processor = build_model(parts[1]["siglip"], parts[1]["qwen3"])
     freeze(model, rates)
     renderer = Renderer(processor.tokenizer, processor.chat_template)
     samples, _ = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=4096)
@@ -255,14 +257,14 @@ def test_plan_counts_without_opening_weights(parts, world):
 
     done = recipe(parts, world, "gemma", "siglip2")
     counts, stages = make_plan(done, done.phases(), 1e10)
-    model, _ = assemble(parts[1]["siglip2"], parts[1]["gemma"])
+    model, _ = build_model(parts[1]["siglip2"], parts[1]["gemma"])
     truth = {p: sum(v.numel() for n, v in model.named_parameters() if part_of(n) == p) for p in counts}
     assert counts == truth
     assert stages[0].learns == {"connector": truth["connector"]} and set(stages[1].learns) == {"connector", "language"}
 
 
 def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
-    model, processor = assemble(parts[1]["clip"], parts[1]["llama"])
+    model, processor = build_model(parts[1]["clip"], parts[1]["llama"])
     save(model, processor, tmp_path / "m")
     again = Assistant(tmp_path / "m")
     for (n, a), (_, b) in zip(model.state_dict().items(), again.model.state_dict().items(), strict=True):
@@ -272,7 +274,7 @@ def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
 @pytest.mark.parametrize("llm", LANGUAGE)
 def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever the decoder."""
-    model, processor = assemble(parts[1]["clip"], parts[1][llm])
+    model, processor = build_model(parts[1]["clip"], parts[1][llm])
     renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
     samples, _ = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=1000)
     room = 2 * max(s.length for s in samples)

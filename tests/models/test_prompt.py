@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from nunbit.errors import UserError
-from nunbit.messages import Message, Part, assistant, question, user
+from nunbit.messages import PLACEHOLDER, Message, Part, assistant, question, user
 from nunbit.models.assistant import turns as as_turns
 from nunbit.models.chat import encode_text, render
-from nunbit.models.compose import image_tokens, make_processor
+from nunbit.models.image_tokens import image_tokens
+from nunbit.models.processors import scaled_processor
 from nunbit.models.tokenizer import build_tokenizer, words_of
 from nunbit.recipes import tiny
 from nunbit.world.samples import sample
@@ -48,7 +49,7 @@ def test_a_name_and_its_particle_are_two_tokens(tokenizer):
 def test_labels_decode_to_exactly_the_answers(tokenizer):
     for i in range(100):
         for qa in sample(i, seed=9).questions:
-            turns = [*question(qa.question, ["picture"]), assistant(qa.answer)]
+            turns = [*question(qa.question, [PLACEHOLDER]), assistant(qa.answer)]
             done = render(turns, tokenizer, 9)
             learnt = [t for t in done.labels() if t != -100]
             assert unicodedata.normalize("NFC", tokenizer.decode(learnt, skip_special_tokens=True)).strip() == qa.answer
@@ -64,7 +65,7 @@ def test_several_turns_train_every_answer_and_nothing_else(tokenizer):
 
 def test_ours_equals_the_chat_template(tokenizer):
     turns = [
-        Message("user", (Part.image("p"), Part.text("What is in the picture?"))),
+        Message("user", (Part.image(PLACEHOLDER), Part.text("What is in the picture?"))),
         assistant("a dog"),
         user("무엇이 있나요?"),
     ]
@@ -86,12 +87,12 @@ def test_refusals_name_the_sample(tokenizer):
     with pytest.raises(UserError, match="row 7 has no trainable token"):
         render([user("hello")], tokenizer, 9, name="row 7")
     with pytest.raises(UserError, match="row 8 has 2.. tokens"):
-        render([*question("?", ["p"]), assistant("no")], tokenizer, 200, max_tokens=100, name="row 8")
+        render([*question("?", [PLACEHOLDER]), assistant("no")], tokenizer, 200, max_tokens=100, name="row 8")
 
 
 def test_one_counter_over_500_sizes(tokenizer):
     """The processor's placeholders equal the model's counter whatever the picture's size, and none is lost."""
-    processor = make_processor(tokenizer, image_size_px=192, patch_px=16)
+    processor = scaled_processor(tokenizer, image_size_px=192, patch_px=16)
     config = tiny.build(tokenizer).config
     mark, rng = config.image_token_index, random.Random(1)
     for _ in range(500):

@@ -8,7 +8,7 @@ import pytest
 
 from nunbit.errors import UserError
 from nunbit.evaluation.target import Failure
-from nunbit.messages import Message, Part, user
+from nunbit.messages import EncodedImage, Message, Part, user
 from nunbit.serving import client
 
 SAID = {"choices": [{"message": {"content": "yes"}}]}
@@ -22,7 +22,9 @@ class Stub(BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = int(self.headers["Content-Length"])
-        self.server.seen.append((self.client_address, json.loads(self.rfile.read(length)), self.headers.get("Authorization")))
+        self.server.seen.append(
+            (self.client_address, json.loads(self.rfile.read(length)), self.headers.get("Authorization"))
+        )
         self.server.act(self)
 
     def reply(self, status, body, **headers):
@@ -48,15 +50,17 @@ def server():
 
 
 def asked(n):
-    return [[Message("user", (Part("image", b"GIF89a..."), Part.text(f"question {k}?")))] for k in range(n)]
+    return [[Message("user", (Part.image(EncodedImage(b"GIF89a...")), Part.text(f"question {k}?")))] for k in range(n)]
 
 
 def test_many_requests_share_few_connections(server):
-    target = client.endpoint(server.url + "/chat/completions", key="secret", concurrent=3)
+    target = client.remote_target(server.url + "/chat/completions", key="secret", concurrent=3)
     assert [*target.answer(asked(40))] == ["yes"] * 40 and target.name == f"stub at {server.url}"
     assert len({address for address, _, _ in server.seen}) <= 3
     body, key = server.seen[0][1:]
-    assert key == "Bearer secret" and body["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/gif;base64,")
+    assert key == "Bearer secret" and body["messages"][0]["content"][0]["image_url"]["url"].startswith(
+        "data:image/gif;base64,"
+    )
 
 
 def test_a_connection_closed_meanwhile_is_no_failure(server):
@@ -65,7 +69,7 @@ def test_a_connection_closed_meanwhile_is_no_failure(server):
         handler.close_connection = True  # without saying so
 
     server.act = last
-    target = client.endpoint(server.url, concurrent=1)
+    target = client.remote_target(server.url, concurrent=1)
     for _ in range(4):
         assert [*target.answer(asked(2))] == ["yes"] * 2
 
@@ -74,16 +78,16 @@ def test_a_connection_closed_meanwhile_is_no_failure(server):
                                           (200, b"[" * 100_000)])  # fmt: skip
 def test_what_a_server_does_wrong_is_a_failure(server, status, body):
     server.act = lambda h: h.reply(status, body)
-    (found,) = client.endpoint(server.url).answer(asked(1))
+    (found,) = client.remote_target(server.url).answer(asked(1))
     assert isinstance(found, Failure)
     server.act = lambda h: h.reply(200, json.dumps(SAID).encode())
-    assert [*client.endpoint(server.url).answer(asked(2))] == ["yes", "yes"]
+    assert [*client.remote_target(server.url).answer(asked(2))] == ["yes", "yes"]
 
 
 def test_a_server_that_says_more_than_is_held_or_less_than_it_promised(server, monkeypatch):
-    monkeypatch.setattr(client, "MOST_BYTES", 1000)
+    monkeypatch.setattr(client, "MAX_REPLY_BYTES", 1000)
     server.act = lambda h: h.reply(200, b'"' + b"x" * 2000 + b'"')
-    target = client.endpoint(server.url, seconds=2)
+    target = client.remote_target(server.url, timeout_s=2)
     assert "1000 bytes" in target.answer(asked(1))[0].why
 
     def cut(handler):
@@ -98,22 +102,24 @@ def test_a_server_that_says_more_than_is_held_or_less_than_it_promised(server, m
 
 def test_a_redirect_is_not_followed_and_a_refusal_ends_the_run(server):
     server.act = lambda h: h.reply(302, b"", Location=server.url + "/elsewhere")
-    assert "302" in client.endpoint(server.url).answer(asked(1))[0].why and len(server.seen) == 1
+    assert "302" in client.remote_target(server.url).answer(asked(1))[0].why and len(server.seen) == 1
     server.act = lambda h: h.reply(401, b"no key")
     with pytest.raises(UserError, match="401: no key"):
-        client.endpoint(server.url).answer(asked(1))
+        client.remote_target(server.url).answer(asked(1))
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "file:///etc/passwd", "http://", "http://host:port/v1", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000", "file:///etc/passwd", "http://", "http://host:port/v1", "http://[::1"]
+)
 def test_what_is_no_address(url):
     with pytest.raises(UserError):
-        client.endpoint(url)
+        client.remote_target(url)
 
 
 def test_nobody_there_is_said():
-    with pytest.raises(UserError, match="cannot be asked"):
-        client.endpoint("http://127.0.0.1:9/v1", seconds=2)
-    target = client.endpoint("http://127.0.0.1:9/v1", model="x", seconds=2)
+    with pytest.raises(UserError, match="cannot be used"):
+        client.remote_target("http://127.0.0.1:9/v1", timeout_s=2)
+    target = client.remote_target("http://127.0.0.1:9/v1", model="x", timeout_s=2)
     assert isinstance(target.answer([[user("hello?")]])[0], Failure)
 
 
@@ -122,5 +128,5 @@ def test_a_proxy_is_asked_for_the_whole_address(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "")
     paths = []
     server.act = lambda h: (paths.append(h.path), h.reply(200, json.dumps(SAID).encode()))
-    target = client.endpoint("http://models.example/v1", model="x")
+    target = client.remote_target("http://models.example/v1", model="x")
     assert [*target.answer(asked(1))] == ["yes"] and paths == ["http://models.example/v1/chat/completions"]

@@ -10,9 +10,9 @@ import torch
 
 from nunbit.data.crayon_instructions import instruction
 from nunbit.errors import UserError
-from nunbit.messages import Message, Part, question
+from nunbit.messages import PLACEHOLDER, Message, Part, question
 from nunbit.models.assistant import Assistant
-from nunbit.models.compose import open_native, save
+from nunbit.models.checkpoint import open_model, save
 from nunbit.models.object_aware.module import ObjectAwareConfig, ObjectAwareModule, as_seen, in_words, language_of
 from nunbit.recipes import collavo, load, moai, names
 from nunbit.scene import Scene, SceneObject, Segment, TextLine
@@ -37,10 +37,10 @@ def base(tmp_path_factory):
     from nunbit.training.debug_set import write_language, write_vision
 
     folder = tmp_path_factory.mktemp("base")
-    from nunbit.models.assemble import assemble
+    from nunbit.models.build import build_model
 
     torch.manual_seed(1)
-    model, processor = assemble(write_vision(folder / "vision"), write_language(folder / "llm"))
+    model, processor = build_model(write_vision(folder / "vision"), write_language(folder / "llm"))
     save(model, processor, folder / "model")
     return folder / "model"
 
@@ -52,7 +52,7 @@ BOTH = {
 
 
 def aware(base: Path, *, loud: bool = True, connectors=None, **how) -> ObjectAwareModule:
-    model, processor = open_native(base)
+    model, processor = open_model(base)
     made = ObjectAwareModule(model.float(), processor, ObjectAwareConfig(connectors=BOTH if connectors is None else connectors, **how))
     if loud:
         torch.manual_seed(3)
@@ -131,7 +131,7 @@ def test_saved_and_opened_again_is_the_same(base, tmp_path):
     made.save(tmp_path)
     inputs = prompts(made, 2)
     wanted = logits(made, inputs, [scene(0), scene(1)])
-    model, processor = open_native(tmp_path)
+    model, processor = open_model(tmp_path)
     again = ObjectAwareModule.open(tmp_path, model, processor)
     assert again.config.words == "objects"
     assert torch.allclose(logits(again, inputs, [scene(0), scene(1)]), wanted, atol=1e-5)
@@ -165,10 +165,10 @@ def test_words_of_a_scene():
     ("What is the price of 아이스크림?", "en"), ("NOTICE는 어디에 있나요?", "ko"), ("total은 얼마?", "ko"), ("", "en"),
 ])  # fmt: skip
 def test_a_question_is_told_in_its_language(base, asked, language):
-    assert language_of(question(asked, ["p"])[0]) == language
+    assert language_of(question(asked, [PLACEHOLDER])[0]) == language
     seen = replace(Scene(10, 10), objects=[SceneObject("dog", (1, 1, 5, 5), attributes={"colour": "red"})])
     made = aware(base, connectors={}, words="plain", called={"ko": {"dog": "개", "red": "빨간색"}})
-    (said,) = [p.content for p in made.spoken(question(asked, ["p"]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
+    (said,) = [p.content for p in made.spoken(question(asked, [PLACEHOLDER]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
     assert said.startswith("물체: 빨간색 개 [" if language == "ko" else "Objects: red dog [")
 
 
@@ -192,11 +192,11 @@ def test_words_that_find_no_room_are_left_out(base):
 
 def test_spoken_words_stand_after_their_picture(base):
     made = aware(base, connectors={}, words="objects")
-    said = made.spoken(question("What?", ["one", "two"]), [scene(0), Scene(5, 5)])
+    said = made.spoken(question("What?", [PLACEHOLDER, PLACEHOLDER]), [scene(0), Scene(5, 5)])
     assert [p.kind for p in said[0].parts] == ["image", "text", "image", "text"] and "person" in said[0].parts[
         1
     ].content
-    assert aware(base, connectors={}).spoken(question("What?", ["one"]), [scene(0)]) == question("What?", ["one"])
+    assert aware(base, connectors={}).spoken(question("What?", [PLACEHOLDER]), [scene(0)]) == question("What?", [PLACEHOLDER])
 
 
 def test_a_map_is_cut_as_the_picture_is():
@@ -233,7 +233,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
     model, processor = with_adapters(base, LoraConfig(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
     made = ObjectAwareModule(model.get_base_model(), processor, ObjectAwareConfig(connectors={"crayon": BOTH["crayon"]}))
     from nunbit.data.conversations import Conversation, encode
-    from nunbit.models.compose import image_tokens
+    from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import Renderer
 
     picture = Path(base).parent / "picture.png"

@@ -1,53 +1,61 @@
-"""What is evaluated: a Target answers conversations in batches. A failed request is a value of its own, so that no failure is ever marked."""
+"""What is evaluated: a Target answers conversations in batches. A failed request is a value of its own, so it is never scored.
+
+Conversations of an evaluation hold pictures as `EncodedImage`, the bytes of their files: a server gets the same bytes that the data hold,
+and the key of an answer covers them.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image
 
 from nunbit.media import decode
-from nunbit.messages import Message, Part
+from nunbit.messages import EncodedImage, Message, Part
 
-if TYPE_CHECKING:
-    from nunbit.models.assistant import Assistant
-
-_PIECE = 1 << 20
+_EDGE_BYTES = 1 << 20
+_HASHED_SUFFIXES = (".json", ".safetensors", ".bin", ".jinja")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that brought no answer, and why."""
+    """A request that got no answer, and why."""
 
     why: str
 
 
+Conversation = Sequence[Message]
 Answers = Sequence[str | Failure]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Anything that answers.
+    """Anything that answers conversations.
 
-    Args:
-        name: which model, as it appears in reports and in the key of every answer.
-        answer: conversations -> one answer or Failure each; pictures in them are file bytes.
-        settings: generation settings, part of the key too.
-        batch: how many conversations it likes at once.
+    Attributes:
+        name: which model; shown in reports, and part of the key of every answer.
+        answer: conversations -> one answer or Failure each; their pictures are of type `EncodedImage`.
+        settings: generation settings; part of the key too.
+        batch: the number of conversations it prefers to get at once.
+        old_name: the name that an earlier version of nunbit gave this target; answers kept under it are used.
     """
 
     name: str
-    answer: Callable[[Sequence[Sequence[Message]]], Answers]
+    answer: Callable[[Sequence[Conversation]], Answers]
     settings: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 16
+    old_name: str = ""
 
 
-def target_of(answer: Callable[[Sequence[Message]], str], name: str, **settings: Any) -> Target:
-    """A target from a plain callable; what it raises becomes a Failure of that one conversation."""
+def target_of(answer: Callable[[Conversation], str], name: str, **settings: Any) -> Target:
+    """A target from a plain callable. An OSError, RuntimeError or TimeoutError becomes a Failure of that conversation."""
 
-    def one(messages: Sequence[Message]) -> str | Failure:
+    def one(messages: Conversation) -> str | Failure:
         try:
             return answer(messages)
         except (OSError, RuntimeError, TimeoutError) as e:
@@ -56,68 +64,91 @@ def target_of(answer: Callable[[Sequence[Message]], str], name: str, **settings:
     return Target(name, lambda batch: [one(m) for m in batch], settings)
 
 
-def local_target(model: str | None, device: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
-    """A model on this machine, answered greedily; None is the embedded one."""
+def local_target(
+    model: str | None, device: str, *, max_new_tokens: int = 64, batch: int = 16, object_aware: bool = True
+) -> Target:
+    """A model on this machine that answers greedily.
+
+    Args:
+        model: a folder or hub id; None for the embedded model.
+        object_aware: condition an object-aware model on the scene; False gives it a name of its own, as its answers differ.
+    """
     from nunbit.files import EMBEDDED
     from nunbit.models.assistant import Assistant
 
-    assistant = Assistant(model, device)
+    assistant = Assistant(model, device, told=object_aware)
     folder = Path(model) if model else EMBEDDED
     name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
+    name = name if object_aware else f"{name} {NOT_OBJECT_AWARE}"
     return assistant_target(assistant, name, max_new_tokens=max_new_tokens, batch=batch)
 
 
-def assistant_target(assistant: Assistant, name: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
-    """A model that is loaded already, answered greedily; its name must tell its weights from all others."""
+NOT_OBJECT_AWARE = "without scene conditioning"
+"""What is added to the name of a target whose scene conditioning is off."""
 
-    def answer(batch_: Sequence[Sequence[Message]]) -> list[str]:
-        return assistant.ask_many([decoded(m) for m in batch_], max_new_tokens=max_new_tokens, batch=len(batch_))
+
+def assistant_target(assistant: Any, name: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
+    """A loaded `nunbit.models.assistant.Assistant` that answers greedily.
+
+    Args:
+        name: must identify its weights, as answers are kept under it.
+    """
+
+    def answer(conversations: Sequence[Conversation]) -> list[str]:
+        opened = [decoded(m) for m in conversations]
+        return list(assistant.ask_many(opened, max_new_tokens=max_new_tokens, batch=len(opened)))
 
     return Target(name, answer, {"max_new_tokens": max_new_tokens, "do_sample": False}, batch)
 
 
-def decoded(messages: Sequence[Message]) -> list[Message]:
-    """The same conversation with its pictures decoded."""
-    return [
-        replace(m, parts=tuple(Part.image(decode(p.content)) if p.kind == "image" else p for p in m.parts))
-        for m in messages
-    ]
+def decoded(messages: Conversation) -> list[Message]:
+    """The same conversation with every `EncodedImage` decoded to a PIL picture.
+
+    Raises:
+        UserError: an image that cannot be decoded.
+    """
+    return [replace(m, parts=tuple(_decoded(p) for p in m.parts)) for m in messages]
 
 
-def encoded(messages: Sequence[Message], sources: Sequence[Message] = ()) -> list[Message]:
-    """The same conversation with its decoded pictures as file bytes; the pictures of the last turn keep the bytes of ``sources``."""
-    own = [*sources[-1].images] if sources else []
+def _decoded(part: Part) -> Part:
+    return Part.image(decode(part.content.data)) if isinstance(part.content, EncodedImage) else part
 
-    def file(part: Part, known: Any) -> Part:
-        if part.kind != "image" or isinstance(part.content, bytes):
-            return part
-        return Part.image(known if isinstance(known, bytes) else _png(part.content))
 
+def encoded(messages: Conversation, sources: Conversation = ()) -> list[Message]:
+    """The same conversation with its decoded pictures as `EncodedImage`.
+
+    Args:
+        sources: the conversation before decoding; the pictures of its last turn are taken over unchanged.
+    """
+    originals = [*sources[-1].images] if sources else []
     out = []
     for turn in messages:
-        left = iter(own if turn is messages[-1] else ())
-        out.append(replace(turn, parts=tuple(file(p, next(left, None) if p.kind == "image" else None) for p in turn.parts)))
+        left = iter(originals if turn is messages[-1] else ())
+        parts = tuple(_encoded(p, next(left, None)) if p.kind == "image" else p for p in turn.parts)
+        out.append(replace(turn, parts=parts))
     return out
 
 
+def _encoded(part: Part, original: Any) -> Part:
+    if isinstance(part.content, EncodedImage):
+        return part
+    return Part.image(original if isinstance(original, EncodedImage) else EncodedImage(_png(part.content)))
+
+
 def _png(picture: Any) -> bytes:
-    import io
-
-    from PIL import Image
-
     out = io.BytesIO()
     (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(out, "PNG")
     return out.getvalue()
 
 
 def fingerprint(folder: Path) -> str:
-    """Twelve hex digits of a model folder: its JSON files whole, of weight files the size, the first and the last megabyte."""
+    """Twelve hexadecimal digits that identify a model folder: name, size, first and last megabyte of its JSON and weight files."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".bin", ".jinja")):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in _HASHED_SUFFIXES):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
         with path.open("rb") as f:
-            digest.update(f.read(_PIECE))
-            f.seek(max(0, size - _PIECE))
-            digest.update(f.read(_PIECE))
+            digest.update(f.read(_EDGE_BYTES))
+            f.seek(max(0, size - _EDGE_BYTES))
+            digest.update(f.read(_EDGE_BYTES))
     return digest.hexdigest()[:12]

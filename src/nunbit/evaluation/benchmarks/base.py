@@ -15,7 +15,7 @@ from nunbit.evaluation import judging
 from nunbit.evaluation.items import BenchmarkResult, Item, Protocol, Row, ScoredAnswer, Unit
 from nunbit.evaluation.reading import Document, Pictures, documents, plain
 from nunbit.evaluation.statistics import bootstrap_interval, resampled_interval
-from nunbit.messages import Message, Part
+from nunbit.messages import EncodedImage, Message, Part
 from nunbit.registry import Registry
 
 Scored = tuple[Item, ScoredAnswer]
@@ -100,8 +100,8 @@ class Benchmark(ABC):
         return self.protocols[name]
 
     def ask(self, item: Item, protocol: Protocol) -> list[Message]:
-        """The conversation: pictures first, then the words. Pictures are the bytes of their files, so that nothing is encoded twice."""
-        return [Message("user", (*(Part.image(p) for p in item.pictures), Part.text(protocol.prompt(item))))]
+        """The conversation: pictures first, then the words. Pictures stay encoded, so that a server gets the very bytes of the data."""
+        return [Message("user", (*(Part.image(EncodedImage(p)) for p in item.pictures), Part.text(protocol.prompt(item))))]
 
     # marking -------------------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.protocols import LETTER_EN, SHORT, lettered, named, vlmevalkit_choice_prompt
 from nunbit.evaluation.reading import Pictures, listed, plain
-from nunbit.messages import Message, Part
+from nunbit.messages import EncodedImage, Message, Part
 
 _IMAGES = re.compile(r"<image (\d)>")
 _DOMAINS = {
@@ -66,12 +66,12 @@ class MMMU(Benchmark):
         """Pictures stand where the text names them; those it does not name come first."""
         text, pictures = protocol.prompt(item), item.pictures
         named_ = {int(n) for n in _IMAGES.findall(text)}
-        parts = [Part.image(p) for k, p in enumerate(pictures, start=1) if k not in named_]
+        parts = [Part.image(EncodedImage(p)) for k, p in enumerate(pictures, start=1) if k not in named_]
         for k, piece in enumerate(_IMAGES.split(text)):
             if k % 2 == 0:
                 parts += [Part.text(piece)] if piece else []
             elif int(piece) <= len(pictures):
-                parts.append(Part.image(pictures[int(piece) - 1]))
+                parts.append(Part.image(EncodedImage(pictures[int(piece) - 1])))
         return [Message("user", tuple(parts))]
 
 

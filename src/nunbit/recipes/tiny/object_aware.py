@@ -17,8 +17,9 @@ from torch.nn import functional as F
 
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.packing import pack, real_tokens
-from nunbit.messages import Message, Part
-from nunbit.models.compose import image_tokens, picture_tokens
+from nunbit.messages import PLACEHOLDER, Message, Part
+from nunbit.models.composed import image_features
+from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware.module import ObjectAwareModule
 from nunbit.models.prompt import Renderer, expand
 from nunbit.models.tokenizer import USER, spelt
@@ -106,7 +107,7 @@ class WorldTask:
         """Ids of one question with its answer, and where the answer begins."""
         told = rng.random() < self.crayon
         ask, answer = instruction(scene, rng, qa.language) if told else (qa.question, qa.answer)
-        turns = self.aware.spoken([Message("user", (Part.image("picture"), Part.text(ask)))], [scene])
+        turns = self.aware.spoken([Message("user", (Part.image(PLACEHOLDER), Part.text(ask)))], [scene])
         done = self.renderer.render([*turns, Message("assistant", (Part.text(answer),))])
         ids, learnt = np.asarray(done.ids), np.flatnonzero(done.trainable)
         said = ids[learnt].tolist()
@@ -122,7 +123,7 @@ class WorldTask:
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         image, learnt = batch["ids"] == self.image_id, batch["labels"] >= 0
         learning: Any = [p.requires_grad for p in self.model.model.vision_tower.parameters()]
-        tokens = picture_tokens(self.model, batch["pixels"], any(learning))
+        tokens = image_features(self.model, batch["pixels"], any(learning))
         embeds = self.model.get_input_embeddings()(batch["ids"])
         embeds = embeds.masked_scatter(image.unsqueeze(-1), tokens.to(embeds.dtype))
         asked = real_tokens(batch["positions"]) & ~image & ~F.pad(learnt, (1, 0))[:, :-1]

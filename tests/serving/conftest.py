@@ -48,10 +48,13 @@ def assistant():
 
 @pytest.fixture(scope="session")
 def running(assistant):
-    from nunbit.serving.settings import Settings
+    from nunbit.serving.settings import ServerSettings
 
     made = Running(
-        assistant, Settings(max_tokens=64, deadline_s=60, body_s=3.0, body_bytes=3_000_000), slots=4, max_queue=64
+        assistant,
+        ServerSettings(max_tokens=64, deadline_s=60, body_timeout_s=3.0, max_body_bytes=3_000_000),
+        slots=4,
+        max_queue=64,
     )
     yield made
     made.stop()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from nunbit.messages import question
-from nunbit.serving.settings import Settings
+from nunbit.serving.settings import ServerSettings
 
 openai = pytest.importorskip("openai")
 ASK = "What color is the circle?"
@@ -126,14 +126,20 @@ def test_names_of_unknown_fields_cannot_end_a_header(running, uris):
 
 def test_a_field_that_is_null_is_as_good_as_left_out(running, uris):
     plain = {"messages": turn(ASK, uris[0]), "max_tokens": 8}
-    nulls = dict.fromkeys(("n", "stream", "stream_options", "stop", "temperature", "tools", "response_format", "wonder"))
+    nulls = dict.fromkeys(
+        ("n", "stream", "stream_options", "stop", "temperature", "tools", "response_format", "wonder")
+    )
     a, b = (httpx.post(running.url + "/v1/chat/completions", json=body) for body in (plain, plain | nulls))
     assert b.status_code == 200 and "x-nunbit-warnings" not in b.headers
     assert a.json()["choices"][0]["message"] == b.json()["choices"][0]["message"]
 
 
 def test_results_of_tools_are_turns(running, uris):
-    called = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    }
     results = [{"role": "tool", "tool_call_id": str(i), "content": "2"} for i in (1, 2)]
     body = {"messages": [*turn(ASK, uris[0]), called, *results], "max_tokens": 2}
     assert httpx.post(running.url + "/v1/chat/completions", json=body).status_code == 200
@@ -172,7 +178,7 @@ BAD = [
                 {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}
             ]
         },
-        "no ears",
+        "takes no sound",
     ),
     ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "video"),
     ({"messages": turn("x " * 5000)}, "tokens"),
@@ -210,7 +216,7 @@ def test_marks_of_the_model_in_text_are_words(client, uris):
 
 
 def test_keys_rates_and_origins(start, uris):
-    server = start(Settings(keys=("secret",), per_minute=5, origins=("https://a.example",)), slots=1)
+    server = start(ServerSettings(api_keys=("secret",), requests_per_minute=5, origins=("https://a.example",)), slots=1)
     url = server.url + "/v1/models"
     assert (
         httpx.get(url).status_code == 401
@@ -226,7 +232,7 @@ def test_keys_rates_and_origins(start, uris):
 
 
 def test_a_full_queue_says_when_to_come_back(start, uris):
-    server = start(Settings(max_tokens=400), slots=1, max_queue=0)
+    server = start(ServerSettings(max_tokens=400), slots=1, max_queue=0)
     body = {
         "messages": turn("Describe the picture.", uris[3]),
         "max_tokens": 400,
@@ -285,7 +291,7 @@ def test_requests_too_large_or_too_slow_end(running):
 
 
 def test_stopping_lets_answers_end(assistant, start, uris):
-    server = start(Settings(max_tokens=64), slots=2)
+    server = start(ServerSettings(max_tokens=64), slots=2)
     want = httpx.post(server.url + "/v1/chat/completions", json={"messages": turn(ASK, uris[0])}).json()["choices"][0][
         "message"
     ]

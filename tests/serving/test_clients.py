@@ -31,11 +31,15 @@ def wanted(assistant, pictures):
 @pytest.fixture
 def chain(running):
     made = pytest.importorskip("langchain_openai")
-    return made.ChatOpenAI(model="nunbit-tiny", base_url=running.url + "/v1", api_key="none", temperature=0, max_retries=0)
+    return made.ChatOpenAI(
+        model="nunbit-tiny", base_url=running.url + "/v1", api_key="none", temperature=0, max_retries=0
+    )
 
 
 def seen(uri):
-    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": ASK}]}]
+    return [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": ASK}]}
+    ]
 
 
 def test_langchain_sees_and_streams(chain, wanted, uris):
@@ -43,7 +47,10 @@ def test_langchain_sees_and_streams(chain, wanted, uris):
 
     data = uris[0].partition(",")[2]
     base64.b64decode(data, validate=True)
-    forms = [{"type": "image_url", "image_url": {"url": uris[0]}}, {"type": "image", "base64": data, "mime_type": "image/png"}]
+    forms = [
+        {"type": "image_url", "image_url": {"url": uris[0]}},
+        {"type": "image", "base64": data, "mime_type": "image/png"},
+    ]
     for picture in forms:
         got = chain.invoke([HumanMessage([picture, {"type": "text", "text": ASK}])])
         assert got.content == wanted and got.usage_metadata["output_tokens"] > 0
@@ -74,7 +81,9 @@ def test_langchain_passes_tools_and_their_results(chain, wanted, uris):
 
 def test_langchain_embeds(running, uris):
     made = pytest.importorskip("langchain_openai")
-    embed = made.OpenAIEmbeddings(model="nunbit-tiny", base_url=running.url + "/v1", api_key="none", check_embedding_ctx_length=False)
+    embed = made.OpenAIEmbeddings(
+        model="nunbit-tiny", base_url=running.url + "/v1", api_key="none", check_embedding_ctx_length=False
+    )
     rows = embed.embed_documents(["a cat", uris[0]])
     assert len(rows) == 2 and sum(x * x for x in rows[1]) == pytest.approx(1, abs=1e-4)
 
@@ -83,7 +92,12 @@ def test_langchain_embeds(running, uris):
 def lite(running):
     os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     litellm = pytest.importorskip("litellm")
-    return litellm, {"model": "openai/nunbit-tiny", "api_base": running.url + "/v1", "api_key": "none", "num_retries": 0}
+    return litellm, {
+        "model": "openai/nunbit-tiny",
+        "api_base": running.url + "/v1",
+        "api_key": "none",
+        "num_retries": 0,
+    }
 
 
 def test_litellm_sees_and_streams(lite, wanted, uris):
@@ -99,7 +113,10 @@ def test_litellm_gets_forms_tools_and_errors(lite, uris):
     pytest.importorskip("llguidance")
     got = litellm.completion(messages=seen(uris[0]), response_format=Seen, **to)
     Seen.model_validate_json(got.choices[0].message.content)
-    tool = {"type": "function", "function": {"name": "add", "description": "The sum.", "parameters": {"type": "object", "properties": {}}}}
+    tool = {
+        "type": "function",
+        "function": {"name": "add", "description": "The sum.", "parameters": {"type": "object", "properties": {}}},
+    }
     got = litellm.completion(messages=seen(uris[0]), tools=[tool], tool_choice="auto", max_tokens=4, **to)
     assert got.choices[0].message.tool_calls is None
     with pytest.raises(litellm.BadRequestError, match="local file"):

@@ -42,8 +42,8 @@ class Reply:
 def test_redirects_errors_and_sizes(monkeypatch, status, body, fine):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: [(0, 0, 0, "", ("93.184.216.34", 443))])
     seen = []
-    monkeypatch.setattr(room._Pinned, "request", lambda self, *a, **k: seen.append((self.host, self._address)))
-    monkeypatch.setattr(room._Pinned, "getresponse", lambda self: Reply(status, body))
+    monkeypatch.setattr(room.PinnedConnection, "request", lambda self, *a, **k: seen.append((self.host, self._address)))
+    monkeypatch.setattr(room.PinnedConnection, "getresponse", lambda self: Reply(status, body))
     policy = FetchPolicy(hosts=("pictures.example",))
     if fine:
         assert room.fetch("https://pictures.example/a.png", policy, max_bytes=10) == body

@@ -32,6 +32,6 @@ def test_trimmed_after_work_and_not_during_it_or_without_any(monkeypatch):
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(heap.sys, "platform", "win32")
     threads = threading.active_count()
-    heap.one_heap()
+    heap.use_single_heap()
     heap.trim_when_idle(lambda: 0, lambda: True)
     assert threading.active_count() == threads

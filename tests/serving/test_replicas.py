@@ -15,28 +15,37 @@ import pytest
 pytest.importorskip("fastapi")
 from nunbit.errors import UserError
 from nunbit.media import FetchPolicy
-from nunbit.serving.launch import Service, serve
-from nunbit.serving.replicas import SPARE, Replica, _last, _room, anywhere, bounds, options, serve_replicas
-from nunbit.serving.settings import Settings
+from nunbit.serving.launch import ServeOptions, serve
+from nunbit.serving.replicas import (
+    EXTRA_REQUESTS,
+    Replica,
+    _check_resources,
+    _last_error,
+    deployment_options,
+    parse_replicas,
+    serve_replicas,
+    with_absolute_paths,
+)
+from nunbit.serving.settings import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 KEY = {"Authorization": "Bearer a-key"}
 
 
 def test_how_many():
-    assert bounds("3") == (3, 3) and bounds(" 1-4 ") == (1, 4)
+    assert parse_replicas("3") == (3, 3) and parse_replicas(" 1-4 ") == (1, 4)
     for wish in ("0", "4-1", "0-2", "two", "1-", "-1", "1-2-3", "1001", "1.5"):
-        with pytest.raises(UserError, match="LEAST-MOST"):
-            serve(Service(), "127.0.0.1", 8000, wish)
+        with pytest.raises(UserError, match="MIN-MAX"):
+            serve(ServeOptions(replicas=wish))
 
 
 def test_what_a_replica_takes_and_is_sent():
     fixed, scaled = (
-        options(Service(slots=4, queue=8, threads=3), 2, 2),
-        options(Service(device="cuda", slots=4), 1, 4),
+        deployment_options(ServeOptions(slots=4, max_queue=8, threads=3), 2, 2),
+        deployment_options(ServeOptions(device="cuda", slots=4), 1, 4),
     )
     assert fixed["num_replicas"] == 2 and fixed["ray_actor_options"] == {"num_cpus": 3, "num_gpus": 0.0}
-    assert fixed["max_ongoing_requests"] == 4 + 8 + SPARE and fixed["max_queued_requests"] == 4 + 8
+    assert fixed["max_ongoing_requests"] == 4 + 8 + EXTRA_REQUESTS and fixed["max_queued_requests"] == 4 + 8
     assert "num_replicas" not in scaled and scaled["ray_actor_options"]["num_gpus"] == 1.0
     assert scaled["autoscaling_config"] == {"min_replicas": 1, "max_replicas": 4, "target_ongoing_requests": 4}
 
@@ -44,14 +53,19 @@ def test_what_a_replica_takes_and_is_sent():
 def test_folders_are_named_from_the_root(monkeypatch, tmp_path):
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path)
-    sent = anywhere(Service("mine", settings=Settings(keys=("k",), fetch=FetchPolicy(folders=("mine",)))))
+    sent = with_absolute_paths(
+        ServeOptions("mine", settings=ServerSettings(api_keys=("k",), fetch=FetchPolicy(folders=("mine",))))
+    )
     assert sent.model == str(tmp_path / "mine") and sent.settings.fetch.folders == (sent.model,)
-    assert sent.settings.keys == ("k",) and pickle.loads(pickle.dumps(sent)) == sent
-    assert anywhere(Service("owner/name")).model == "owner/name" and anywhere(Service()).model is None
+    assert sent.settings.api_keys == ("k",) and pickle.loads(pickle.dumps(sent)) == sent
+    assert (
+        with_absolute_paths(ServeOptions("owner/name")).model == "owner/name"
+        and with_absolute_paths(ServeOptions()).model is None
+    )
 
 
 def test_a_replica_is_the_whole_application_and_says_when_its_engine_is_dead():
-    replica = Replica(Service())
+    replica = Replica(ServeOptions())
     app = replica.__serve_build_asgi_app__()
     assert app.state.server.name == "nunbit-tiny" and replica.check_health() is None
     app.state.server.engine.close()
@@ -63,20 +77,23 @@ def test_without_ray_or_its_serve_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", types.ModuleType("ray"))
     monkeypatch.setitem(sys.modules, "ray.serve", None)
     with pytest.raises(UserError, match=r"ray\.serve.*nunbit\[ray\]"):
-        serve_replicas(Service(), "2", "127.0.0.1", 8000, "")
+        serve_replicas(ServeOptions(replicas="2"))
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"without ray\b.*nunbit\[ray\]"):
-        serve_replicas(Service(), "2", "127.0.0.1", 8000, "")
+        serve_replicas(ServeOptions(replicas="2"))
 
 
 def test_room_is_looked_for_before_and_a_failure_is_said_in_a_line():
-    _room({"CPU": 4.0}, 2, num_cpus=2, num_gpus=0.0)
+    _check_resources({"CPU": 4.0}, 2, num_cpus=2, num_gpus=0.0)
     with pytest.raises(UserError, match="3 replicas of 2 CPUs.*4 CPUs"):
-        _room({"CPU": 4.0}, 3, num_cpus=2, num_gpus=0.0)
+        _check_resources({"CPU": 4.0}, 3, num_cpus=2, num_gpus=0.0)
     with pytest.raises(UserError, match="0 GPUs"):
-        _room({"CPU": 4.0}, 1, num_cpus=1, num_gpus=1.0)
-    assert _last("Deploying failed\n  File x\nnunbit.errors.UserError: no model there\n\nRetrying") == "no model there"
-    assert _last("no traceback\nat all") == "at all"
+        _check_resources({"CPU": 4.0}, 1, num_cpus=1, num_gpus=1.0)
+    assert (
+        _last_error("Deploying failed\n  File x\nnunbit.errors.UserError: no model there\n\nRetrying")
+        == "no model there"
+    )
+    assert _last_error("no traceback\nat all") == "at all"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""The other end of a server: asks any OpenAI-compatible address, for evaluations. No redirects; failures are returned, never answers."""
+"""A client for any OpenAI-compatible server, for evaluations. It follows no redirects, and returns a failure as a
+failure, never as an answer."""
 
 from __future__ import annotations
 
@@ -16,27 +17,35 @@ from nunbit.errors import UserError
 from nunbit.evaluation.target import Failure, Target
 from nunbit.messages import Message, Part
 
-_FINAL = {400, 401, 403, 404, 405, 413, 415, 422}
-"""Answers of a server that asking again does not change."""
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
-MOST_BYTES = 1 << 26
-_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
+_FINAL_STATUSES = {400, 401, 403, 404, 405, 413, 415, 422}
+"""Statuses that another try does not change."""
+_LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+MAX_REPLY_BYTES = 1 << 26
+_IMAGE_TYPES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
 
 
-def endpoint(
-    url: str, *, model: str = "", key: str = "", max_tokens: int = 64, concurrent: int = 8, seconds: float = 120.0
+def remote_target(
+    url: str, *, model: str = "", key: str = "", max_tokens: int = 64, concurrent: int = 8, timeout_s: float = 120.0
 ) -> Target:
-    """A Target at an address such as ``http://127.0.0.1:8000/v1``.
+    """Make a Target of a server at an address such as ``http://127.0.0.1:8000/v1``.
 
     Args:
-        model: its id there; the first that the server lists if not named.
+        url: the address.
+        model: the model's id on the server; the first that the server lists if empty.
+        key: API key.
+        max_tokens: tokens of one answer.
+        concurrent: requests in flight.
+        timeout_s: time a server may be silent.
+
+    Raises:
+        UserError: not an address, or the server does not list its models.
     """
-    client = _Client(url.rstrip("/").removesuffix("/chat/completions"), key, seconds)
+    client = _Client(url.rstrip("/").removesuffix("/chat/completions"), key, timeout_s)
     model = model or client.first_model()
     settings = {"max_tokens": max_tokens, "temperature": 0}
 
     def one(messages: Sequence[Message]) -> str | Failure:
-        return client.ask({"model": model, "messages": [_turn(m) for m in messages], **settings})
+        return client.ask({"model": model, "messages": [_message_json(m) for m in messages], **settings})
 
     pool = ThreadPoolExecutor(concurrent)
 
@@ -47,41 +56,47 @@ def endpoint(
 
 
 class _Client:
-    """Requests of several threads over connections that are kept: a new one for each would cost more than most requests."""
+    """Sends requests of several threads over connections that are kept, because opening one costs more than most
+    requests."""
 
-    def __init__(self, url: str, key: str, seconds: float) -> None:
+    def __init__(self, url: str, key: str, timeout_s: float) -> None:
         try:
             parts = urllib.parse.urlsplit(url)
             self.host, self.port, secure = parts.hostname or "", parts.port, parts.scheme == "https"
-        except ValueError:  # a port or a host that is none
+        except ValueError:  # not a port, or not a host
             parts, self.host = urllib.parse.urlsplit(""), ""
         if parts.scheme not in ("http", "https") or not self.host:
-            raise UserError(f"'{url}' is no address of a server", allowed="http://HOST:PORT/v1 or https://HOST/v1")
-        self.url, self.seconds = url, seconds
+            raise UserError(f"'{url}' is not the address of a server", allowed="http://HOST:PORT/v1 or https://HOST/v1")
+        self.url, self.timeout_s = url, timeout_s
         self.headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        around = self.host in _LOCAL or urllib.request.proxy_bypass(self.host)
-        self._proxy = None if around else urllib.request.getproxies().get(parts.scheme)
-        self._path = url if self._proxy and not secure else parts.path  # a plain proxy is asked for the whole address
+        bypass = self.host in _LOCAL_HOSTS or urllib.request.proxy_bypass(self.host)
+        self._proxy = None if bypass else urllib.request.getproxies().get(parts.scheme)
+        self._path = url if self._proxy and not secure else parts.path  # a plain proxy needs the whole address
         self._idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
 
     def first_model(self) -> str:
-        said = self._call("/models", None)
+        """The id of the first model that the server lists."""
+        reply = self._call("/models", None)
         try:
-            if not isinstance(said, Failure):
-                return str(said["data"][0]["id"])
-            why = said.why
+            if not isinstance(reply, Failure):
+                return str(reply["data"][0]["id"])
+            why = reply.why
         except (KeyError, IndexError, TypeError):
             why = "it lists no model"
-        raise UserError(f"the server at {self.url} cannot be asked ({why})", allowed="an OpenAI-compatible server that is running",
-                        todo="start it, check the address, or name the model with --model-id")  # fmt: skip
+        raise UserError(
+            f"the server at {self.url} cannot be used ({why})",
+            allowed="an OpenAI-compatible server that is running",
+            todo="start it, check the address, or name the model with --model-id",
+        )
 
     def ask(self, body: Mapping[str, Any]) -> str | Failure:
-        said = self._call("/chat/completions", body)
-        if isinstance(said, Failure):
-            return said
+        """The text that answers a chat request."""
+        reply = self._call("/chat/completions", body)
+        if isinstance(reply, Failure):
+            return reply
         try:
-            content = said["choices"][0]["message"]["content"]
+            content = reply["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):
             return Failure("the reply holds no message")
         return content if isinstance(content, str) else Failure("the reply's message has no text")
@@ -89,53 +104,57 @@ class _Client:
     def _call(self, path: str, body: Mapping[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         try:
-            status, said = self._sent(path, data)
+            status, reply = self._exchange(path, data)
             if status == 200:
-                return json.loads(said) if len(said) <= MOST_BYTES else Failure(f"a reply of over {MOST_BYTES} bytes")
+                return (
+                    json.loads(reply)
+                    if len(reply) <= MAX_REPLY_BYTES
+                    else Failure(f"a reply of over {MAX_REPLY_BYTES} bytes")
+                )
         except (OSError, ValueError, RecursionError, http.client.HTTPException) as e:
             return Failure(f"{type(e).__name__}: {e}")
-        why = said[:500].decode("utf-8", "replace")
-        if status in _FINAL:
-            raise UserError(f"the server at {self.url} answers {status}: {why}", todo="mend the request or the key")
+        why = reply[:500].decode("utf-8", "replace")
+        if status in _FINAL_STATUSES:
+            raise UserError(f"the server at {self.url} answers {status}: {why}", todo="correct the request or the key")
         return Failure(f"{status}: {why[:200]}")  # a redirect too: it would carry the key and the pictures elsewhere
 
-    def _sent(self, path: str, data: bytes | None) -> tuple[int, bytes]:
-        """Status and body of a reply. A kept connection that the server has closed meanwhile is no failure of the request."""
+    def _exchange(self, path: str, data: bytes | None) -> tuple[int, bytes]:
+        """Status and body of a reply. A kept connection that the server has closed in the meantime is not a failure."""
         while True:
             kept = not self._idle.empty()
-            connection = self._idle.get() if kept else self._connected()
+            connection = self._idle.get() if kept else self._connect()
             try:
                 connection.request("GET" if data is None else "POST", self._path + path, data, self.headers)
-                reply = connection.getresponse()
-                said = reply.read(MOST_BYTES + 1)
+                response = connection.getresponse()
+                reply = response.read(MAX_REPLY_BYTES + 1)
             except BaseException as e:
                 connection.close()
                 if kept and isinstance(e, (ConnectionError, http.client.BadStatusLine)):
                     continue
                 raise
-            if reply.isclosed():  # read to its end
+            if response.isclosed():  # read to its end
                 self._idle.put(connection)
             else:
                 connection.close()
-            return reply.status, said
+            return response.status, reply
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         if not self._proxy:
-            return self._kind(self.host, self.port, timeout=self.seconds)
+            return self._kind(self.host, self.port, timeout=self.timeout_s)
         proxy = urllib.parse.urlsplit(self._proxy)
-        connection = self._kind(proxy.hostname or "", proxy.port, timeout=self.seconds)
+        connection = self._kind(proxy.hostname or "", proxy.port, timeout=self.timeout_s)
         if self._kind is http.client.HTTPSConnection:
             connection.set_tunnel(self.host, self.port)
         return connection
 
 
-def _turn(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": [_part(p) for p in message.parts]}
+def _message_json(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "content": [_part_json(p) for p in message.parts]}
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part_json(part: Part) -> dict[str, Any]:
     if part.kind == "text":
         return {"type": "text", "text": part.content}
-    kind = next((k for head, k in _KINDS if part.content.startswith(head)), "png")
-    data = base64.b64encode(part.content).decode()
+    kind = next((k for head, k in _IMAGE_TYPES if part.content.data.startswith(head)), "png")
+    data = base64.b64encode(part.content.data).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{data}"}}

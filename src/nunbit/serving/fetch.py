@@ -1,7 +1,7 @@
-"""Fetching a picture from an address that the operator has allowed. Off unless configured (`FetchPolicy.hosts`).
+"""Fetches a picture from a host that the operator has allowed (`FetchPolicy.hosts`); off unless configured.
 
-The name is resolved once, every address must be a public one, the connection goes to that very address, redirects are not followed,
-bytes and time are bounded as a whole. Blocking: run it in a worker thread.
+The host name is resolved once, each of its addresses must be public, the connection goes to the address that was
+checked, redirects are not followed, and bytes and time are bounded. It blocks: call it in a worker thread.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from nunbit.errors import UserError
 from nunbit.media import FetchPolicy
 
 
-def fetch(address: str, policy: FetchPolicy, *, max_bytes: int, seconds: float = 10.0) -> bytes:
-    """The bytes behind an allowed address.
+def fetch(address: str, policy: FetchPolicy, *, max_bytes: int, timeout_s: float = 10.0) -> bytes:
+    """Download the bytes behind an allowed address.
 
     Raises:
         UserError: not allowed, not public, a redirect, an error status, too large or too slow.
     """
     parts = urlsplit(policy.admit(address))
-    host, until = parts.hostname or "", time.monotonic() + seconds
-    connection = _Pinned(host, public_address(host), timeout=seconds)
+    host, until = parts.hostname or "", time.monotonic() + timeout_s
+    connection = PinnedConnection(host, public_address(host), timeout_s)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", path, headers={"Accept": "image/*", "User-Agent": "nunbit"})
-        reply = connection.getresponse()
-        if reply.status != 200:
-            raise UserError(f"the address answered with status {reply.status}", allowed="200, without redirects")
-        return _read(reply, connection, max_bytes, until)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise UserError(f"the address answered with status {response.status}", allowed="200, without redirects")
+        return _read(response, connection, max_bytes, until)
     except (OSError, http.client.HTTPException):
         raise UserError("an address that could not be read", todo="send the picture itself as a data: URI") from None
     finally:
@@ -40,7 +40,11 @@ def fetch(address: str, policy: FetchPolicy, *, max_bytes: int, seconds: float =
 
 
 def public_address(host: str) -> str:
-    """One address of the host; refused if any of them is private, local or otherwise not public."""
+    """Resolve a host to one of its addresses.
+
+    Raises:
+        UserError: it has none, or one of them is private, local or otherwise not public.
+    """
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)}
     except OSError:
@@ -51,28 +55,27 @@ def public_address(host: str) -> str:
 
 
 def _read(
-    reply: http.client.HTTPResponse, connection: http.client.HTTPSConnection, max_bytes: int, until: float
+    response: http.client.HTTPResponse, connection: http.client.HTTPSConnection, max_bytes: int, until: float
 ) -> bytes:
     out = bytearray()
-    while piece := reply.read1(65536):
-        out += piece
+    while chunk := response.read1(65536):
+        out += chunk
         if len(out) > max_bytes or time.monotonic() > until:
-            raise UserError(
-                "a picture behind an address that is too large or too slow", allowed=f"at most {max_bytes:,} bytes"
-            )
+            raise UserError("a picture that is too large or arrives too slowly", allowed=f"at most {max_bytes:,} bytes")
         if connection.sock is not None:
             connection.sock.settimeout(max(0.1, until - time.monotonic()))
     return bytes(out)
 
 
-class _Pinned(http.client.HTTPSConnection):
-    """Connects to the address that was checked, while certificate and Host header are those of the name."""
+class PinnedConnection(http.client.HTTPSConnection):
+    """An HTTPS connection to an address that was checked; certificate and Host header are those of the host name."""
 
-    def __init__(self, host: str, address: str, timeout: float) -> None:
+    def __init__(self, host: str, address: str, timeout_s: float) -> None:
         self._tls = ssl.create_default_context()
-        super().__init__(host, timeout=timeout, context=self._tls)
+        super().__init__(host, timeout=timeout_s, context=self._tls)
         self._address = address
 
     def connect(self) -> None:
+        """Connect to the address, whatever the name resolves to now."""
         plain = socket.create_connection((self._address, 443), self.timeout)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)

@@ -1,5 +1,8 @@
-"""Memory that was used is given back: a server answers small and large requests in many threads, for weeks. For glibc; elsewhere nothing is
-changed."""
+"""Gives memory back to the system between requests: a server answers small and large requests in many threads, for
+weeks.
+
+It works on Linux with glibc; elsewhere nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-TRIM_BYTES, LARGE_BYTES = 8 << 20, 4 << 20
-"""Free bytes at the heap's end from which it shrinks by itself; a piece of memory from which it comes from the system and goes back at once.
-Smaller ones cost a tenth of the speed: pages would be taken anew for every layer."""
+TRIM_BYTES = 8 << 20
+"""Free bytes at the end of the heap above which it shrinks by itself."""
+MMAP_BYTES = 4 << 20
+"""A block of at least this size comes from the system and goes back to it when it is freed. A smaller limit costs a
+tenth of the speed: every layer would take new pages."""
 PAUSE_S = 1.0
 
 
@@ -27,30 +32,31 @@ def _libc() -> Any:
         return None
 
 
-def one_heap() -> None:
-    """One heap for all threads: each thread's own would keep the largest request it ever saw (3,000 hostile ones left 120 MB behind)."""
+def use_single_heap() -> None:
+    """Use one heap for all threads. A heap of each thread would keep its largest request: 3,000 hostile ones left 120
+    MB."""
     if library := _libc():
-        for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, TRIM_BYTES), (M_MMAP_THRESHOLD, LARGE_BYTES)):
+        for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, TRIM_BYTES), (M_MMAP_THRESHOLD, MMAP_BYTES)):
             library.mallopt(option, value)
 
 
-def trim_when_idle(asked: Callable[[], int], idle: Callable[[], bool]) -> None:
-    """Give back what is free within the heap whenever the work is done.
+def trim_when_idle(count_requests: Callable[[], int], is_idle: Callable[[], bool]) -> None:
+    """Start a thread that gives back what is free within the heap whenever the work is done.
 
     Args:
-        asked: how many requests there were so far: without new ones there is nothing to give back.
-        idle: nobody waits for an answer.
+        count_requests: the number of requests so far; without new ones there is nothing to give back.
+        is_idle: whether nobody waits for an answer.
     """
     library = _libc()
     if not library:
         return
 
     def watch() -> None:
-        before = asked()
+        before = count_requests()
         while True:
             time.sleep(PAUSE_S)
-            if asked() != before and idle():
-                before = asked()
+            if count_requests() != before and is_idle():
+                before = count_requests()
                 library.malloc_trim(0)
 
     threading.Thread(target=watch, name="nunbit-memory", daemon=True).start()

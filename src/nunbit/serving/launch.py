@@ -1,50 +1,77 @@
-"""serve: a model behind the OpenAI API, with a web page."""
+"""``nunbit serve``: a model behind the OpenAI API, with a web page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nunbit.errors import UserError
-from nunbit.serving.settings import Settings
+from nunbit.serving.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A model and how it is to answer. It pickles, so that every replica opens its own."""
+class ServeOptions:
+    """A model and how it is served. It pickles, so that every replica opens its own model.
+
+    Attributes:
+        model: folder or hub id; None for the embedded model.
+        device: where it runs.
+        host, port: where the server listens.
+        slots: answers that are generated together.
+        max_queue: requests that may wait.
+        threads: processor threads.
+        int8: 8-bit linear layers on a processor.
+        replicas: replicas on a Ray cluster, ``N`` or ``MIN-MAX``; empty for one server without Ray.
+        ray_address: the cluster; empty for one on this machine.
+        settings: bounds and permissions of the API.
+    """
 
     model: str | None = None
     device: str = "cpu"
+    host: str = "127.0.0.1"
+    port: int = 8000
     slots: int = 8
-    queue: int = 64
+    max_queue: int = 64
     threads: int = 1
     int8: bool = False
-    settings: Settings = Settings()
-
-    def open(self) -> Any:
-        """The model loaded, its engine running, the application over them (a FastAPI)."""
-        import torch
-
-        from nunbit.engine.int8_linear import quantise
-        from nunbit.engine.packed_linear import pack
-        from nunbit.engine.scheduler import Engine
-        from nunbit.models.assistant import Assistant
-        from nunbit.serving.app import create_app
-        from nunbit.serving.heap import one_heap, trim_when_idle
-
-        one_heap()
-        torch.set_num_threads(self.threads)
-        loaded = Assistant(self.model, self.device)
-        if self.int8:
-            quantise(loaded.model)
-        pack(loaded.model)
-        engine = Engine.of(loaded, slots=self.slots, max_queue=self.queue)
-        trim_when_idle(lambda: engine.figures.requests, lambda: not engine.waiting and not engine.running)
-        return create_app(engine, loaded.name, self.settings)
+    replicas: str = ""
+    ray_address: str = ""
+    settings: ServerSettings = ServerSettings()
 
 
-def serve(service: Service, host: str, port: int, replicas: str = "", address: str = "") -> None:
-    """Answer until told to end: in this process, or in ``replicas`` of a Ray cluster at ``address``."""
+def build_app(options: ServeOptions) -> FastAPI:
+    """Load the model, start its engine, and make the application over them."""
+    import torch
+
+    from nunbit.engine.int8_linear import quantise
+    from nunbit.engine.packed_linear import pack
+    from nunbit.engine.scheduler import Engine
+    from nunbit.models.assistant import Assistant
+    from nunbit.serving.app import create_app
+    from nunbit.serving.heap import trim_when_idle, use_single_heap
+
+    use_single_heap()
+    torch.set_num_threads(options.threads)
+    loaded = Assistant(options.model, options.device)
+    if options.int8:
+        quantise(loaded.model)
+    pack(loaded.model)
+    engine = Engine.of(loaded, slots=options.slots, max_queue=options.max_queue)
+    trim_when_idle(lambda: engine.figures.requests, lambda: not engine.waiting and not engine.running)
+    return create_app(engine, loaded.name, options.settings)
+
+
+def serve(options: ServeOptions) -> None:
+    """Serve until the process is told to end: in this process, or in the replicas of a Ray cluster.
+
+    Raises:
+        UserError: a package of the server is missing, or the replicas do not start.
+    """
     try:
         import fastapi  # noqa: F401
         import prometheus_client  # noqa: F401
@@ -53,20 +80,28 @@ def serve(service: Service, host: str, port: int, replicas: str = "", address: s
         raise UserError(
             f"the server needs '{e.name}', which is not installed", todo="install them: pip install 'nunbit[serve]'"
         ) from None
-    if not service.settings.keys and host not in ("127.0.0.1", "localhost", "::1"):
+    if not options.settings.api_keys and options.host not in LOOPBACK:
         print("note: no API key is set, and the server listens to more than this machine (--key, NUNBIT_API_KEYS)")
-    if replicas:
+    if options.replicas:
         from nunbit.serving.replicas import serve_replicas
 
-        serve_replicas(service, replicas, host, port, address)
+        serve_replicas(options)
         return
-    app = service.open()
-    print(answering(service, host, port))
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=30, server_header=False,
-                h11_max_incomplete_event_size=64 * 1024)  # fmt: skip
+    app = build_app(options)
+    print(address_line(options))
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        timeout_graceful_shutdown=30,
+        server_header=False,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
 
 
-def answering(service: Service, host: str, port: int) -> str:
-    """Where it answers, in words."""
-    page = f", with a page at http://{host}:{port}/" if service.settings.page else ""
-    return f"nunbit answers at http://{host}:{port}/v1{page}"
+def address_line(options: ServeOptions) -> str:
+    """Where the server answers, in words."""
+    root = f"http://{options.host}:{options.port}"
+    page = f", with a page at {root}/" if options.settings.page else ""
+    return f"nunbit answers at {root}/v1{page}"

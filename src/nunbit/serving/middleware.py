@@ -1,4 +1,5 @@
-"""What stands before the application: keys, rate, size and time of a request. Plain ASGI, so that streams are never held back."""
+"""What a request passes before the application: API key, rate, size and time. Plain ASGI, so that streams are never
+held back."""
 
 from __future__ import annotations
 
@@ -10,139 +11,175 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from nunbit.serving.settings import Settings
+from nunbit.serving.errors import error_body
+from nunbit.serving.settings import ServerSettings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-OPEN = ("/health", "/ready")
-MOST_CALLERS = 10_000
+PUBLIC_PATHS = ("/health", "/ready")
+MAX_CALLERS = 10_000
+DRAIN_TIMEOUT_S = 1.0
 
 
-def error_body(message: str, kind: str, code: str | None = None) -> dict[str, Any]:
-    """The error form of the OpenAI API."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+class AccessMiddleware:
+    """ASGI middleware: 401 without a valid key, 429 above the rate, 413 above the size, 408 when a body does not
+    arrive.
 
+    Args:
+        app: the application behind it.
+        settings: keys and bounds.
+    """
 
-class Gate:
-    """ASGI middleware: 401 without a key, 429 above the rate, 413 above the size, 408 when a body does not come."""
-
-    def __init__(self, app: Any, settings: Settings) -> None:
-        self.app, self.settings, self.rate = app, settings, Rate(settings.per_minute)
+    def __init__(self, app: Any, settings: ServerSettings) -> None:
+        self.app, self.settings, self.rate_limiter = app, settings, RateLimiter(settings.requests_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to the application, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = {k.lower(): v for k, v in scope["headers"]}
         private = scope["path"].startswith("/v1") or scope["path"] == "/metrics"
-        caller = self._caller(headers, scope)
-        if scope["method"] == "OPTIONS" or scope["path"] in OPEN or not private:
-            pass
-        elif caller is None:
-            await _drain(receive, headers)
-            await _refuse(
-                send, 401, "an API key is needed: Authorization: Bearer KEY", "authentication_error", "invalid_api_key"
-            )
-            return
-        elif (wait := self.rate.take(caller)) > 0:
-            await _drain(receive, headers)
-            await _refuse(send, 429, "too many requests a minute", "rate_limit_error", "rate_limit_exceeded", wait)
-            return
+        refusal = None
+        if private and scope["method"] != "OPTIONS" and scope["path"] not in PUBLIC_PATHS:
+            refusal = self._refusal(self._caller(headers, scope))
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.settings.body_bytes:
+        if refusal is None and (not length.isdigit() or int(length) > self.settings.max_body_bytes):
+            refusal = Refusal(413, f"a body above {self.settings.max_body_bytes:,} bytes", "invalid_request_error")
+        if refusal is not None:
             await _drain(receive, headers)
-            await _refuse(send, 413, f"a body above {self.settings.body_bytes:,} bytes", "invalid_request_error")
+            await refusal.send(send)
             return
-        await self._run(scope, receive, send)
+        await BoundedBody(self.settings, receive, send).run(self.app, scope)
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application on a body bounded in size and time. What the application makes of a broken body is not sent."""
-        until, size, whole, begun, broken = time.monotonic() + self.settings.body_s, 0, False, False, ""
-
-        async def bounded() -> MutableMapping[str, Any]:
-            nonlocal size, whole, broken
-            if whole:
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), max(0.01, until - time.monotonic()))
-            except TimeoutError:
-                broken = f"the body did not arrive within {self.settings.body_s:g} s"
-                raise
-            size += len(message.get("body", b""))
-            if size > self.settings.body_bytes:
-                broken = f"a body above {self.settings.body_bytes:,} bytes"
-                raise ValueError(broken)
-            whole = not message.get("more_body", False)
-            return message
-
-        async def noting(message: MutableMapping[str, Any]) -> None:
-            nonlocal begun
-            if not broken or begun:
-                begun = True
-                await send(message)
-
-        try:
-            await self.app(scope, bounded, noting)
-        except (TimeoutError, ValueError):
-            if not broken:
-                raise
-        if broken and not begun:
-            late = "arrive" in broken
-            if not late:
-                await _drain(receive, {})
-            await _refuse(send, 408 if late else 413, broken, "invalid_request_error")
+    def _refusal(self, caller: str | None) -> Refusal | None:
+        if caller is None:
+            message = "an API key is needed: Authorization: Bearer KEY"
+            return Refusal(401, message, "authentication_error", "invalid_api_key")
+        wait_s = self.rate_limiter.acquire(caller)
+        if wait_s > 0:
+            return Refusal(429, "too many requests a minute", "rate_limit_error", "rate_limit_exceeded", wait_s)
+        return None
 
     def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> str | None:
-        """Who asks: a key's place in the list, else the address; None when a key is needed and wrong."""
-        if not self.settings.keys:
+        """The caller's name: its key's place in the list, else its address; None when a key is needed and wrong."""
+        if not self.settings.api_keys:
             return str((scope.get("client") or ["?"])[0])
         given = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
-        matches = [i for i, key in enumerate(self.settings.keys) if hmac.compare_digest(key.encode(), given)]
+        matches = [i for i, key in enumerate(self.settings.api_keys) if hmac.compare_digest(key.encode(), given)]
         return f"key {matches[0]}" if matches else None
 
 
-class Rate:
-    """A bucket of tokens a caller, filled evenly over a minute; callers unseen for long are forgotten."""
+class BoundedBody:
+    """Runs the application on a body that is bounded in size and time. What it makes of a broken body is not sent."""
 
-    def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+    def __init__(self, settings: ServerSettings, receive: Receive, send: Send) -> None:
+        self.settings, self._receive, self._send = settings, receive, send
+        self._until = time.monotonic() + settings.body_timeout_s
+        self._bytes, self._complete, self._started = 0, False, False
+        self._refusal: Refusal | None = None
 
-    def take(self, caller: str) -> float:
-        """0 if the caller may go on, else the seconds to wait."""
-        if not self.per_minute:
+    async def run(self, app: Any, scope: Scope) -> None:
+        """Call the application; refuse the request if its body turned out too large or too slow."""
+        try:
+            await app(scope, self.receive, self.send)
+        except (TimeoutError, ValueError):
+            if self._refusal is None:
+                raise
+        if self._refusal is not None and not self._started:
+            if self._refusal.status == 413:
+                await _drain(self._receive, {})
+            await self._refusal.send(self._send)
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The next message for the application.
+
+        Raises:
+            TimeoutError: the body did not arrive in time.
+            ValueError: it is too large.
+        """
+        if self._complete:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.01, self._until - time.monotonic()))
+        except TimeoutError:
+            late = f"the body did not arrive within {self.settings.body_timeout_s:g} s"
+            self._refusal = Refusal(408, late, "invalid_request_error")
+            raise
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self.settings.max_body_bytes:
+            large = f"a body above {self.settings.max_body_bytes:,} bytes"
+            self._refusal = Refusal(413, large, "invalid_request_error")
+            raise ValueError(large)
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass a message of the application on, unless the request is going to be refused."""
+        if self._refusal is None or self._started:
+            self._started = True
+            await self._send(message)
+
+
+class RateLimiter:
+    """A token bucket for each caller, refilled evenly over a minute; the least recent callers are forgotten.
+
+    Args:
+        requests_per_minute: size of a bucket; 0 is unlimited.
+    """
+
+    def __init__(self, requests_per_minute: int) -> None:
+        self.requests_per_minute = requests_per_minute
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def acquire(self, caller: str) -> float:
+        """Count one request. Returns 0 if it is allowed, else the seconds to wait."""
+        if not self.requests_per_minute:
             return 0.0
         now = time.monotonic()
-        tokens, then = self._held.pop(caller, (float(self.per_minute), now))
-        tokens = min(self.per_minute, tokens + (now - then) * self.per_minute / 60)
+        tokens, last = self._buckets.pop(caller, (float(self.requests_per_minute), now))
+        tokens = min(self.requests_per_minute, tokens + (now - last) * self.requests_per_minute / 60)
         allowed = tokens >= 1
-        self._held[caller] = (tokens - allowed, now)
-        while len(self._held) > MOST_CALLERS:
-            self._held.popitem(last=False)
-        return 0.0 if allowed else (1 - tokens) * 60 / self.per_minute
+        self._buckets[caller] = (tokens - allowed, now)
+        while len(self._buckets) > MAX_CALLERS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) * 60 / self.requests_per_minute
 
 
-async def _drain(receive: Receive, headers: dict[bytes, bytes], seconds: float = 1.0) -> None:
-    """Read and drop what is still coming, for a moment: a connection closed on unread bytes takes the refusal with it."""
+class Refusal:
+    """A response that ends a request before the application sees it.
+
+    Args:
+        status: HTTP status.
+        message, kind, code: fields of the error.
+        wait_s: seconds after which the caller may try again; 0 names none.
+    """
+
+    def __init__(self, status: int, message: str, kind: str, code: str | None = None, wait_s: float = 0.0) -> None:
+        self.status, self.wait_s = status, wait_s
+        self.body = json.dumps(error_body(message, kind, code)).encode()
+
+    async def send(self, send: Send) -> None:
+        """Send the response and close the connection."""
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"connection", b"close"),
+        ]
+        if self.wait_s:
+            headers.append((b"retry-after", str(max(1, round(self.wait_s + 0.5))).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+async def _drain(receive: Receive, headers: dict[bytes, bytes]) -> None:
+    """Read and drop what is still coming, for a moment: a connection closed on unread bytes loses the refusal too."""
     if b"expect" in headers:  # reading would invite the body
         return
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
             while (await receive()).get("more_body", False):
                 pass
     except TimeoutError:
         pass
-
-
-async def _refuse(send: Send, status: int, message: str, kind: str, code: str | None = None, wait: float = 0.0) -> None:
-    body = json.dumps(error_body(message, kind, code)).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    if wait:
-        headers.append((b"retry-after", str(max(1, round(wait + 0.5))).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

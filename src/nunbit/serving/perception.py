@@ -34,8 +34,8 @@ class PerceptionService:
 
     @classmethod
     def of_engine(cls, engine: Engine) -> PerceptionService:
-        """The perception of the served model where it is object-aware, so that the page shows what the model is given; else
-        the default one."""
+        """The perception of the served model where it is object-aware, so that the page shows what the model is given;
+        else the default one."""
         aware = engine.runner.aware
         return cls(aware.perceive if aware is not None else build_perception(PerceptionConfig()))
 

@@ -1,4 +1,5 @@
-"""A request's JSON -> Messages and SamplingParams. Decoding and fetching happen here, in worker threads, never on the event loop."""
+"""A request's JSON -> Messages and SamplingParams. Decoding and fetching happen here, in worker threads, never on the
+event loop."""
 
 from __future__ import annotations
 
@@ -6,32 +7,46 @@ import json
 from typing import Any
 
 from nunbit.engine.sampling import SamplingParams
-from nunbit.errors import UserError
+from nunbit.errors import ContextLengthError
 from nunbit.media import decode, kind_of
 from nunbit.messages import Message, Part
+from nunbit.serving.errors import RequestError
 from nunbit.serving.fetch import fetch
-from nunbit.serving.schemas import ChatRequest, ContentPart, GenerationRequest, ResponseFormat, Turn
-from nunbit.serving.settings import Settings
+from nunbit.serving.schemas import (
+    ChatMessage,
+    ChatRequest,
+    CompletionRequest,
+    ContentPart,
+    GenerationRequest,
+    ResponseFormat,
+)
+from nunbit.serving.settings import ServerSettings
 
 ROLES = {"developer": "system", "tool": "user"}
 
 
-def messages_of(request: ChatRequest, settings: Settings) -> list[Message]:
-    """Turns of the API as our Messages, pictures decoded.
+def messages_of(request: ChatRequest, settings: ServerSettings) -> list[Message]:
+    """Convert the messages of a request, with pictures decoded.
 
     Raises:
-        UserError: too many turns or pictures, a part of an unknown kind, a picture that cannot be read.
+        UserError: too many messages or pictures, a part of an unknown type, a picture that cannot be read.
     """
-    if len(request.messages) > settings.turns:
-        raise UserError(f"{len(request.messages)} messages", allowed=f"at most {settings.turns} in one request")
-    pictures = sum(p.type == "image_url" for t in request.messages if isinstance(t.content, list) for p in t.content)
-    if pictures > settings.pictures:
-        raise UserError(f"{pictures} pictures", allowed=f"at most {settings.pictures} in one request")
-    return _joined([_message(t, i, settings) for i, t in enumerate(request.messages)])
+    if len(request.messages) > settings.max_messages:
+        raise RequestError(
+            f"{len(request.messages)} messages",
+            allowed=f"at most {settings.max_messages} in one request",
+            param="messages",
+        )
+    pictures = sum(p.type == "image_url" for m in request.messages if isinstance(m.content, list) for p in m.content)
+    if pictures > settings.max_pictures:
+        raise RequestError(
+            f"{pictures} pictures", allowed=f"at most {settings.max_pictures} in one request", param="messages"
+        )
+    return _join_same_roles([_message(m, i, settings) for i, m in enumerate(request.messages)])
 
 
-def _joined(messages: list[Message]) -> list[Message]:
-    """Turns of one role in a row, the results of several tools say, as one turn."""
+def _join_same_roles(messages: list[Message]) -> list[Message]:
+    """Join neighbours of one role, for example the results of several tools, into one message."""
     out: list[Message] = []
     for m in messages:
         if out and out[-1].role == m.role:
@@ -41,66 +56,144 @@ def _joined(messages: list[Message]) -> list[Message]:
     return out
 
 
-def _message(turn: Turn, at: int, settings: Settings) -> Message:
-    role: Any = ROLES.get(turn.role, turn.role)
-    content = turn.content
+def _message(message: ChatMessage, index: int, settings: ServerSettings) -> Message:
+    role: Any = ROLES.get(message.role, message.role)
+    content = message.content
     if content is None:
-        content = json.dumps(turn.tool_calls) if turn.tool_calls else ""
+        content = json.dumps(message.tool_calls) if message.tool_calls else ""
     if isinstance(content, str):
         return Message(role, (Part.text(content),))
-    return Message(role, tuple(_part(p, f"picture {at}.{i}", settings) for i, p in enumerate(content)))
+    return Message(role, tuple(_part(p, f"picture {index}.{i}", settings) for i, p in enumerate(content)))
 
 
-def _part(part: ContentPart, name: str, settings: Settings) -> Part:
+def _part(part: ContentPart, name: str, settings: ServerSettings) -> Part:
     if part.type in ("text", "input_text", "refusal"):
         return Part.text(part.text or "")
     if part.type == "image_url" and part.image_url is not None:
         source = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-        return Part.image(picture_of(source, name, settings))
+        return Part.image(decode_picture(source, name, settings))
     if part.type == "input_audio":
-        raise UserError("a sound in the conversation", allowed="text and pictures: this model has no ears",
-                        todo="leave the sound out")  # fmt: skip
-    raise UserError(f"a content part of type '{part.type}'", allowed="text and image_url (with its url)")
+        raise RequestError(
+            "a sound in the conversation",
+            allowed="text and pictures: this model takes no sound",
+            todo="leave the sound out",
+            param="messages",
+        )
+    raise RequestError(
+        f"a content part of type '{part.type}'", allowed="text and image_url (with its url)", param="messages"
+    )
 
 
-def picture_of(source: str, name: str, settings: Settings) -> Any:
-    """Decode a picture that a request carries, or names where the operator allows it."""
+def decode_picture(source: str, name: str, settings: ServerSettings) -> Any:
+    """Decode a picture that a request carries, or that it names where the operator allows it.
+
+    Args:
+        source: a data: URI, an https address or a path.
+        name: the picture's name in errors.
+
+    Raises:
+        UserError: a source that is not allowed, or a picture that cannot be read.
+    """
     admitted = settings.fetch.admit(source)
     if kind_of(admitted) == "address":
-        admitted = fetch(admitted, settings.fetch, max_bytes=settings.picture.max_bytes)
-    return decode(admitted, name=name, limits=settings.picture)
+        admitted = fetch(admitted, settings.fetch, max_bytes=settings.picture_limits.max_bytes)
+    return decode(admitted, name=name, limits=settings.picture_limits)
 
 
-def sampling_of(request: GenerationRequest, settings: Settings, *, index: int = 0) -> SamplingParams:
-    """The wishes of one of the ``n`` answers of a request; each has a seed of its own."""
-    chat = request if isinstance(request, ChatRequest) else None
-    asked = (chat.max_completion_tokens if chat else None) or request.max_tokens or settings.max_tokens
+def requested_tokens(request: GenerationRequest) -> int | None:
+    """The number of answer tokens that a request names, or None."""
+    newer = request.max_completion_tokens if isinstance(request, ChatRequest) else None
+    return newer if newer is not None else request.max_tokens
+
+
+def max_tokens_of(request: GenerationRequest, settings: ServerSettings, prompt_tokens: int, context_tokens: int) -> int:
+    """Answer tokens for one prompt: what the request names, within the operator's bound; else what fits.
+
+    Args:
+        prompt_tokens: length of the prompt.
+        context_tokens: tokens that prompt and answer may have together.
+
+    Raises:
+        ContextLengthError: the prompt and the named number of tokens do not fit.
+        RequestError: 0 tokens, where nothing is echoed either.
+    """
+    requested, room = requested_tokens(request), context_tokens - prompt_tokens
+    if requested is None:
+        return min(settings.max_tokens, room)
+    if requested > room:
+        total = f"{prompt_tokens + requested} tokens ({prompt_tokens} in the prompt, {requested} for the answer)"
+        raise ContextLengthError(
+            total, allowed=f"at most {context_tokens} together", todo="shorten the prompt or lower max_tokens"
+        )
+    if requested == 0 and not (isinstance(request, CompletionRequest) and request.echo):
+        raise RequestError("max_tokens=0", allowed="1 or more, or 0 together with echo", param="max_tokens")
+    return min(requested, settings.max_tokens)
+
+
+def sampling_of(
+    request: GenerationRequest,
+    settings: ServerSettings,
+    max_tokens: int,
+    *,
+    index: int = 0,
+    schema: dict[str, Any] | None = None,
+) -> SamplingParams:
+    """The sampling parameters of one of the ``n`` answers of a request.
+
+    Args:
+        max_tokens: of `max_tokens_of`, at least 1.
+        index: the answer's number; it moves the seed, so that the answers differ.
+        schema: JSON schema of a forced tool call.
+
+    Raises:
+        UserError: a value out of bounds, or a response_format that is not complete.
+    """
     stop = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    logprobs = (
-        (chat.top_logprobs or 0) if chat and chat.logprobs else None if chat else getattr(request, "logprobs", None)
-    )
     try:
         bias = {int(k): v for k, v in (request.logit_bias or {}).items()}
     except ValueError:
-        raise UserError("a logit_bias key that is not a token id", allowed="whole numbers as strings") from None
+        raise RequestError(
+            "a logit_bias key that is not a token id", allowed="whole numbers as strings", param="logit_bias"
+        ) from None
     return SamplingParams(
-        max_tokens=min(asked, settings.max_tokens), temperature=request.temperature or 0.0, top_p=request.top_p or 1.0,
-        top_k=max(0, request.top_k or 0), min_p=request.min_p or 0.0, repetition=request.repetition_penalty or 1.0,
-        seed=None if request.seed is None else (request.seed + index) % 2**63, bias=bias, stop=tuple(stop), logprobs=logprobs,
-        grammar=_grammar(chat.response_format) if chat else None, deadline_s=settings.deadline_s,
-    )  # fmt: skip
+        max_tokens=max_tokens,
+        temperature=request.temperature or 0.0,
+        top_p=request.top_p or 1.0,
+        top_k=max(0, request.top_k or 0),
+        min_p=request.min_p or 0.0,
+        repetition=request.repetition_penalty or 1.0,
+        seed=None if request.seed is None else (request.seed + index) % 2**63,
+        bias=bias,
+        stop=tuple(stop),
+        logprobs=_logprobs(request),
+        grammar=_grammar(request, schema),
+        deadline_s=settings.deadline_s,
+    )
 
 
-def _grammar(wish: ResponseFormat | None) -> tuple[str, str] | None:
-    if wish is None or wish.type == "text":
+def _logprobs(request: GenerationRequest) -> int | None:
+    if isinstance(request, ChatRequest):
+        return (request.top_logprobs or 0) if request.logprobs else None
+    return request.logprobs if isinstance(request, CompletionRequest) else None
+
+
+def _grammar(request: GenerationRequest, schema: dict[str, Any] | None) -> tuple[str, str] | None:
+    if schema is not None:
+        return "json", json.dumps(schema)
+    if not isinstance(request, ChatRequest) or request.response_format is None:
         return None
-    if wish.type == "regex":
-        if not wish.pattern:
-            raise UserError("response_format regex without a pattern")
-        return "regex", wish.pattern
-    schema = wish.json_schema.schema_ if wish.type == "json_schema" and wish.json_schema else None
-    if wish.type == "json_schema" and schema is None:
-        raise UserError(
-            "response_format json_schema without a schema", allowed='{"json_schema": {"name": ..., "schema": {...}}}'
-        )
+    return _format_grammar(request.response_format)
+
+
+def _format_grammar(form: ResponseFormat) -> tuple[str, str] | None:
+    if form.type == "text":
+        return None
+    if form.type == "regex":
+        if not form.pattern:
+            raise RequestError("response_format regex without a pattern", param="response_format")
+        return "regex", form.pattern
+    schema = form.json_schema.schema_ if form.type == "json_schema" and form.json_schema else None
+    if form.type == "json_schema" and schema is None:
+        allowed = '{"json_schema": {"name": ..., "schema": {...}}}'
+        raise RequestError("response_format json_schema without a schema", allowed=allowed, param="response_format")
     return "json", json.dumps(schema or {"type": "object"})

@@ -6,99 +6,202 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nunbit.engine.sampling import Logprob
-from nunbit.engine.scheduler import RequestOutput
+from nunbit.engine.scheduler import RequestOutput, TokenChunk
+from nunbit.serving.tools import ToolChoice
 
-FINISH = {"stop": "stop", "length": "length", "deadline": "length", "cancelled": "stop"}
+FINISH_REASONS = {"stop": "stop", "length": "length", "deadline": "length", "cancelled": "stop"}
+STREAM_END = "data: [DONE]\n\n"
+MIN_LOGPROB = -9999.0
+"""JSON has no minus infinity."""
 
 
-class Replies:
-    """Forms the replies to one request, chat or text completion."""
+@dataclass(frozen=True, slots=True)
+class EchoedPrompt:
+    """A prompt that the response repeats.
 
-    def __init__(self, model: str, tokenizer: Any, *, chat: bool, warnings: Sequence[str] = ()) -> None:
+    Attributes:
+        text: as it was sent.
+        ids: its tokens.
+        logprobs: of all its tokens but the first; empty where none were asked for.
+    """
+
+    text: str
+    ids: Sequence[int]
+    logprobs: Sequence[Logprob] = ()
+
+
+class ResponseFormatter:
+    """Writes the responses to one request, for a chat or for text completions.
+
+    Args:
+        model: the served model's name.
+        tokenizer: turns single tokens into text for log probabilities.
+        chat: chat completions instead of text completions.
+        choices_per_prompt: ``n`` of the request; choice ``i`` belongs to prompt ``i // n``.
+        logprobs: whether log probabilities are reported.
+        warnings: sentences that go along with the answer.
+        tool_choice: what turns answers into tool calls.
+        echo: the prompts, where the response repeats them.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        tokenizer: Any,
+        *,
+        chat: bool,
+        choices_per_prompt: int = 1,
+        logprobs: bool = False,
+        warnings: Sequence[str] = (),
+        tool_choice: ToolChoice = ToolChoice(),
+        echo: Sequence[EchoedPrompt] = (),
+    ) -> None:
         self.chat, self.tokenizer, self.warnings = chat, tokenizer, list(warnings)
-        self.base = {
-            "id": ("chatcmpl-" if chat else "cmpl-") + uuid.uuid4().hex,
-            "created": int(time.time()),
-            "model": model,
-        }
+        self.choices_per_prompt, self.logprobs = choices_per_prompt, logprobs
+        self.tool_choice, self.echo = tool_choice, echo
+        self.base = {"id": _new_id("chatcmpl-" if chat else "cmpl-"), "created": int(time.time()), "model": model}
+        self._offsets: dict[int, int] = {}
 
-    def whole(self, results: Sequence[RequestOutput], *, logprobs: bool) -> dict[str, Any]:
-        choices = []
-        for i, r in enumerate(results):
-            said: dict[str, Any] = {"index": i, "finish_reason": FINISH.get(r.finish, "stop")}
-            said["logprobs"] = self._logprobs(r.tokens) if logprobs else None
-            said |= (
-                {"message": {"role": "assistant", "content": r.text, "refusal": None}}
-                if self.chat
-                else {"text": r.text}
-            )
-            choices.append(said)
-        out = self.base | {
-            "object": "chat.completion" if self.chat else "text_completion",
-            "choices": choices,
-            "usage": usage(results),
+    def whole(self, outputs: Sequence[RequestOutput]) -> dict[str, Any]:
+        """The response that is not streamed, from one output for each choice."""
+        choices = [self._choice(i, output) for i, output in enumerate(outputs)]
+        kind = "chat.completion" if self.chat else "text_completion"
+        response = self.base | {"object": kind, "choices": choices, "usage": usage(outputs, self.choices_per_prompt)}
+        response["nunbit"] = {
+            "first_token_ms": round(1000 * min((o.first_s for o in outputs), default=0.0), 1),
+            "total_ms": round(1000 * max((o.total_s for o in outputs), default=0.0), 1),
         }
-        first = min((r.first_s for r in results), default=0.0)
-        out["nunbit"] = {
-            "first_token_ms": round(1000 * first, 1),
-            "total_ms": round(1000 * max(r.total_s for r in results), 1),
-        }
-        return out | ({"nunbit_warnings": self.warnings} if self.warnings else {})
+        return response | ({"nunbit_warnings": self.warnings} if self.warnings else {})
 
     def opening(self, index: int) -> str:
-        return self._chunk(index, {"role": "assistant", "content": ""}, None)
+        """The first event of a choice: the role, the echoed prompt, or the named function of a forced call."""
+        if not self.chat:
+            prompt = self._echoed(index)
+            logprobs = self._logprobs(index, ()) if self.logprobs and prompt is not None else None
+            return self._event(index, {"content": prompt.text if prompt else ""}, None, logprobs, first=True)
+        delta: dict[str, Any] = {"role": "assistant", "content": ""}
+        if self.tool_choice.function:
+            delta |= {"content": None, "tool_calls": [{"index": 0, **_call(self.tool_choice.function, "")}]}
+        return self._event(index, delta, None, first=True)
 
-    def piece(self, index: int, text: str, tokens: Sequence[Logprob], *, logprobs: bool) -> str:
-        return self._chunk(index, {"content": text}, None, self._logprobs(tokens) if logprobs else None)
+    def chunk(self, index: int, chunk: TokenChunk) -> str:
+        """An event with new text. Text of a forced call that names its function itself waits for `closing`."""
+        delta: dict[str, Any] = {"content": chunk.text}
+        if self.tool_choice.function:
+            delta = {"tool_calls": [{"index": 0, "function": {"arguments": chunk.text}}]}
+        elif self.tool_choice.forced:
+            delta = {}
+        return self._event(index, delta, None, self._logprobs(index, chunk.tokens) if self.logprobs else None)
 
-    def closing(self, index: int, result: RequestOutput) -> str:
-        return self._chunk(index, {}, FINISH.get(result.finish, "stop"))
+    def closing(self, index: int, output: RequestOutput) -> str:
+        """The last event of a choice."""
+        delta: dict[str, Any] = {}
+        if self.tool_choice.forced and not self.tool_choice.function:
+            calls = [_call(c.name, c.arguments) for c in self.tool_choice.calls(output.text)]
+            delta = {"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
+        return self._event(index, delta, self._finish_reason(output))
 
-    def figures(self, results: Sequence[RequestOutput]) -> str:
-        """The last chunk of a stream whose options ask for usage."""
-        return _event(self.base | {"object": self._object(), "choices": [], "usage": usage(results)})
+    def final_usage(self, outputs: Sequence[RequestOutput]) -> str:
+        """The event with the tokens of all choices, where the request asks for it."""
+        return event(
+            self.base
+            | {"object": self._chunk_object(), "choices": [], "usage": usage(outputs, self.choices_per_prompt)}
+        )
 
-    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None, logprobs: Any = None) -> str:
+    def _choice(self, index: int, output: RequestOutput) -> dict[str, Any]:
+        choice: dict[str, Any] = {"index": index, "finish_reason": self._finish_reason(output)}
+        choice["logprobs"] = self._logprobs(index, output.tokens) if self.logprobs else None
+        if not self.chat:
+            prompt = self._echoed(index)
+            return choice | {"text": (prompt.text if prompt else "") + output.text}
+        message: dict[str, Any] = {"role": "assistant", "content": output.text, "refusal": None}
+        if self.tool_choice.forced:
+            calls = [_call(c.name, c.arguments) for c in self.tool_choice.calls(output.text)]
+            message |= {"content": None, "tool_calls": calls}
+        return choice | {"message": message}
+
+    def _finish_reason(self, output: RequestOutput) -> str:
+        reason = FINISH_REASONS.get(output.finish, "stop")
+        called = self.tool_choice.forced and not self.tool_choice.function  # OpenAI: a named function ends with "stop"
+        return "tool_calls" if called and reason == "stop" else reason
+
+    def _event(
+        self, index: int, delta: dict[str, Any], finish: str | None, logprobs: Any = None, *, first: bool = False
+    ) -> str:
         choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": logprobs}
         choice |= {"delta": delta} if self.chat else {"text": delta.get("content", "")}
-        extra = {"nunbit_warnings": self.warnings} if self.warnings and "role" in delta else {}
-        return _event(self.base | {"object": self._object(), "choices": [choice]} | extra)
+        extra = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
+        return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | extra)
 
-    def _object(self) -> str:
+    def _chunk_object(self) -> str:
         return "chat.completion.chunk" if self.chat else "text_completion"
 
-    def _logprobs(self, tokens: Sequence[Logprob]) -> dict[str, Any]:
-        if not self.chat:
-            return {"tokens": [self._text(t.token) for t in tokens], "token_logprobs": [t.logprob for t in tokens],
-                    "top_logprobs": [{self._text(i): p for i, p in t.others} for t in tokens], "text_offset": []}  # fmt: skip
-        return {"content": [self._entry(t.token, t.logprob) | {"top_logprobs": [self._entry(i, p) for i, p in t.others]}
-                            for t in tokens], "refusal": None}  # fmt: skip
+    def _echoed(self, index: int) -> EchoedPrompt | None:
+        return self.echo[index // self.choices_per_prompt] if self.echo else None
+
+    def _logprobs(self, index: int, tokens: Sequence[Logprob]) -> dict[str, Any]:
+        """Log probabilities of new tokens; before the first ones of a text completion come those of the echoed
+        prompt."""
+        if self.chat:
+            content = [
+                self._entry(t.token, t.logprob) | {"top_logprobs": [self._entry(i, p) for i, p in t.others]}
+                for t in tokens
+            ]
+            return {"content": content, "refusal": None}
+        ids, values = [t.token for t in tokens], [max(t.logprob, MIN_LOGPROB) for t in tokens]
+        tops: list[dict[str, float] | None] = [
+            {self._text(i): max(p, MIN_LOGPROB) for i, p in t.others} for t in tokens
+        ]
+        prompt = self._echoed(index)
+        if prompt is not None and index not in self._offsets:
+            before = self._prompt_logprobs(prompt)
+            ids, values, tops = [*prompt.ids, *ids], [*before[0], *values], [*before[1], *tops]
+        texts = [self._text(i) for i in ids]
+        offsets = []
+        for text in texts:
+            offsets.append(self._offsets.get(index, 0))
+            self._offsets[index] = offsets[-1] + len(text)
+        return {"tokens": texts, "token_logprobs": values, "top_logprobs": tops, "text_offset": offsets}
+
+    def _prompt_logprobs(self, prompt: EchoedPrompt) -> tuple[list[Any], list[Any]]:
+        """Values and alternatives of a prompt's tokens; the first has none, as nothing precedes it."""
+        values = [max(t.logprob, MIN_LOGPROB) for t in prompt.logprobs]
+        tops = [{self._text(i): max(p, MIN_LOGPROB) for i, p in t.others} for t in prompt.logprobs]
+        return [None, *values], [None, *tops]
 
     def _entry(self, token: int, logprob: float) -> dict[str, Any]:
         text = self._text(token)
-        return {"token": text, "logprob": max(logprob, -9999.0), "bytes": list(text.encode())}
+        return {"token": text, "logprob": max(logprob, MIN_LOGPROB), "bytes": list(text.encode())}
 
     def _text(self, token: int) -> str:
         return str(self.tokenizer.decode([token]))
 
 
-def usage(results: Sequence[RequestOutput]) -> dict[str, Any]:
-    """Tokens of all choices; the prompt counts once."""
-    prompt, made = results[0].prompt_tokens, sum(len(r.tokens) for r in results)
-    return {"prompt_tokens": prompt, "completion_tokens": made, "total_tokens": prompt + made,
-            "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens}}  # fmt: skip
+def usage(outputs: Sequence[RequestOutput], choices_per_prompt: int = 1) -> dict[str, Any]:
+    """Tokens of a request: every prompt once, however many answers it has, and all answers."""
+    prompts = outputs[::choices_per_prompt]
+    read, written = sum(o.prompt_tokens for o in prompts), sum(len(o.tokens) for o in outputs)
+    details = {"cached_tokens": sum(o.cached_tokens for o in prompts)}
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "prompt_tokens_details": details,
+    }
 
 
-def _event(data: dict[str, Any]) -> str:
+def event(data: dict[str, Any]) -> str:
+    """A server-sent event."""
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def failure(message: str, kind: str) -> str:
-    """An error in the middle of a stream."""
-    return _event({"error": {"message": message, "type": kind, "param": None, "code": None}})
+def _call(name: str, arguments: str) -> dict[str, Any]:
+    return {"id": _new_id("call_"), "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-DONE = "data: [DONE]\n\n"
+def _new_id(prefix: str) -> str:
+    return prefix + uuid.uuid4().hex

@@ -1,5 +1,8 @@
-"""Requests of the OpenAI API as far as we answer them, and the form of its errors. Unknown fields are kept aside and named in a warning,
-never an error; a field that is null is as good as left out, as some clients send every field they know."""
+"""Requests of the OpenAI API as far as the server answers them, and the form of its errors.
+
+An unknown field is kept aside and named in a warning, never an error. A field that is null counts as left out, because
+some clients send every field they know.
+"""
 
 from __future__ import annotations
 
@@ -8,53 +11,69 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(max_length=400_000)]
+DataUri = Annotated[str, Field(max_length=40_000_000)]
 
 
-class Loose(BaseModel):
+class RequestModel(BaseModel):
+    """A JSON object of a request that may hold unknown fields."""
+
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
+    def _drop_nulls(cls, data: Any) -> Any:
         return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
-    def unknown(self) -> list[str]:
+    def unknown_fields(self) -> list[str]:
+        """Names of the fields that nothing reads, at most 20 and shortened."""
         return sorted(k[:60] for k in (self.model_extra or {}))[:20]
 
 
-class ImageUrl(Loose):
-    url: Annotated[str, Field(max_length=40_000_000)]
+class ImageUrl(RequestModel):
+    """A picture: a data: URI, or an address or file that the operator allows."""
+
+    url: DataUri
 
 
-class ContentPart(Loose):
+class ContentPart(RequestModel):
+    """A part of a message: text or a picture."""
+
     type: Annotated[str, Field(max_length=40)]
     text: Text | None = None
     image_url: ImageUrl | str | None = None
 
 
-class Turn(Loose):
+class ChatMessage(RequestModel):
+    """A turn of a conversation."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Text | Annotated[list[ContentPart], Field(max_length=256)] | None = None
     tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
 
 
-class JsonSchema(Loose):
+class JsonSchema(RequestModel):
+    """The schema that an answer must match."""
+
     name: str | None = None
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
-class ResponseFormat(Loose):
+class ResponseFormat(RequestModel):
+    """The form of the answer; ``regex`` is an extension of this server."""
+
     type: Literal["text", "json_object", "json_schema", "regex"]
     json_schema: JsonSchema | None = None
     pattern: Annotated[str, Field(max_length=20_000)] | None = None
 
 
-class StreamOptions(Loose):
+class StreamOptions(RequestModel):
+    """Options of a streamed response."""
+
     include_usage: bool = False
 
 
-class GenerationRequest(Loose):
-    """What chat and text completions share."""
+class GenerationRequest(RequestModel):
+    """Fields that chat and text completions share."""
 
     model: str | None = None
     stream: bool = False
@@ -73,45 +92,56 @@ class GenerationRequest(Loose):
 
 
 class ChatRequest(GenerationRequest):
-    messages: Annotated[list[Turn], Field(min_length=1)]
+    """POST /v1/chat/completions."""
+
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
-    tool_choice: Any = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool = True
 
 
 class CompletionRequest(GenerationRequest):
+    """POST /v1/completions."""
+
     prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=16)]
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool = False
 
 
-class EmbeddingRequest(Loose):
+class EmbeddingRequest(RequestModel):
+    """POST /v1/embeddings."""
+
     model: str | None = None
-    input: Annotated[str, Field(max_length=40_000_000)] | Annotated[list[Annotated[str, Field(max_length=40_000_000)]],
-                                                                    Field(min_length=1, max_length=64)]  # fmt: skip
+    input: DataUri | Annotated[list[DataUri], Field(min_length=1, max_length=64)]
     encoding_format: Literal["float", "base64"] = "float"
 
 
-class PerceiveRequest(Loose):
-    image: Annotated[str, Field(max_length=40_000_000)]
+class PerceiveRequest(RequestModel):
+    """POST /v1/perceive, an extension of this server."""
+
+    image: DataUri
 
 
 class Error(BaseModel):
+    """What was wrong with a request."""
+
     message: str
     type: str
     param: str | None
     code: str | None
 
 
-class ErrorReply(BaseModel):
+class ErrorResponse(BaseModel):
     """The error form of the OpenAI API."""
 
     error: Error
 
 
-_REFUSED = {"model": ErrorReply, "description": "What was wrong with the request, and what is allowed"}
-_BUSY = {"model": ErrorReply, "description": "The queue is full: come back after Retry-After seconds"}
-REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": _REFUSED, 503: _BUSY}
+_INVALID = {"model": ErrorResponse, "description": "What was wrong with the request, and what is allowed"}
+_BUSY = {"model": ErrorResponse, "description": "The queue is full: try again after Retry-After seconds"}
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _INVALID, 503: _BUSY}

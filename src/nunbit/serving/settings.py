@@ -1,4 +1,4 @@
-"""What an operator may set. Everything that a request could make large, slow or far-reaching has its bound here."""
+"""Settings of the server. Whatever a request could make large, slow or far-reaching has its bound here."""
 
 from __future__ import annotations
 
@@ -8,34 +8,37 @@ from nunbit.media import FetchPolicy, Limits
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Bounds of the server.
+class ServerSettings:
+    """Bounds and permissions of the server.
 
     Attributes:
-        keys: accepted API keys; none means that no key is asked for.
+        api_keys: accepted API keys; with none, every caller is served.
         origins: web origins that may call from a browser (CORS); none by default.
-        per_minute: requests a caller (key, else address) may make a minute; 0 is no bound.
-        body_bytes, body_s: the largest request, and how long it may take to arrive.
-        pictures, turns, choices: at most so many in one request.
-        picture: bounds of one picture.
-        deadline_s: an answer ends after so long, as it is.
-        max_tokens: of one answer.
-        decoders: pictures decoded at the same time.
-        fetch: what a request may name besides its own bytes; nothing by default.
-        page: serve the web page.
+        requests_per_minute: requests that one caller (an API key, else an address) may make a minute; 0 is unlimited.
+        max_body_bytes: size of the largest request.
+        body_timeout_s: seconds in which a request's body must arrive.
+        max_pictures: pictures in one request.
+        max_messages: messages in one request.
+        max_choices: answers in one request (``n`` times the number of prompts).
+        picture_limits: bounds of one picture.
+        deadline_s: seconds after which an answer ends where it is.
+        max_tokens: tokens of one answer; a request that asks for more gets these and a warning.
+        decode_threads: pictures that are decoded at the same time.
+        fetch: which folders and hosts a request may name pictures from; none by default.
+        page: whether the web page is served.
     """
 
-    keys: tuple[str, ...] = ()
+    api_keys: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    per_minute: int = 0
-    body_bytes: int = 32 * 1024 * 1024
-    body_s: float = 30.0
-    pictures: int = 8
-    turns: int = 64
-    choices: int = 8
-    picture: Limits = field(default_factory=lambda: Limits(max_bytes=10 * 1024 * 1024))
+    requests_per_minute: int = 0
+    max_body_bytes: int = 32 * 1024 * 1024
+    body_timeout_s: float = 30.0
+    max_pictures: int = 8
+    max_messages: int = 64
+    max_choices: int = 8
+    picture_limits: Limits = field(default_factory=lambda: Limits(max_bytes=10 * 1024 * 1024))
     deadline_s: float = 120.0
     max_tokens: int = 512
-    decoders: int = 2
+    decode_threads: int = 2
     fetch: FetchPolicy = field(default_factory=FetchPolicy)
     page: bool = True

@@ -1,0 +1,123 @@
+"""The answers to one request: engine events brought to the event loop, and cancelled together when the caller is
+gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+
+from fastapi import Request
+
+from nunbit.engine.runner import Prompt
+from nunbit.engine.sampling import SamplingParams
+from nunbit.engine.scheduler import Engine, Event, RequestOutput, TokenChunk
+from nunbit.engine.scheduler import Request as EngineRequest
+from nunbit.errors import UserError
+from nunbit.serving.errors import describe_failure, error_body
+from nunbit.serving.responses import STREAM_END, ResponseFormatter, event
+
+Job = tuple[Prompt, SamplingParams | None]
+"""A prompt and how it is answered; None where nothing is generated (``max_tokens=0``)."""
+
+
+class ChoiceStream:
+    """Runs the answers to one request in the engine.
+
+    Args:
+        engine: answers them.
+        jobs: one for each choice.
+        on_output: called with every finished answer, from the engine's thread.
+    """
+
+    def __init__(self, engine: Engine, jobs: Sequence[Job], on_output: Callable[[RequestOutput], None]) -> None:
+        self.engine, self.jobs, self.on_output = engine, jobs, on_output
+        self.outputs: dict[int, RequestOutput] = {}
+        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
+        self._requests: list[EngineRequest] = []
+        self._loop = asyncio.get_running_loop()
+
+    def submit(self) -> None:
+        """Queue every answer. Blocks for a moment: call it in a worker thread.
+
+        Raises:
+            UserError: the engine refused one; the others are cancelled.
+        """
+        try:
+            for i, (prompt, sampling) in enumerate(self.jobs):
+                if sampling is None:
+                    self._receive(i, RequestOutput("", "length", len(prompt.ids), []))
+                else:
+                    self._requests.append(self.engine.send(prompt, sampling, partial(self._receive, i)))
+        except UserError:
+            self.cancel()
+            raise
+
+    def _receive(self, index: int, item: Event) -> None:
+        if isinstance(item, RequestOutput):
+            self.on_output(item)
+        self._loop.call_soon_threadsafe(self._events.put_nowait, (index, item))
+
+    async def next(self) -> tuple[int, Event]:
+        """The next event and the index of its choice."""
+        index, item = await self._events.get()
+        if isinstance(item, RequestOutput):
+            self.outputs[index] = item
+        return index, item
+
+    @property
+    def complete(self) -> bool:
+        """Whether every answer has ended."""
+        return len(self.outputs) == len(self.jobs)
+
+    @property
+    def ordered(self) -> list[RequestOutput]:
+        """The finished answers in the order of the choices."""
+        return [self.outputs[i] for i in sorted(self.outputs)]
+
+    async def wait(self, request: Request) -> list[RequestOutput]:
+        """Wait for every answer; cancel them when the caller disconnects."""
+        disconnected = asyncio.create_task(_disconnect(request))
+        try:
+            while not self.complete:
+                item = asyncio.create_task(self.next())
+                await asyncio.wait({item, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+                if not item.done():
+                    self.cancel()
+                    await item
+            return self.ordered
+        finally:
+            disconnected.cancel()
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Stop all answers that still run."""
+        for request in self._requests:
+            request.cancel()
+
+
+async def stream_events(
+    choices: ChoiceStream, formatter: ResponseFormatter, *, include_usage: bool
+) -> AsyncIterator[str]:
+    """The server-sent events of a streamed response. A caller who disconnects ends the work."""
+    try:
+        for i in range(len(choices.jobs)):
+            yield formatter.opening(i)
+        while not choices.complete:
+            i, item = await choices.next()
+            if isinstance(item, TokenChunk):
+                yield formatter.chunk(i, item)
+            elif item.broken:
+                yield event(error_body(*describe_failure(item)[:2]))
+            else:
+                yield formatter.closing(i, item)
+        if include_usage:
+            yield formatter.final_usage(choices.ordered)
+        yield STREAM_END
+    finally:
+        choices.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,90 @@
+"""Errors in the form of the OpenAI API: the message a user may read, and nothing about the server's inside."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from nunbit.engine.scheduler import Busy, RequestOutput
+from nunbit.errors import ContextLengthError, UserError
+
+log = logging.getLogger("nunbit.serving")
+
+
+class RequestError(UserError):
+    """A request that is refused with status 400, with the fields that OpenAI's errors have.
+
+    Args:
+        given: what the request holds.
+        allowed: what is allowed.
+        todo: what to do now.
+        param: the request's field that is at fault.
+        code: OpenAI's code of the error, where there is one.
+    """
+
+    def __init__(
+        self, given: str, *, allowed: str = "", todo: str = "", param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(given, allowed=allowed, todo=todo)
+        self.param, self.code = param, code
+
+
+def error_body(message: str, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    """The JSON of an error."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def context_length_exceeded(message: str) -> dict[str, Any]:
+    """The JSON of the error for a prompt, or a prompt and its answer, that the model's context does not hold."""
+    return error_body(message, "invalid_request_error", "context_length_exceeded", "messages")
+
+
+def describe_failure(output: RequestOutput) -> tuple[str, str, int]:
+    """Message, error type and status for an answer that failed. What a user cannot change is logged, not sent."""
+    if output.finish.startswith("refused: "):
+        return output.finish.removeprefix("refused: "), "invalid_request_error", 400
+    log.error("an answer failed: %s", output.finish)
+    return "the model failed on this request", "server_error", 500
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every exception with `error_body`."""
+    app.add_exception_handler(UserError, _user_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _internal_error)
+
+
+async def _user_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, Busy):
+        return JSONResponse(error_body(str(error), "overloaded_error", "queue_full"), 503, headers={"Retry-After": "1"})
+    if isinstance(error, ContextLengthError):
+        return JSONResponse(context_length_exceeded(str(error)), 400)
+    if isinstance(error, RequestError):
+        return JSONResponse(error_body(str(error), "invalid_request_error", error.code, error.param), 400)
+    return JSONResponse(error_body(str(error), "invalid_request_error"), 400)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    found = error.errors()[:3] if isinstance(error, RequestValidationError) else []
+    places = [".".join(str(part) for part in f["loc"][1:])[:120] for f in found]
+    message = "; ".join(f"{place}: {f['msg'][:200]}" for place, f in zip(places, found, strict=True))
+    param = places[0] if places else None
+    return JSONResponse(
+        error_body(message or "a request that cannot be read", "invalid_request_error", param=param), 400
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return JSONResponse(error_body(str(getattr(error, "detail", error))[:200], "invalid_request_error"), status)
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    log.exception("a request failed", exc_info=error)
+    return JSONResponse(error_body("something failed inside the server", "server_error"), 500)

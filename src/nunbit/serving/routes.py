@@ -1,0 +1,207 @@
+"""The routes: a request is read by `requests` and `tools`, answered by `choices`, and written by `responses`."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+import torch
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from nunbit.engine.runner import Prompt
+from nunbit.engine.scheduler import Engine
+from nunbit.engine.scoring import prompt_logprobs
+from nunbit.serving.choices import ChoiceStream, Job, stream_events
+from nunbit.serving.errors import RequestError, describe_failure, error_body
+from nunbit.serving.metrics import Metrics
+from nunbit.serving.perception import PerceptionService
+from nunbit.serving.requests import decode_picture, max_tokens_of, messages_of, requested_tokens, sampling_of
+from nunbit.serving.responses import EchoedPrompt, ResponseFormatter
+from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, GenerationRequest, PerceiveRequest
+from nunbit.serving.settings import ServerSettings
+from nunbit.serving.tools import tool_choice_of
+
+NOT_PRINTABLE = re.compile(r"[^ -~]")
+"""Characters that a header may not hold: a line break in a field's name would begin another header."""
+
+
+class ApiServer:
+    """The routes of the API over one engine.
+
+    Args:
+        engine: generates the answers.
+        name: the model's name in responses.
+        settings: bounds and permissions.
+        perception: answers /v1/perceive.
+    """
+
+    def __init__(self, engine: Engine, name: str, settings: ServerSettings, perception: PerceptionService) -> None:
+        self.engine, self.name, self.settings, self.perception = engine, name, settings, perception
+        self.metrics, self.open = Metrics(engine), True
+        self._threads: anyio.CapacityLimiter | None = None
+
+    async def chat(self, body: ChatRequest, request: Request) -> Response:
+        """Answer a conversation with pictures."""
+        tool_choice = tool_choice_of(body)
+        messages = await self._in_thread(messages_of, body, self.settings)
+        prompt = await self._in_thread(partial(self.engine.runner.prompt, messages, tools=tool_choice.tools))
+        warnings = self._warnings(body)
+        if tool_choice.tools and "tools" not in (self.engine.runner.tokenizer.chat_template or ""):
+            warnings.append("this model's chat template has no place for tools: the model does not see them")
+        formatter = ResponseFormatter(
+            self.name,
+            self.engine.runner.tokenizer,
+            chat=True,
+            choices_per_prompt=body.n,
+            logprobs=bool(body.logprobs),
+            warnings=warnings,
+            tool_choice=tool_choice,
+        )
+        return await self._answer([prompt], body, request, formatter)
+
+    async def complete(self, body: CompletionRequest, request: Request) -> Response:
+        """Continue one or several texts."""
+        texts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
+        self._check_choices(body, len(texts))
+        prompts = [await self._in_thread(self.engine.runner.raw, text) for text in texts]
+        for prompt in prompts:  # before the prompts are scored, which costs a pass
+            self._max_tokens(body, prompt)
+        echo = []
+        if body.echo:
+            echo = [await self._in_thread(self._echo, t, p, body.logprobs) for t, p in zip(texts, prompts, strict=True)]
+        formatter = ResponseFormatter(
+            self.name,
+            self.engine.runner.tokenizer,
+            chat=False,
+            choices_per_prompt=body.n,
+            logprobs=body.logprobs is not None,
+            warnings=self._warnings(body),
+            echo=echo,
+        )
+        return await self._answer(prompts, body, request, formatter)
+
+    def _echo(self, text: str, prompt: Prompt, top: int | None) -> EchoedPrompt:
+        scores = [] if top is None else prompt_logprobs(self.engine.runner, prompt.ids, top)
+        return EchoedPrompt(text, prompt.ids, scores)
+
+    async def _answer(
+        self, prompts: Sequence[Prompt], body: GenerationRequest, request: Request, formatter: ResponseFormatter
+    ) -> Response:
+        self._check_choices(body, len(prompts))
+        jobs = [job for prompt in prompts for job in self._jobs(prompt, body, formatter.tool_choice.schema)]
+        choices = ChoiceStream(self.engine, jobs, self.metrics.observe)
+        headers = {"X-Nunbit-Warnings": "; ".join(formatter.warnings)} if formatter.warnings else {}
+        await self._in_thread(choices.submit)
+        if body.stream:
+            include_usage = bool(body.stream_options and body.stream_options.include_usage)
+            events = stream_events(choices, formatter, include_usage=include_usage)
+            return StreamingResponse(
+                events, media_type="text/event-stream", headers=headers | {"Cache-Control": "no-store"}
+            )
+        outputs = await choices.wait(request)
+        failed = next((o for o in outputs if o.broken), None)
+        if failed is not None:
+            message, kind, status = describe_failure(failed)
+            return JSONResponse(error_body(message, kind), status)
+        return JSONResponse(formatter.whole(outputs), headers=headers)
+
+    def _check_choices(self, body: GenerationRequest, prompts: int) -> None:
+        if body.n * prompts > self.settings.max_choices:
+            raise RequestError(
+                f"{body.n * prompts} answers", allowed=f"at most {self.settings.max_choices} in one request", param="n"
+            )
+
+    def _jobs(self, prompt: Prompt, body: GenerationRequest, schema: dict[str, Any] | None) -> list[Job]:
+        most = self._max_tokens(body, prompt)
+        if not most:
+            return [(prompt, None)] * body.n
+        return [(prompt, sampling_of(body, self.settings, most, index=i, schema=schema)) for i in range(body.n)]
+
+    def _max_tokens(self, body: GenerationRequest, prompt: Prompt) -> int:
+        return max_tokens_of(body, self.settings, len(prompt.ids), self.engine.runner.length)
+
+    async def embed(self, body: EmbeddingRequest) -> Response:
+        """Unit vectors of texts (mean of the decoder's states) and of pictures sent as data: URIs (mean of the
+        connector's tokens)."""
+        inputs = [body.input] if isinstance(body.input, str) else body.input
+        if sum(i.startswith("data:") for i in inputs) > self.settings.max_pictures:
+            raise RequestError(
+                "too many pictures", allowed=f"at most {self.settings.max_pictures} in one request", param="input"
+            )
+        rows = [await self._in_thread(self._vector, text, i) for i, text in enumerate(inputs)]
+        data = [
+            {"object": "embedding", "index": i, "embedding": _encode(vector, body.encoding_format)}
+            for i, (vector, _) in enumerate(rows)
+        ]
+        tokens = sum(n for _, n in rows)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return JSONResponse({"object": "list", "data": data, "model": self.name, "usage": usage})
+
+    def _vector(self, text: str, index: int) -> tuple[torch.Tensor, int]:
+        if text.startswith("data:"):
+            return self.engine.runner.picture_vector(decode_picture(text, f"picture {index}", self.settings))
+        return self.engine.runner.text_vector(text)
+
+    async def perceive(self, body: PerceiveRequest) -> Response:
+        """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
+        image = await self._in_thread(decode_picture, body.image, "the picture", self.settings)
+        return JSONResponse(await self._in_thread(self.perception.describe, image))
+
+    async def models(self) -> dict[str, Any]:
+        """List the served model."""
+        return {"object": "list", "data": [self._card()]}
+
+    async def model(self, model: str) -> Response:
+        """Describe the served model."""
+        if model != self.name:
+            body = error_body(f"there is no model '{model[:100]}'", "invalid_request_error", "model_not_found", "model")
+            return JSONResponse(body, 404)
+        return JSONResponse(self._card())
+
+    def _card(self) -> dict[str, Any]:
+        modalities = ["text", "image"] if self.engine.runner.image_id >= 0 else ["text"]
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": 0,
+            "owned_by": "nunbit",
+            "modalities": modalities,
+            "max_model_len": self.engine.runner.length,
+        }
+
+    async def health(self) -> Response:
+        """Say whether the engine runs; 503 where it does not."""
+        return JSONResponse({"status": "ok" if self.engine.alive else "dead"}, 200 if self.engine.alive else 503)
+
+    async def ready(self) -> Response:
+        """Say whether requests are taken; 503 where they are not."""
+        ready = self.open and self.engine.alive
+        return JSONResponse({"ready": ready, "waiting": self.engine.waiting}, 200 if ready else 503)
+
+    async def prometheus(self) -> Response:
+        """Return the metrics in Prometheus' text format."""
+        return Response(self.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    def _warnings(self, body: GenerationRequest) -> list[str]:
+        out = [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
+        if body.model not in (None, "", self.name):
+            out.append("the request names another model than the one that answers")
+        if (requested_tokens(body) or 0) > self.settings.max_tokens:
+            out.append(f"the answer is limited to {self.settings.max_tokens} tokens, the bound of this server")
+        return out
+
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._threads is None:
+            self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
+        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
+
+
+def _encode(vector: torch.Tensor, encoding: str) -> list[float] | str:
+    """A vector ``(D,)``, D the decoder's width, as numbers or as base64 of little-endian 32-bit floats."""
+    values = vector.float().numpy()
+    return values.tolist() if encoding == "float" else base64.b64encode(values.astype("<f4").tobytes()).decode()

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nunbit.evaluation.target import decoded
+from nunbit.media import decode
 from nunbit.messages import Message, Part
 from nunbit.models.assistant import Assistant
 
@@ -21,16 +21,10 @@ from nunbit.models.assistant import Assistant
 def asked(body: dict[str, Any]) -> list[Message]:
     """The one question that `bench_serve` asks."""
     parts = body["messages"][0]["content"]
-    return decoded(
-        [
-            Message(
-                "user",
-                tuple(
-                    Part.text(p["text"]) if p["type"] == "text" else Part.image(p["image_url"]["url"]) for p in parts
-                ),
-            )
-        ]
+    made = (
+        Part.text(p["text"]) if p["type"] == "text" else Part.image(decode(p["image_url"]["url"])) for p in parts
     )
+    return [Message("user", tuple(made))]
 
 
 class Loop(BaseHTTPRequestHandler):

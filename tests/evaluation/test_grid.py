@@ -10,11 +10,11 @@ from tests.evaluation.layouts import mmbench, own, png
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
-from nunbit.evaluation.prompt_strategies import Helpers, PromptStrategy, asked_in, ways
+from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResources, strategies, with_strategy
 from nunbit.evaluation.ray_cluster import spread
 from nunbit.evaluation.report import page
 from nunbit.evaluation.target import Failure, Target
-from nunbit.messages import Part, question
+from nunbit.messages import EncodedImage, Part, question
 from nunbit.prompting.shots import Shot
 
 
@@ -48,7 +48,7 @@ def test_every_cell_is_asked_once_and_the_table_has_them_all(tmp_path):
 
 def test_a_cell_that_fails_is_named_and_the_others_are_kept(tmp_path):
     targets = {"dead": lambda: stub(Failure("refused")), "alive": lambda: stub("A")}
-    with pytest.raises(UserError, match=r"3 of 6 cells failed: dead, as it is, mmbench@official"):
+    with pytest.raises(UserError, match=r"3 of 6 cells failed: dead, plain prompt, mmbench@official"):
         run_grid(plan(tmp_path, targets), tmp_path / "out")
     held = json.loads((tmp_path / "out" / "grid.json").read_text())
     assert len(held["cells"]) == 3 and len(held["failed"]) == 3
@@ -65,12 +65,12 @@ def test_wrong_columns_are_refused(tmp_path):
 
 
 def test_ways_are_the_combinations_that_make_sense():
-    made = ways([0, 2], [False, True], ["no", "worked"], ["nothing"])
-    assert [w.name for w in made] == ["as it is", "2 shots", "2 shots, worked reasoning", "2 shots by likeness", "2 shots by likeness, worked reasoning"]
+    made = strategies([0, 2], [False, True], ["no", "worked"], ["none"])
+    assert [w.name for w in made] == ["plain prompt", "2 shots", "2 shots, worked reasoning", "2 shots by similarity", "2 shots by similarity, worked reasoning"]
     with pytest.raises(UserError, match="zero-shot"):
-        PromptStrategy(thinking="zeroshot")
+        PromptStrategy(cot="zeroshot")
     with pytest.raises(UserError, match="without examples"):
-        PromptStrategy(thinking="worked")
+        PromptStrategy(cot="worked")
 
 
 def test_shots_stand_before_the_question_and_its_picture_keeps_its_bytes(tmp_path):
@@ -78,15 +78,15 @@ def test_shots_stand_before_the_question_and_its_picture_keeps_its_bytes(tmp_pat
     shots = [Shot("What?", "red", tmp_path / "a.png"), Shot("And?", "blue", None, "It looks blue.")]
     asked = []
     base = stub("yes", asked=asked)
-    changed = asked_in(PromptStrategy(shots=2), base, Helpers(shots))
-    assert changed.answer([question("Which?", [png(5)])]) == ["yes"]
+    changed = with_strategy(PromptStrategy(shots=2), base, StrategyResources(shots))
+    assert changed.answer([question("Which?", [EncodedImage(png(5))])]) == ["yes"]
     (messages,) = asked
-    assert [m.role for m in messages] == ["user", "assistant"] * 2 + ["user"] and messages[-1].images == [png(5)]
-    assert isinstance(messages[0].images[0], bytes)
+    assert [m.role for m in messages] == ["user", "assistant"] * 2 + ["user"] and messages[-1].images == [EncodedImage(png(5))]
+    assert isinstance(messages[0].images[0], EncodedImage)
     assert changed.name != base.name and changed.settings["examples"]
-    assert asked_in(PromptStrategy(), base, Helpers(shots)) is base
+    assert with_strategy(PromptStrategy(), base, StrategyResources(shots)) is base
     with pytest.raises(UserError, match="3 shots with 2 examples"):
-        asked_in(PromptStrategy(shots=3), base, Helpers(shots))
+        with_strategy(PromptStrategy(shots=3), base, StrategyResources(shots))
 
 
 def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
@@ -97,7 +97,7 @@ def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
             return Failure("gone")
         return "because" if len(messages) == 1 else "B"
 
-    target = asked_in(PromptStrategy(thinking="zero-shot"), stub(reply, asked=asked), Helpers())
+    target = with_strategy(PromptStrategy(cot="zero-shot"), stub(reply, asked=asked), StrategyResources())
     said = target.answer([question("Which?"), question("bad?")])
     assert said[0] == "B" and isinstance(said[1], Failure) and len(asked) == 3
     assert asked[-1][1].text == "because"
@@ -105,16 +105,16 @@ def test_thinking_asks_twice_and_a_failed_first_step_stays_failed():
 
 def test_worked_solutions_leave_the_answer_alone():
     shots = [Shot("What?", "red", None, "It looks red.")]
-    target = asked_in(PromptStrategy(shots=1, thinking="worked"), stub("It is dark. The answer is B."), Helpers(shots))
+    target = with_strategy(PromptStrategy(shots=1, cot="worked"), stub("It is dark. The answer is B."), StrategyResources(shots))
     assert target.answer([question("Which?")]) == ["B"]
 
 
 def test_what_is_seen_is_said_after_each_picture():
     asked = []
-    target = asked_in(PromptStrategy(told="objects"), stub(asked=asked), Helpers(describe=lambda pictures, how: [f"{how} {p.size[0]}" for p in pictures]))
-    target.answer([question("Which?", [png(1)]), question("And?", [png(2), png(3)])])
+    target = with_strategy(PromptStrategy(scene_prompt="objects"), stub(asked=asked), StrategyResources(describe=lambda pictures, how: [f"{how} {p.size[0]}" for p in pictures]))
+    target.answer([question("Which?", [EncodedImage(png(1))]), question("And?", [EncodedImage(png(2)), EncodedImage(png(3))])])
     assert [p.content for p in asked[1][0].parts if p.kind == "text"] == ["objects 8\n", "objects 8\n", "And?"]
-    assert asked[0][0].parts[0] == Part.image(png(1)) and asked[1][0].images == [png(2), png(3)]
+    assert asked[0][0].parts[0] == Part.image(EncodedImage(png(1))) and asked[1][0].images == [EncodedImage(png(2)), EncodedImage(png(3))]
 
 
 # cluster --------------------------------------------------------------------------------------------------------------------------

@@ -6,16 +6,30 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nunbit.cli.options import AsJson, Device, MaxNewTokens, ModelId, Ray, RayAddress, Target, Together, Tries
+from nunbit.cli.options import (
+    AsJson,
+    Device,
+    MaxNewTokens,
+    ModelId,
+    ObjectAware,
+    Ray,
+    RayAddress,
+    Target,
+    Together,
+    Tries,
+)
 from nunbit.cli.output import progress, show
 from nunbit.errors import UserError
+
+if TYPE_CHECKING:
+    from nunbit.evaluation.target import Conversation
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +51,20 @@ def list_all(as_json: AsJson = False) -> None:
     """The benchmarks with their protocols."""
     from nunbit.evaluation.benchmarks import BENCHMARKS
 
-    rows: list[dict[str, Any]] = [{"name": n, "title": b.title, "figure": b.headline, "source": b.source, "judge": b.needs_judge,
-             "protocols": {p.name: f"version {p.version}: {p.note}" for p in b.protocols.values()}} for n in BENCHMARKS for b in (BENCHMARKS[n],)]  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for name in BENCHMARKS:
+        found = BENCHMARKS[name]
+        protocols = {p.name: f"version {p.version}: {p.note}" for p in found.protocols.values()}
+        rows.append(
+            {
+                "name": name,
+                "title": found.title,
+                "figure": found.headline,
+                "source": found.source,
+                "judge": found.needs_judge,
+                "protocols": protocols,
+            }
+        )
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -52,10 +78,19 @@ def run(
     data: Annotated[Path, typer.Option(help="File, folder or zip with the benchmark's data; nothing is downloaded.")],
     model: Target = "embedded",
     model_id: ModelId = "",
-    judge: Annotated[str | None, typer.Option(help="Address of a judge model. Benchmarks that need one are graded by it; others say how often it agrees with their rules.")] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a judge model. It grades benchmarks that need one; for others, its agreement with the rules"
+            " is reported."
+        ),
+    ] = None,
     judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one goes on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None,
+    object_aware: ObjectAware = True,
     max_new_tokens: MaxNewTokens = 64,
     batch: Together = 16,
     tries: Tries = 3,
@@ -64,7 +99,7 @@ def run(
     ray_address: RayAddress = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask a model a benchmark. A stopped run goes on when the same command is given; a failing request ends it with an error."""
+    """Run a benchmark on a model. The same command resumes a stopped run; a request that keeps failing ends it with an error."""
     from nunbit.evaluation.benchmarks import BENCHMARKS
     from nunbit.evaluation.runner import limited
     from nunbit.evaluation.runner import run as run_it
@@ -73,14 +108,12 @@ def run(
     what = BENCHMARKS[name]
     protocol = what.protocol(protocol_name or "official")
     items = limited(what.read(data), limit)
-    opened = partial(target_at, model, model_id, device, max_new_tokens, batch)
+    opened = partial(target_at, model, model_id, device, max_new_tokens, batch, object_aware)
     target = spread_over(opened, ray, ray_address, device) if ray else opened()
-    folder = (
-        out
-        or Path("runs") / "eval" / f"{name}@{protocol.name}" / re.sub(r"[^\w.-]+", "-", target.name).strip("-.")[-80:]
-    )
-    run_it(what, protocol, items, target, folder, data=str(data.resolve()), tries=tries, say=progress,
-                    judge=target_at(judge, judge_id, device, 16, batch) if judge else None)  # fmt: skip
+    judged_by = target_at(judge, judge_id, device, 16, batch) if judge else None
+    folder = out or _default_folder(f"{name}@{protocol.name}", target.name)
+    where = str(data.resolve())
+    run_it(what, protocol, items, target, folder, data=where, judge=judged_by, tries=tries, say=progress)
     print(file=sys.stderr)
     written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     show({k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)}, as_text, as_json)
@@ -88,12 +121,16 @@ def run(
         print(f"written to {folder}", file=sys.stderr)
 
 
+def _default_folder(protocol: str, target: str) -> Path:
+    return Path("runs") / "eval" / protocol / re.sub(r"[^\w.-]+", "-", target).strip("-.")[-80:]
+
+
 def compare_two(
     a: Annotated[Path, typer.Argument(help="Folder of the first run.")],
     b: Annotated[Path, typer.Argument(help="Folder of the second run.")],
     as_json: AsJson = False,
 ) -> None:
-    """What the second run changes against the first, with paired tests."""
+    """The difference of the second run from the first, with paired tests."""
     from nunbit.evaluation.compare import as_text as compare_text
     from nunbit.evaluation.compare import compare, load
 
@@ -121,13 +158,14 @@ def report(
 def abilities(
     names: Annotated[list[str] | None, typer.Argument(help="Suites; all if none is named.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Trials a suite.")] = 50,
-    seed: Annotated[int, typer.Option(help="Any seed is held out.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the trials; they are held out whatever it is.")] = 0,
     model: Target = "embedded",
     model_id: ModelId = "",
     write: Annotated[
-        Path | None, typer.Option(help="Ask nothing; write the suites into this folder for other harnesses.")
+        Path | None, typer.Option(help="Only write the suites into this folder, for other harnesses.")
     ] = None,
     layout: Annotated[str, typer.Option(help="With --write: mmbench, mathvista, pope.")] = "mmbench",
+    object_aware: ObjectAware = True,
     device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -140,28 +178,30 @@ def abilities(
     from nunbit.evaluation.abilities.run import as_text as abilities_text
     from nunbit.evaluation.abilities.run import run as run_them
 
-    target = target_at(model, model_id, device, 64, 16)
-    result = run_them(asker(target), names=names or [], count=count, seed=seed, say=progress)
+    target = target_at(model, model_id, device, 64, 16, object_aware)
+    result = run_them(ask_with(target), names=names or [], count=count, seed=seed, say=progress)
     result["model"] = target.name
     print(file=sys.stderr)
     show(result, abilities_text, as_json)
 
 
-def asker(target: Any) -> Any:
-    """Conversations with pixels -> answers, by any target (which takes file bytes). A failed request is an error."""
+def ask_with(target: Any) -> Callable[[Sequence[Conversation]], list[str]]:
+    """A function from conversations with decoded pictures to answers.
+
+    Raises (the function):
+        UserError: a request failed.
+    """
     from nunbit.evaluation.target import Failure, encoded
 
-    def ask(conversations: Any) -> list[str]:
+    def ask(conversations: Sequence[Conversation]) -> list[str]:
         answers: list[str] = []
         for start in range(0, len(conversations), target.batch):
-            some = conversations[start : start + target.batch]
-            found = target.answer([encoded(c) for c in some])
-            for a in found:
-                if isinstance(a, Failure):
+            for answer in target.answer([encoded(c) for c in conversations[start : start + target.batch]]):
+                if isinstance(answer, Failure):
                     raise UserError(
-                        f"a request to '{target.name}' failed ({a.why})", todo="check the server and begin again"
+                        f"a request to '{target.name}' failed ({answer.why})", todo="check the server and start again"
                     )
-                answers.append(a)
+                answers.append(answer)
         return answers
 
     return ask
@@ -173,8 +213,9 @@ def as_text(result: dict[str, Any]) -> str:
     if result["value"] is None:
         return f"{head}\n{result['items']} items answered; the data hold no gold answers, so nothing is scored"
     low, high = result["interval"]
-    lines = [head, f"{result['headline']} {result['value']:.2f}  [{low:.2f}, {high:.2f}]   {result['items']} items, {result['unparsed']} unparsed"
-             + (f", {result['unscored']} without gold" if result["unscored"] else "")]  # fmt: skip
+    counts = f"{result['items']} items, {result['unparsed']} unparsed"
+    counts += f", {result['unscored']} without gold" if result["unscored"] else ""
+    lines = [head, f"{result['headline']} {result['value']:.2f}  [{low:.2f}, {high:.2f}]   {counts}"]
     if result.get("agreement"):
         from nunbit.evaluation.judging import as_text as judged_text
 
@@ -182,10 +223,9 @@ def as_text(result: dict[str, Any]) -> str:
     lines += [f"  {n:38}{v:>8.2f}" for n, v in result["figures"].items() if n != result["headline"]]
     for axis, rows in result["tables"].items():
         lines.append(f"{axis:40}{'n':>6}{'score':>8}{'unparsed':>10}  95 %")
-        lines += [
-            f"  {n[:37]:38}{r['n']:>6}{r['score']:>8.1f}{r['unparsed']:>10}  {r['interval'][0]:.1f} - {r['interval'][1]:.1f}"
-            for n, r in rows.items()
-        ]
+        for name, row in rows.items():
+            interval = f"{row['interval'][0]:.1f} - {row['interval'][1]:.1f}"
+            lines.append(f"  {name[:37]:38}{row['n']:>6}{row['score']:>8.1f}{row['unparsed']:>10}  {interval}")
     return "\n".join(lines)
 
 
@@ -196,13 +236,34 @@ def spread_over(opened: Callable[[], Any], workers: int, address: str, device: s
     return spread(opened, workers, address=address, gpus=1.0 if device.startswith("cuda") else 0.0)
 
 
-def target_at(model: str, model_id: str, device: str, max_new_tokens: int, batch: int) -> Any:
-    """The target that a name stands for: the embedded model, a folder or hub id, or an address."""
+def target_at(
+    model: str, model_id: str, device: str, max_new_tokens: int, batch: int, object_aware: bool = True
+) -> Any:
+    """The target that a name stands for: the embedded model, a folder or hub id, or an address.
+
+    Args:
+        object_aware: scene conditioning of a model on this machine.
+
+    Raises:
+        UserError: no scene conditioning is asked of a server, which decides that itself.
+    """
     if model.startswith(("http://", "https://")):
-        from nunbit.serving.client import endpoint
+        if not object_aware:
+            raise UserError(
+                f"--no-object-aware with the server {model}",
+                allowed="models on this machine: a server conditions its model itself",
+                todo="serve the base model, or name its folder with --model",
+            )
+        from nunbit.serving.client import remote_target
 
         key = os.environ.get("NUNBIT_API_KEY") or os.environ.get("OPENAI_API_KEY", "")
-        return endpoint(model, model=model_id, key=key, max_tokens=max_new_tokens, concurrent=batch)
+        return remote_target(model, model=model_id, key=key, max_tokens=max_new_tokens, concurrent=batch)
     from nunbit.evaluation.target import local_target
 
-    return local_target(None if model == "embedded" else model, device, max_new_tokens=max_new_tokens, batch=batch)
+    return local_target(
+        None if model == "embedded" else model,
+        device,
+        max_new_tokens=max_new_tokens,
+        batch=batch,
+        object_aware=object_aware,
+    )

@@ -1,4 +1,4 @@
-"""eval grid: several models, benchmarks, protocols and ways to ask in one command."""
+"""eval grid: several models, benchmarks, protocols and prompt strategies in one command."""
 
 from __future__ import annotations
 
@@ -6,27 +6,49 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nunbit.cli.options import AsJson, Device, MaxNewTokens, ModelId, Ray, RayAddress, Together, Tries, by_commas
+from nunbit.cli.options import (
+    AsJson,
+    Device,
+    MaxNewTokens,
+    ModelId,
+    ObjectAware,
+    Ray,
+    RayAddress,
+    Together,
+    Tries,
+    by_commas,
+)
 from nunbit.cli.output import progress, show
+
+if TYPE_CHECKING:
+    from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResources
 
 
 def grid(
     benchmarks: Annotated[list[str], typer.Argument(help="BENCHMARK=DATA or BENCHMARK@PROTOCOL,PROTOCOL=DATA, each.")],
     model: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="embedded, a folder or hub id, or an address; again for more.")
+        list[str] | None,
+        typer.Option("-m", "--model", help="embedded, a folder or hub id, or an address; repeatable."),
     ] = None,
     model_id: ModelId = "",
     shots: Annotated[str, typer.Option(help="Numbers of solved examples, by commas: 0,4,8.")] = "0",
     examples: Annotated[Path | None, typer.Option(help="Solved examples: JSON lines, or a folder of them.")] = None,
-    rices: Annotated[str, typer.Option(help="Examples by likeness of pictures: no, yes, or both by a comma.")] = "no",
+    rices: Annotated[
+        str, typer.Option(help="Choose examples by similarity of pictures: no, yes, or both by a comma.")
+    ] = "no",
     cot: Annotated[str, typer.Option(help="Chain of thought: no, zero-shot, worked, by commas.")] = "no",
-    told: Annotated[str, typer.Option(help="What is said of each picture: nothing, objects, plain, by commas.")] = "nothing",
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the grid; an existing one goes on.")] = Path("runs/grid"),
+    scene_prompt: Annotated[
+        str, typer.Option(help="Text about each picture in the prompt: none, objects, plain, by commas.")
+    ] = "none",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the grid; an existing one is resumed.")] = Path(
+        "runs/grid"
+    ),
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each benchmark.")] = None,
+    object_aware: ObjectAware = True,
     max_new_tokens: MaxNewTokens = 64,
     batch: Together = 16,
     tries: Tries = 3,
@@ -36,21 +58,24 @@ def grid(
     samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Models x benchmarks x protocols x shots x RICES x chain of thought x perception: one table and one page. Resumes."""
+    """Models x benchmarks x protocols x shots x RICES x chain of thought x scene prompt: one table and one page. Resumes."""
     from nunbit.cli.evaluate import spread_over, target_at
     from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
-    from nunbit.evaluation.prompt_strategies import ways
+    from nunbit.evaluation.prompt_strategies import strategies
     from nunbit.evaluation.report import page
+    from nunbit.evaluation.target import NOT_OBJECT_AWARE
     from nunbit.files import write_text
 
     def opener(name: str) -> Any:
-        opened = partial(target_at, name, model_id, device, max_new_tokens, batch)
+        opened = partial(target_at, name, model_id, device, max_new_tokens, batch, object_aware)
         return partial(spread_over, opened, ray, ray_address, device) if ray else opened
 
     columns = columns_of(benchmarks)
-    asked = ways(_numbers(shots), _switch(rices), by_commas(cot), by_commas(told))
-    plan = Grid({m: opener(m) for m in model or ["embedded"]}, columns, asked, _helpers(examples, asked, device), limit, tries)
-    rows = run_grid(plan, out, progress)
+    chosen = strategies(_numbers(shots), _switch(rices), by_commas(cot), by_commas(scene_prompt))
+    # A label of its own: answers with and without scene conditioning must not share a folder.
+    labels = {m if object_aware else f"{m} {NOT_OBJECT_AWARE}": m for m in model or ["embedded"]}
+    targets = {label: opener(m) for label, m in labels.items()}
+    rows = run_grid(Grid(targets, columns, chosen, _resources(examples, chosen, device), limit, tries), out, progress)
     print(file=sys.stderr)
     write_text(out / "report.html", page(runs_of(rows), samples=samples))
     show(rows, as_text, as_json)
@@ -74,27 +99,28 @@ def _switch(text: str) -> list[bool]:
     return [known[n] for n in by_commas(text)]
 
 
-def _helpers(examples: Path | None, asked: Sequence[Any], device: str) -> Any:
-    """Examples, an index by likeness (the embedded model's eyes) and perception, each only where some way needs it."""
-    from nunbit.evaluation.prompt_strategies import Helpers
+def _resources(examples: Path | None, chosen: Sequence[PromptStrategy], device: str) -> StrategyResources:
+    """The examples, their index by similarity (of the embedded model's encoder) and perception, each only where a strategy needs it."""
+    from nunbit.evaluation.prompt_strategies import StrategyResources
     from nunbit.prompting.shots import load_shots
 
     shots = load_shots(examples) if examples else []
     nearest = describe = None
-    if any(w.rices for w in asked) and examples:
+    if any(s.rices for s in chosen) and examples:
         from nunbit.models.assistant import Assistant
         from nunbit.prompting.rices import Rices, fingerprint, index_file, picture_embedder, vision_encoder
 
-        eyes = Assistant(None, device)
-        embed = picture_embedder(eyes.model, eyes.processor.image_processor)
-        nearest = Rices(shots, embed, file=index_file(examples), encoder=f"{eyes.name} {fingerprint(vision_encoder(eyes.model))}").nearest
-    if any(w.told != "nothing" for w in asked):
+        embedded = Assistant(None, device)
+        embed = picture_embedder(embedded.model, embedded.processor.image_processor)
+        encoder = f"{embedded.name} {fingerprint(vision_encoder(embedded.model))}"
+        nearest = Rices(shots, embed, file=index_file(examples), encoder=encoder).nearest
+    if any(s.scene_prompt != "none" for s in chosen):
         from nunbit.models.object_aware.module import in_words
         from nunbit.perception.build import PerceptionConfig, build_perception
 
         perception = build_perception(PerceptionConfig())
 
-        def describe(pictures: Sequence[Any], how: str) -> list[str]:
-            return [in_words(s, how) for s in perception([*pictures])]
+        def describe(pictures: Sequence[Any], scene_prompt: str) -> list[str]:
+            return [in_words(s, scene_prompt) for s in perception([*pictures])]
 
-    return Helpers(shots, nearest, describe)
+    return StrategyResources(shots, nearest, describe)

@@ -14,7 +14,7 @@ from nunbit.evaluation.statistics import mcnemar, paired_bootstrap
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EvalRun:
     """A finished run as it lies in its folder."""
 
     folder: Path
@@ -30,7 +30,7 @@ class Run:
         return f"{self.result['model']} · {self.result['protocol']}"
 
 
-def load(folder: str | Path) -> Run:
+def load(folder: str | Path) -> EvalRun:
     """The run in a folder; an unfinished one is a UserError."""
     folder = Path(folder)
     try:
@@ -38,13 +38,13 @@ def load(folder: str | Path) -> Run:
         lines = (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
         samples = [json.loads(line) for line in lines if line.strip()]
         result["benchmark"], result["units"], result["model"], result["protocol"]
-        return Run(folder, result, samples)
+        return EvalRun(folder, result, samples)
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"'{folder}' holds no finished run", allowed="a folder that `nunbit eval run -o FOLDER` has finished",
                         todo="give the command of the run again: it goes on where it stopped") from None  # fmt: skip
 
 
-def compare(a: Run, b: Run) -> dict[str, Any]:
+def compare(a: EvalRun, b: EvalRun) -> dict[str, Any]:
     """What B changes against A on the units that both have. Scores are in hundredths."""
     if a.benchmark != b.benchmark:
         raise UserError(f"runs of {a.benchmark} and {b.benchmark}", allowed="two runs of one benchmark")
@@ -66,7 +66,7 @@ def compare(a: Run, b: Run) -> dict[str, Any]:
             "all": _paired([(left[i], right[i]) for i in common]), "tables": _tables([(left[i], right[i]) for i in common])}  # fmt: skip
 
 
-def pictures_differ(a: Run, b: Run) -> bool:
+def pictures_differ(a: EvalRun, b: EvalRun) -> bool:
     of = {s["id"]: s["pictures"] for s in a.samples}
     return any(of.get(s["id"], s["pictures"]) != s["pictures"] for s in b.samples)
 

@@ -1,6 +1,6 @@
-"""Many runs at once: targets x benchmarks x protocols x ways, one folder, one table, one page.
+"""Many runs at once: targets x benchmarks x protocols x prompt strategies, in one folder, with one table and one page.
 
-Each cell is a run in a folder of its own (see `runner`), so a killed grid goes on where it was and a cell that is done costs its marking only.
+Each cell is a run in a folder of its own (see `runner`), so a killed grid resumes where it stopped; a finished cell is only scored again.
 A cell that fails does not stop the others; the grid then ends with an error that names it.
 """
 
@@ -10,13 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
-from nunbit.evaluation.compare import Run, load
-from nunbit.evaluation.prompt_strategies import Helpers, PromptStrategy, asked_in
+from nunbit.evaluation.compare import EvalRun, load
+from nunbit.evaluation.items import Item
+from nunbit.evaluation.old_names import with_current_keys
+from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResources, with_strategy
 from nunbit.evaluation.runner import limited, run
 from nunbit.evaluation.target import Target
 from nunbit.files import write_text
@@ -34,29 +37,35 @@ class Column:
 
     @property
     def name(self) -> str:
+        """``BENCHMARK@PROTOCOL``."""
         return f"{self.benchmark}@{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is asked: every column of every target in every way.
+    """What is run: every column for every target with every strategy.
 
-    Args:
-        targets: name of a folder -> opens the target; opened when its first cell comes, and let go after its last.
-        helpers: examples and eyes for the ways.
+    Attributes:
+        targets: label (also the name of a folder) -> opens the target. It is opened for its first cell and released after its last.
+        resources: examples and perception for the strategies.
         limit: the first so many items of each benchmark, groups whole.
+        tries: how often a failing request is made.
     """
 
     targets: Mapping[str, Callable[[], Target]]
     columns: Sequence[Column]
-    ways: Sequence[PromptStrategy] = (PromptStrategy(),)
-    helpers: Helpers = Helpers()
+    strategies: Sequence[PromptStrategy] = (PromptStrategy(),)
+    resources: StrategyResources = StrategyResources()
     limit: int | None = None
     tries: int = 3
 
 
 def columns_of(texts: Sequence[str]) -> list[Column]:
-    """``mmbench@official,lmms=DATA`` -> a column for each protocol; without ``@`` the official one."""
+    """``mmbench@official,lmms=DATA`` -> a column for each protocol; without ``@`` the official one.
+
+    Raises:
+        UserError: no data, or an unknown benchmark or protocol.
+    """
     out = []
     for text in texts:
         what, equals, data = text.partition("=")
@@ -70,7 +79,7 @@ def columns_of(texts: Sequence[str]) -> list[Column]:
 
 
 def run_grid(grid: Grid, folder: Path, say: Say = lambda _: None) -> list[dict[str, Any]]:
-    """Run every cell that is not done. Returns a row a cell; written as ``grid.json`` after each.
+    """Run every cell that is not done. Returns one row a cell; the rows are written as ``grid.json`` after each.
 
     Raises:
         UserError: after all cells, where some failed.
@@ -85,44 +94,68 @@ def run_grid(grid: Grid, folder: Path, say: Say = lambda _: None) -> list[dict[s
         except UserError as e:
             failed.append(f"{label}: {e.given}")
             continue
-        for way in grid.ways:
-            for column in grid.columns:
-                place = folder / column.name / _folder(label) / _folder(way.name)
-                say(f"\n{label}, {way.name}, {column.name}\n")
-                try:
-                    rows.append(_cell(grid, column, items[column.name], asked_in(way, target, grid.helpers), place, label, way, say))
-                except UserError as e:
-                    failed.append(f"{label}, {way.name}, {column.name}: {e.given}")
-                write_text(folder / "grid.json", json.dumps({"cells": rows, "failed": failed}, ensure_ascii=False, indent=1))
+        for strategy, column in product(grid.strategies, grid.columns):
+            say(f"\n{label}, {strategy.name}, {column.name}\n")
+            place = _cell_folder(folder / column.name / _folder(label), strategy)
+            try:
+                asked = with_strategy(strategy, target, grid.resources)
+                result = _run_cell(grid, column, items[column.name], asked, place, say)
+            except UserError as e:
+                failed.append(f"{label}, {strategy.name}, {column.name}: {e.given}")
+            else:
+                rows.append({"target": label, "model": asked.name, "strategy": strategy.name, **result})
+            table = json.dumps({"cells": rows, "failed": failed}, ensure_ascii=False, indent=1)
+            write_text(folder / "grid.json", table)
     if failed:
-        raise UserError(f"{len(failed)} of {len(grid.targets) * len(grid.ways) * len(grid.columns)} cells failed: {'; '.join(failed[:5])}",
-                        allowed=f"the others are in '{folder}'", todo="mend what failed and give the same command again: it goes on from there")  # fmt: skip
+        count = len(grid.targets) * len(grid.strategies) * len(grid.columns)
+        raise UserError(
+            f"{len(failed)} of {count} cells failed: {'; '.join(failed[:5])}",
+            allowed=f"the others are in '{folder}'",
+            todo="repair what failed and give the same command again: it resumes from there",
+        )
     return rows
 
 
-def _cell(grid: Grid, column: Column, items: Sequence[Any], target: Target, place: Path, label: str, way: PromptStrategy, say: Say) -> dict[str, Any]:
+def _run_cell(
+    grid: Grid, column: Column, items: Sequence[Item], target: Target, place: Path, say: Say
+) -> dict[str, Any]:
     benchmark = BENCHMARKS[column.benchmark]
-    result = run(benchmark, benchmark.protocol(column.protocol), items, target, place, data=str(column.data.resolve()), tries=grid.tries, say=say)
-    return {"target": label, "model": target.name, "way": way.name, "column": column.name, "figure": result.headline, "value": result.value,
-            "interval": result.interval, "items": result.items, "unparsed": result.unparsed, "folder": str(place)}  # fmt: skip
+    protocol, data = benchmark.protocol(column.protocol), str(column.data.resolve())
+    result = run(benchmark, protocol, items, target, place, data=data, tries=grid.tries, say=say)
+    return {
+        "column": column.name,
+        "figure": result.headline,
+        "value": result.value,
+        "interval": result.interval,
+        "items": result.items,
+        "unparsed": result.unparsed,
+        "folder": str(place),
+    }
+
+
+def _cell_folder(parent: Path, strategy: PromptStrategy) -> Path:
+    """The folder of a cell; one that an earlier version made under the strategy's old name is used further."""
+    new, old = (parent / _folder(n) for n in (strategy.name, strategy.old_name))
+    return old if old.exists() and not new.exists() else new
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line for each target and way, a column for each benchmark and protocol."""
+    """A table for a terminal: a line for each target and strategy, a column for each benchmark and protocol."""
+    rows = with_current_keys([*rows])
     columns = [*dict.fromkeys(r["column"] for r in rows)]
-    cells = {(r["target"], r["way"], r["column"]): r for r in rows}
-    lines = [*dict.fromkeys((r["target"], r["way"]) for r in rows)]
-    titles = [f"{t}, {w}" if len({x for _, x in lines}) > 1 else t for t, w in lines]
+    cells = {(r["target"], r["strategy"], r["column"]): r for r in rows}
+    lines = [*dict.fromkeys((r["target"], r["strategy"]) for r in rows)]
+    titles = [f"{t}, {s}" if len({x for _, x in lines}) > 1 else t for t, s in lines]
     wide = max([len(t) for t in titles], default=0) + 2
     spans = [max(len(c), 22) + 2 for c in columns]
     out = [" " * wide + "".join(f"{c:>{s}}" for c, s in zip(columns, spans, strict=True))]
-    for title, (target, way) in zip(titles, lines, strict=True):
-        shown = [_shown(cells.get((target, way, c))) for c in columns]
+    for title, (target, strategy) in zip(titles, lines, strict=True):
+        shown = [_shown(cells.get((target, strategy, c))) for c in columns]
         out.append(f"{title:{wide}}" + "".join(f"{v:>{s}}" for v, s in zip(shown, spans, strict=True)))
     return "\n".join(out)
 
 
-def runs_of(rows: Sequence[Mapping[str, Any]]) -> list[Run]:
+def runs_of(rows: Sequence[Mapping[str, Any]]) -> list[EvalRun]:
     """The finished cells as runs, for the report."""
     return [load(r["folder"]) for r in rows]
 

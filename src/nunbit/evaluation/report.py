@@ -19,7 +19,7 @@ from nunbit.errors import UserError
 from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.charts import bars, radar
-from nunbit.evaluation.compare import Run, compare
+from nunbit.evaluation.compare import EvalRun, compare
 from nunbit.media import decode
 
 _HERE = Path(__file__).parent
@@ -27,13 +27,13 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-
 _THUMB_PX = 320
 
 
-def page(runs: Sequence[Run], *, samples: int = 300) -> str:
+def page(runs: Sequence[EvalRun], *, samples: int = 300) -> str:
     """The whole page.
 
     Args:
         samples: at most so many items of each benchmark, those first on which the runs differ, then evenly over the data.
     """
-    together: dict[str, list[Run]] = defaultdict(list)
+    together: dict[str, list[EvalRun]] = defaultdict(list)
     for run in runs:
         together[run.benchmark].append(run)
     body = [_overview(runs), _chart(runs)] + [_section(name, part, samples) for name, part in together.items()]
@@ -43,7 +43,7 @@ def page(runs: Sequence[Run], *, samples: int = 300) -> str:
             f"<h1>Evaluation</h1>{''.join(body)}<script>{js}</script></body></html>")  # fmt: skip
 
 
-def _overview(runs: Sequence[Run]) -> str:
+def _overview(runs: Sequence[EvalRun]) -> str:
     rows = []
     for run in runs:
         r = run.result
@@ -55,7 +55,7 @@ def _overview(runs: Sequence[Run]) -> str:
             f"<th class=num>Items</th><th class=num>Unparsed</th></tr>{''.join(rows)}</table></div>")  # fmt: skip
 
 
-def _chart(runs: Sequence[Run]) -> str:
+def _chart(runs: Sequence[EvalRun]) -> str:
     """All headlines that are shares of a hundred in one chart: a group a protocol, a bar a model."""
     shares = [r for r in runs if r.result["value"] is not None and 0 <= r.result["value"] <= 100 and r.result["interval"]]
     if len(shares) < 2:
@@ -67,7 +67,7 @@ def _chart(runs: Sequence[Run]) -> str:
     return f'<h2>Beside each other</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
 
 
-def _section(name: str, runs: Sequence[Run], samples: int) -> str:
+def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
     title = BENCHMARKS[name].title if name in BENCHMARKS else name
     out = [f"<h2>{escape(title)}</h2>"]
     for k, run in enumerate(runs):
@@ -89,7 +89,7 @@ def _section(name: str, runs: Sequence[Run], samples: int) -> str:
     return "".join(out) + _browse(runs, samples)
 
 
-def _difference(a: Run, b: Run) -> str:
+def _difference(a: EvalRun, b: EvalRun) -> str:
     try:
         found = compare(a, b)
     except UserError as e:
@@ -101,7 +101,7 @@ def _difference(a: Run, b: Run) -> str:
             f"{all_['n']} units, paired bootstrap p = {all_['p']:.3f}{exact}. Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}.</p>")  # fmt: skip
 
 
-def _browse(runs: Sequence[Run], most: int) -> str:
+def _browse(runs: Sequence[EvalRun], most: int) -> str:
     by_id: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for k, run in enumerate(runs):
         for s in run.samples:
@@ -147,7 +147,7 @@ def _state(sample: Mapping[str, Any]) -> str:
 
 
 def _sample(
-    id_: str, said: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[Run]
+    id_: str, said: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[EvalRun]
 ) -> str:
     first = next(iter(said.values()))
     states = {_state(s) for s in said.values()} | (
@@ -168,7 +168,7 @@ def _sample(
             f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">gold: {escape(gold)}</p>{answers}</div></div>')  # fmt: skip
 
 
-def _said(sample: Mapping[str, Any], k: int, runs: Sequence[Run]) -> str:
+def _said(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun]) -> str:
     state = _state(sample)
     answer, span = sample["answer"], sample["span"]
     if span and 0 <= span[0] < span[1] <= len(answer):
@@ -182,7 +182,7 @@ def _said(sample: Mapping[str, Any], k: int, runs: Sequence[Run]) -> str:
             f"<pre>{text}</pre></div>")  # fmt: skip
 
 
-def _thumbnails(runs: Sequence[Run], ids: set[str]) -> dict[str, list[str]]:
+def _thumbnails(runs: Sequence[EvalRun], ids: set[str]) -> dict[str, list[str]]:
     """Small pictures by item, from the first run whose data are still there."""
     for run in runs:
         data = run.result.get("data")

@@ -1,9 +1,10 @@
-"""Seconds of an evaluation with a model that costs nothing: `nunbit eval run` beside lmms-eval, the same items, start-up included.
+"""Seconds of an evaluation with a model that costs nothing: `nunbit eval run` beside lmms-eval, on the same items.
 
-    make bench-eval            5,000 items (N=200 make bench-eval for a quick check, JSON=1 for one line)
+    make bench-eval                     5,000 items (N=200 for a quick check, JSON=1 for one line)
+    python -m benchmarks.eval -n 200    the same
 
-Both ask the same stub, a server on this machine that answers "A" at once, eight requests at a time; both read the same parquet file of the AI2D
-layout and score it. The time is that of the whole process.
+Both call the same stub, a server on this machine that answers "A" at once, with eight requests at a time. Both read the
+same parquet file in the AI2D layout and score it. The time is that of the whole process, start-up included.
 """
 
 from __future__ import annotations

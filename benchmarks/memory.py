@@ -1,12 +1,13 @@
-"""Peak memory of a training step against batch and length: our loop, Hugging Face's Trainer and TRL's SFTTrainer, on the same model.
+"""Peak memory of a training step against batch and length: our loop, transformers' Trainer and TRL's SFTTrainer.
 
-    python -m benchmarks.memory --limit 3000    a table, the batch at which each side passes 3,000 MB, and docs/memory.png
+    python -m benchmarks.memory --limit 3000    a table, the batch at which each side passes 3,000 MB, docs/memory.png
     QUICK=1 python -m benchmarks.memory         two batches of one length, no plot
 
-Every figure is the peak resident memory of a process of its own that runs two optimiser steps (in the second one AdamW's moments are
-there), less what it held before the model was opened. Model and task are those of `bench_train`: a frozen encoder, connector and
-Llama learning, float32; all samples have one picture and one length, half of their words an answer. Our loop is shown twice: the batch whole, as
-the others take it, and in pieces of two, which give the same step. Needs the extras `peers` and `chart`.
+Every figure is the peak resident memory of a process of its own that runs two optimiser steps (AdamW's moments exist in
+the second one), less what the process held before the model was opened. Model and task are those of `benchmarks.train`:
+a frozen encoder, with connector and Llama training in float32. All samples have one picture and one length; half of their
+words are an answer. Our loop is shown twice: with the whole batch at once, as the others take it, and in micro-batches of
+two, which give the same step. Needs the extras `peers` and `chart`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def samples_of(folder: Path, length: int, count: int) -> bench_train.Setting:
     from transformers import AutoConfig, AutoProcessor
 
     from nunbit.data.conversations import encode, read_conversations
-    from nunbit.models.compose import image_tokens
+    from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import Renderer
 
     processor = AutoProcessor.from_pretrained(folder / "model")

@@ -1,10 +1,11 @@
-"""What grouping and packing are worth: conversations with lognormal lengths, one pass each way, side by side in one run.
+"""What grouping and packing gain: conversations with lognormal lengths, forward and backward, side by side in one run.
 
-    python -m benchmarks.packing            three interleaved rounds, medians
+    python -m benchmarks.packing                     three interleaved rounds, medians
     python -m benchmarks.packing --rounds 1 --json
 
-Ways: "longest" pads every batch to its longest sample, "grouped" puts samples of like length together, "packed" lets the samples of a batch
-share rows, each under its own block of the attention mask. Samples a second, and the share of tokens that are no padding.
+"longest" pads every batch to its longest sample, "grouped" batches samples of similar length, and "packed" lets the
+samples of a batch share rows, each under its own block of the attention mask. Prints samples a second and the share of
+tokens that are no padding.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
     from nunbit.data.conversations import Encoded
-    from nunbit.models.assemble import assemble
-    from nunbit.models.compose import image_tokens
-    from nunbit.models.tokenizer import build_tokenizer
+    from nunbit.models.build import build_model
+    from nunbit.models.image_tokens import image_tokens
+    from nunbit.recipes.tiny.tokenizer import build_tokenizer
     from nunbit.training.multimodal import freeze
 
     torch.manual_seed(0)
@@ -66,7 +67,7 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
             patch_size=14,
         )
     ).save_pretrained(folder / "vision")
-    model, processor = assemble(folder / "vision", folder / "llm")
+    model, processor = build_model(folder / "vision", folder / "llm")
     freeze(model, {"connector": 1.0, "language": 1.0})
     picture = folder / "picture.png"
     Image.fromarray(rng.integers(0, 255, (112, 112, 3), dtype=np.uint8)).save(picture)

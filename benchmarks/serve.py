@@ -1,13 +1,14 @@
 """Serving, side by side: our server (float32 and int8) and its peers on the same weights, one thread each.
 
     python -m benchmarks.serve [--model reference|tiny] [--clients 1,4,8,16] [--rounds 2] [--tokens 48] [--json]
-                                  [--llama-cpp PYTHON] [--vllm EXECUTABLE] [--only NAME,NAME]
+                               [--llama-cpp PYTHON] [--vllm EXECUTABLE] [--only NAME,NAME]
 
-Peers: a plain `generate` loop, `transformers serve`, llama.cpp's server (float32 and q8_0; ``--llama-cpp`` names a Python that has xllamacpp
-and gguf, this one by default), vLLM on the processor (``--vllm``, from an environment of its own). One that cannot be started is said to be
-absent. Every client sends its own picture. Rounds are interleaved (server A, server B, A, B ...), medians are printed. CPU seconds a token
-stand beside wall time, since wall time on a busy machine says little. The reference shape: a 12 x 384 ViT at 224 px (256 tokens) and a
-12 x 512 Llama, random weights, no end token, so that every answer has the same length; every token has a word, so that each is seen to come.
+Peers: a plain `generate` loop, `transformers serve`, llama.cpp's server in float32 and q8_0 (``--llama-cpp`` names a
+Python that has xllamacpp and gguf, by default this one), and vLLM on the processor (``--vllm``, from an environment of
+its own). A peer that cannot be started is listed as absent. Every client sends a picture of its own. Rounds are
+interleaved (server A, server B, A, B ...) and medians are printed. CPU seconds a token stand beside wall time, which says
+little on a busy machine. The reference model: a 12 x 384 ViT at 224 px (256 tokens) and a 12 x 512 Llama with random
+weights. It has no end token, so every answer has the same length, and every token is a word, so every one is streamed.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ def reference_model(folder: Path) -> None:
     import torch
     from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-    from nunbit.models.compose import compose_llava, make_processor, save
-    from nunbit.models.tokenizer import build_tokenizer
+    from nunbit.models.build import build_llava
+    from nunbit.models.checkpoint import save
+    from nunbit.models.processors import scaled_processor
+    from nunbit.recipes.tiny.tokenizer import build_tokenizer
 
     torch.manual_seed(0)
     words = ["what", "is", "in", "the", "picture"]
@@ -68,10 +71,10 @@ def reference_model(folder: Path) -> None:
             max_position_embeddings=2048,
         )
     )
-    model = compose_llava(vision, text, tokenizer, image_size_px=224, patch_px=14)
+    model = build_llava(vision, text, tokenizer, image_size_px=224, patch_px=14)
     model.generation_config.eos_token_id = None
     model.config.text_config.eos_token_id = None
-    save(model, make_processor(tokenizer, image_size_px=224, patch_px=14), folder)
+    save(model, scaled_processor(tokenizer, image_size_px=224, patch_px=14), folder)
 
 
 @dataclass

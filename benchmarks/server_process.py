@@ -1,6 +1,6 @@
-"""What the serving scripts share: a server as a process of its own, measured from outside, and the requests they make.
+"""What the serving benchmarks and load tests share: a server in a process of its own, and the requests they make.
 
-Nothing here knows the server's inside: memory and CPU time come from the system, bytes held by caches from the server's own figures.
+The server is measured from outside: memory and CPU time come from the system, bytes held by caches from ``/metrics``.
 """
 
 from __future__ import annotations

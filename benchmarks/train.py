@@ -1,11 +1,11 @@
-"""Training, side by side: our loop, Hugging Face's Trainer and TRL's SFTTrainer, on the same model, data, batches, precision and seed.
+"""Training, side by side: our loop, transformers' Trainer and TRL's SFTTrainer on the same model, data, batches and seed.
 
-    python -m benchmarks.train            50 steps of each once for the loss curves, then interleaved rounds, medians
+    python -m benchmarks.train                   50 steps of each for the loss curves, then interleaved rounds, medians
     QUICK=1 JSON=1 python -m benchmarks.train    one short round, one JSON line with ratio_to_best_peer
 
-The task is LLaVA-1.5's second stage: a frozen CLIP encoder, connector and Llama learning, answers alone in the loss, AdamW, cosine. Every
-side sees the samples in the same order; the time of a run is from the end of its first step to the end of its last.
-Needs the extra `peers` (trl); without it the line for TRL is left out, and said to be.
+The task is LLaVA-1.5's second stage in float32: a frozen CLIP encoder, connector and Llama training, loss on answers
+only, AdamW, cosine schedule. Every side sees the samples in the same order. The time of a run is from the end of its
+first step to the end of its last. Needs the extra `peers` (TRL); without it TRL is reported as missing.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Setting:
     processor: Any
 
     def model(self) -> Any:
-        from nunbit.models.compose import open_native
+        from nunbit.models.checkpoint import open_model
         from nunbit.training.multimodal import freeze
 
-        model = open_native(self.folder / "model")[0].float()
+        model = open_model(self.folder / "model")[0].float()
         freeze(model, {"connector": 1.0, "language": 1.0})
         return model.train()
 
@@ -53,11 +53,12 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
     from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
     from nunbit.data.conversations import encode, read_conversations
-    from nunbit.models.assemble import assemble
-    from nunbit.models.compose import image_tokens, save
+    from nunbit.models.build import build_model
+    from nunbit.models.checkpoint import save
+    from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import Renderer
-    from nunbit.models.tokenizer import build_tokenizer
-    from nunbit.training.debug_set import to_image
+    from nunbit.recipes.tiny.tokenizer import build_tokenizer
+    from nunbit.recipes.debug_set import to_image
     from nunbit.world.samples import sample
 
     torch.manual_seed(0)
@@ -103,7 +104,7 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
         )
         records.append({"image": str(folder / f"{i}.png"), "question": question, "answer": answer})
     (folder / "talk.json").write_text(json.dumps(found), encoding="utf-8")
-    model, processor = assemble(folder / "vision", folder / "llm")
+    model, processor = build_model(folder / "vision", folder / "llm")
     save(model, processor, folder / "model")
     renderer = Renderer(processor.tokenizer, processor.chat_template)
     samples, _ = encode(read_conversations(folder / "talk.json"), renderer, image_tokens(model.config), max_tokens=2048)

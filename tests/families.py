@@ -1,4 +1,4 @@
-"""Small random models of the families that people combine: language models with tokenizers and templates of their kind, encoders."""
+"""Small random models of the families that people combine: language models with tokenizers and templates, and encoders."""
 
 from __future__ import annotations
 

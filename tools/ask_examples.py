@@ -1,4 +1,4 @@
-"""`make ask`: the embedded model on the example pictures, each answer beside what is known to be right."""
+"""`make ask`: the embedded model on the example pictures, each answer beside the known right one."""
 
 import sys
 from pathlib import Path

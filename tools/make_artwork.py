@@ -1,8 +1,11 @@
-"""Rasterise the artwork of the *things* domain from the icon sets of the npm registry.
+"""Rasterise the artwork of the *things* domain from icon sets on npm.
 
-Usage: npm pack @iconify-json/{noto,twemoji,openmoji,emojione,fluent-emoji-flat,noto-v1,emojione-v1,fxemoji,streamline-emojis};
-       unpack each into FOLDER/<set>; then python -m tools.make_artwork FOLDER
-Writes one atlas a style and things.json into src/nunbit/world/art/. Needs resvg-py.
+    npm pack @iconify-json/{noto,twemoji,openmoji,emojione,fluent-emoji-flat,noto-v1,emojione-v1,fxemoji}
+    npm pack @iconify-json/streamline-emojis
+    (unpack each into FOLDER/<set>)
+    python -m tools.make_artwork FOLDER
+
+Writes one atlas for each style and things.json into src/nunbit/world/art/. Needs resvg-py.
 """
 
 import io

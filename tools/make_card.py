@@ -1,6 +1,7 @@
-"""Write the embedded model's card and its training curve from the run's own logs and an evaluation's JSON.
+"""Write the embedded model's card and its training curve from the logs of a run and the JSON of an evaluation.
 
-Usage: nunbit eval tiny-world --json > eval.json; python -m tools.make_card RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
+nunbit eval tiny-world --json > eval.json
+python -m tools.make_card RUN_FOLDER eval.json [stage=batch ...] ["a note" ...]
 """
 
 import json

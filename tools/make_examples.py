@@ -1,7 +1,8 @@
-"""Make the example pictures with software that has nothing to do with our own generator: Chromium (screenshots and printing) and matplotlib.
+"""Make the example pictures with software that shares nothing with our generator: Chromium and matplotlib.
 
-Usage: python -m tools.make_examples FOLDER_OF_ICON_SETS   (see make_artwork.py; only fluent-emoji-flat, the unseen style, is used)
-Needs chromium, pdftoppm (poppler-utils), matplotlib.
+    python -m tools.make_examples FOLDER_OF_ICON_SETS    as for tools.make_artwork; only fluent-emoji-flat is used
+
+fluent-emoji-flat is the style that training never shows. Needs chromium, pdftoppm (poppler-utils) and matplotlib.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""Where a run of the recipe `tiny` loses its answers: the same language model on pixels, and on what perfect eyes would report.
+"""Where a run of the recipe `tiny` loses answers: the same language model on pixels and on an oracle encoder's output.
 
     python -m tools.oracle_encoder runs/mine [--stage together] [--seed 7] [--limit 420]
 
-Right on perfect eyes and wrong on pixels: the encoder or the connector is at fault. Wrong on both: the language model. Below the table, the
-share of things that the encoder's own read-outs name rightly, in the known styles and in the unseen one.
+The oracle encoder reports the true content of every cell. Right with the oracle and wrong on pixels: the encoder or the
+connector is at fault. Wrong with both: the language model is. Below the table stands the share of things that the
+encoder's own read-outs name correctly, in the known styles and in the unseen one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 from nunbit.evaluation.tiny_world import Item, items
 from nunbit.models.chat import encode_text
-from nunbit.models.tokenizer import ASSISTANT, EOS
+from nunbit.recipes.tiny.tokenizer import ASSISTANT, EOS
 from nunbit.perception.cells import DenseHeads, features
 from nunbit.recipes import tiny
 from nunbit.recipes.tiny.cells import cells_of

@@ -1,7 +1,9 @@
-"""Draw an ablation: right answers of each variant with intervals, estimated and true Scenes beside each other, and what the gates look at. Its
-tables, all and by kind of question, are printed as Markdown.
+"""Draw an ablation: right answers of each variant with intervals for estimated and true Scenes, and the mixer's gates.
 
-    nunbit eval ablation -o runs/ablation; python -m tools.plot_ablation runs/ablation [PICTURE, docs/ablation.png if not named]
+    nunbit eval ablation -o runs/ablation
+    python -m tools.plot_ablation runs/ablation [PICTURE]    the picture is docs/ablation.png unless named
+
+The tables, over all questions and by kind, are printed as Markdown.
 """
 
 import json
@@ -50,7 +52,9 @@ def bars(axes, rows: list[dict]) -> None:
     """Two bars a variant: all questions, and the unseen style as a mark."""
     variants, scenes = list(dict.fromkeys(r["variant"] for r in rows)), list(dict.fromkeys(r["scenes"] for r in rows))
     for r in rows:
-        x = variants.index(r["variant"]) + (scenes.index(r["scenes"]) - (len(scenes) - 1) / 2) * 0.38 * (r["variant"] != "plain")
+        x = variants.index(r["variant"]) + (scenes.index(r["scenes"]) - (len(scenes) - 1) / 2) * 0.38 * (
+            r["variant"] != "plain"
+        )
         right, (low, high) = 100 * r["all"]["right"], (100 * v for v in r["all"]["interval"])
         axes.bar(x, right, 0.36, color="#777777" if r["variant"] == "plain" else COLOURS[r["scenes"]])
         axes.errorbar(x, right, [[right - low], [high - right]], color="black", capsize=3, linewidth=1)

@@ -1,4 +1,4 @@
-"""A plain `generate` loop behind a socket: one question at a time, nothing batched, nothing kept. A peer of `bench_serve`.
+"""A plain `generate` loop behind a socket, a peer of `benchmarks.serve`: one question at a time, no batching, no cache.
 
 python -m benchmarks.peers.generate_server FOLDER PORT
 """
@@ -21,9 +21,7 @@ from nunbit.models.assistant import Assistant
 def asked(body: dict[str, Any]) -> list[Message]:
     """The one question that `bench_serve` asks."""
     parts = body["messages"][0]["content"]
-    made = (
-        Part.text(p["text"]) if p["type"] == "text" else Part.image(decode(p["image_url"]["url"])) for p in parts
-    )
+    made = (Part.text(p["text"]) if p["type"] == "text" else Part.image(decode(p["image_url"]["url"])) for p in parts)
     return [Message("user", tuple(made))]
 
 

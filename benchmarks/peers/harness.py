@@ -1,7 +1,7 @@
-"""Sets up lmms-eval and VLMEvalKit in an environment of their own, and runs them offline as clients of an OpenAI-compatible server.
+"""Sets up lmms-eval and VLMEvalKit in an environment of their own, and runs them offline against an OpenAI-compatible server.
 
-lmms-eval comes from the package index; VLMEvalKit, which is not there as it is used, from a checkout that is named. What they import and a
-served model never calls (torchvision and the like) is stood in for by `absent`.
+lmms-eval is installed with pip. VLMEvalKit is used from a checkout. Packages that they import but never call here
+(torchvision and the like) are replaced by the stand-ins of `tools/golden/absent.py`.
 """
 
 from __future__ import annotations

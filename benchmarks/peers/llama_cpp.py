@@ -1,10 +1,11 @@
-"""A native LLaVA on llama.cpp: its weights as llama.cpp's two files (GGUF), and its server over them. A peer of `bench_serve`.
+"""A native LLaVA on llama.cpp, a peer of `benchmarks.serve`: converts the weights to GGUF and starts llama.cpp's server.
 
-    python -m benchmarks.peers.llama_cpp FOLDER PORT [--q8]        needs gguf and xllamacpp (a prebuilt llama.cpp), in any environment
+    python benchmarks/peers/llama_cpp.py FOLDER PORT [--q8]    needs gguf and xllamacpp (a prebuilt llama.cpp)
 
-Fits what `nunbit.models.compose` makes: a CLIP encoder read at its last layer, a two-layer connector, a Llama. llama.cpp turns neighbouring
-pairs of a head where Hugging Face turns its halves, so rows of q and k change places. Its tokenizer knows no word list: it spells what is
-not in it, so a question has some tokens more than with us.
+This file imports nothing of ours, so any environment can run it. It converts what `nunbit.models.compose` makes: a CLIP
+encoder read at its last layer, a two-layer connector, a Llama. llama.cpp rotates neighbouring pairs of a head where
+transformers rotates its halves, so rows of q and k are reordered. Its tokenizer spells out words that have a token of
+their own with us, so a question has some more tokens.
 """
 
 from __future__ import annotations

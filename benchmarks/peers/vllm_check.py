@@ -1,9 +1,9 @@
-"""The embedded model handed to vLLM: are its answers those of `generate`?
+"""The embedded model in vLLM: are its answers those of `generate`?
 
-    python -m benchmarks.peers.vllm_check EXECUTABLE        # a vllm of an environment of its own
+    python -m benchmarks.peers.vllm_check EXECUTABLE    a vllm in an environment of its own
 
-What is handed over is the LLaVA alone, without the files of its eyes and of what tells it: vLLM reads every file of weights. Prints one JSON
-line, and passes if all answers are equal.
+vLLM gets the LLaVA alone, without the files of perception and of the object-aware module, since it reads every file of
+weights in a folder. Prints one JSON line; exits with 0 if all answers are equal.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""Thousands of hostile requests against a running application, then: is it alive, does it answer, is its memory back?
+"""Thousands of hostile requests against a running server. Then: is it alive, does it answer, is its memory back?
 
     python -m tests.load.hostile [--requests 3000] [--json]
 
-Bombs, absurd sizes, deep JSON, thousands of pictures, slow bodies, hang-ups while sending and while listening, path, header and URL tricks,
-special tokens, wrong types. Passes if no reply is a 5xx (503 with Retry-After aside), none hangs, nothing outside was read (a canary
-listener counts connections, and the server's own sockets are watched), a canary question gets the same answer before, during and after, and
-the last two thirds of the requests leave memory, without what the bounded caches hold, within 60 MB of where the first third left it.
+Decompression bombs, absurd sizes, deep JSON, thousands of pictures, slow bodies, clients that hang up while sending or
+receiving, tricks with paths, headers and URLs, control tokens, wrong types. Passes if
+- no reply is a 5xx (503 with Retry-After aside) and none takes longer than a minute;
+- nothing outside was contacted: a canary listener counts connections, and the server's own sockets are watched;
+- a canary question gets the same answer before, during and after;
+- the last two thirds of the requests leave memory, without what the bounded caches hold, within 60 MB of where the first
+  third left it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The server's OpenAPI document held against the server by schemathesis: thousands of requests made from it, none may end in a 5xx.
+"""The server's OpenAPI document held against the server by schemathesis: no generated request may end in a 5xx.
 
     python -m tests.load.openapi [--examples 60] [--seed 0]
 
-Needs schemathesis in the same environment (`make schemathesis` installs it). Also held: replies are of a content type and form that the
-document names. 503 with Retry-After is how a full queue refuses; one client at a time never fills it.
+Needs schemathesis in the same environment (`make schemathesis` installs it). Replies must also have a content type and a
+form that the document names. A full queue refuses with 503 and Retry-After; one client at a time never fills it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""`nunbit serve --ray`: the answers of the single server from several replicas, while one after another is killed (SIGKILL).
+"""`nunbit serve --ray`: several replicas give the answers of the single server while they are killed in turn (SIGKILL).
 
     python -m tests.load.ray_serve [--seconds 120] [--clients 8] [--every 20] [--no-scale]
 
-Passes if every answer, whole or streamed, is what `generate` gives alone; a stream comes in pieces; no question is lost by a client that asks
-again after a 5xx or a broken connection; killed replicas are replaced; after SIGTERM the answers under way end whole. Then, from one replica
-of at most two, whether a crowd calls the second. Prints one JSON line.
+Passes if
+- every answer, whole or streamed, is what the library gives alone, and a stream comes in pieces;
+- a client that retries after a 5xx or a broken connection loses no question;
+- killed replicas are replaced, and after SIGTERM the answers under way are completed;
+- from one replica of at most two, a crowd of clients starts the second.
+Prints one JSON line.
 """
 
 from __future__ import annotations

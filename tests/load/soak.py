@@ -1,10 +1,11 @@
-"""A server held at saturation for minutes, by clients of which many hang up; then it is asked to end while answers are under way.
+"""A server at saturation for minutes, with clients that hang up; then SIGTERM while answers are under way.
 
     python -m tests.load.soak [--minutes 20] [--clients 24] [--p99 30]
 
-Passes if every canary question gets the answer that `generate` gives alone, nothing fails but what is refused with 503 and Retry-After,
-99 of 100 answers come within ``--p99`` seconds of being asked, memory (without what the bounded caches hold) is flat from the first
-quarter on, and after SIGTERM the answers under way end whole and the process ends by itself. Prints one JSON line.
+Passes if every canary question gets the answer that the library gives alone, nothing fails except what is refused with
+503 and Retry-After, 99 of 100 answers come within ``--p99`` seconds, memory (without what the bounded caches hold) is
+flat from the first quarter on, and after SIGTERM the answers under way are completed and the process ends by itself.
+Prints one JSON line.
 """
 
 from __future__ import annotations

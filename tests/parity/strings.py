@@ -1,6 +1,6 @@
-"""The verbalisers' part of the comparison with the released code: sentences, prompts, maps and tables, exactly equal.
+"""The verbalisers against the released code: sentences, prompts, maps and tables must be exactly equal.
 
-`parity.py` runs it on ``verbaliser_strings.json`` of its folder.
+`tests.parity.tensors` runs this on ``verbaliser_strings.json`` of its folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Stands in for packages that a harness imports at its top and never calls in what we use of it (torchvision, timm, playwright ...).
+"""Stand-ins for packages that a harness imports and never calls in what we use of it (torchvision, timm, playwright ...).
 
-A stand-in gives an empty class for any name and is hidden from ``importlib.util.find_spec``, so that other libraries do not take it for real.
+A stand-in gives an empty class for any name. It is hidden from ``importlib.util.find_spec``, so that other libraries do
+not take it for the real package.
 """
 
 from __future__ import annotations

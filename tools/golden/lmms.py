@@ -1,10 +1,10 @@
-"""lmms-eval's side of tools/golden/make.py: its tasks' own functions write the prompts, process each reply and aggregate.
+"""lmms-eval's side of `tools.golden.make`: its tasks' own functions write the prompts, process replies and aggregate.
 
-Rows are made in the columns of the data sets that its task files name, from the same fixtures. Prompts use the ``default`` settings of the task
-files, read from them. Where a task would ask an LLM, it is answered by the reply itself (MathVista) or by the recorded verdict (MM-Vet).
-CHAIR reads WordNet and sentence boundaries from the folder that NLTK_DATA names (tools/golden/nltk_data.py makes it). NLTK's tagger is
-stood in for by one that calls every word a noun, which is what the task itself takes words of other kinds for: where the tagger finds a verb,
-"skiing" is a mention of skis.
+Rows are made in the columns of the data sets that its task files name, from the same fixtures. Prompts use the
+``default`` settings of the task files. Where a task would call an LLM, the reply itself is returned (MathVista) or the
+recorded verdict (MM-Vet). CHAIR reads WordNet and sentence boundaries from the folder that NLTK_DATA names, made by
+`tools.golden.nltk_data`. NLTK's tagger is replaced by one that calls every word a noun, as the task itself does with
+words of other kinds; where the real tagger finds a verb, "skiing" is a mention of skis.
 """
 
 from __future__ import annotations

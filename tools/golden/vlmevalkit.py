@@ -1,4 +1,4 @@
-"""VLMEvalKit's side of tools/golden/make.py: its dataset classes read the tables, ask for their prompts and score with ``exact_matching``."""
+"""VLMEvalKit's side of `tools.golden.make`: its dataset classes read tables, make prompts, score with ``exact_matching``."""
 
 from __future__ import annotations
 

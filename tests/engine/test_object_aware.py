@@ -12,8 +12,8 @@ from nunbit.engine.scheduler import Engine, RequestOutput
 from nunbit.files import EMBEDDED
 from nunbit.messages import question
 from nunbit.models.assistant import Assistant
-from nunbit.models.compose import open_native, save
-from nunbit.models.object_aware.module import ObjectAwareConfig, ObjectAwareModule
+from nunbit.models.checkpoint import open_model, save
+from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, save_object_aware
 from nunbit.perception.build import PerceptionConfig, class_names
 from nunbit.world.samples import sample
 
@@ -24,20 +24,20 @@ MIXER = {"latents": 4, "depth": 1, "heads": 2, "head_dim": 8, "rank": 8, "every"
 def told(request, tmp_path_factory):
     """The embedded model with loud parts, so that what they say shows."""
     folder = tmp_path_factory.mktemp("aware")
-    eyes = PerceptionConfig(ocr=False)
+    eyes = PerceptionConfig(ocr="embedded")
     classes = class_names(eyes)
-    model, processor = open_native(EMBEDDED)
+    model, processor = open_model(EMBEDDED)
     parts = {"crayon": {"classes": len(classes), "rank": 8}} if request.param == "crayon" else {"moai": MIXER}
     aware = ObjectAwareModule(
         model.float(),
         processor,
-        ObjectAwareConfig(connectors=parts, classes=classes, words="objects" if request.param == "moai" else "", eyes=eyes),
+        ObjectAwareConfig(connectors=parts, classes=classes, scene_prompt="objects" if request.param == "moai" else "", perception=eyes),
     )
     torch.manual_seed(2)
     for p in aware.connectors[request.param].parameters():
         torch.nn.init.normal_(p, std=0.5 if request.param == "crayon" else 0.1)
     save(model, processor, folder)
-    aware.save(folder)
+    save_object_aware(aware, folder)
     return folder
 
 
@@ -84,7 +84,7 @@ def test_eight_bits_lose_nothing_that_is_told(told):
         wanted = helper.model(**inputs).logits[0, -1].softmax(-1)
         assert quantise(helper.model)
         got = helper.model(**inputs).logits[0, -1].softmax(-1)
-        helper.aware.forget()
+        helper.aware.clear_context()
         untold = helper.model(**inputs).logits[0, -1].softmax(-1)
     assert (got - wanted).abs().sum() < 0.5 * (untold - wanted).abs().sum()
     helper.aware.detach()

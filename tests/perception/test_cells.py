@@ -25,7 +25,9 @@ def eyes():
     processor = CLIPImageProcessor(
         size={"height": 192, "width": 192}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
-    return CellPerception(DPTModel(vision_config(), add_pooling_layer=False), processor, DenseHeads(192, len(NAMES)), NAMES)
+    return CellPerception(
+        DPTModel(vision_config(), add_pooling_layer=False), processor, DenseHeads(192, len(NAMES)), NAMES
+    )
 
 
 def certain(cells):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli.evaluate import register as register_evaluation
-from nunbit.cli.options import AsJson, Device, Model, ObjectAware, Pair, Threads, by_commas
+from nunbit.cli.options import AsJson, Device, Model, ObjectAware, Pair, Threads
 from nunbit.cli.output import progress, show
 from nunbit.cli.studies import register as register_studies
 from nunbit.errors import UserError
@@ -105,20 +105,23 @@ def doctor(
 def see(
     picture: Annotated[str, typer.Argument(help="PICTURE")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Write the picture with what was seen drawn on it.")
+        Path | None, typer.Option("-o", "--out", help="Write the picture with what was found drawn on it.")
     ] = None,
     as_json: AsJson = False,
     panoptic: Annotated[
-        str | None, typer.Option(help="Folder of a universal segmentation model; the embedded eyes if not named.")
+        str | None, typer.Option(help="Folder of a universal segmentation model; the embedded one if not named.")
     ] = None,
     detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None,
     queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = "",
-    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read the writing.")] = True,
+    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read text in the picture.")] = True,
 ) -> None:
     """Show what perception finds in a picture: segments, objects, relations, text."""
     from nunbit.cli.see import see_picture
+    from nunbit.perception.build import PerceptionConfig
 
-    see_picture(picture, out, as_json, panoptic, detector, list(by_commas(queries)), ocr)
+    reader = "auto" if ocr else "none"
+    config = PerceptionConfig(panoptic=panoptic or "", detector=detector or "", queries=queries, ocr=reader)
+    see_picture(picture, config, out, as_json)
 
 
 @app.command()

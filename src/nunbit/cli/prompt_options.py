@@ -123,10 +123,9 @@ class PromptedAssistant:
 
     def _seen(self, image: Any) -> Scene:
         if self._see is None:
-            from nunbit.perception import Perception
-            from nunbit.perception.build import build_segmenter
+            from nunbit.perception.build import PerceptionConfig, build_perception
 
-            self._see = Perception(panoptic=build_segmenter(read=False))
+            self._see = build_perception(PerceptionConfig(ocr="none"))
         return self._see([image])[0]
 
     def _show(self, messages: Sequence[Message]) -> None:

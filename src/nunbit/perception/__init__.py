@@ -1,17 +1,19 @@
 """Picture -> Scene: panoptic segmentation, open-vocabulary detection, relations and reading, each optional.
 
-    eyes = Perception(panoptic=Lazy(lambda: PanopticSegmenter.from_pretrained(folder)), ocr=TesseractReader())
-    [scene] = eyes([picture])
+    perception = build_perception(PerceptionConfig())
+    [scene] = perception([picture])
 
 Nothing heavy is imported before a part is built.
 """
 
-from nunbit.perception.base import Lazy, Perception, Provider, Relator
+from nunbit.perception.base import Lazy, Provider, Relator
+from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.cache import SceneCache
 from nunbit.perception.detection import ZeroShotDetector
 from nunbit.perception.ocr import TesseractReader
 from nunbit.perception.overlay import draw
 from nunbit.perception.panoptic import PanopticSegmenter
+from nunbit.perception.pipeline import Perception, failed_parts
 from nunbit.perception.relations import GeometricRelations, SceneGraph, SceneGraphOutput
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Lazy",
     "PanopticSegmenter",
     "Perception",
+    "PerceptionConfig",
     "Provider",
     "Relator",
     "SceneCache",
@@ -26,5 +29,7 @@ __all__ = [
     "SceneGraphOutput",
     "TesseractReader",
     "ZeroShotDetector",
+    "build_perception",
     "draw",
+    "failed_parts",
 ]

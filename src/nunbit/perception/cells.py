@@ -127,6 +127,7 @@ class CellPerception:
         digest = hashlib.blake2b(repr((keep, same, read, self.names)).encode(), digest_size=8)
         digest.update(heads.out.weight.detach().numpy().tobytes())
         self.name = "cells-" + digest.hexdigest()
+        self.covers = ("ocr",) if read else ()
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **settings: Any) -> CellPerception:
@@ -146,7 +147,10 @@ class CellPerception:
                 heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
                 heads.load_state_dict({k: held.get_tensor(k).float() for k in held.keys()})  # noqa: SIM118 (not a dict)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
-            raise UserError(f"'{file}' cannot be opened ({type(e).__name__}: {str(e)[:160]})", allowed="the read-outs of this model's encoder") from None
+            raise UserError(
+                f"'{file}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
+                allowed="the read-outs of this model's encoder",
+            ) from None
         return cls(model.model.vision_tower, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
 
     @torch.inference_mode()
@@ -184,6 +188,21 @@ class CellPerception:
         if self.read:
             scene.text_lines = _lines(out, side, width, height, self.same)
         return scene.validate()
+
+
+class CellReader:
+    """A provider of text lines alone: the embedded reader beside another segmentation model.
+
+    Args:
+        cells: perceives, with ``read`` on.
+    """
+
+    def __init__(self, cells: CellPerception) -> None:
+        self.cells, self.name = cells, f"reader-{cells.name}"
+
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes that hold nothing but text lines."""
+        return [Scene(s.width, s.height, text_lines=s.text_lines) for s in self.cells(images)]
 
 
 def _groups(score: np.ndarray, label: np.ndarray, box: np.ndarray, same: float) -> list[np.ndarray]:
@@ -228,7 +247,9 @@ def _lines(out: dict[str, torch.Tensor], side: int, width: int, height: int, sam
         out["final"].unflatten(-1, (SLOTS, FINAL)).argmax(-1),
     )
     slots = (t.tolist() for t in (lead.indices, vowel, final, lead.values))  # numbers once, not tensors one by one
-    chars = [[(glyph_char(a, b, c), p) for a, b, c, p in zip(*cell, strict=True) if a] for cell in zip(*slots, strict=True)]
+    chars = [
+        [(glyph_char(a, b, c), p) for a, b, c, p in zip(*cell, strict=True) if a] for cell in zip(*slots, strict=True)
+    ]
     sure = np.array([max((p for _, p in cell), default=0.0) for cell in chars])
     box = out["box"].numpy()
     lines = []

@@ -15,7 +15,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
-from nunbit.perception.base import clip_objects, fingerprint, load_model
+from nunbit.perception.base import clip_objects
+from nunbit.perception.loading import fingerprint, load_model
 from nunbit.scene import Scene, SceneObject
 from nunbit.verbalise import DETECTION_MIN, objects_from_detector
 

@@ -5,6 +5,7 @@ Needs the ``tesseract`` binary with its language data, and ``pytesseract``; what
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,16 @@ class TesseractReader:
             timeout=self.timeout_s,
         )
         return [t for t in lines_of(data, factor) if t.score >= self.threshold]
+
+
+def tesseract_installed() -> bool:
+    """Whether the program, its Python package and data of at least one of `LANGUAGES` are usable."""
+    if shutil.which("tesseract") is None:  # the package takes half a second to import: look for the program first
+        return False
+    try:
+        return bool(TesseractReader().installed)
+    except UserError:
+        return False
 
 
 def enlargement(width: int, height: int) -> int:

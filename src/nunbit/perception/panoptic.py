@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nunbit.coco import PANOPTIC_CLASSES, segments_from_info
-from nunbit.perception.base import fingerprint, load_model
+from nunbit.perception.loading import fingerprint, load_model
 from nunbit.scene import Scene, SceneObject, Segment
 from nunbit.verbalise import mask_boxes
 

@@ -10,12 +10,12 @@ import torch
 from nunbit.errors import UserError
 from nunbit.messages import question
 from nunbit.models.assistant import Assistant
-from nunbit.models.compose import image_tokens
+from nunbit.models.image_tokens import image_tokens
 from nunbit.models.resize import for_small_pictures
 from nunbit.prompting.chain_of_thought import ANSWER, CONCLUDE, THINK
 from nunbit.prompting.shots import few_shot as examples_first
 from nunbit.studies import chain_of_thought, few_shot
-from nunbit.studies.generated import DrawnTask
+from nunbit.studies.generated import GeneratedTask
 from nunbit.training.loop import Stage
 from nunbit.world import rules
 
@@ -37,7 +37,7 @@ def test_small_pictures_take_few_tokens_and_the_same_weights(shipped, small):
     before, after = (m.model.vision_tower.embeddings.position_embeddings[0] for m in (shipped[0], model))
     assert torch.equal(after[1:].unflatten(0, (4, 4)), before[1:].unflatten(0, (12, 12))[:4, :4]) and torch.equal(after[0], before[0])
     assert torch.equal(model.lm_head.weight, shipped[0].lm_head.weight)
-    e = few_shot.drawn(0, seed=0, split="test", pool=8)
+    e = few_shot.draw(0, seed=0, split="test", pool=8)
     asked = examples_first(few_shot.shots_of(e.pool))(question(e.query.question, [e.query.pixels]))
     inputs = Assistant.of(model, processor)._inputs([asked])
     assert int((inputs["input_ids"] == model.config.image_token_id).sum()) == 9 * 16 and inputs["input_ids"].shape[1] < 1024
@@ -46,7 +46,7 @@ def test_small_pictures_take_few_tokens_and_the_same_weights(shipped, small):
 
 
 def test_an_episode_is_a_conversation_whose_answers_are_learnt(small):
-    task = DrawnTask(*small, lambda number, seed: few_shot.talk(number, seed, 9))
+    task = GeneratedTask(*small, lambda number, seed: few_shot.conversation(number, seed, 9))
     stage = Stage(name="x", steps=1, batch=2, lr=1e-3)
     batch = task.batch(0, stage)
     assert len(batch["pixels"]) == 18 and batch["owner"].tolist() == [0] * 9 + [1] * 9 and batch["pixels"].shape[-1] == 64
@@ -90,14 +90,14 @@ def test_a_study_goes_on_wherever_its_base_stands_and_says_which_file_is_damaged
 
 
 def test_chosen_examples_are_of_the_episode_and_random_ones_do_not_depend_on_their_number():
-    e = few_shot.drawn(1, seed=0, split="test", pool=12)
-    two, four = (few_shot.chosen("random", k, e, None, 7) for k in (2, 4))
+    e = few_shot.draw(1, seed=0, split="test", pool=12)
+    two, four = (few_shot.select("random", k, e, None, 7) for k in (2, 4))
     assert [s.answer for s in four[:2]] == [s.answer for s in two] and all(any(np.array_equal(np.asarray(s.image), x.pixels) for x in e.pool) for s in four)
 
 
 def test_training_conversations_are_of_three_ways():
     for number, way in ((0, "direct"), (3, "zero-shot-cot"), (6, "cot")):
-        talk = chain_of_thought.talk(number, 0)
+        talk = chain_of_thought.conversation(number, 0)
         language = "ko" if any("가" <= c <= "힣" for c in talk[-2].text) else "en"
         assert sum(len(m.images) for m in talk) == 1 and talk[-1].role == "assistant"
         assert (ANSWER[language] in talk[1].text) is (way != "direct")
@@ -109,8 +109,8 @@ def test_training_conversations_are_of_three_ways():
 def test_the_chain_of_thought_study_runs(tmp_path):
     plan = chain_of_thought.ChainOfThoughtConfig(steps=1, batch=2, seeds=1, eval_questions=3)
     result = chain_of_thought.run(plan, tmp_path, say=lambda _: None)
-    assert [(r["variant"], r["way"]) for r in result["rows"]] == [(a, w) for a in chain_of_thought.VARIANTS for w in chain_of_thought.WAYS]
-    assert all((r["gain"] is None) is (r["way"] == "direct") for r in result["rows"])
+    assert [(r["variant"], r["strategy"]) for r in result["rows"]] == [(a, w) for a in chain_of_thought.VARIANTS for w in chain_of_thought.STRATEGIES]
+    assert all((r["gain"] is None) is (r["strategy"] == "direct") for r in result["rows"])
     assert "cot" in chain_of_thought.as_text(result) and "<svg" in (tmp_path / "chain.html").read_text()
     with pytest.raises(UserError, match="tought"):
         chain_of_thought.run(chain_of_thought.ChainOfThoughtConfig(variants=("tought",)), tmp_path)

@@ -38,9 +38,10 @@ from nunbit.evaluation.tiny_world import WorldItem, items
 from nunbit.files import EMBEDDED
 from nunbit.messages import question
 from nunbit.models.assistant import Assistant
-from nunbit.models.compose import open_native
-from nunbit.models.object_aware.module import Eyes, ObjectAwareConfig, ObjectAwareModule
+from nunbit.models.checkpoint import open_model
+from nunbit.models.object_aware import Eyes, ObjectAwareConfig, ObjectAwareModule
 from nunbit.perception.build import PerceptionConfig, build_perception, class_names
+from nunbit.recipes.object_aware import ADAPTERS, with_adapters
 from nunbit.recipes.tiny import CRAYON, MIXER, WORDS_TOKENS, called, speak
 from nunbit.recipes.tiny.object_aware import WorldTask, shortsighted
 from nunbit.scene import Scene
@@ -58,12 +59,11 @@ from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import Stage, train
 from nunbit.training.multimodal import freeze
 from nunbit.training.object_aware import DualTask
-from nunbit.training.object_aware_stages import ADAPTERS, with_adapters
 from nunbit.training.recipe import LoraConfig, Phase
 from nunbit.world.samples import sample
 
 NAME = "ablation"
-EYES = PerceptionConfig(ocr=False)
+EYES = PerceptionConfig(ocr="embedded")
 VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "plain": ((), ""), "crayon": (("crayon",), ""), "words": ((), "plain"), "mixer": (("moai",), ""), "both": (("crayon", "moai"), ""), "all": (("crayon", "moai"), "plain"),
     "adapter": (("crayon",), ""), "adapters": (("crayon",), ""),
@@ -121,7 +121,9 @@ def one(plan: AblationConfig, variant: str, seed: int, scenes: str) -> dict[str,
     if adapted is not None:
         told = WorldTask(aware, truth=truth, questions=plan.questions, crayon=1.0)
         task = (
-            DualTask({"image": told, "words": task}) if variant == "adapters" else WorldTask(aware, truth=truth, questions=plan.questions, crayon=0.5)
+            DualTask({"image": told, "words": task})
+            if variant == "adapters"
+            else WorldTask(aware, truth=truth, questions=plan.questions, crayon=0.5)
         )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,7 +134,7 @@ def one(plan: AblationConfig, variant: str, seed: int, scenes: str) -> dict[str,
     asked = items(1000 + plan.eval_questions, plan.eval_questions)
     if truth:
         aware.perception = _truth_of(asked)
-    helper = Assistant.of(aware.model, aware.processor, aware if aware.tells else None)
+    helper = Assistant.of(aware.model, aware.processor, aware if aware.uses_scenes else None)
     answers = helper.ask_many([question(t.qa.question, [t.pixels]) for t in asked])
     return {
         "variant": variant, "seed": seed, "scenes": scenes, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)],
@@ -147,14 +149,22 @@ def make(base: Path, variant: str) -> tuple[ObjectAwareModule, Any]:
     parts, words = VARIANTS[variant]
     classes = class_names(EYES)
     fields = {"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER}
-    config = ObjectAwareConfig(connectors={k: fields[k] for k in parts}, classes=classes, maps=False, words=words, called=called(), words_tokens=WORDS_TOKENS, eyes=EYES)
+    config = ObjectAwareConfig(
+        connectors={k: fields[k] for k in parts},
+        classes=classes,
+        maps=False,
+        scene_prompt=words,
+        translations=called(),
+        max_scene_tokens=WORDS_TOKENS,
+        perception=EYES,
+    )
     if variant.startswith("adapter"):
         names = ADAPTERS if variant == "adapters" else ADAPTERS[1:]
         adapted, processor = with_adapters(
             base, LoraConfig(rank=16 // len(names), alpha=16 // len(names), dropout=0.0), names, Phase(language_lr=1.0)
         )
         return ObjectAwareModule(adapted.get_base_model(), processor, config), adapted
-    model, processor = open_native(base)
+    model, processor = open_model(base)
     model = model.float()
     freeze(model, {"language": 1.0})
     aware = ObjectAwareModule(model, processor, config)
@@ -170,7 +180,10 @@ class Shortsighted:
         self.inner, self.scale = inner, image_scale
 
     def __call__(self, images: Any, **how: Any) -> Any:
-        pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in (images if isinstance(images, list) else [images])]
+        pictures = [
+            Image.fromarray(p) if isinstance(p, np.ndarray) else p
+            for p in (images if isinstance(images, list) else [images])
+        ]
         return self.inner([shortsighted(p, self.scale) for p in pictures], **how)
 
     def __getattr__(self, name: str) -> Any:
@@ -249,7 +262,9 @@ def as_text(result: Mapping[str, Any]) -> str:
 def page(result: Mapping[str, Any]) -> str:
     """Table, bars and the heat maps of the gates, in one file that needs nothing else."""
     scenes = dict.fromkeys(r["scenes"] for r in result["rows"])
-    groups = {f"{name} scenes": {r["variant"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes}
+    groups = {
+        f"{name} scenes": {r["variant"]: r["all"] for r in result["rows"] if r["scenes"] == name} for name in scenes
+    }
     heat = "".join(_heat(r) for r in result["rows"] if r["gates"])
     return study_page("What it brings to be told", as_text(result), groups, _kinds(result["rows"]) + heat)
 
@@ -257,7 +272,10 @@ def page(result: Mapping[str, Any]) -> str:
 def _kinds(rows: Sequence[Mapping[str, Any]]) -> str:
     """Right answers by kind of question, a row a variant."""
     kinds = sorted({k for r in rows for k in r["kinds"]})
-    out = ["<h2>By kind of question, % right</h2><table><tr><th>variant<th>scenes", *(f"<th>{escape(k)}" for k in kinds)]
+    out = [
+        "<h2>By kind of question, % right</h2><table><tr><th>variant<th>scenes",
+        *(f"<th>{escape(k)}" for k in kinds),
+    ]
     for r in rows:
         out.append(f"<tr><td>{escape(r['variant'])}<td>{escape(r['scenes'])}")
         out += [f"<td>{100 * r['kinds'][k]:.0f}" if k in r["kinds"] else "<td>" for k in kinds]

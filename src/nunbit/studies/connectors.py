@@ -1,70 +1,82 @@
-"""Which connection module? The same frozen encoder, the same language model, data, steps and seeds, joined in different ways.
+"""Connection modules compared: the same frozen encoder, language model, data, steps and seeds, joined by different connectors.
 
   linear, mlp              one token a feature (LLaVA, LLaVA-1.5)
   pixel_shuffle            one token for 2 x 2 features (InternVL)
   perceiver, qformer       as many learned tokens as pixel shuffle leaves (Flamingo's resampler, BLIP-2)
-  gated-1, -2, -4          gated cross-attention before every first, second, fourth layer (Flamingo), on the features themselves: the resampler
-                           is a variant of its own
+  gated-1, -2, -4          gated cross-attention before every first, second, fourth layer (Flamingo), on the features
+                           themselves: the resampler is a variant of its own
 
-Both ends are those of `nunbit-tiny`, trained; every connector begins at random, or silent. The language model learns at a smaller rate, or
-not at all (``language_lr=0``). Each (variant, seed) is a file in the run's folder, so a killed study goes on where it was.
+Both ends are those of `nunbit-tiny`, trained; connectors start from random weights, gated ones with closed gates. The
+language model learns at a smaller rate, or not at all (``language_lr=0``). Each (variant, seed) is a file in the run's
+folder, so a killed study resumes where it stopped.
 
     nunbit eval connectors -o runs/connectors --steps 600 --seeds 3      # the full size
+
+Letters: B rows, T tokens, H and W sides of a picture.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import AutoModelForCausalLM
 
-from nunbit.connectors import build
 from nunbit.data.packing import pack
+from nunbit.encoders.vision import feature_shape, image_side_px
 from nunbit.errors import check_names
 from nunbit.evaluation.tiny_world import WorldItem, items
 from nunbit.files import EMBEDDED
-from nunbit.models.chat import encode_text
-from nunbit.models.compose import image_tokens, open_native
-from nunbit.models.tokenizer import ASSISTANT, BOS, IMAGE, USER
-from nunbit.perception.cells import features
+from nunbit.messages import question
+from nunbit.models.assistant import Assistant
+from nunbit.models.build import join_composed
+from nunbit.models.checkpoint import open_model
+from nunbit.models.composed import ComposedModel, embed
 from nunbit.recipes.tiny.encoder import to_pixels
 from nunbit.recipes.tiny.language import answer_loss, question_ids, vars_of
+from nunbit.recipes.tiny.tokenizer import BOS, IMAGE, USER
 from nunbit.studies.figures import format_figure, format_table, group_by, medians, over_seeds, study_page
 from nunbit.studies.study import StudyRun, run_study
-from nunbit.training.loop import Batch, Stage, train
+from nunbit.training.loop import train
+from nunbit.training.stage import Batch, Stage
 from nunbit.world.samples import sample
 
 NAME = "connectors"
 TOKENS = 36
-_BLOCKS: dict[str, Any] = {"heads": 6, "head_dim": 32, "latents": 0, "activation": "gelu"}
+_GATED: dict[str, Any] = {"heads": 6, "head_dim": 32, "latents": 0, "activation": "gelu"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "linear": ("linear", {}),
     "mlp": ("mlp", {}),
     "pixel_shuffle": ("pixel_shuffle", {"factor": 2}),
     "perceiver": ("perceiver", {"latents": TOKENS, "depth": 2, "heads": 6, "head_dim": 32, "max_frames": 0}),
     "qformer": ("qformer", {"queries": TOKENS, "width": 192, "depth": 2, "heads": 6, "cross_every": 1, "dropout": 0.0}),
-    **{f"gated-{k}": ("gated_cross_attention", {**_BLOCKS, "every": k}) for k in (1, 2, 4)},
+    **{f"gated-{k}": ("gated_cross_attention", {**_GATED, "every": k}) for k in (1, 2, 4)},
 }
 """Connector and the fields of its config, by variant."""
+SAMPLES_SEED, ITEMS_SEED = 700, 3000
+COSTS = ("parameters", "tokens", "seen", "first_token_ms", "pictures_per_s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorsConfig:
-    """The size of a study.
+    """The size of the study.
 
     Attributes:
-        steps, batch, questions: optimiser steps, pictures a step, questions a picture, of every variant.
-        lr, language_lr: peak rates of the connector and of the language model (0: frozen).
+        steps, batch, questions: of every variant: optimiser steps, pictures a step, training questions a picture at most.
+        seeds: runs of every variant.
         eval_questions: test questions.
+        lr, language_lr: peak learning rates of the connector and of the language model (0: frozen).
+        variants: names of `VARIANTS`.
+        base: folder of the LLaVA that both ends are taken from.
     """
 
     steps: int = 600
@@ -78,166 +90,163 @@ class ConnectorsConfig:
     base: Path = EMBEDDED
 
 
-class Link(Protocol):
-    """What the study needs of a connection, whether it acts in the sequence or in the layers.
+def compose(variant: str, llava: Any, processor: Any) -> tuple[ComposedModel, Any]:
+    """The two ends of a native LLaVA (the modules themselves, not copies) joined by the variant's fresh connector.
 
-    Attributes:
-        module: what learns.
-        tokens: rows of the sequence that a picture takes.
-        seen: tokens of a picture that the decoder can look at.
+    Args:
+        llava, processor: the model and its processor.
+
+    Returns:
+        The model, and a processor that gives every picture as many tokens as the connector does.
+    """
+    connector, options = VARIANTS[variant]
+    config = llava.config.get_text_config()
+    with torch.device("meta"):
+        text = AutoModelForCausalLM.from_config(config)
+    setattr(text, text.base_model_prefix, llava.model.language_model)
+    text.set_output_embeddings(llava.lm_head)
+    encoder, layer = llava.model.vision_tower, llava.config.vision_feature_layer
+    shape = feature_shape(encoder, layer, image_side_px(encoder.config))
+    model = join_composed(encoder, text, processor.tokenizer, connector, options, layer, shape)
+    model.generation_config = copy.deepcopy(llava.generation_config)
+    own = copy.copy(processor)  # its one patch is the whole picture, so the number of additional tokens is free
+    own.patch_size, own.vision_feature_select_strategy = image_side_px(encoder.config), "full"
+    own.num_additional_image_tokens = model.config.image_seq_length - 1
+    return model.eval(), own
+
+
+class WorldQuestionsTask:
+    """Training a composed model on questions about pictures of the procedural world, drawn as training goes.
+
+    Args:
+        model, processor: from `compose`.
+        questions: training questions a picture, at most.
+        language: the language model learns too.
     """
 
-    module: nn.Module
-    tokens: int
-    seen: int
-
-    def join(self, embeds: torch.Tensor, places: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        """Words ``(B, T, D)``, bool places of the picture's rows ``(B, T)`` and features ``(B, N, Dv)`` -> what the decoder reads."""
-        ...
-
-
-class InSequence:
-    """A token connector: the picture's tokens stand in their places of the sequence."""
-
-    def __init__(self, module: Any, n_features: int) -> None:
-        self.module = module
-        self.tokens = self.seen = module.tokens(n_features)
-
-    def join(self, embeds: torch.Tensor, places: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        return embeds.masked_scatter(places.unsqueeze(-1), self.module(found).to(embeds.dtype))
-
-
-class InLayers:
-    """Gated cross-attention: one mark in the sequence, and whatever stands after it looks at the picture inside the layers."""
-
-    def __init__(self, module: Any, n_features: int, decoder: nn.Module) -> None:
-        self.module, self.tokens, self.seen = module, 1, n_features
-        module.attach(decoder)
-
-    def join(self, embeds: torch.Tensor, places: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        self.module.set_context(self.module.media_tokens(found.unsqueeze(1)), index=places.long().cumsum(-1))
-        return embeds
-
-
-def make(variant: str, model: Any) -> Link:
-    """The variant's connection between the two ends of a native LLaVA."""
-    name, fields = VARIANTS[variant]
-    text, count = model.config.get_text_config(), image_tokens(model.config)
-    widths = {"vision_width": model.config.vision_config.hidden_size, "text_width": text.hidden_size}
-    if name == "gated_cross_attention":
-        return InLayers(build(name, **widths, **fields, layers=text.num_hidden_layers), count, model.model.language_model)
-    return InSequence(build(name, **widths, **fields), count)
-
-
-class Joined:
-    """An encoder and a language model with one link between them: a task to train, and something to ask."""
-
-    def __init__(self, model: Any, processor: Any, link: Link, questions: int, learns: bool) -> None:
-        self.model, self.processor, self.link, self.questions, self.learns = model, processor, link, questions, learns
-        self.tokenizer = processor.tokenizer
-        self.ids = {t: self.tokenizer.convert_tokens_to_ids(t) for t in (BOS, USER, IMAGE, ASSISTANT)}
+    def __init__(self, model: ComposedModel, processor: Any, questions: int, language: bool) -> None:
+        self.model, self.questions, self.language, self.tokenizer = model, questions, language, processor.tokenizer
+        ids = {t: self.tokenizer.convert_tokens_to_ids(t) for t in (BOS, USER, IMAGE)}
+        self.prefix = [ids[BOS], ids[USER], *[ids[IMAGE]] * model.config.image_seq_length]
         model.requires_grad_(False)
-        model.model.language_model.requires_grad_(learns)
+        model.connector.requires_grad_(True)
+        model.model.language_model.requires_grad_(language)
 
     def modules(self) -> dict[str, nn.Module]:
-        return {"connector": self.link.module} | ({"language": self.model.model.language_model} if self.learns else {})
-
-    def prefix(self) -> list[int]:
-        """What stands before every question."""
-        return [self.ids[BOS], self.ids[USER], *[self.ids[IMAGE]] * self.link.tokens]
+        """The learning parts."""
+        parts: dict[str, nn.Module] = {"connector": self.model.connector}
+        return parts | ({"language": self.model.model.language_model} if self.language else {})
 
     def batch(self, step: int, stage: Stage) -> Batch:
-        drawn = [sample(step * stage.batch + i, seed=700 + stage.seed, questions=self.questions, even=True) for i in range(stage.batch)]
-        prefix = self.prefix()
-        packed = pack([prefix] * len(drawn), [range(len(prefix))] * len(drawn), len(prefix), question_ids(drawn, self.tokenizer),
-                      self.tokenizer.pad_token_id)  # fmt: skip
+        """The pictures of a step with all their questions packed behind them, ids ``(B, T)`` and pixels ``(B, 3, H, W)``."""
+        numbers = range(step * stage.batch, (step + 1) * stage.batch)
+        drawn = [sample(n, seed=SAMPLES_SEED + stage.seed, questions=self.questions, even=True) for n in numbers]
+        places = [range(len(self.prefix))] * len(drawn)
+        questions = question_ids(drawn, self.tokenizer)
+        packed = pack([self.prefix] * len(drawn), places, len(self.prefix), questions, self.tokenizer.pad_token_id)
         return vars_of(packed) | {"pixels": to_pixels([s.picture.pixels for s in drawn])}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return answer_loss(self.model, self.read(batch["ids"], batch["pixels"]), batch)
-
-    def read(self, ids: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-        """Ids ``(B, T)`` and one picture a row ``(B, 3, H, W)`` -> what the decoder reads ``(B, T, D)``."""
-        with torch.no_grad():
-            found = features(self.model.model.vision_tower, pixels)
-        return self.link.join(self.model.get_input_embeddings()(ids), ids == self.ids[IMAGE], found)
-
-    @torch.inference_mode()
-    def ask(self, pictures: Sequence[np.ndarray], questions: Sequence[str], most: int = 48) -> list[str]:
-        """Answers to one question a picture, greedily."""
-        rows = [[*self.prefix(), *encode_text(q, self.tokenizer), self.ids[ASSISTANT]] for q in questions]
-        wide = max(map(len, rows))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (wide - len(r)) + r for r in rows])
-        pixels = self.processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
-        made = self.model.generate(inputs_embeds=self.read(ids, pixels), attention_mask=(ids != pad).long(), max_new_tokens=most,
-                                   do_sample=False)  # fmt: skip
-        return self.processor.batch_decode(made, skip_special_tokens=True)
+        """Cross entropy of the answers, a scalar, with figures to log."""
+        if self.model.gated:
+            self.model.set_image_context(batch["ids"], batch["pixels"])
+        embeds = embed(self.model, batch["ids"], self.model.image_tokens(batch["pixels"]))
+        return answer_loss(self.model, embeds, batch)
 
 
-def run(plan: ConnectorsConfig, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
-    """Train and measure whatever is not in the folder yet; writes ``connectors.json`` and ``connectors.html``."""
-    check_names("variant", plan.variants, VARIANTS)
-    todo = [StudyRun(f"{variant}-{seed}", f"{variant}, seed {seed}", partial(one, plan, variant, seed, folder))
-            for variant in plan.variants for seed in range(plan.seeds)]  # fmt: skip
-    return run_study(NAME, plan, folder, todo, summarise=summary, page=page, say=say, jobs=jobs)
+def run(config: ConnectorsConfig, folder: Path, say: Callable[[str], None] = print, jobs: int = 1) -> dict[str, Any]:
+    """Train and measure what is not in the folder yet; writes ``connectors.json`` and ``connectors.html``.
+
+    Raises:
+        UserError: an unknown variant, or see `run_study`.
+    """
+    check_names("variant", config.variants, VARIANTS)
+    runs = [
+        StudyRun(f"{variant}-{seed}", f"{variant}, seed {seed}", partial(measure, config, variant, seed, folder))
+        for variant in config.variants
+        for seed in range(config.seeds)
+    ]
+    return run_study(NAME, config, folder, runs, summarise=summary, page=page, say=say, jobs=jobs)
 
 
-def one(plan: ConnectorsConfig, variant: str, seed: int, folder: Path) -> dict[str, Any]:
+def measure(config: ConnectorsConfig, variant: str, seed: int, folder: Path) -> dict[str, Any]:
     """Train one variant with one seed and ask it the test questions."""
     torch.manual_seed(seed)
-    model, processor = open_native(plan.base)
-    joined = Joined(model.float(), processor, make(variant, model), plan.questions, plan.language_lr > 0)
-    stage = Stage(name=variant, steps=plan.steps, batch=plan.batch, lr=plan.lr, part_lr={"language": plan.language_lr}, warmup=min(20, plan.steps),
-                  decay=0.5, seed=seed, save_every=50)  # fmt: skip
+    llava, processor = open_model(config.base)
+    model, processor = compose(variant, llava.float(), processor)
+    task = WorldQuestionsTask(model, processor, config.questions, config.language_lr > 0)
+    stage = Stage(
+        name=variant,
+        steps=config.steps,
+        batch=config.batch,
+        lr=config.lr,
+        part_lr={"language": config.language_lr},
+        warmup=min(20, config.steps),
+        decay=0.5,
+        seed=seed,
+        save_every=50,
+    )
     scratch = folder / f"{variant}-{seed}"
-    train(joined, stage, scratch, say=lambda _: None)
-    for part in (model, joined.link.module):
-        part.eval()
+    train(task, stage, scratch, say=lambda _: None)
+    model.eval()
     seconds = [json.loads(line)["seconds"] for line in (scratch / "log.jsonl").read_text().splitlines()]
-    asked = items(3000 + plan.eval_questions, plan.eval_questions)
-    answers: list[str] = []
-    for i in range(0, len(asked), 16):
-        part = asked[i : i + 16]
-        answers += joined.ask([t.pixels for t in part], [t.qa.question for t in part])
     shutil.rmtree(scratch)
+    assistant = Assistant.of(model, processor)
+    test = items(ITEMS_SEED + config.eval_questions, config.eval_questions)
+    answers = assistant.ask_many([question(t.qa.question, [t.pixels]) for t in test])
     return {
-        "variant": variant, "seed": seed, "right": [t.right(a) for t, a in zip(asked, answers, strict=True)], "pictures": [t.picture for t in asked],
-        "splits": [t.split for t in asked], "kinds": [t.qa.kind for t in asked], "tokens": joined.link.tokens, "seen": joined.link.seen,
-        "parameters": sum(p.numel() for p in joined.link.module.parameters()), "pictures_per_s": plan.batch / float(np.median(seconds)),
-        "first_token_ms": first_token(joined, asked[:12]),
-    }  # fmt: skip
+        "variant": variant,
+        "seed": seed,
+        "right": [t.right(a) for t, a in zip(test, answers, strict=True)],
+        "pictures": [t.picture for t in test],
+        "splits": [t.split for t in test],
+        "kinds": [t.qa.kind for t in test],
+        "tokens": model.config.image_seq_length,
+        "seen": int(np.prod(model.config.vision_grid)) if model.gated else model.config.image_seq_length,
+        "parameters": sum(p.numel() for p in model.connector.parameters()),
+        "pictures_per_s": config.batch / float(np.median(seconds)),
+        "first_token_ms": first_token_ms(assistant, test[:12]),
+    }
 
 
-def first_token(joined: Joined, asked: Sequence[WorldItem]) -> float:
+def first_token_ms(assistant: Assistant, test: Sequence[WorldItem]) -> float:
     """Median milliseconds from pixels to the first token, one picture at a time."""
-    times = []
-    for t in asked:
-        began = time.perf_counter()
-        joined.ask([t.pixels], [t.qa.question], most=1)
-        times.append(1000 * (time.perf_counter() - began))
-    return float(np.median(times))
+    asked = [question(t.qa.question, [t.pixels]) for t in test]
+    return float(np.median([assistant.ask(q, max_new_tokens=1).ttft_ms for q in asked]))
 
 
-def summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Per variant: the mean over seeds with its interval over pictures, the unseen style apart, the gain over the first variant, the costs."""
-    first, variants = found[0]["variant"], group_by(found, "variant")
-    costs = ("parameters", "tokens", "seen", "first_token_ms", "pictures_per_s")
-    rows = [{"variant": variant, **over_seeds(runs, variants[first,] if variant != first else ()), **medians(runs, *costs)} for (variant,), runs in variants.items()]
+def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """For each variant: the mean over seeds with its interval over pictures, the unseen style, the gain over the first variant, the costs."""
+    first, groups = records[0]["variant"], group_by(records, "variant")
+    rows = [
+        {"variant": v, **over_seeds(runs, groups[first,] if v != first else ()), **medians(runs, *COSTS)}
+        for (v,), runs in groups.items()
+    ]
     return {"rows": rows, "first": first}
 
 
 def as_text(result: Mapping[str, Any]) -> str:
     """The table for a terminal."""
-    heads = ("connector", "seeds", "right, %", "unseen style", f"gain over {result['first']}", "parameters", "tokens", "looked at", "first token", "trains")
-    rows = [(r["variant"], str(r["seeds"]), format_figure(r["all"]), format_figure(r["unseen"]), format_figure(r["gain"]), f"{r['parameters']:,.0f}",
-             f"{r['tokens']:.0f}", f"{r['seen']:.0f}", f"{r['first_token_ms']:.1f} ms", f"{r['pictures_per_s']:.1f} pictures/s")
-            for r in result["rows"]]  # fmt: skip
-    return format_table(heads, rows)
+    heads = ("connector", "seeds", "right, %", "unseen style", f"gain over {result['first']}", "parameters", "tokens")
+    rows = [
+        (
+            r["variant"],
+            str(r["seeds"]),
+            *(format_figure(r[k]) for k in ("all", "unseen", "gain")),
+            f"{r['parameters']:,.0f}",
+            f"{r['tokens']:.0f}",
+            f"{r['seen']:.0f}",
+            f"{r['first_token_ms']:.1f} ms",
+            f"{r['pictures_per_s']:.1f} pictures/s",
+        )
+        for r in result["rows"]
+    ]
+    return format_table((*heads, "attended to", "first token", "training"), rows)
 
 
 def page(result: Mapping[str, Any]) -> str:
-    """Table and bars, the unseen style beside all."""
+    """Table and bars as an HTML page, the unseen style beside all."""
     rows = result["rows"]
-    groups = {"all": {r["variant"]: r["all"] for r in rows}, "unseen style": {r["variant"]: r["unseen"] for r in rows if r["unseen"]}}
+    unseen = {r["variant"]: r["unseen"] for r in rows if r["unseen"]}
+    groups = {"all": {r["variant"]: r["all"] for r in rows}, "unseen style": unseen}
     return study_page("Connection modules", as_text(result), groups)

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.peers import harness
 
-SAID = json.dumps(
+REPLY = json.dumps(
     {
         "id": "x",
         "object": "chat.completion",
@@ -47,7 +47,7 @@ class Stub(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._send(SAID)
+        self._send(REPLY)
 
     def _send(self, body: bytes) -> None:
         self.send_response(200)
@@ -99,13 +99,11 @@ def main() -> None:
     if os.environ.get("JSON"):
         print(json.dumps(found))
         return
-    print(
-        f"{found['items']} items, start-up included: nunbit {found['nunbit_s']:.1f} s (accuracy {found['nunbit_accuracy']:.2f})"
-    )
+    print(f"{found['items']} items, start-up included")
+    print(f"nunbit {found['nunbit_s']:.1f} s (accuracy {found['nunbit_accuracy']:.2f})")
     if "lmms_s" in found:
-        print(
-            f"lmms-eval {found['lmms_s']:.1f} s (accuracy {found['lmms_accuracy']:.2f}): {found['ratio']:.1f} times as long"
-        )
+        accuracy, ratio = found["lmms_accuracy"], found["ratio"]
+        print(f"lmms-eval {found['lmms_s']:.1f} s (accuracy {accuracy:.2f}): {ratio:.1f} times as long")
     else:
         print(found["lmms"])
 

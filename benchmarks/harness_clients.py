@@ -1,13 +1,13 @@
 """Two evaluation harnesses as clients of `nunbit serve`, offline: is their accuracy that of `nunbit eval`?
 
     make harness-clients                                 lmms-eval, installed with pip
-    make harness-clients VLMEVALKIT=DIR                  VLMEvalKit too, from a checkout of
-                                                         https://github.com/open-compass/VLMEvalKit
+    make harness-clients VLMEVALKIT=DIR                  VLMEvalKit too, from a checkout
     python -m benchmarks.harness_clients --setup-only    only makes the environment .cache/harness
 
-Serves the embedded model, writes yes/no questions about world pictures in POPE's layout, and asks them three times: with
-lmms-eval, with VLMEvalKit, and with `nunbit eval run` under the protocol of each. VLMEvalKit sends every picture as JPEG;
-the pictures are chosen so that this changes no pixel.
+The checkout is one of https://github.com/open-compass/VLMEvalKit. Serves the embedded model, writes yes/no questions
+about world pictures in POPE's layout, and asks them three times: with lmms-eval, with VLMEvalKit, and with `nunbit
+eval run` under the protocol of each. VLMEvalKit sends every picture as JPEG; the pictures are such that this changes
+no pixel.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
     python -m benchmarks.memory --limit 3000    a table, the batch at which each side passes 3,000 MB, docs/memory.png
     QUICK=1 python -m benchmarks.memory         two batches of one length, no plot
 
-Every figure is the peak resident memory of a process of its own that runs two optimiser steps (AdamW's moments exist in
-the second one), less what the process held before the model was opened. Model and task are those of `benchmarks.train`:
-a frozen encoder, with connector and Llama training in float32. All samples have one picture and one length; half of their
-words are an answer. Our loop is shown twice: with the whole batch at once, as the others take it, and in micro-batches of
-two, which give the same step. Needs the extras `peers` and `chart`.
+Every figure is the peak resident memory of a process of its own that runs two optimiser steps (AdamW's moments exist
+in the second one), less what the process held before the model was opened. Model and task are those of
+`benchmarks.train`: a frozen encoder, with connector and Llama training in float32. All samples have one picture and one
+length; half of their words are an answer. Our loop is shown twice: with the whole batch at once, as the others take it,
+and in micro-batches of two, which give the same step. Needs the extras `peers` and `chart`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import train as bench_train
+from benchmarks.training_task import Setting, make
 
 ROOT = Path(__file__).parents[1]
 SIDES = {
@@ -37,17 +38,17 @@ Table = dict[tuple[str, int], dict[int, float]]
 """(side, length) -> batch -> megabytes."""
 
 
-def samples_of(folder: Path, length: int, count: int) -> bench_train.Setting:
-    """Conversations of ``length`` tokens, or as near below as words allow: one picture, a question and an answer of as many words."""
+def samples_of(folder: Path, length: int, count: int) -> Setting:
+    """Conversations of at most ``length`` tokens: one picture, a question and an answer of as many words."""
     from transformers import AutoConfig, AutoProcessor
 
     from nunbit.data.conversations import encode, read_conversations
     from nunbit.models.image_tokens import image_tokens
-    from nunbit.models.prompt import Renderer
+    from nunbit.models.prompt import PromptBuilder
 
     processor = AutoProcessor.from_pretrained(folder / "model")
     tokens = image_tokens(AutoConfig.from_pretrained(folder / "model"))
-    renderer = Renderer(processor.tokenizer, processor.chat_template)
+    builder = PromptBuilder.from_processor(processor)
 
     def write(words: int, many: int) -> tuple[list[Any], list[dict[str, Any]]]:
         records = [
@@ -65,12 +66,12 @@ def samples_of(folder: Path, length: int, count: int) -> bench_train.Setting:
             for i, r in enumerate(records)
         ]
         (folder / "talk.json").write_text(json.dumps(talk))
-        return encode(read_conversations(folder / "talk.json"), renderer, tokens, max_tokens=10**6)[0], records
+        return encode(read_conversations(folder / "talk.json"), builder, tokens, max_tokens=10**6)[0], records
 
     none, one = write(0, 1)[0][0].length, write(1, 1)[0][0].length
     if length < one:
         raise SystemExit(f"a length of {length} tokens: the picture alone takes {none}")
-    return bench_train.Setting(folder, *write((length - none) // (one - none), count), processor)
+    return Setting(folder, *write((length - none) // (one - none), count), processor)
 
 
 def measure(side: str, folder: Path, batch: int, length: int) -> None:
@@ -181,7 +182,7 @@ def main() -> None:
         return
     sides = [s for s in SIDES if s != "TRL SFTTrainer" or importlib.util.find_spec("trl")]
     with tempfile.TemporaryDirectory() as where:
-        bench_train.make(Path(where), given.vocabulary, 2)
+        make(Path(where), given.vocabulary, 2)
         table = collect(sides, Path(where), given.batches, given.lengths)
     report(table, given.batches, given.limit)
     if len(sides) < len(SIDES):

@@ -19,16 +19,16 @@ from typing import Any
 
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
-SAMPLES, BATCH, ROOM = 128, 16, 1024
+SAMPLES, BATCH, ROW_TOKENS = 128, 16, 1024
 WAYS: dict[str, dict[str, Any]] = {
     "longest": {"group": False},
     "grouped": {"group": True},
-    "packed": {"group": False, "pack": ROOM},
+    "packed": {"group": False, "pack": ROW_TOKENS},
 }
 
 
 def make(device: str) -> tuple[Any, Any, list[Any]]:
-    """A LLaVA of 11 M + vocabulary parameters in its decoder, and samples of 20 to ``ROOM`` tokens, three in four with a picture."""
+    """A small LLaVA, and samples of 20 to ``ROW_TOKENS`` tokens, three in four with a picture."""
     import tempfile
     from pathlib import Path
 
@@ -37,9 +37,9 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     from PIL import Image
     from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
-    from nunbit.data.conversations import Encoded
     from nunbit.models.build import build_model
     from nunbit.models.image_tokens import image_tokens
+    from nunbit.models.prompt import Prompt
     from nunbit.recipes.tiny.tokenizer import build_tokenizer
     from nunbit.training.multimodal import freeze
 
@@ -73,13 +73,13 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     Image.fromarray(rng.integers(0, 255, (112, 112, 3), dtype=np.uint8)).save(picture)
     samples = []
     for i in range(SAMPLES):
-        words = int(np.clip(rng.lognormal(4.6, 0.9), 20, ROOM - 80))
+        words = int(np.clip(rng.lognormal(4.6, 0.9), 20, ROW_TOKENS - 80))
         ids = rng.integers(300, len(tokenizer), words).astype(np.int32)
         learnt = np.arange(words) >= words // 2
         shown = (picture,) if i % 4 else ()
         if shown:
             ids[1] = model.config.image_token_id
-        samples.append(Encoded(str(i), ids, learnt, shown, words + (image_tokens(model.config) - 1 if shown else 0)))
+        samples.append(Prompt(str(i), ids, learnt, shown, words + (image_tokens(model.config) - 1 if shown else 0)))
     return model.to(device), processor, samples
 
 
@@ -130,9 +130,8 @@ def main() -> None:
         return
     print(f"{SAMPLES} samples, batches of {BATCH}, on {given.device}; medians of {given.rounds}")
     for name, r in rows.items():
-        print(
-            f"{name:10}{r['samples_per_second']:8.2f} samples/s  x{r['ratio_to_longest']:.2f}  {100 * r['real_tokens']:.0f} % real tokens"
-        )
+        speed = f"{r['samples_per_second']:8.2f} samples/s  x{r['ratio_to_longest']:.2f}"
+        print(f"{name:10}{speed}  {100 * r['real_tokens']:.0f} % real tokens")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@
                                [--llama-cpp PYTHON] [--vllm EXECUTABLE] [--only NAME,NAME]
 
 Peers: a plain `generate` loop, `transformers serve`, llama.cpp's server in float32 and q8_0 (``--llama-cpp`` names a
-Python that has xllamacpp and gguf, by default this one), and vLLM on the processor (``--vllm``, from an environment of
-its own). A peer that cannot be started is listed as absent. Every client sends a picture of its own. Rounds are
-interleaved (server A, server B, A, B ...) and medians are printed. CPU seconds a token stand beside wall time, which says
-little on a busy machine. The reference model: a 12 x 384 ViT at 224 px (256 tokens) and a 12 x 512 Llama with random
-weights. It has no end token, so every answer has the same length, and every token is a word, so every one is streamed.
+Python that has xllamacpp and gguf, by default this one), and vLLM on the processor (``--vllm``, from an environment
+of its own). A peer that cannot be started is listed as absent. Every client sends a picture of its own. Rounds are
+interleaved (server A, server B, A, B ...) and medians are printed. CPU seconds a token stand beside wall time, which
+says little on a busy machine. The reference model is a 12 x 384 ViT at 224 px (256 tokens) and a 12 x 512 Llama with
+random weights. It has no end token, so every answer has the same length; every token is a word, so every one is
+streamed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from benchmarks.server_process import CHAT, NUNBIT, ONE_THREAD, Server, noise, t
 HERE = Path(__file__).resolve().parent
 TINY = HERE.parent / "src/nunbit/models/weights/nunbit-tiny"
 EXTRAS = shutil.ignore_patterns("perception.safetensors", "aware.*")
-"""Files beside the LLaVA: its eyes, and what tells it what they see. Only our server knows them, so none of them takes part."""
+"""Files of perception and of the object-aware module. Only our server can use them, so no server gets them here."""
 VOCABULARY = 8192
 VLLM = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 

@@ -115,7 +115,10 @@ class Server:
         return {r[2] for r in rows if r[9] in own and int(r[1].rsplit(":", 1)[1], 16) != self.port}
 
     def stop(self, seconds: float = 40) -> bool:
-        """Ask it to end (SIGTERM) and wait; false when it had crashed or had to be killed. uvicorn ends by the signal, once all is answered."""
+        """Ask it to end (SIGTERM) and wait; false when it had crashed or had to be killed.
+
+        uvicorn exits by that signal once everything is answered.
+        """
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(seconds) in (0, -signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Training, side by side: our loop, transformers' Trainer and TRL's SFTTrainer on the same model, data, batches and seed.
+"""Training, side by side: our loop, transformers' Trainer and TRL's SFTTrainer on equal models, batches and seeds.
 
     python -m benchmarks.train                   50 steps of each for the loss curves, then interleaved rounds, medians
     QUICK=1 JSON=1 python -m benchmarks.train    one short round, one JSON line with ratio_to_best_peer
@@ -18,97 +18,14 @@ import os
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.training_task import Setting, make
 
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 BATCH, MICRO, RATE = 8, 2, 2e-4
-
-
-@dataclass
-class Setting:
-    """What all sides share; a model is made anew for each run from the same weights."""
-
-    folder: Path
-    samples: list[Any]
-    records: list[dict[str, Any]]
-    processor: Any
-
-    def model(self) -> Any:
-        from nunbit.models.checkpoint import open_model
-        from nunbit.training.multimodal import freeze
-
-        model = open_model(self.folder / "model")[0].float()
-        freeze(model, {"connector": 1.0, "language": 1.0})
-        return model.train()
-
-
-def make(folder: Path, vocabulary: int, count: int) -> Setting:
-    """A LLaVA of 3 M (vision) and 11 M + vocabulary parameters, random, and world pictures with one to sixteen questions in one turn:
-    lengths are lognormal, as in instruction data."""
-    import numpy as np
-    import torch
-    from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
-
-    from nunbit.data.conversations import encode, read_conversations
-    from nunbit.models.build import build_model
-    from nunbit.models.checkpoint import save
-    from nunbit.models.image_tokens import image_tokens
-    from nunbit.models.prompt import Renderer
-    from nunbit.recipes.tiny.tokenizer import build_tokenizer
-    from nunbit.recipes.debug_set import to_image
-    from nunbit.world.samples import sample
-
-    torch.manual_seed(0)
-    words = build_tokenizer(["What", "is", "in", "the", "picture", "there", "a", "How", "many"])
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=vocabulary,
-            hidden_size=384,
-            intermediate_size=1024,
-            num_hidden_layers=6,
-            num_attention_heads=6,
-            max_position_embeddings=2048,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
-        )
-    ).save_pretrained(folder / "llm")
-    words.save_pretrained(folder / "llm")
-    CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=256,
-            intermediate_size=1024,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            image_size=112,
-            patch_size=14,
-        )
-    ).save_pretrained(folder / "vision")
-    records, found = [], []
-    for i in range(count):
-        many = int(np.clip(round(np.exp(np.random.default_rng(i).normal(0.7, 0.9))), 1, 16))
-        drawn = sample(i, seed=5, questions=many, korean=0.3)
-        if not drawn.questions:
-            continue
-        to_image(drawn.picture.pixels).save(folder / f"{i}.png")
-        question, answer = (" ".join(getattr(q, part) for q in drawn.questions) for part in ("question", "answer"))
-        found.append(
-            {
-                "id": str(i),
-                "image": f"{i}.png",
-                "conversations": [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}],
-            }
-        )
-        records.append({"image": str(folder / f"{i}.png"), "question": question, "answer": answer})
-    (folder / "talk.json").write_text(json.dumps(found), encoding="utf-8")
-    model, processor = build_model(folder / "vision", folder / "llm")
-    save(model, processor, folder / "model")
-    renderer = Renderer(processor.tokenizer, processor.chat_template)
-    samples, _ = encode(read_conversations(folder / "talk.json"), renderer, image_tokens(model.config), max_tokens=2048)
-    return Setting(folder, samples, records, processor)
 
 
 def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
@@ -226,7 +143,7 @@ def hugging_face(setting: Setting, steps: int, out: Path) -> tuple[list[float], 
     image = tokenizer.convert_tokens_to_ids("<image>")
 
     def collate(rows: list[Any]) -> dict[str, Any]:
-        full = [np.repeat(np.stack([r.ids, r.trainable]), np.where(r.ids == image, count, 1), axis=1) for r in rows]
+        full = [np.repeat(np.stack([r.ids, r.loss_mask]), np.where(r.ids == image, count, 1), axis=1) for r in rows]
         width = max(f.shape[1] for f in full)
         ids = torch.full((len(rows), width), tokenizer.pad_token_id)
         labels, mask = torch.full((len(rows), width), -100), torch.zeros(len(rows), width, dtype=torch.long)
@@ -257,15 +174,15 @@ def trl(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
     from datasets import Image as ImageColumn
     from trl import SFTConfig, SFTTrainer
 
-    from nunbit.models.prompt import Renderer
+    from nunbit.models.prompt import PromptBuilder
 
-    renderer = Renderer(setting.processor.tokenizer, setting.processor.chat_template)
+    builder = PromptBuilder.from_processor(setting.processor)
     rows: dict[str, list[Any]] = {"prompt": [], "completion": [], "images": []}
     for r in setting.records:
         turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": r["question"]}]}]
         prompt = setting.processor.apply_chat_template(turn, add_generation_prompt=True)
         rows["prompt"].append(prompt)
-        rows["completion"].append(r["answer"] + renderer.end)
+        rows["completion"].append(r["answer"] + builder.end)
         rows["images"].append([r["image"]])
     columns = Features({"prompt": Value("string"), "completion": Value("string"), "images": List(ImageColumn())})
     watch = clock()
@@ -346,9 +263,8 @@ def report(given: Any, curves: dict[str, list[float]], speeds: dict[str, list[fl
             f"{n:22}{v:8.2f} samples/s   loss {curves[n][0]:.4f} -> {curves[n][-1]:.4f}"
             + ("" if n == "nunbit" else f"   largest relative gap to ours {gaps[n]:.1e}")
         )
-    print(
-        f"nunbit / best peer: {ratio:.2f}x (median of {given.rounds} paired runs, batch {BATCH}, vocabulary {given.vocabulary})"
-    )
+    runs = f"median of {given.rounds} paired runs, batch {BATCH}, vocabulary {given.vocabulary}"
+    print(f"nunbit / best peer: {ratio:.2f}x ({runs})")
     if out["missing"]:
         print("TRL is not installed: pip install 'nunbit[peers]'")
 

@@ -28,8 +28,8 @@ FLOORS = {
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}
 NETWORK = set(
-    "socket ssl http urllib urllib3 requests httpx aiohttp websockets ftplib smtplib xmlrpc huggingface_hub fastapi starlette"
-    " uvicorn".split()
+    "socket ssl http urllib urllib3 requests httpx aiohttp websockets ftplib smtplib xmlrpc huggingface_hub"
+    " fastapi starlette uvicorn".split()
 )
 NETWORK_ROOMS = ("serving/", "data/teacher", "models/hub")
 

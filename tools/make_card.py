@@ -25,7 +25,7 @@ FIGURES = {
 
 
 def stages(run: Path) -> dict[str, list[dict]]:
-    """The log of each stage up to the checkpoint that went on into the next one."""
+    """The log of each stage up to the checkpoint that the next stage began with."""
     import torch
 
     out = {}
@@ -68,21 +68,19 @@ def millions(name: str) -> str:
         return f"{sum(math.prod(held.get_slice(k).get_shape()) for k in held.keys()) / 1e6:.1f}"  # noqa: SIM118 (not a dict)
 
 
-def told() -> str:
-    return (
-        f" (and {millions('aware')} in the parts that tell it what is where)"
-        if (CARD.parent / "aware.json").exists()
-        else ""
-    )
+def object_aware_part() -> str:
+    """The size of the object-aware module, where the model has one."""
+    files = [f for f in ("object_aware", "aware") if (CARD.parent / f"{f}.safetensors").exists()]
+    return f" (and {millions(files[0])} in the object-aware module)" if files else ""
 
 
 def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
     lines = [
         "# nunbit-tiny",
         "",
-        f"{millions('model')} million parameters{told()}, trained from scratch on pictures of the procedural world only, on a processor with two cores",
-        "(Intel Xeon 2.5 GHz, no accelerator). It answers in English and Korean about pictures like those of the world;",
-        "it knows nothing of photographs.",
+        f"{millions('model')} million parameters{object_aware_part()}, trained from scratch on pictures of the",
+        "procedural world only, on a processor with two cores (Intel Xeon 2.5 GHz, no accelerator). It answers in",
+        "English and Korean about pictures like those of the world. It was never trained on photographs.",
         "",
         "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.world.samples`, drawn as it goes.",
         "Optimiser steps and minutes of this version, read from its logs:",
@@ -109,9 +107,9 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
         for name, r in rows.items():
             low, high = r["interval"]
             label = "**all**" if by == "all" else f"{by}: {name}"
-            lines.append(
-                f"| {label} | {r['n']} | {100 * r['right']:.1f} % | {100 * low:.1f} to {100 * high:.1f} | {100 * r['blank_image']:.1f} % | {100 * r['majority']:.1f} % |"
-            )
+            right, interval = f"{100 * r['right']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
+            baselines = f"{100 * r['blank_image']:.1f} % | {100 * r['majority']:.1f} %"
+            lines.append(f"| {label} | {r['n']} | {right} | {interval} | {baselines} |")
     return "\n".join(lines) + "\n"
 
 

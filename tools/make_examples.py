@@ -47,7 +47,8 @@ def shot(name: str, html: str, width: int, height: int) -> None:
 def icon(sets: Path, name: str, size: int, x: int, y: int) -> str:
     data = json.loads((sets / "fluent-emoji-flat" / "icons.json").read_text())
     body = data["icons"][name]["body"]
-    return f'<svg style="position:absolute;left:{x}px;top:{y}px" width="{size}" height="{size}" viewBox="0 0 32 32">{body}</svg>'
+    place = f"position:absolute;left:{x}px;top:{y}px"
+    return f'<svg style="{place}" width="{size}" height="{size}" viewBox="0 0 32 32">{body}</svg>'
 
 
 def main(sets: Path) -> None:
@@ -59,14 +60,19 @@ def main(sets: Path) -> None:
         + icon(sets, "balloon", 120, 290, 40)
     )
     shot("animals.png", scene, 640, 480)
-    page = """<body style="background:#fff"><div style="background:#2653c8;color:#fff;font-size:44px;padding:24px">NOTICE</div>
-      <p style="font-size:40px;margin:24px">The library is closed</p><p style="font-size:40px;margin:24px">Open: 9:30</p>"""
+    page = """<body style="background:#fff">
+      <div style="background:#2653c8;color:#fff;font-size:44px;padding:24px">NOTICE</div>
+      <p style="font-size:40px;margin:24px">The library is closed</p>
+      <p style="font-size:40px;margin:24px">Open: 9:30</p>"""
     shot("page.png", page, 520, 400)
-    sign = """<body style="background:#6b8f71"><div style="margin:90px 50px;background:#fff;border:10px solid #1d4fa3;border-radius:20px;
+    sign = """<body style="background:#6b8f71">
+      <div style="margin:90px 50px;background:#fff;border:10px solid #1d4fa3;border-radius:20px;
       text-align:center;font:bold 92px NanumGothic;color:#1d4fa3;padding:50px 0">주차금지</div>"""
     shot("sign.png", sign, 560, 420)
-    invoice = """<style>@page{size:110mm 110mm;margin:6mm}td{padding:1.6mm}table{width:100%;font-size:20pt}</style><body>
-      <div style="font-size:24pt">River Shop</div><table><tr><td>bread<td align=right>$3.20<tr><td>milk<td align=right>$2.45<tr><td>cheese<td align=right>$6.10
+    invoice = """<style>@page{size:110mm 110mm;margin:6mm}td{padding:1.6mm}table{width:100%;font-size:20pt}</style>
+      <body>
+      <div style="font-size:24pt">River Shop</div><table><tr><td>bread<td align=right>$3.20
+      <tr><td>milk<td align=right>$2.45<tr><td>cheese<td align=right>$6.10
       <tr><td><b>Total</b><td align=right><b>$11.75</b></table>"""
     with tempfile.TemporaryDirectory() as folder:
         chromium(invoice, f"--print-to-pdf={folder}/i.pdf", "--no-pdf-header-footer")
@@ -75,7 +81,8 @@ def main(sets: Path) -> None:
         )
     grid = [[3, 0, 2, 4], [2, 4, 0, 3], [0, 2, 3, 1], [1, 3, 4, 2]]
     rows = "".join("<tr>" + "".join(f"<td>{d or ''}" for d in r) for r in grid)
-    style = "<style>table{border-collapse:collapse;margin:30px}td{border:3px solid #222;width:100px;height:100px;text-align:center;font-size:64px}</style>"
+    cell = "td{border:3px solid #222;width:100px;height:100px;text-align:center;font-size:64px}"
+    style = f"<style>table{{border-collapse:collapse;margin:30px}}{cell}</style>"
     shot("sudoku.png", style + f"<body style='background:#fffdf5'><table>{rows}</table>", 480, 480)
     chart()
 

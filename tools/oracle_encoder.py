@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from nunbit.evaluation.tiny_world import Item, items
-from nunbit.models.chat import encode_text
-from nunbit.recipes.tiny.tokenizer import ASSISTANT, EOS
+from nunbit.models.text_encoder import encode_words
 from nunbit.perception.cells import DenseHeads, features
 from nunbit.recipes import tiny
 from nunbit.recipes.tiny.cells import cells_of
 from nunbit.recipes.tiny.encoder import stack, to_pixels
 from nunbit.recipes.tiny.language import TogetherTask, WordsTask, anchors
+from nunbit.recipes.tiny.tokenizer import ASSISTANT, EOS
 from nunbit.training.checkpoints import restore
 from nunbit.world.base import Picture
 from nunbit.world.samples import sample
@@ -55,7 +55,7 @@ class Both:
 
     def answer(self, question: str, tokens: torch.Tensor) -> str:
         ids, decoder, table = self.words.ids, self.model.model.language_model, self.model.get_input_embeddings()
-        said = [*encode_text(question, self.tokenizer), self.tokenizer.convert_tokens_to_ids(ASSISTANT)]
+        said = [*encode_words(question, self.tokenizer), self.tokenizer.convert_tokens_to_ids(ASSISTANT)]
         head, rest = table(torch.tensor([[ids["<bos>"], ids["<user>"]]])), table(torch.tensor([said]))
         out, made = decoder(inputs_embeds=torch.cat([head, tokens[None], rest], 1), use_cache=True), list[int]()
         while len(made) < LONGEST:

@@ -72,7 +72,10 @@ def bars(axes, rows: list[dict]) -> None:
 def tables(rows: list[dict]) -> str:
     """Two tables: what each variant has and gains, and its right answers by kind of question."""
 
-    def said(figure: dict | None, plus: str = "") -> str:
+    def scenes_of(row: dict) -> str:
+        return row["scenes"] if row["variant"] != "plain" else ""
+
+    def with_interval(figure: dict | None, plus: str = "") -> str:
         if not figure:
             return ""
         value = figure["points"] if plus else 100 * figure["right"]
@@ -83,17 +86,13 @@ def tables(rows: list[dict]) -> str:
     for r in rows:
         seeds = ", ".join(f"{100 * v:.1f}" for v in r["by_seed"])
         unseen = f"{100 * r['unseen']['right']:.1f}" if r["unseen"] else ""
-        out.append(
-            f"| {r['variant']} | {r['scenes'] if r['variant'] != 'plain' else ''} | {said(r['all'])} | {unseen} | {said(r['gain'], '+')} | {seeds} |"
-        )
+        cells = (r["variant"], scenes_of(r), with_interval(r["all"]), unseen, with_interval(r["gain"], "+"), seeds)
+        out.append(f"| {' | '.join(cells)} |")
     kinds = sorted({k for r in rows for k in r["kinds"]})
     out += ["", "| variant | Scenes | " + " | ".join(kinds) + " |", "|---|---|" + "--:|" * len(kinds)]
     for r in rows:
-        out.append(
-            f"| {r['variant']} | {r['scenes'] if r['variant'] != 'plain' else ''} | "
-            + " | ".join(f"{100 * r['kinds'][k]:.0f}" for k in kinds)
-            + " |"
-        )
+        cells = (r["variant"], scenes_of(r), *(f"{100 * r['kinds'][k]:.0f}" for k in kinds))
+        out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
 
 

@@ -1,4 +1,4 @@
-"""Sets up lmms-eval and VLMEvalKit in an environment of their own, and runs them offline against an OpenAI-compatible server.
+"""Sets up lmms-eval and VLMEvalKit in an environment of their own, and runs them offline against a server.
 
 lmms-eval is installed with pip. VLMEvalKit is used from a checkout. Packages that they import but never call here
 (torchvision and the like) are replaced by the stand-ins of `tools/golden/absent.py`.
@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("numpy pillow pyyaml loguru tqdm requests httpx openai datasets evaluate accelerate transformers tenacity pytablewriter sacrebleu jsonlines numexpr "
-            "python-dotenv packaging pydantic scikit-learn opencv-python-headless pytz jinja2 zstandard "
-            "pandas tabulate openpyxl xlsxwriter rich validators portalocker filelock omegaconf json_repair matplotlib termcolor sty timeout-decorator einops "
-            "editdistance levenshtein distance nltk decord jieba rouge math-verify latex2sympy2-extended antlr4-python3-runtime==4.11.1 rouge_score absl-py six "
-            "zss apted num2words docopt unidecode pylatexenc==2.10 ftfy beautifulsoup4 pycocoevalcap tiktoken").split()  # fmt: skip
+PACKAGES = (
+    "numpy pillow pyyaml loguru tqdm requests httpx openai datasets evaluate accelerate transformers tenacity "
+    "pytablewriter sacrebleu jsonlines numexpr python-dotenv packaging pydantic scikit-learn "
+    "opencv-python-headless pytz jinja2 zstandard pandas tabulate openpyxl xlsxwriter rich validators portalocker "
+    "filelock omegaconf json_repair matplotlib termcolor sty timeout-decorator einops editdistance levenshtein "
+    "distance nltk decord jieba rouge math-verify latex2sympy2-extended antlr4-python3-runtime==4.11.1 "
+    "rouge_score absl-py six zss apted num2words docopt unidecode pylatexenc==2.10 ftfy beautifulsoup4 "
+    "pycocoevalcap tiktoken"
+).split()
 
 
 class Missing(Exception):
@@ -35,9 +39,14 @@ def environment(folder: Path) -> Path:
         return python
     print(f"making {folder} (some minutes)", file=sys.stderr, flush=True)
     limits = ["-c", str(ROOT / "constraints.txt")]
-    for step in ([sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "-q", "torch", *limits],
-                 [str(python), "-m", "pip", "install", "-q", "--no-deps", "lmms-eval==0.7.3"],
-                 [str(python), "-m", "pip", "install", "-q", *PACKAGES, *limits]):  # fmt: skip
+    pip = [str(python), "-m", "pip", "install", "-q"]
+    steps = (
+        [sys.executable, "-m", "venv", str(folder)],
+        [*pip, "torch", *limits],
+        [*pip, "--no-deps", "lmms-eval==0.7.3"],
+        [*pip, *PACKAGES, *limits],
+    )
+    for step in steps:
         made = subprocess.run(step, capture_output=True, text=True)
         if made.returncode:
             raise Missing(f"skipped: the harnesses cannot be installed here ({_last(made.stderr)})")
@@ -46,7 +55,7 @@ def environment(folder: Path) -> Path:
 
 
 def lmms_task(folder: Path, rows: Sequence[dict[str, Any]], builtin: str) -> str:
-    """A task of our rows that includes a built-in one, so that prompt, parsing and metric stay those of lmms-eval. Returns its name."""
+    """Write a task of our rows with the prompt, parsing and metric of a built-in one; return its name."""
     import pyarrow as arrow
     from pyarrow import parquet
 
@@ -70,10 +79,9 @@ def lmms_task(folder: Path, rows: Sequence[dict[str, Any]], builtin: str) -> str
     )
     name = f"nunbit_{Path(builtin).stem}"
     (folder / "task").mkdir(exist_ok=True)
-    (folder / "task" / f"{name}.yaml").write_text(
-        f"include: {builtin}\ntask: {name}\ntag: []\ndataset_path: {folder / 'data'}\ndataset_kwargs: {{}}\ntest_split: test\n",
-        encoding="utf-8",
-    )
+    settings = [f"include: {builtin}", f"task: {name}", "tag: []", f"dataset_path: {folder / 'data'}"]
+    settings += ["dataset_kwargs: {}", "test_split: test", ""]
+    (folder / "task" / f"{name}.yaml").write_text("\n".join(settings), encoding="utf-8")
     return name
 
 
@@ -95,9 +103,10 @@ def builtin(python: Path, file: str) -> str:
 def run_lmms(python: Path, folder: Path, task: str, url: str, model: str, *, concurrent: int = 4) -> dict[str, Any]:
     """Its results for one task; ``url`` ends in /v1."""
     out = folder / "lmms"
-    command = [str(python), "-m", "lmms_eval", "eval", "--model", "openai", "--model_args",
-               f"model={model},base_url={url},api_key=EMPTY,num_concurrent={concurrent},max_retries=1", "--tasks", task,
-               "--include_path", str(folder / "task"), "--batch_size", "1", "--log_samples", "--output_path", str(out)]  # fmt: skip
+    model_args = f"model={model},base_url={url},api_key=EMPTY,num_concurrent={concurrent},max_retries=1"
+    command = [str(python), "-m", "lmms_eval", "eval", "--model", "openai", "--model_args", model_args]
+    command += ["--tasks", task, "--include_path", str(folder / "task"), "--batch_size", "1"]
+    command += ["--log_samples", "--output_path", str(out)]
     _call(command, folder, "lmms-eval")
     files = sorted(out.rglob("*_results.json"))
     if not files:
@@ -119,8 +128,9 @@ def run_vlmevalkit(
     )
     out = folder / "vlmevalkit"
     choice = json.dumps({name: {"class": kind, "dataset": name}})
-    command = [str(python), "run.py", "--model", model, "--base-url", url, "--key", "sk-x", "--data", name, "--data-config", choice, "--judge", "exact_matching",
-               "--api-nproc", "2", "--retry", "2", "--max-tokens", "64", "--work-dir", str(out)]  # fmt: skip
+    command = [str(python), "run.py", "--model", model, "--base-url", url, "--key", "sk-x", "--data", name]
+    command += ["--data-config", choice, "--judge", "exact_matching", "--api-nproc", "2", "--retry", "2"]
+    command += ["--max-tokens", "64", "--work-dir", str(out)]
     _call(command, checkout, "VLMEvalKit", {"PYTHONPATH": str(site), "LMUData": str(folder / "LMUData")})
     files = [*sorted(out.rglob("*_score.csv")), *sorted(out.rglob("*_acc.csv"))]
     if not files:
@@ -130,8 +140,9 @@ def run_vlmevalkit(
 
 
 def _call(command: Sequence[str], folder: Path, who: str, more: dict[str, str] | None = None) -> None:
-    quiet = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(ROOT / ".cache" / "hf"), "OPENAI_API_KEY": "EMPTY",
-             "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}  # fmt: skip
+    quiet = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"), "1")
+    quiet |= {"HF_HOME": str(ROOT / ".cache" / "hf"), "OPENAI_API_KEY": "EMPTY"}
+    quiet |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **quiet, **(more or {})}, capture_output=True, text=True
     )

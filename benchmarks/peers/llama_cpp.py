@@ -1,4 +1,4 @@
-"""A native LLaVA on llama.cpp, a peer of `benchmarks.serve`: converts the weights to GGUF and starts llama.cpp's server.
+"""A native LLaVA on llama.cpp, a peer of `benchmarks.serve`: converts weights to GGUF and starts llama.cpp's server.
 
     python benchmarks/peers/llama_cpp.py FOLDER PORT [--q8]    needs gguf and xllamacpp (a prebuilt llama.cpp)
 
@@ -73,7 +73,7 @@ def paired(weight: np.ndarray, heads: int) -> np.ndarray:
 
 
 def convert(folder: Path, out: Path, *, q8: bool) -> tuple[Path, Path]:
-    """Write ``model.gguf`` and ``mmproj.gguf``; with ``q8`` the matrices of the language model are in 8 bits, the encoder in float32."""
+    """Write ``model.gguf`` and ``mmproj.gguf`` in float32; ``q8`` puts the language model's matrices in 8 bits."""
     config = json.loads((folder / "config.json").read_text())
     if (kind := config["vision_config"]["model_type"]) != "clip_vision_model":
         raise SystemExit(f"llama.cpp knows no encoder of type '{kind}'")

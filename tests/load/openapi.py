@@ -2,8 +2,8 @@
 
     python -m tests.load.openapi [--examples 60] [--seed 0]
 
-Needs schemathesis in the same environment (`make schemathesis` installs it). Replies must also have a content type and a
-form that the document names. A full queue refuses with 503 and Retry-After; one client at a time never fills it.
+Needs schemathesis in the same environment (`make schemathesis` installs it). Replies must also have a content type and
+a form that the document names. A full queue refuses with 503 and Retry-After; one client at a time never fills it.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def main() -> None:
         alive = server.wait(30)
     finally:
         ended = server.stop()
-    print(
-        f"the server {'was alive' if alive else 'was dead'} and {'ended when asked' if ended else 'did not end when asked'}"
-    )
+    print(f"the server {'was alive' if alive else 'had died'} and {'ended' if ended else 'did not end'} on SIGTERM")
     sys.exit(code or int(not (alive and ended)))
 
 

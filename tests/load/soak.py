@@ -41,7 +41,7 @@ SCHEMA = {
 
 
 def known_answers(folder: Path | None = None) -> list[str]:
-    """What the library answers to the canaries, one at a time, without the engine; by the embedded model, if none is named."""
+    """What the library answers to the canaries, one at a time; the embedded model unless a folder is named."""
     from PIL import Image
 
     from nunbit.messages import question
@@ -147,7 +147,7 @@ def streamed(text: str) -> str:
 
 
 def drained(server: Server, crowd: Crowd) -> dict[str, Any]:
-    """SIGTERM while as many canaries stream as the server answers together: each must end whole, and the process too."""
+    """SIGTERM while as many canaries stream as there are slots: each answer must be completed, and the process end."""
     first, done = threading.Barrier(9), Counter()
 
     def hold(at: int) -> None:

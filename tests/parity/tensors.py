@@ -17,53 +17,22 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from tests.parity.checks import ROUNDED, Checks, keep, silence
+from tests.parity.models import whole_collavo, whole_moai
 from tests.parity.strings import strings
 from torch import Tensor, nn
 from transformers import DynamicCache
 
 from nunbit.connectors.crayon import CrayonConfig, CrayonPrompt
 from nunbit.connectors.moai import IMAGE_EXPERTS, LANGUAGE_EXPERTS, MoAI, MoAICompressor, MoAIConfig, MoAIExpert
-from nunbit.crayon_map import palette
 from nunbit.models.importers.collavo import TARGETS, ReleasedCoLLaVO
 from nunbit.models.importers.layout import MODELS, check_layout
 from nunbit.models.importers.moai import ReleasedMoAI
 from nunbit.models.importers.released import resize_positions
 from nunbit.models.internlm2 import InternLM2Config, InternLM2DecoderLayer, rope_table
 
-DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "golden"
-TOLERANCE = 1e-4
+DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "golden"
 RESIZE_TOLERANCE = 1e-3
-ROUNDED = {"_gate_float16": "float16", "_step2_bfloat16": "bfloat16"}
-
-
-class Checks:
-    """Prints one line a comparison and counts the failures."""
-
-    def __init__(self) -> None:
-        self.done = self.failed = 0
-
-    def __call__(self, name: str, error: float, tolerance: float) -> None:
-        ok = error <= tolerance  # false for NaN
-        self.done, self.failed = self.done + 1, self.failed + (not ok)
-        print(f"{'ok  ' if ok else 'FAIL'} {name:58s} error {error:.2e}  tolerance {tolerance:.0e}", flush=True)
-
-    def close(
-        self, name: str, ours: Tensor, theirs: Tensor, valid: Tensor | None = None, tolerance: float = TOLERANCE
-    ) -> None:
-        """Largest difference over the largest value of the reference; the norm's ratio for rounded gates."""
-        if ours.shape != theirs.shape:
-            print(f"     {name}: shape {tuple(ours.shape)}, reference {tuple(theirs.shape)}")
-            return self(name, float("inf"), tolerance)
-        if valid is not None:
-            ours, theirs = ours[valid], theirs[valid]
-        difference, theirs = (ours - theirs).double(), theirs.double()
-        if any(kind in name for kind in ROUNDED):
-            return self(name + " (norm)", float(difference.norm() / theirs.norm()), tolerance)
-        return self(name, float(difference.abs().max() / theirs.abs().max()), tolerance)
-
-    def same(self, name: str, ours: Any, theirs: Any) -> None:
-        equal = torch.equal(ours, theirs) if isinstance(ours, Tensor) else ours == theirs
-        self(name + " (equal)", 0.0 if equal else 1.0, 0.0)
 
 
 def read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -217,21 +186,6 @@ def mixer_parts(t: dict[str, Tensor], moai: MoAI, check: Checks) -> None:
             check.close(f"moai_GA_{side} sequence {b}", gates, t[f"out.gate.moai_GA_{side}.{b}"])
 
 
-def silence(moai: MoAI) -> None:
-    """Every expert's output map to zero."""
-    for module in moai.modules():
-        if isinstance(module, MoAIExpert):
-            nn.init.zeros_(module.linear_o[1].weight)
-
-
-def keep(layer: Any) -> dict[str, Tensor]:
-    """Remember the input of wqkv and the output of attention of the last pass."""
-    kept: dict[str, Tensor] = {}
-    layer.attention.wqkv.register_forward_pre_hook(lambda _m, args: kept.update(mixed=args[0]))
-    layer.attention.register_forward_hook(lambda _m, _args, out: kept.update(attention=out))
-    return kept
-
-
 def collavo_layer(file: Path, check: Checks) -> None:
     t, dims = read(file)
     valid, weights = t["in.attention_mask"].bool(), layer_weights(t)
@@ -269,115 +223,6 @@ def positions(file: Path, check: Checks) -> None:
     )
 
 
-# ---- whole models
-
-
-def greedy(model: Any, ids: Tensor, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Ids ``(B, new)`` and logits ``(B, new, vocab)`` without a stop token, with a cache."""
-    model.language_model.generation_config.eos_token_id = None
-    options = {
-        "max_new_tokens": ids.shape[1],
-        "do_sample": False,
-        "return_dict_in_generate": True,
-        "output_logits": True,
-    }
-    out = model.generate(options, **inputs)
-    return out.sequences, torch.stack(out.logits, dim=1)
-
-
-def whole_moai(folder: Path, check: Checks) -> None:
-    t = load_file(folder / "io.safetensors")
-    same = ("input_ids", "attention_mask", "aux_ids", "panoptic_ids", "colour_table")
-    inputs = {name: t[f"in.{name}"] for name in same} | {"images": t["in.image_uint8"]}
-    valid = t["in.im_mask"] | t["in.lang_mask"]
-    for suffix, gate in {"": "", **ROUNDED}.items():
-        model, report = ReleasedMoAI.from_folder(folder, gate_dtype=gate)
-        if not suffix:
-            check("moai_tiny tensors without a place", len(report.missing + report.unexpected), 0)
-            moai_inside(model, t, inputs, valid, check)
-        for name in [k for k in t if k.startswith(f"out.logits{suffix}")]:
-            tail = name.removeprefix(f"out.logits{suffix}")
-            if tail in ("", "_last64"):
-                rows = slice(-64, None) if tail else slice(None)
-                check.close(f"moai_tiny {name[4:]}", model(**inputs).logits[:, rows], t[name], valid[:, rows])
-        if f"out.greedy_ids{suffix}" in t:
-            ids, logits = greedy(model, t[f"out.greedy_ids{suffix}"], inputs)
-            check.same(f"moai_tiny greedy_ids{suffix}", ids, t[f"out.greedy_ids{suffix}"])
-            check.close(f"moai_tiny greedy_logits{suffix}", logits, t[f"out.greedy_logits{suffix}"])
-
-
-def moai_inside(
-    model: ReleasedMoAI, t: dict[str, Tensor], inputs: dict[str, Tensor], valid: Tensor, check: Checks
-) -> None:
-    """Values on the way, loss, the fixed colour map, training step 1 and silent experts."""
-    features = model.look(model.normalise(inputs["images"]))
-    check.close("moai_tiny vit", features, t["out.vit"])
-    check.close("moai_tiny image_tokens", model.vision_proj(features), t["out.image_tokens"])
-    aux = model.aux_tokens(inputs["aux_ids"], inputs["panoptic_ids"], inputs["colour_table"])
-    check.close("moai_tiny map_tokens", aux[:, inputs["aux_ids"].shape[1] :], t["out.map_tokens"])
-    check.close("moai_tiny aux_latents", model.moai.compress(aux), t["out.aux_latents"])
-    colours = torch.from_numpy(palette()[: len(t["in.colour_table"])]) / 255
-    check.close("moai_tiny palette", colours, t["in.colour_table"])
-    merged = model.read(**inputs)
-    check.same("moai_tiny im_mask", merged.image_mask, t["in.im_mask"])
-    check.close("moai_tiny merged_embeds", merged.embeds, t["out.merged_embeds"], valid)
-    layers: Any = model.language_model.model.layers
-    outputs: dict[int, Tensor] = {}
-    hooks = [m.register_forward_hook(lambda _m, _a, out, i=i: outputs.update({i: out})) for i, m in enumerate(layers)]
-    kept = {i: keep(layers[i]) for i in model.dims.mixer_layers}
-    check.close("moai_tiny loss", model(labels=t["in.labels"], **inputs).loss.reshape(1), t["out.loss"].reshape(1))
-    first = int(t["in.first_row"])
-    for n, theirs in enumerate(t["out.layers_last16"]):
-        check.close(f"moai_tiny layer {n}, last 16 rows", outputs[n][:, -16:], theirs, valid[:, -16:])
-    for n, theirs in enumerate(t["out.layers_first16"]):
-        span = slice(first, first + 16)
-        check.close(f"moai_tiny layer {n}, first 16 rows", outputs[n][:, span], theirs, valid[:, span])
-    last = valid[:, -64:]
-    for i, seen in kept.items():
-        check.close(f"moai_tiny mixed_layer{i}", seen["mixed"][:, -64:], t[f"out.mixed_layer{i}_last64"], last)
-    for hook in hooks:
-        hook.remove()
-    for n, draws in enumerate(t["out.step1_draws"]):
-        logits = model(expert_choice=draws, **inputs).logits[:, -64:]
-        check.close(f"moai_tiny step 1 draws {draws.tolist()}", logits, t["out.step1_logits_last64"][n], last)
-    model.fixed_colour = True
-    check.close(
-        "moai_tiny logits, fixed colour", model(**inputs).logits[:, -64:], t["out.logits_fixed_colour_last64"], last
-    )
-    model.fixed_colour = False
-    experts = {k: v.clone() for k, v in model.moai.state_dict().items()}
-    silence(model.moai)
-    check.close(
-        "moai_tiny logits, experts off", model(**inputs).logits[:, -64:], t["out.logits_experts_off_last64"], last
-    )
-    model.moai.load_state_dict(experts)
-
-
-def whole_collavo(folder: Path, check: Checks) -> None:
-    t = load_file(folder / "io.safetensors")
-    model, report = ReleasedCoLLaVO.from_folder(folder)
-    check("collavo_tiny tensors without a place", len(report.missing + report.unexpected), 0)
-    inputs = {"input_ids": t["in.input_ids"], "attention_mask": t["in.attention_mask"], "images": t["in.image_uint8"]}
-    semantic, numbering = t["in.semantic_index"], t["in.numbering_index"]
-    maps = {"semantic": semantic, "numbering": numbering}
-    merged = model.read(**inputs)
-    valid = merged.attention_mask.bool()
-    check.same("collavo_tiny im_mask", merged.image_mask, t["in.im_mask"])
-    check.close("collavo_tiny seg_features", model.crayon(semantic, numbering), t["out.seg_features"])
-    check.close("collavo_tiny logits", model(**inputs, **maps).logits, t["out.logits"], valid)
-    nothing = torch.zeros_like(semantic)
-    for name, given in (
-        ("all_unknown", {"semantic": nothing, "numbering": nothing}),
-        ("numbering_zero", {"semantic": semantic, "numbering": nothing}),
-        ("crayon_off", {}),
-    ):
-        ours = model(**inputs, **given).logits[:, -64:]
-        check.close(f"collavo_tiny logits, {name}", ours, t[f"out.logits_{name}_last64"], valid[:, -64:])
-    ids, logits = greedy(model, t["out.greedy_ids"], inputs | maps)
-    check.same("collavo_tiny greedy_ids", ids, t["out.greedy_ids"])
-    check.close("collavo_tiny greedy_logits", logits, t["out.greedy_logits"])
-
-
 def layouts(file: Path, check: Checks) -> None:
     for name in MODELS:
         result = check_layout(name, file)
@@ -404,9 +249,8 @@ PARTS: dict[str, Callable[[Path, Checks], None]] = {
 @torch.no_grad()
 def main(folder: Path) -> int:
     if not folder.is_dir():
-        print(
-            f"There is no folder {folder}: nothing was compared. Name that of the reference tensors: parity.py FOLDER"
-        )
+        print(f"There is no folder {folder}: nothing was compared. Name the folder of the reference tensors:")
+        print("python -m tests.parity.tensors FOLDER")
         return 0
     check = Checks()
     for name, compare in PARTS.items():

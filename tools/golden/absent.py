@@ -1,4 +1,4 @@
-"""Stand-ins for packages that a harness imports and never calls in what we use of it (torchvision, timm, playwright ...).
+"""Stand-ins for packages that a harness imports and never calls in what we use of it (torchvision, timm ...).
 
 A stand-in gives an empty class for any name. It is hidden from ``importlib.util.find_spec``, so that other libraries do
 not take it for the real package.
@@ -14,14 +14,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-CLIENT = ("torchvision timm ipdb skimage colormath torchmetrics lpips imageio clip cdfvd cairosvg nest_asyncio qwen_vl_utils squarify geopy playwright "
-          "matplotlib_venn attrdict fuzzysearch pronouncing whisper pycocoevalcap").split()  # fmt: skip
+CLIENT = (
+    "torchvision timm ipdb skimage colormath torchmetrics lpips imageio clip cdfvd cairosvg nest_asyncio "
+    "qwen_vl_utils squarify geopy playwright matplotlib_venn attrdict fuzzysearch pronouncing whisper "
+    "pycocoevalcap"
+).split()
 """What VLMEvalKit imports and a run over a served model never calls."""
-SCORING = (*CLIENT[:-1], "torch", "transformers", "datasets", "evaluate", "accelerate", "sklearn", "scipy", "cv2", "openai", "httpx", "tiktoken", "nltk",
-           "decord", "jieba", "rouge", "rouge_score", "math_verify", "latex2sympy2_extended", "matplotlib", "omegaconf", "einops", "editdistance",
-           "distance", "apted", "zss", "num2words", "docopt", "unidecode", "pylatexenc", "ftfy", "bs4", "timeout_decorator", "huggingface_hub", "sympy",
-           "sacrebleu", "jsonlines", "tenacity", "pytablewriter", "pydantic", "lxml", "absl", "six", "safetensors", "peft", "wandb", "av",
-           "seaborn", "shapely", "networkx", "spacy", "scikit_image", "langdetect", "fire", "dotenv", "anthropic", "google", "aiohttp", "packaging")  # fmt: skip
+SCORING = (
+    *CLIENT[:-1],
+    *(
+        "torch transformers datasets evaluate accelerate sklearn scipy cv2 openai httpx tiktoken nltk decord "
+        "jieba rouge rouge_score math_verify latex2sympy2_extended matplotlib omegaconf einops editdistance "
+        "distance apted zss num2words docopt unidecode pylatexenc ftfy bs4 timeout_decorator huggingface_hub "
+        "sympy sacrebleu jsonlines tenacity pytablewriter pydantic lxml absl six safetensors peft wandb av "
+        "seaborn shapely networkx spacy scikit_image langdetect fire dotenv anthropic google aiohttp packaging"
+    ).split(),
+)
 """What neither harness's scoring of our benchmarks calls, beside these: a small environment is enough for it."""
 
 
@@ -85,7 +93,7 @@ def stand_in(names: Sequence[str]) -> None:
 
 
 def bare_package(name: str, folder: Path) -> None:
-    """A package without running its ``__init__``, whose list of imports is long and of no use here; its modules are the real ones."""
+    """A package whose ``__init__`` is not run, since it imports much that is not needed; its modules are real."""
     module = types.ModuleType(name)
     module.__path__ = [str(folder)]
     sys.modules[name] = module

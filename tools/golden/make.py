@@ -1,4 +1,4 @@
-"""Scores of the fixtures in tests/evaluation by the real code of VLMEvalKit and lmms-eval, kept in tests/evaluation/golden.
+"""Scores of the fixtures in tests/evaluation by VLMEvalKit's and lmms-eval's own code, for tests/evaluation/golden.
 
     python -m benchmarks.harness_clients --setup-only          makes .cache/harness with both harnesses' packages
     git clone https://github.com/open-compass/VLMEvalKit

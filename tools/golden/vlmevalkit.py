@@ -1,4 +1,4 @@
-"""VLMEvalKit's side of `tools.golden.make`: its dataset classes read tables, make prompts, score with ``exact_matching``."""
+"""VLMEvalKit's side of `tools.golden.make`: its dataset classes read tables, make prompts and score by exact match."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class Graded(Side):
 
 
 def side(kind: type[Side], named: str, **extra: Any) -> type[Side]:
-    """A side under the name that makes VLMEvalKit choose the benchmark's rules; the name is unknown to it, so nothing is downloaded."""
+    """A side under a name for which VLMEvalKit has the benchmark's rules and nothing to download."""
     return type(named, (kind,), {"named": named, **extra})
 
 

@@ -6,8 +6,8 @@ type says that our own code made it. A raw string or raw bytes, such as a reques
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from nunbit.errors import UserError, unknown_name
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 PartKind = Literal["text", "image", "audio"]
-ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 KINDS: tuple[PartKind, ...] = ("text", "image", "audio")
 
 
@@ -82,11 +82,27 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the assistant asks to be called, with its arguments as JSON values."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn: who speaks, and the parts in order."""
+    """One turn: who speaks, and the parts in order.
+
+    Attributes:
+        tool_calls: functions that this assistant turn asks to be called.
+        name: of the function, in a turn of role ``tool``, whose parts hold its result.
+    """
 
     role: Role
     parts: tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str = ""
 
     @property
     def text(self) -> str:
@@ -120,24 +136,30 @@ def question(text: str, images: Iterable[Any] = ()) -> list[Message]:
 
 
 def check_turns(messages: Sequence[Message]) -> None:
-    """Check that the turns alternate user, assistant, user ...; one system turn may come first.
+    """Check the order of the turns.
+
+    One system turn may come first; then user and assistant in turn, user first. An assistant turn with tool calls is followed by the
+    tools' results (role ``tool``), then by the assistant again.
 
     Raises:
         UserError: an empty conversation, an unknown role, or another order.
     """
     if not messages:
         raise UserError("an empty conversation", allowed="at least one user turn", todo="add a question")
+    follows: tuple[Role, ...] = ("system", "user")
     for i, m in enumerate(messages):
         if m.role not in ROLES:
             raise UserError(f"turn {i} has role '{m.role}'", allowed=", ".join(ROLES))
-    turns = [m.role for m in messages if m.role != "system"]
-    alternate = all(role == ("user", "assistant")[i % 2] for i, role in enumerate(turns))
-    if not alternate or any(m.role == "system" for m in messages[1:]):
-        raise UserError(
-            f"turns in the order {', '.join(m.role for m in messages)}",
-            allowed="an optional system turn, then user and assistant in turn, user first",
-            todo="reorder the turns",
-        )
+        if m.role not in follows:
+            raise UserError(
+                f"turns in the order {', '.join(m.role for m in messages)}",
+                allowed="an optional system turn, then user and assistant in turn, user first; tool results after tool calls",
+                todo="reorder the turns",
+            )
+        if m.role == "assistant":
+            follows = ("tool",) if m.tool_calls else ("user",)
+        else:
+            follows = {"system": ("user",), "user": ("assistant",), "tool": ("tool", "assistant")}[m.role]
 
 
 def _check_image(content: object) -> None:

@@ -14,7 +14,7 @@ from nunbit.cli import classify
 from nunbit.encoders.zero_shot import TEMPLATES, ZeroShotClassifier, fill_template, prompt_templates, sensitivity
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
-from nunbit.models.tokenizer import build_tokenizer
+from nunbit.recipes.tiny.tokenizer import build_tokenizer
 
 
 class Processor:
@@ -36,8 +36,18 @@ def classifier(request):
     torch.manual_seed(0)
     tokenizer = build_tokenizer(["a", "photo", "of", "cat", "dog", "car"], ["고양이"])
     tokenizer.padding_side = "right"  # as CLIP's: its positions are absolute
-    text = dict(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-                max_position_embeddings=32, eos_token_id=tokenizer.eos_token_id, pad_token_id=0, bos_token_id=1, projection_size=32)  # fmt: skip
+    text = dict(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=32,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=0,
+        bos_token_id=1,
+        projection_size=32,
+    )
     vision = dict(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8
     )
@@ -53,7 +63,9 @@ LABELS = ["cat", "dog", "car"]
 
 def test_ensembles_are_the_unit_mean_of_unit_vectors(classifier):
     single = torch.stack([classifier.encode_labels(LABELS, [t]) for t in TEMPLATES["en"]])
-    assert torch.allclose(classifier.encode_labels(LABELS, TEMPLATES["en"]), normalize(single.mean(0), dim=-1), atol=1e-5)
+    assert torch.allclose(
+        classifier.encode_labels(LABELS, TEMPLATES["en"]), normalize(single.mean(0), dim=-1), atol=1e-5
+    )
 
 
 def test_scores_equal_those_of_the_model_itself(classifier):
@@ -61,8 +73,10 @@ def test_scores_equal_those_of_the_model_itself(classifier):
     words = [one[0].replace("{}", n) for n in LABELS]
     inputs = classifier.processor(text=words, padding="max_length" if classifier.sigmoid else True)
     with torch.no_grad():
-        out = classifier.model(**{k: inputs[k] for k in ("input_ids", "attention_mask") if k in inputs},
-                         pixel_values=classifier.processor(images=PICTURES)["pixel_values"])  # fmt: skip
+        out = classifier.model(
+            **{k: inputs[k] for k in ("input_ids", "attention_mask") if k in inputs},
+            pixel_values=classifier.processor(images=PICTURES)["pixel_values"],
+        )
     want = out.logits_per_image.sigmoid() if classifier.sigmoid else out.logits_per_image.softmax(-1)
     got = classifier.probabilities(classifier.encode_images(PICTURES), classifier.encode_labels(LABELS, one))
     assert torch.allclose(got, want, atol=1e-4)
@@ -94,7 +108,8 @@ def test_bad_wishes_are_refused(classifier, tmp_path):
 def test_templates_hold_the_class_and_its_particle():
     assert fill_template("a photo of {}.", "cat") == "a photo of cat." and fill_template("{} {}", "{}") == "{} {}"
     assert (
-        fill_template("{이/가} 있는 그림.", "고양이") == "고양이가 있는 그림." and fill_template("{을/를} 본다", "컵") == "컵을 본다"
+        fill_template("{이/가} 있는 그림.", "고양이") == "고양이가 있는 그림."
+        and fill_template("{을/를} 본다", "컵") == "컵을 본다"
     )
     for language, templates in TEMPLATES.items():
         assert len(set(templates)) == len(templates) >= 7, language
@@ -103,8 +118,19 @@ def test_templates_hold_the_class_and_its_particle():
 
 def test_sensitivity_counts_answers_that_move():
     """Pictures and words on a plane: class vectors are known, so every share can be counted by hand."""
-    classifier = Plane({"good cat": (1.0, 0.0), "good dog": (0.0, 1.0), "bad cat": (0.0, 1.0), "bad dog": (1.0, 0.0), "good fog": (0.8, 0.6), "bad fog": (0.8, 0.6),
-                  "fair cat": (1.0, 0.0), "fair dog": (0.0, 1.0), "fair fog": (0.8, 0.6)})  # fmt: skip
+    classifier = Plane(
+        {
+            "good cat": (1.0, 0.0),
+            "good dog": (0.0, 1.0),
+            "bad cat": (0.0, 1.0),
+            "bad dog": (1.0, 0.0),
+            "good fog": (0.8, 0.6),
+            "bad fog": (0.8, 0.6),
+            "fair cat": (1.0, 0.0),
+            "fair dog": (0.0, 1.0),
+            "fair fog": (0.8, 0.6),
+        }
+    )
     seen = [(0.96, 0.28), (0.28, 0.96), (0.8, 0.6)]
     found = sensitivity(classifier, seen, ["cat", "dog"], ["good {}", "bad {}", "fair {}"], ["fog", "cat"])
     assert found["by_wording"] == {"good {}": 0.0, "bad {}": 1.0, "fair {}": 0.0}
@@ -126,7 +152,7 @@ class Plane(ZeroShotClassifier):
 
 def test_many_pictures_are_seen_some_at_a_time(classifier, monkeypatch):
     whole = classifier.encode_images(PICTURES)
-    monkeypatch.setattr("nunbit.encoders.zero_shot.BATCH", 2)
+    monkeypatch.setattr("nunbit.encoders.zero_shot.IMAGE_BATCH", 2)
     assert torch.allclose(classifier.encode_images(PICTURES), whole, atol=1e-6) and whole.shape[0] == 3
 
 
@@ -147,7 +173,9 @@ def test_a_directory_of_transformers_is_opened(classifier, folder):
     opened = ZeroShotClassifier.from_pretrained(str(folder))
     for label in ("cat", "cat " * 99):  # the second is longer than the model reads
         assert torch.allclose(
-            opened.encode_labels([label], TEMPLATES["ko"]), classifier.encode_labels([label], TEMPLATES["ko"]), atol=1e-5
+            opened.encode_labels([label], TEMPLATES["ko"]),
+            classifier.encode_labels([label], TEMPLATES["ko"]),
+            atol=1e-5,
         )
     mine, theirs = (e.classify(PICTURES, LABELS) for e in (classifier, opened))
     assert [g.label for g in mine] == [g.label for g in theirs]
@@ -161,8 +189,20 @@ def test_a_directory_of_transformers_is_opened(classifier, folder):
 def test_classify_as_a_person_types_it(classifier, folder, tmp_path):
     PICTURES[0].save(tmp_path / "p.png")
     (tmp_path / "names.txt").write_text("고양이\n\n개\n", encoding="utf-8")
-    words = ["classify", tmp_path / "p.png", "--labels-file", tmp_path / "names.txt", "--model", folder, "--language", "ko",
-             "--temperature", "2", "--sensitivity", "--json"]  # fmt: skip
+    words = [
+        "classify",
+        tmp_path / "p.png",
+        "--labels-file",
+        tmp_path / "names.txt",
+        "--model",
+        folder,
+        "--language",
+        "ko",
+        "--temperature",
+        "2",
+        "--sensitivity",
+        "--json",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "nunbit", *map(str, words)], capture_output=True, text=True, timeout=250
     )
@@ -185,8 +225,13 @@ def test_from_the_command_line(classifier, tmp_path, capsys, monkeypatch):
     assert out["pictures"][0]["label"] in ("cat", "dog") and out["sensitivity"]["by_order"] == 0
     classify.classify([str(tmp_path / "p.png")], "cat, dog", None, "x", "one", "en", 1.0, True, False)
     assert "%" in capsys.readouterr().out
-    for labels, file, model, says in (("cat", None, "x", "two"), ("", None, "x", "nowhere"), ("a,b", tmp_path, "x", "two places"),
-                                      ("", tmp_path / "no", "x", "cannot be read"), ("a,b", None, "", "no contrastive")):  # fmt: skip
+    for labels, file, model, says in (
+        ("cat", None, "x", "two"),
+        ("", None, "x", "nowhere"),
+        ("a,b", tmp_path, "x", "two places"),
+        ("", tmp_path / "no", "x", "cannot be read"),
+        ("a,b", None, "", "no contrastive"),
+    ):
         with pytest.raises(UserError, match=says):
             classify.classify([], labels, file, model, "one", "en", 1.0, False, True)
 
@@ -203,5 +248,9 @@ def test_the_shipped_pair_names_things_it_never_saw_in_that_style():
         for split, least in (("test", 0.9), ("unseen", 0.35)):
             assert split in SETS.values()
             drawn = [portraits.draw(generator(31, i, split), split, n).pixels for i, n in enumerate(names)]
-            chosen = classifier.probabilities(classifier.encode_images([Image.fromarray(p) for p in drawn]), classes).argmax(-1).tolist()
+            chosen = (
+                classifier.probabilities(classifier.encode_images([Image.fromarray(p) for p in drawn]), classes)
+                .argmax(-1)
+                .tolist()
+            )
             assert np.mean([names[k] == n for k, n in zip(chosen, names, strict=True)]) > least

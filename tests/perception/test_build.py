@@ -85,8 +85,8 @@ def test_the_embedded_reader_reads_beside_a_named_panoptic_model(no_tesseract, m
 
 
 def test_command_server_and_assistant_read_the_same_text(no_tesseract, sign, tmp_path, capsys):
+    from nunbit.assistant import Assistant
     from nunbit.cli.see import see_picture
-    from nunbit.models.assistant import Assistant
     from nunbit.serving.perception import PerceptionService
 
     sign.save(tmp_path / "sign.png")

@@ -37,8 +37,14 @@ def certain(cells):
         return 20.0 * torch.nn.functional.one_hot(torch.as_tensor(values), size).float()
 
     g = cells.glyph
-    return {"name": hot(cells.name, len(NAMES)), "colour": hot(cells.colour, len(COLOUR_NAMES)), "box": torch.from_numpy(cells.box),
-            "lead": hot(g[..., 0], LEAD).flatten(1), "vowel": hot(g[..., 1], VOWEL).flatten(1), "final": hot(g[..., 2], FINAL).flatten(1)}  # fmt: skip
+    return {
+        "name": hot(cells.name, len(NAMES)),
+        "colour": hot(cells.colour, len(COLOUR_NAMES)),
+        "box": torch.from_numpy(cells.box),
+        "lead": hot(g[..., 0], LEAD).flatten(1),
+        "vowel": hot(g[..., 1], VOWEL).flatten(1),
+        "final": hot(g[..., 2], FINAL).flatten(1),
+    }
 
 
 def match(wanted, others):

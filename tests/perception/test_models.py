@@ -36,19 +36,32 @@ def pictures():
 
 def swin():
     return SwinConfig(
-        image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1], window_size=2,
+        image_size=64,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 1, 1],
+        window_size=2,
         out_features=["stage1", "stage2", "stage3", "stage4"],
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
 def segmenter_parts():
     torch.manual_seed(0)
     config = Mask2FormerConfig(
-        backbone_config=swin(), feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=16,
-        dim_feedforward=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2, num_queries=6,
-        id2label=dict(enumerate(PANOPTIC_CLASSES)), label2id={n: i for i, n in enumerate(PANOPTIC_CLASSES)},
-    )  # fmt: skip
+        backbone_config=swin(),
+        feature_size=32,
+        mask_feature_size=32,
+        hidden_dim=32,
+        encoder_feedforward_dim=16,
+        dim_feedforward=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_attention_heads=2,
+        num_queries=6,
+        id2label=dict(enumerate(PANOPTIC_CLASSES)),
+        label2id={n: i for i, n in enumerate(PANOPTIC_CLASSES)},
+    )
     model = Mask2FormerForUniversalSegmentation(config).eval()
     return model, Mask2FormerImageProcessor(size={"height": 64, "width": 64}, do_resize=True)
 
@@ -107,12 +120,25 @@ def owl():
     vocabulary = {w: i for i, w in enumerate(["!", *letters, "<|startoftext|>", "<|endoftext|>"])}
     tokenizer = CLIPTokenizer(vocabulary, [], pad_token="!", model_max_length=16)
     config = Owlv2Config(
-        text_config={"vocab_size": len(vocabulary), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-                     "num_attention_heads": 2, "max_position_embeddings": 16, "eos_token_id": len(vocabulary) - 1},
-        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-                       "image_size": 32, "patch_size": 8},
+        text_config={
+            "vocab_size": len(vocabulary),
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 16,
+            "eos_token_id": len(vocabulary) - 1,
+        },
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": 32,
+            "patch_size": 8,
+        },
         projection_dim=16,
-    )  # fmt: skip
+    )
     model = Owlv2ForObjectDetection(config).eval()
     return model, Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), tokenizer)
 
@@ -159,13 +185,33 @@ def dino(tmp_path_factory):
     file.write_text("\n".join(words))
     tokenizer = BertTokenizerFast(vocab={w: i for i, w in enumerate(words)})
     config = GroundingDinoConfig(
-        backbone_config=SwinConfig(image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
-                                   window_size=2, out_features=["stage2", "stage3", "stage4"]),
-        text_config={"model_type": "bert", "vocab_size": len(words), "hidden_size": 16, "num_hidden_layers": 1,
-                     "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 32},
-        d_model=32, encoder_layers=1, decoder_layers=2, encoder_ffn_dim=16, decoder_ffn_dim=16,
-        encoder_attention_heads=2, decoder_attention_heads=2, num_queries=7, max_text_len=12,
-    )  # fmt: skip
+        backbone_config=SwinConfig(
+            image_size=64,
+            embed_dim=8,
+            depths=[1, 1, 1, 1],
+            num_heads=[1, 1, 1, 1],
+            window_size=2,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config={
+            "model_type": "bert",
+            "vocab_size": len(words),
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "max_position_embeddings": 32,
+        },
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_queries=7,
+        max_text_len=12,
+    )
     model = GroundingDinoForObjectDetection(config).eval()
     processor = GroundingDinoImageProcessor(size={"shortest_edge": 32, "longest_edge": 64})
     return model, GroundingDinoProcessor(processor, tokenizer)

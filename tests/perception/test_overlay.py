@@ -16,9 +16,14 @@ def test_overlay_marks_what_is_there():
     cells = np.zeros((30, 40), dtype=int)
     cells[20:] = 2
     scene = Scene(
-        40, 30, [SceneObject("dog", (2, 2, 10, 10)), SceneObject("mat", (0, 20, 40, 30), segment=2)],
-        [Relation(0, "above", 1)], [TextLine.from_box("hi", (25, 3, 38, 9))], [Segment(2, "mat")], cells,
-    )  # fmt: skip
+        40,
+        30,
+        [SceneObject("dog", (2, 2, 10, 10)), SceneObject("mat", (0, 20, 40, 30), segment=2)],
+        [Relation(0, "above", 1)],
+        [TextLine.from_box("hi", (25, 3, 38, 9))],
+        [Segment(2, "mat")],
+        cells,
+    )
     drawn = np.asarray(draw(WHITE, scene))
     assert drawn.shape == (30, 40, 3) and np.asarray(WHITE).min() == 255
     assert drawn[3, 25].tolist() == [0, 170, 200]

@@ -30,18 +30,18 @@ def test_geometry(a, b, word):
 
 def test_geometry_prefers_what_says_more_and_keeps_bounds():
     lamp, table, dog = boxes(("lamp", (4, 0, 8, 10)), ("table", (0, 11, 30, 20)), ("dog", (60, 11, 70, 20)))
-    found = GeometricRelations().of([table, lamp, dog])
+    found = GeometricRelations().between([table, lamp, dog])
     assert {(r.subject, r.predicate, r.object) for r in found} >= {(1, "on", 0), (0, "left of", 2)}
-    assert len(GeometricRelations(max_relations=1).of([table, lamp, dog])) == 1
-    both = GeometricRelations(inverses=True).of([table, dog])
+    assert len(GeometricRelations(max_relations=1).between([table, lamp, dog])) == 1
+    both = GeometricRelations(inverses=True).between([table, dog])
     assert [(r.subject, r.predicate, r.object) for r in both] == [(0, "left of", 1), (1, "right of", 0)]
     many = boxes(*((f"o{i}", (i * 10, 0, i * 10 + 5, 5)) for i in range(30)))
-    assert max(max(r.subject, r.object) for r in GeometricRelations(max_objects=4).of(many)) == 3
+    assert max(max(r.subject, r.object) for r in GeometricRelations(max_objects=4).between(many)) == 3
     [scene] = Perception(detection=Fixed("d", objects=[lamp, table]), relations=GeometricRelations())([WHITE])
     assert scene.relations[0].predicate == "on" and scene.meta["perception"]["relations"]["status"] == "ok"
 
 
-def test_scene_graph_seat():
+def test_a_scene_graph_model_gives_objects_and_relations():
     scores = np.zeros((3, 57))
     scores[0, 22], scores[1, 3], scores[2, 5] = 0.81, 0.95, 0.2
     masks = np.zeros((3, 30, 40), dtype=bool)

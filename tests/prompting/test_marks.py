@@ -6,7 +6,7 @@ from PIL import Image
 
 from nunbit.errors import UserError
 from nunbit.messages import Part, question
-from nunbit.prompting.marks import number_all, set_of_marks, things
+from nunbit.prompting.marks import markable_objects, number_all, set_of_marks
 from nunbit.scene import Scene, SceneObject, Segment
 
 PAPER = (200, 200, 200)
@@ -26,13 +26,23 @@ def labels(marked):
 
 def scene_of(ids, names=None, objects=()):
     found = [int(i) for i in np.unique(ids) if i]
-    return Scene(ids.shape[1], ids.shape[0], list(objects), segments=[Segment(i, (names or {}).get(i, f"s{i}")) for i in found], segment_map=ids)  # fmt: skip
+    return Scene(
+        ids.shape[1],
+        ids.shape[0],
+        list(objects),
+        segments=[Segment(i, (names or {}).get(i, f"s{i}")) for i in found],
+        segment_map=ids,
+    )
 
 
 def test_the_smallest_first_inside_its_segment():
     ids = np.zeros((200, 200), np.int32)
     ids[20:80, 20:80], ids[100:190, 100:190] = 1, 2
-    a, b, c = SceneObject("a", (20, 20, 80, 80), segment=1), SceneObject("b", (100, 100, 190, 190), segment=2), SceneObject("c", (0, 0, 88, 88))  # fmt: skip
+    a, b, c = (
+        SceneObject("a", (20, 20, 80, 80), segment=1),
+        SceneObject("b", (100, 100, 190, 190), segment=2),
+        SceneObject("c", (0, 0, 88, 88)),
+    )
     marked, table = set_of_marks(picture(), scene_of(ids, objects=[b, c, a]))
     assert table == {1: a, 2: c, 3: b}
     found = labels(marked)
@@ -74,13 +84,13 @@ def test_segments_are_numbered_where_there_are_no_objects():
     ids[:, :60], ids[50:, 60:] = 3, 7
     scene = scene_of(ids, {3: "sky", 7: "road"})
     scene.segments.append(Segment(9, "nowhere"))
-    assert [(t.name, t.box, t.segment) for t in things(scene)] == [
+    assert [(t.name, t.box, t.segment) for t in markable_objects(scene)] == [
         ("sky", (0, 0, 60, 120), 3),
         ("road", (60, 50, 160, 120), 7),
     ]
     _, table = set_of_marks(picture(160, 120), scene)
     assert {n: t.name for n, t in table.items()} == {1: "road", 2: "sky"}
-    assert things(Scene(4, 4, segments=[Segment(1, "a")])) == []
+    assert markable_objects(Scene(4, 4, segments=[Segment(1, "a")])) == []
 
 
 def test_odd_scenes():

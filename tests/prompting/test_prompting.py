@@ -15,7 +15,7 @@ from nunbit.prompting.chain_of_thought import (
     final_answer,
     final_only,
     language_of,
-    normal,
+    normalise_answer,
     self_consistency,
     with_words,
     zero_shot,
@@ -56,7 +56,10 @@ def test_worked_solutions_end_in_an_answer_that_can_be_found_again(examples):
     shots = load_shots(examples / "s.jsonl")
     told = few_shot([*shots, Shot("몇 개?", "3", reasoning="둘과 하나이므로")], reasoning=True)(question("x"))
     assert [m.text for m in told if m.role == "assistant"] == [
-        "It is like blood, so The answer is red.", "The answer is two.", "둘과 하나이므로 답: 3"]  # fmt: skip
+        "It is like blood, so The answer is red.",
+        "The answer is two.",
+        "둘과 하나이므로 답: 3",
+    ]
     assert [final_answer(m.text) for m in told if m.role == "assistant"] == ["red", "two", "3"]
     with pytest.raises(UserError, match="worked solutions"):
         few_shot([Shot("2?", "two")], reasoning=True)
@@ -160,7 +163,7 @@ def test_words_are_added_after_the_others():
 
 
 def test_answers_that_count_as_one():
-    assert normal(' "Four  Cats."') == "four cats" and normal("４。") == "4" and normal(".5") != normal("5")
+    assert normalise_answer(' "Four  Cats."') == "four cats" and normalise_answer("４。") == "4" and normalise_answer(".5") != normalise_answer("5")
 
 
 def test_self_consistency_takes_the_commonest_and_ties_go_to_the_first():
@@ -175,8 +178,19 @@ def test_self_consistency_takes_the_commonest_and_ties_go_to_the_first():
             self_consistency(lambda m, s: "", n)
 
 
-@pytest.mark.parametrize(("kind", "at"), [("point", (50, 30)), ("box", (20, 10, 60, 40)), ("circle", (50, 30, 15)), ("arrow", (10, 10, 50, 30)),
-                                          ("box", (-50, -50, 9999, 9999)), ("circle", (99, 59, 900)), ("point", (-5, 700)), ("box", (60, 40, 20, 10))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [
+        ("point", (50, 30)),
+        ("box", (20, 10, 60, 40)),
+        ("circle", (50, 30, 15)),
+        ("arrow", (10, 10, 50, 30)),
+        ("box", (-50, -50, 9999, 9999)),
+        ("circle", (99, 59, 900)),
+        ("point", (-5, 700)),
+        ("box", (60, 40, 20, 10)),
+    ],
+)
 def test_marks_change_the_picture_and_the_words(kind, at):
     turns = point_at(PointingMark(kind, at))(question("What is it?", [GREY]))
     marked = turns[-1].images[0]

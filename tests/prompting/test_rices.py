@@ -106,7 +106,9 @@ def eyes():
     from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
     torch.manual_seed(0)
-    config = CLIPVisionConfig(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8)  # fmt: skip
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=16, patch_size=8
+    )
     size = {"height": 16, "width": 16}
     return CLIPVisionModel(config).eval(), CLIPImageProcessor(size=size, crop_size=size)
 

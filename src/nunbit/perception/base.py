@@ -1,4 +1,4 @@
-"""What a part of perception is: protocols of providers and relators, a provider built at its first use, and shared helpers."""
+"""What a part of perception is: the protocols of providers and relators, a lazy provider, and shared helpers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Lazy:
 
 
 def covered_parts(provider: Provider) -> tuple[str, ...]:
-    """Names of the parts whose work a provider does beside its own, e.g. ``("ocr",)`` for a segmenter that also reads."""
+    """The parts whose work a provider does beside its own, e.g. ``("ocr",)`` for a segmenter that also reads."""
     return tuple(getattr(provider, "covers", ()))
 
 

@@ -149,4 +149,4 @@ PART_BUILDERS: dict[str, Callable[[PerceptionConfig, Reader], Provider | Relator
     "relations": _relations,
     "ocr": _ocr,
 }
-"""How each part of `pipeline.PARTS` is built; a new part is a row here, a row there and a field of the configuration."""
+"""How each part of `pipeline.PARTS` is built. A new part is a row here, a row there and a field of the config."""

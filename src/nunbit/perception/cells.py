@@ -1,7 +1,10 @@
-"""The embedded eyes: what `nunbit-tiny`'s own encoder reports of each cell of a picture, read out by linear heads and gathered into
-a Scene: segments, objects with colours, and characters. One forward pass of a small encoder; nothing from elsewhere.
+"""The embedded perception model: linear heads on the encoder of `nunbit-tiny`, whose outputs become a Scene.
 
-Legend: B pictures, G cells a side, C = G*G cells row by row, D width, K glyph slots a cell.
+The heads give the class, colour, box and characters of each cell of a picture. Cells of one thing are grouped into
+segments, objects with colours, and lines of text. It takes one forward pass of a small encoder.
+
+Letters: B pictures, G cells a side, C = G * G cells row by row, D width of the encoder, K glyph slots a cell,
+N classes, V outputs of one head.
 """
 
 from __future__ import annotations
@@ -57,7 +60,15 @@ def glyph_char(lead: int, vowel: int, final: int) -> str:
 
 
 class DenseHeads(nn.Module):
-    """Linear read-outs of one cell: (B, C, D) -> a dictionary of logits."""
+    """Linear heads on the features of a cell.
+
+    Args:
+        width: D, the encoder's width.
+        names: N, how many classes there are; the first means nothing.
+
+    Attributes:
+        sizes: V of each head: ``name``, ``colour``, ``box``, and ``lead``, ``vowel`` and ``final`` of K characters.
+    """
 
     def __init__(self, width: int, names: int) -> None:
         super().__init__()
@@ -72,6 +83,7 @@ class DenseHeads(nn.Module):
         self.out = nn.Linear(width, sum(self.sizes.values()))
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Features ``(B, C, D)`` -> the logits of each head ``(B, C, V)``."""
         parts = self.out(features).split(list(self.sizes.values()), dim=-1)
         return dict(zip(self.sizes, parts, strict=True))
 
@@ -82,7 +94,7 @@ def features(vision: Any, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def save_heads(heads: DenseHeads, names: Sequence[str], folder: Path) -> None:
-    """Write the read-outs beside the model they belong to."""
+    """Write the heads beside the model they belong to, in 16 bits."""
     from safetensors.torch import save_file
 
     state = {k: v.detach().to(torch.float16).contiguous() for k, v in heads.state_dict().items()}
@@ -103,7 +115,7 @@ def heads_file(folder: str | Path) -> Path:
 
 
 def head_class_names(folder: str | Path) -> tuple[str, ...]:
-    """What the heads in a folder can name, without "nothing"."""
+    """The class names of the heads in a folder, without the first, which means nothing."""
     from safetensors import safe_open
 
     with safe_open(heads_file(folder), framework="pt") as held:
@@ -114,14 +126,26 @@ class CellPerception:
     """A provider of segments, objects and text, from an encoder with dense heads.
 
     Args:
-        names: class list of the heads; position 0 is nothing.
+        vision: an encoder that gives one token a cell after its class token.
+        image_processor: its image processor.
+        heads: trained on it.
+        names: class list of the heads; the first means nothing.
         keep: an object's mean class probability must reach this.
         same: cells of a class whose boxes overlap this much are one object; cells with characters, one line.
-        read: report characters too; off where a reading engine is at hand.
+        read: report text too; off where another part reads.
     """
 
-    def __init__(self, vision: Any, image_processor: Any, heads: DenseHeads, names: Sequence[str], *, keep: float = 0.35,
-                 same: float = 0.4, read: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self,
+        vision: Any,
+        image_processor: Any,
+        heads: DenseHeads,
+        names: Sequence[str],
+        *,
+        keep: float = 0.35,
+        same: float = 0.4,
+        read: bool = True,
+    ) -> None:
         self.vision, self.image_processor, self.heads = vision.eval(), image_processor, heads.eval()
         self.names, self.keep, self.same, self.read = list(names), keep, same, read
         digest = hashlib.blake2b(repr((keep, same, read, self.names)).encode(), digest_size=8)
@@ -133,8 +157,12 @@ class CellPerception:
     def from_pretrained(cls, folder: str | Path, **settings: Any) -> CellPerception:
         """Open the encoder of a composed model with the heads that lie beside it.
 
+        Args:
+            folder: of the model.
+            settings: ``keep``, ``same``, ``read``.
+
         Raises:
-            UserError: no heads there.
+            UserError: no heads there, or not those of this encoder.
         """
         from safetensors import SafetensorError, safe_open
         from transformers import AutoImageProcessor, AutoModelForImageTextToText
@@ -149,12 +177,13 @@ class CellPerception:
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise UserError(
                 f"'{file}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
-                allowed="the read-outs of this model's encoder",
+                allowed="the heads of this model's encoder",
             ) from None
         return cls(model.model.vision_tower, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes of PIL pictures of any size."""
         pixels = self.image_processor(list(images), return_tensors="pt")["pixel_values"]
         out = self.heads(features(self.vision, pixels))
         return [
@@ -163,7 +192,7 @@ class CellPerception:
         ]
 
     def gather(self, out: dict[str, torch.Tensor], width: int, height: int) -> Scene:
-        """Logits of one picture's cells ``(C, ...)`` -> a Scene of the given size in pixels."""
+        """Logits of one picture's cells ``(C, V)`` by head -> a Scene of the given size in pixels."""
         chance = out["name"].softmax(-1)
         score, label = (t.numpy() for t in chance.max(-1))
         box, hue = out["box"].numpy(), out["colour"].argmax(-1).numpy()
@@ -206,7 +235,7 @@ class CellReader:
 
 
 def _groups(score: np.ndarray, label: np.ndarray, box: np.ndarray, same: float) -> list[np.ndarray]:
-    """Cells of one object each, the surest first: a cell and those of its class whose boxes overlap its own."""
+    """Cells of one object each, the most certain first: a cell and those of its class whose boxes overlap its own."""
     out, free = [], label > 0
     for seed in np.argsort(-score):
         if free[seed]:
@@ -214,13 +243,14 @@ def _groups(score: np.ndarray, label: np.ndarray, box: np.ndarray, same: float) 
             alike = (label == label[seed]) & (shared >= same)
             alike[seed] = True
             group = np.flatnonzero(free & alike)
-            # Whatever else stands in the same box is the same thing under a less sure name.
+            # Other classes in the same box are the same thing under a less certain name.
             free &= ~alike & (shared < RIVAL)
             out.append(group)
     return out
 
 
 def _overlap(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Intersection over union of a box ``(4,)`` with boxes ``(C, 4)``: ``(C,)``."""
     low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
     both = np.prod(np.clip(high - low, 0, None), axis=1)
     area = np.prod(np.clip(many[:, 2:] - many[:, :2], 0, None), axis=1) + np.prod(np.clip(one[2:] - one[:2], 0, None))

@@ -31,6 +31,8 @@ class ZeroShotDetector:
     """A provider of objects for a list of names.
 
     Args:
+        model: a zero-shot detector of transformers.
+        processor: its processor.
         names: what to look for, as raw words (MoAI uses no prompt template).
         threshold: scores below it are dropped.
         clip: cut boxes at the picture's edges; the released code leaves them, which `verbalise` in compat mode prints.
@@ -50,6 +52,15 @@ class ZeroShotDetector:
     def from_pretrained(
         cls, path: str, names: Sequence[str], *, device: str = "cpu", **settings: Any
     ) -> ZeroShotDetector:
+        """Open a detector.
+
+        Args:
+            path: a folder or a locally cached hub name.
+            settings: ``threshold``, ``clip``.
+
+        Raises:
+            UserError: no usable model there, or no names.
+        """
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
         model, processor = load_model(AutoModelForZeroShotObjectDetection, AutoProcessor, path, device)
@@ -62,9 +73,11 @@ class ZeroShotDetector:
 
     @property
     def encodes_words_apart(self) -> bool:
+        """Whether the model encodes queries without looking at the picture, as OWL-ViT and OWLv2 do."""
         return self.model.config.model_type in ("owlvit", "owlv2")
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes with the objects found, at or above the threshold."""
         found = self._owl(images) if self.encodes_words_apart else self._grounded(images)
         scenes = []
         for image, objects in zip(images, found, strict=True):

@@ -1,6 +1,6 @@
 """Reading with the tesseract program: lines of text with their place and confidence.
 
-Needs the ``tesseract`` binary with its language data, and ``pytesseract``; what is missing is said in words.
+Needs the ``tesseract`` binary with its language data, and ``pytesseract``; a `UserError` says which is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TesseractReader:
     """A provider of text lines.
 
     Args:
-        languages: tesseract's names, wished for in this order; those not installed are left out and noted.
+        languages: tesseract's names, the first preferred; those not installed are left out and noted.
         threshold: lines of a mean word confidence below it (0 to 1) are dropped.
         psm: page segmentation mode tried first; where it reads nothing, sparse text is tried.
         timeout_s: for one run of the program on one picture.
@@ -43,7 +43,11 @@ class TesseractReader:
 
     @cached_property
     def installed(self) -> tuple[str, ...]:
-        """The wished languages that are there; a UserError when the program or all of them are missing."""
+        """The languages that are installed.
+
+        Raises:
+            UserError: the program, its package or every language is missing.
+        """
         try:
             import pytesseract
         except ImportError:
@@ -61,12 +65,18 @@ class TesseractReader:
 
     @cached_property
     def name(self) -> str:
+        """The program's version, the languages and the settings.
+
+        Raises:
+            UserError: as `installed`.
+        """
         found = "+".join(self.installed)
         import pytesseract
 
         return f"ocr-tesseract-{pytesseract.get_tesseract_version()}-{found}-{self.psm}-{self.threshold}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes with the lines read; ``meta`` names the languages used and missing."""
         missing = [n for n in self.languages if n not in self.installed]
         meta: dict[str, Any] = {"languages": list(self.installed)} | ({"missing": missing} if missing else {})
         return [Scene(i.width, i.height, text_lines=self.read(i), meta=dict(meta)) for i in images]
@@ -104,7 +114,7 @@ def tesseract_installed() -> bool:
 
 
 def enlargement(width: int, height: int) -> int:
-    """How much to enlarge a picture: letters under some 20 pixels are misread, small pictures have such."""
+    """The factor by which to enlarge a picture: tesseract misreads the letters under 20 pixels of small pictures."""
     side = max(width, height)
     return 3 if side < 500 else 2 if side < 1000 else 1
 

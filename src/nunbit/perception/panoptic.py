@@ -27,6 +27,9 @@ class PanopticSegmenter:
     Args:
         model: with a universal segmentation head; ``config.id2label`` names the classes.
         image_processor: its image processor, which has ``post_process_panoptic_segmentation``.
+        threshold: a segment's class probability must reach it.
+        mask_threshold: at which a pixel's mask probability is part of a segment.
+        overlap: the share of a segment's mask that no better segment may take.
         fuse: label ids whose segments become one (e.g. all stuff); none in the papers.
     """
 
@@ -55,6 +58,15 @@ class PanopticSegmenter:
 
     @classmethod
     def from_pretrained(cls, path: str, *, device: str = "cpu", **settings: Any) -> PanopticSegmenter:
+        """Open a model.
+
+        Args:
+            path: a folder or a locally cached hub name.
+            settings: thresholds and ``fuse``.
+
+        Raises:
+            UserError: no usable model there.
+        """
         from transformers import AutoImageProcessor, AutoModelForUniversalSegmentation
 
         model, processor = load_model(AutoModelForUniversalSegmentation, AutoImageProcessor, path, device)
@@ -90,6 +102,7 @@ class PanopticSegmenter:
         return cells, segments
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes with the segments, and one object a segment."""
         scenes = []
         for image, (cells, segments) in zip(images, self.segment(images), strict=True):
             boxes = mask_boxes(cells)

@@ -1,4 +1,4 @@
-"""Relations between objects: a seat for any scene-graph model (PSGTR's outputs), and geometry over any detections.
+"""Relations between objects: from any scene-graph model with PSGTR's outputs, or from the geometry of the boxes.
 
 Source: arXiv 2403.07508 (MoAI: the min(10, objects) strongest, kept at 0.8 and up); OpenPSG for the outputs' shape.
 """
@@ -45,7 +45,8 @@ class SceneGraph:
 
     Args:
         predict: one picture -> its SceneGraphOutput.
-        name: identifies the weights (the cache relies on it).
+        name: identifies the weights; the cache relies on it.
+        classes: names of the model's classes, whose numbers start from 1.
     """
 
     def __init__(
@@ -54,6 +55,11 @@ class SceneGraph:
         self.predict, self.classes, self.name = predict, classes, f"relations-{name}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        """Scenes with the related objects and their relations, strongest first.
+
+        Raises:
+            UserError: a class number outside the list, or output without boxes and masks.
+        """
         return [self._scene(image, self.predict(image)) for image in images]
 
     def _scene(self, image: Image, out: SceneGraphOutput) -> Scene:
@@ -103,13 +109,13 @@ _INVERSE = {
 
 @dataclass(frozen=True, slots=True)
 class GeometricRelations:
-    """A relator that needs no model: left of, right of, above, below, on, inside, overlapping, scored by their margins.
+    """A relator without a model: left of, right of, above, below, on, inside, overlapping, scored by their margins.
 
     Args:
         threshold: weaker relations are dropped.
         max_objects: only the best-scored objects are compared, as pairs grow with their square.
         max_relations: the strongest that are kept.
-        inverses: also say each relation from the other side, where it has a word.
+        inverses: also give each relation from the other side, where it has a word.
     """
 
     threshold: float = 0.6
@@ -119,12 +125,14 @@ class GeometricRelations:
 
     @property
     def name(self) -> str:
+        """The settings."""
         return f"geometry-{self.threshold}-{self.max_objects}-{self.max_relations}-{self.inverses}"
 
     def relate(self, images: Sequence[Image], scenes: Sequence[Scene]) -> list[list[Relation]]:
-        return [self.of(s.objects) for s in scenes]
+        """Relations of each Scene's objects; the pictures are not looked at."""
+        return [self.between(s.objects) for s in scenes]
 
-    def of(self, objects: Sequence[SceneObject]) -> list[Relation]:
+    def between(self, objects: Sequence[SceneObject]) -> list[Relation]:
         """The strongest relation of each pair of objects, strongest first; ties keep the objects' order."""
         best = sorted(range(len(objects)), key=lambda i: -objects[i].score)[: self.max_objects]
         found = []
@@ -142,9 +150,9 @@ class GeometricRelations:
 
 
 def relation(a: Box, b: Box) -> tuple[str, float]:
-    """How box a stands to box b, and how clearly (0 to 1).
+    """The relation of box a to box b, and its score from 0 to 1.
 
-    Inside: the share of a within a larger b. On: a's foot at b's top edge, within a quarter of a's height, over at
+    Inside: the share of a within a larger b. On: a's bottom edge at b's top edge, within a quarter of a's height, over at
     least half of a's width. Overlapping: the shared part of the smaller box. Otherwise a direction: the distance of the
     centres over what would just separate the boxes, less by up to half for a diagonal.
     """

@@ -1,6 +1,7 @@
-"""Set-of-mark: numbers drawn over the things of a picture, so that question and answer can name them by number.
+"""Set-of-mark: numbers drawn over the objects of a picture, so that question and answer can refer to them by number.
 
-Source: Yang et al., arXiv 2310.11441, sec. 3 (the smallest first; each number at the innermost point of what is left of its region).
+Source: Yang et al., arXiv 2310.11441, sec. 3 (the smallest object first; each number at the innermost point of the part
+of its region that no smaller object covers).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part
-from nunbit.prompting import Transform
+from nunbit.prompting import Transform, insert_before_text
 from nunbit.prompting.chain_of_thought import language_of
 from nunbit.scene import Scene, SceneObject
 
@@ -25,33 +26,41 @@ MOST = 50
 
 
 def set_of_marks(image: Image, scene: Scene, *, most: int = MOST, first: int = 1) -> tuple[Image, Numbers]:
-    """Numbers over everything in a Scene, the smallest things first, each inside its thing and none on another.
+    """Draw numbers over the objects of a Scene, the smallest first, each inside its object and none on another number.
 
-    A thing without room for a number gets none.
+    An object without room for a number gets none.
+
+    Args:
+        image: a picture of the Scene's size.
+        most: how many numbers at most.
+        first: the first number.
 
     Returns:
-        a copy of the picture with numbers, and number -> thing.
+        a copy of the picture with numbers, and number -> object.
+
+    Raises:
+        UserError: the Scene is not of the picture's size.
     """
     from PIL import ImageDraw, ImageFont
 
     if image.size != (scene.width, scene.height):
-        raise UserError(f"a scene of {scene.width}x{scene.height} for a picture of {image.width}x{image.height}",
-                        allowed="the scene of this picture")  # fmt: skip
+        sizes = f"{scene.width}x{scene.height} for a picture of {image.width}x{image.height}"
+        raise UserError(f"a scene of {sizes}", allowed="the scene of this picture")
     out = image.convert("RGB").copy()
     pen, font = ImageDraw.Draw(out), ImageFont.load_default(max(10, round(max(out.size) / 24)))
-    # What is covered by something smaller is no longer a place for the number of what lies under it.
+    # A larger object gets its number where no smaller one covers it.
     free = np.ones((scene.height, scene.width), bool)
     labels: list[tuple[int, int, int, int]] = []
     table: Numbers = {}
-    for thing in sorted(things(scene), key=lambda t: int(_region(scene, t).sum()))[:most]:
-        number, region = str(first + len(table)), _region(scene, thing)
+    for target in sorted(markable_objects(scene), key=lambda t: int(_region(scene, t).sum()))[:most]:
+        number, region = str(first + len(table)), _region(scene, target)
         left, top, right, bottom = pen.textbbox((0, 0), number, font=font)
         size = (int(np.ceil(right - left)) + 4, int(np.ceil(bottom - top)) + 4)
         spot = _spot(region & free, size, labels) or _spot(region, size, labels)
         free &= ~region
         if spot is None:
             continue
-        table[int(number)] = thing
+        table[int(number)] = target
         labels.append((*spot, spot[0] + size[0], spot[1] + size[1]))
         pen.rectangle((*spot, spot[0] + size[0] - 1, spot[1] + size[1] - 1), fill=(0, 0, 0))
         pen.text((spot[0] + 2 - left, spot[1] + 2 - top), number, fill=(255, 255, 255), font=font)
@@ -59,10 +68,16 @@ def set_of_marks(image: Image, scene: Scene, *, most: int = MOST, first: int = 1
 
 
 def number_all(perceive: Callable[[Image], Scene], on_numbers: Callable[[Numbers], None] | None = None) -> Transform:
-    """Number what ``see`` finds in every picture of the last turn, on from picture to picture, and say so in the question.
+    """Number the objects in every picture of the last turn, and say so in the question.
+
+    Numbers continue from picture to picture.
 
     Args:
-        told: is given the table of all numbers.
+        perceive: the Scene of a picture.
+        on_numbers: receives the table of all numbers.
+
+    Raises:
+        UserError: from the transform, a last turn without a picture.
     """
 
     def transform(messages: Sequence[Message]) -> list[Message]:
@@ -75,8 +90,7 @@ def number_all(perceive: Callable[[Image], Scene], on_numbers: Callable[[Numbers
                 part, table = Part.image(marked), table | found
             parts.append(part)
         if table:
-            at = next((i for i, p in enumerate(parts) if p.kind == "text"), len(parts))
-            parts.insert(at, Part.text(WORDS[language_of(last.text)] + " "))
+            parts = insert_before_text(parts, WORDS[language_of(last.text)] + " ")
         if on_numbers:
             on_numbers(table)
         return [*messages[:-1], Message(last.role, tuple(parts))]
@@ -84,7 +98,7 @@ def number_all(perceive: Callable[[Image], Scene], on_numbers: Callable[[Numbers
     return transform
 
 
-def things(scene: Scene) -> list[SceneObject]:
+def markable_objects(scene: Scene) -> list[SceneObject]:
     """The objects of a Scene or, where it has none, its segments as objects."""
     if scene.objects or scene.segment_map is None:
         return list(scene.objects)
@@ -97,20 +111,20 @@ def things(scene: Scene) -> list[SceneObject]:
     return found
 
 
-def _region(scene: Scene, thing: SceneObject) -> np.ndarray:
-    """Which pixels a thing takes, ``(height, width)`` bool: those of its segment, else those of its box."""
-    if thing.segment is not None and scene.segment_map is not None:
-        own = scene.segment_map == thing.segment
+def _region(scene: Scene, target: SceneObject) -> np.ndarray:
+    """The pixels of an object, ``(height, width)`` bool: those of its segment, else those of its box."""
+    if target.segment is not None and scene.segment_map is not None:
+        own = scene.segment_map == target.segment
         if own.any():
             return own
-    x1, y1, x2, y2 = thing.box
+    x1, y1, x2, y2 = target.box
     own = np.zeros((scene.height, scene.width), bool)
     own[max(0, int(y1)) : max(0, int(np.ceil(y2))), max(0, int(x1)) : max(0, int(np.ceil(x2)))] = True
     return own
 
 
 def _spot(region: np.ndarray, size: tuple[int, int], labels: Sequence[Sequence[int]]) -> tuple[int, int] | None:
-    """Left and top of a label whose middle is as deep in the region as can be without touching another label."""
+    """Left and top of a label with its middle as deep in the region as possible, clear of the other labels."""
     from scipy.ndimage import distance_transform_edt
 
     (height, width), (w, h) = region.shape, size

@@ -1,4 +1,4 @@
-"""Pointing at things: a mark drawn on a copy of the picture and named in the question. Numbers over everything are in `marks`.
+"""Pointing: a mark drawn on a copy of the picture and named in the question. Numbers over all objects: see `marks`.
 
 Source: GPT-4V's "visual referring prompting", Yang et al., arXiv 2309.17421, sec. 5.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part
-from nunbit.prompting import Transform
+from nunbit.prompting import Transform, insert_before_text
 from nunbit.prompting.chain_of_thought import language_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
 SIZES = {"point": 2, "box": 4, "circle": 3, "arrow": 4}
 COLOURS = {"red": (225, 29, 72), "lime": (101, 213, 23), "blue": (29, 78, 216), "yellow": (250, 204, 21)}
-KOREAN = {"red": "빨간", "lime": "연두색", "blue": "파란", "yellow": "노란", "point": "점", "box": "네모", "circle": "동그라미",
-          "arrow": "화살표"}  # fmt: skip
+KOREAN = {
+    "red": "빨간",
+    "lime": "연두색",
+    "blue": "파란",
+    "yellow": "노란",
+    "point": "점",
+    "box": "네모",
+    "circle": "동그라미",
+    "arrow": "화살표",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,11 @@ class PointingMark:
 
 
 def parse(kind: str, text: str) -> PointingMark:
-    """``"10,20,30,40"`` -> a PointingMark."""
+    """``"10,20,30,40"`` -> a `PointingMark` of that kind.
+
+    Raises:
+        UserError: an unknown kind, or not its count of numbers.
+    """
     try:
         return PointingMark(kind, tuple(float(v) for v in text.split(",")))
     except ValueError as e:
@@ -49,7 +61,11 @@ def parse(kind: str, text: str) -> PointingMark:
 
 
 def point_at(mark: PointingMark, which: int = 0) -> Transform:
-    """Draw the mark on picture ``which`` of the last turn, and say in the question what it is."""
+    """Draw the mark on picture ``which`` of the last turn, and name it in the question.
+
+    Raises:
+        UserError: from the transform, a last turn without that picture.
+    """
 
     def transform(messages: Sequence[Message]) -> list[Message]:
         last = messages[-1]
@@ -58,24 +74,20 @@ def point_at(mark: PointingMark, which: int = 0) -> Transform:
             raise UserError("a mark without a picture", allowed="a question with a picture to draw on")
         image, colour = draw(last.parts[places[which]].content, mark)
         parts = [Part.image(image) if i == places[which] else p for i, p in enumerate(last.parts)]
-        at = next((i for i, p in enumerate(parts) if p.kind == "text"), len(parts))
-        parts.insert(at, Part.text(_named(mark.kind, colour, language_of(last.text)) + " "))
+        parts = insert_before_text(parts, _named(mark.kind, colour, language_of(last.text)) + " ")
         return [*messages[:-1], Message(last.role, tuple(parts))]
 
     return transform
 
 
 def draw(image: Image, mark: PointingMark) -> tuple[Image, str]:
-    """A copy of the picture with the mark, in the colour that stands out most from what lies under it, and that colour's name."""
+    """A copy of the picture with the mark, and the name of its colour: the one that contrasts most with what it covers."""
     from PIL import ImageDraw
 
     out = image.convert("RGB").copy()
     box = _box(mark, out.size)
-    area = (
-        np.asarray(out.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3]))).resize((8, 8)), np.float32)
-        .reshape(-1, 3)
-        .mean(0)
-    )
+    covered = out.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3]))).resize((8, 8))
+    area = np.asarray(covered, np.float32).reshape(-1, 3).mean(0)
     name = max(COLOURS, key=lambda c: float(np.abs(area - COLOURS[c]).sum()))
     pen, width = ImageDraw.Draw(out), max(2, round(max(out.size) / 100))
     for colour, w in (((255, 255, 255), width + 2), (COLOURS[name], width)):
@@ -132,11 +144,8 @@ def _inside(p: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
 
 def _named(kind: str, colour: str, language: str) -> str:
     if language == "ko":
-        return (
-            f"{KOREAN[colour]} {KOREAN[kind]}{'가' if kind in ('arrow', 'circle', 'box') else '이'} 가리키는 것에 대해:"
-        )
-    return (
-        f"About what the {colour} {kind} points at:"
-        if kind in ("arrow", "point")
-        else f"About what is inside the {colour} {kind}:"
-    )
+        particle = "가" if kind in ("arrow", "circle", "box") else "이"
+        return f"{KOREAN[colour]} {KOREAN[kind]}{particle} 가리키는 것에 대해:"
+    if kind in ("arrow", "point"):
+        return f"About what the {colour} {kind} points at:"
+    return f"About what is inside the {colour} {kind}:"

@@ -1,8 +1,8 @@
-"""RICES: the solved examples whose pictures are most like the question's, the likest last.
+"""RICES: retrieval of the solved examples whose pictures are most similar to the question's, most similar last.
 
-Source: Yang et al., arXiv 2109.05014; Flamingo, arXiv 2204.14198, sec. 2.4 and D (likest example next to the query).
+Source: Yang et al., arXiv 2109.05014; Flamingo, arXiv 2204.14198, sec. 2.4 and D (most similar example next to the query).
 
-Legend: B pictures, T tiles of one picture, N features, D width.
+Letters: B pictures, T tiles of one picture, N features, D width, H and W height and width in pixels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHUNK = 64
 
 
 def vision_encoder(model: Any) -> Any:
-    """The part of a composed model of transformers that looks at pictures; a bare encoder is its own."""
+    """The vision encoder of a composed model of transformers; a bare encoder is returned as it is."""
     for owner in (getattr(model, "model", None), model):
         for name in TOWERS:
             found = getattr(owner, name, None)
@@ -38,7 +38,7 @@ def vision_encoder(model: Any) -> Any:
 
 
 def fingerprint(encoder: Any) -> str:
-    """16 hex digits of an encoder's weights: names, shapes and sums, so that retrained weights of one name are another encoder."""
+    """16 hex digits of an encoder's weights (names, shapes and sums), so that retrained weights are another encoder."""
     digest = hashlib.blake2b(digest_size=8)
     for name, w in sorted(encoder.state_dict().items()):
         digest.update(f"{name}{tuple(w.shape)}{float(w.double().sum()):.12e}".encode())
@@ -46,9 +46,14 @@ def fingerprint(encoder: Any) -> str:
 
 
 def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed:
-    """Mean of the vision encoder's last layer, at length 1, from any composed model or bare encoder of transformers.
+    """The function from pictures to unit vectors ``(B, D)``: the mean of a vision encoder's last layer, normalised.
 
     A picture that its processor cuts into tiles ``(B, T, 3, H, W)`` counts as the mean of its tiles.
+
+    Args:
+        model: any composed model or bare encoder of transformers.
+        image_processor: its image processor.
+        batch: how many pictures are encoded at a time.
     """
     import torch
 
@@ -71,25 +76,29 @@ def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed
 
 
 def index_file(source: str | Path) -> Path:
-    """Where the vectors of a file or folder of examples are kept: beside the file, or in the folder."""
+    """The file that keeps the vectors of a file or folder of examples: beside the file, or in the folder."""
     source = Path(source)
     return source / "rices.safetensors" if source.is_dir() else source.with_suffix(".rices.safetensors")
 
 
 class Rices:
-    """An index over solved examples with pictures, searched whole: exact, and fast enough for the most that a file may hold.
+    """An exact index over solved examples with pictures; it compares the query with every example.
 
     Args:
+        shots: the examples; those without a picture are left out.
+        embed: pictures -> unit vectors ``(B, D)``.
         encoder: a name of the encoder and its weights (see `fingerprint`); vectors of another one are never used.
         file: where vectors are kept between runs (safetensors, keyed by picture content); None keeps nothing.
+
+    Raises:
+        UserError: no example has a picture.
     """
 
     def __init__(self, shots: Sequence[Shot], embed: Embed, *, encoder: str, file: str | Path | None = None) -> None:
         self.shots = [s for s in shots if s.image is not None]
         if not self.shots:
-            raise UserError(
-                "examples without pictures", allowed="examples with pictures, to look for the most similar ones"
-            )
+            allowed = "examples with pictures, to look for the most similar ones"
+            raise UserError("examples without pictures", allowed=allowed)
         self.embed, self.encoder, self.file = embed, encoder, Path(file) if file else None
         self.vectors = self._index()
 
@@ -109,7 +118,11 @@ class Rices:
         return torch.stack([held[k] for k in keys])
 
     def nearest(self, picture: Any, k: int) -> list[Shot]:
-        """The ``k`` likest examples, the likest last; the query's own picture (same pixels) is left out."""
+        """The ``k`` most similar examples, most similar last; an example with the query's own pixels is left out.
+
+        Raises:
+            UserError: a negative ``k``, or an example's picture that cannot be opened.
+        """
         if k < 0:
             raise UserError(f"{k} examples", allowed="0 or more")
         scores = (self.vectors @ self.embed([picture])[0]).tolist()
@@ -149,11 +162,11 @@ class Rices:
 
 
 def _key(shot: Shot) -> str:
-    """The content of a picture: of its file, which is quicker than its pixels, or of its pixels where there is no file."""
+    """A hash of a picture's content: of its file, which is quicker, or of its pixels where there is no file."""
     if not isinstance(shot.image, Path):
         return content_hash(shot.image)
     try:
         with shot.image.open("rb") as f:
             return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError:
-        return content_hash(shot.picture())  # raises the sentence for a picture that cannot be opened
+        return content_hash(shot.picture())  # raises the UserError for a picture that cannot be opened

@@ -22,7 +22,12 @@ MOST_LINES, MOST_SHOTS = 100_000, 64
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A solved example. ``image`` is a picture or the path of one (opened when it is used); ``reasoning`` is optional."""
+    """A solved example.
+
+    Attributes:
+        image: a picture, the path of one (opened when it is used), or None.
+        reasoning: the worked solution before the answer; may be empty.
+    """
 
     question: str
     answer: str
@@ -30,6 +35,11 @@ class Shot:
     reasoning: str = ""
 
     def picture(self) -> Any:
+        """The picture, opened if ``image`` is a path.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
         return decode(self.image) if isinstance(self.image, Path) else self.image
 
 
@@ -46,9 +56,8 @@ def load_shots(source: str | Path, folder: str | Path | None = None) -> list[Sho
     source = Path(source)
     files = sorted(source.glob("*.jsonl")) if source.is_dir() else [source]
     if not files:
-        raise UserError(
-            f"the folder '{source}' holds no examples", allowed="a folder with .jsonl files, or one such file"
-        )
+        allowed = "a folder with .jsonl files, or one such file"
+        raise UserError(f"the folder '{source}' holds no examples", allowed=allowed)
     shots: list[Shot] = []
     for file in files:
         shots += _of_file(file, Path(folder) if folder is not None else file.parent)
@@ -63,9 +72,8 @@ def _of_file(file: Path, folder: Path) -> list[Shot]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        raise UserError(
-            f"the examples '{file}' cannot be read ({type(e).__name__})", allowed="a UTF-8 file of JSON lines"
-        ) from None
+        given = f"the examples '{file}' cannot be read ({type(e).__name__})"
+        raise UserError(given, allowed="a UTF-8 file of JSON lines") from None
     return [_shot(line, n, file, folder) for n, line in enumerate(lines[: MOST_LINES + 1], 1) if line.strip()]
 
 
@@ -79,9 +87,11 @@ def _shot(line: str, number: int, file: Path, folder: Path) -> Shot:
         if not isinstance(row.get("image", ""), str):
             raise TypeError
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise UserError(f"line {number} of '{file}' is not a solved example",
-                        allowed='{"image": "a.png", "question": "...", "answer": "...", "reasoning": "..."}, '
-                                "image and reasoning optional") from None  # fmt: skip
+        raise UserError(
+            f"line {number} of '{file}' is not a solved example",
+            allowed='{"image": "a.png", "question": "...", "answer": "...", "reasoning": "..."}, '
+            "image and reasoning optional",
+        ) from None
     return Shot(*texts[:2], image=_beside(row.get("image"), number, file, folder), reasoning=texts[2])
 
 
@@ -95,8 +105,8 @@ def _beside(image: str | None, number: int, file: Path, folder: Path) -> Path | 
     except (OSError, ValueError):
         inside = False
     if not inside:
-        raise UserError(f"line {number} of '{file}' names a picture outside its folder",
-                        allowed=f"pictures in '{folder}' or below")  # fmt: skip
+        given = f"line {number} of '{file}' names a picture outside its folder"
+        raise UserError(given, allowed=f"pictures in '{folder}' or below")
     return path
 
 
@@ -105,23 +115,29 @@ def few_shot(shots: Sequence[Shot], *, text_only: bool = False, reasoning: bool 
 
     Args:
         text_only: leave the examples' pictures out.
-        reasoning: answer the examples with their worked solution, then the answer after its fixed phrase (chain of thought).
+        reasoning: answer the examples with their worked solution and the answer after its fixed phrase.
+
+    Raises:
+        UserError: more examples than `MOST_SHOTS`, or ``reasoning`` with examples that have none.
     """
     if len(shots) > MOST_SHOTS:
         raise UserError(
             f"{len(shots)} examples in one prompt", allowed=f"at most {MOST_SHOTS}", todo="name a smaller k"
         )
     if reasoning and shots and not any(s.reasoning.strip() for s in shots):
-        raise UserError("examples without worked solutions", allowed='examples with "reasoning"',
-                        todo="write the solutions into the file, or leave the chain of thought to the model (--zero-shot-cot)")  # fmt: skip
+        raise UserError(
+            "examples without worked solutions",
+            allowed='examples with "reasoning"',
+            todo="write the solutions into the file, or leave the chain of thought to the model (--zero-shot-cot)",
+        )
 
     def transform(messages: Sequence[Message]) -> list[Message]:
-        told: list[Message] = []
+        turns: list[Message] = []
         for s in shots:
             parts = [] if text_only or s.image is None else [Part.image(s.picture())]
-            told.append(Message("user", (*parts, Part.text(s.question))))
-            told.append(assistant(worked(s.reasoning, s.answer, language_of(s.question)) if reasoning else s.answer))
+            turns.append(Message("user", (*parts, Part.text(s.question))))
+            turns.append(assistant(worked(s.reasoning, s.answer, language_of(s.question)) if reasoning else s.answer))
         start = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
-        return [*messages[:start], *told, *messages[start:]]
+        return [*messages[:start], *turns, *messages[start:]]
 
     return transform

@@ -38,7 +38,7 @@ def test_gold_answers_score_all(name, layout, protocol, tmp_path):
     assert len(items) >= 12 and len({i.id for i in items}) == len(items) and all(i.gold for i in items)
     how = benchmark.protocol(protocol)
     if benchmark.needs_judge:
-        marks = benchmark.judged(items, ["x"] * len(items), ["1.0"] * len(items), how)
+        marks = benchmark.score_with_judge(items, ["x"] * len(items), ["1.0"] * len(items), how)
         assert benchmark.summarise(items, marks, how).value == 100
         return
     result = benchmark.score(items, [gold_reply(name, i, protocol) for i in items], how)

@@ -39,7 +39,7 @@ def scored(name, title, folder):
     held = golden(name)
     if "verdicts" in held:
         answers = ["x"] * len(items)
-        marks = benchmark.judged(items, answers, [held["verdicts"][i.id] for i in items], protocol)
+        marks = benchmark.score_with_judge(items, answers, [held["verdicts"][i.id] for i in items], protocol)
         return items, benchmark.summarise(items, marks, protocol)
     return items, benchmark.score(items, [held["sets"][title]["replies"][i.id] for i in items], protocol)
 

@@ -81,7 +81,7 @@ def test_a_description_is_right_in_any_order_and_no_other_answer_is():
 
 
 def test_int8_is_measured_on_the_embedded_model():
-    from nunbit.models.assistant import Assistant
+    from nunbit.assistant import Assistant
 
     try:
         result = precision.run(Assistant(), seed=3, limit=14)

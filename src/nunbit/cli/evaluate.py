@@ -81,8 +81,8 @@ def run(
     judge: Annotated[
         str | None,
         typer.Option(
-            help="Address of a judge model. It grades benchmarks that need one; for others, its agreement with the rules"
-            " is reported."
+            help="Address of a judge model. It grades benchmarks that need one; for others its agreement with the "
+            "rules is reported."
         ),
     ] = None,
     judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
@@ -99,7 +99,10 @@ def run(
     ray_address: RayAddress = "",
     as_json: AsJson = False,
 ) -> None:
-    """Run a benchmark on a model. The same command resumes a stopped run; a request that keeps failing ends it with an error."""
+    """Run a benchmark on a model.
+
+    The same command resumes a stopped run; a request that keeps failing ends it with an error.
+    """
     from nunbit.evaluation.benchmarks import BENCHMARKS
     from nunbit.evaluation.runner import limited
     from nunbit.evaluation.runner import run as run_it

@@ -1,4 +1,6 @@
-"""The answers of one target under one protocol, kept in a file: each answer is written at once, so a killed run resumes where it stopped."""
+"""The answers of one target under one protocol, kept in a file: each answer is written at once, so a killed run
+resumes where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ class AnswerStore:
         self.reused, self._synced_at = 0, 0.0
         self.sent: dict[str, tuple[str, list[str]]] = {}
 
-    def answer_all(self, todo: Sequence[tuple[str, Callable[[], list[Message]]]], say: Say) -> list[str]:
+    def ask_all(self, todo: Sequence[tuple[str, Callable[[], list[Message]]]], say: Say) -> list[str]:
         """An answer for each (item id, maker of its conversation), in order.
 
         Raises:
@@ -107,7 +109,9 @@ class AnswerStore:
         )
 
     def _flush(self, out: IO[str]) -> None:
-        """A killed process loses no answer that was flushed; a machine that stops loses at most those of the last second."""
+        """A killed process loses no answer that was flushed; a machine that stops loses at most those of the last
+        second.
+        """
         out.flush()
         if time.monotonic() - self._synced_at > SYNC_S:
             os.fsync(out.fileno())
@@ -125,7 +129,10 @@ class AnswerStore:
 
 
 def key_of(messages: Sequence[Message], target: Target, protocol_id: str) -> tuple[str, list[str]]:
-    """The key of an answer, and the hashes of the pictures. Words, picture bytes, settings, model and protocol all change the key."""
+    """The key of an answer, and the hashes of the pictures.
+
+    Words, picture bytes, settings, model and protocol all change the key.
+    """
     pictures: list[str] = []
     turns = []
     for m in messages:

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 
 Words = list[str]
 _TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|\w+\.(?=,)|\w+(?:(?:[-'/.]|(?<=\d)[,:](?=\d))\w+)*|[?!]+|[^\w\s]")
-"""Abbreviations (also whatever has its full stop before a comma), words and numbers with what joins them inside, runs of ? and !, single marks."""
+"""Abbreviations (also whatever has its full stop before a comma), words and numbers with what joins them inside, runs
+of ? and !, single marks.
+"""
 _CLITIC = re.compile(r"(n't|'(?:s|m|d|ll|re|ve))$")
 _DROPPED = set("'`.?!,:-;…\"“”‘’–—")
 _BRACKETS = dict(zip("()[]{}", ("-lrb-", "-rrb-", "-lsb-", "-rsb-", "-lcb-", "-rcb-"), strict=True))
@@ -39,11 +41,15 @@ def tokens(text: str) -> Words:
 
 
 def grams(words: Words, n: int) -> Counter[tuple[str, ...]]:
+    """The n-grams of a caption, counted."""
     return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
 def cider_d(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> list[float]:
-    """CIDEr-D of each caption; a rare phrase is one that few pictures' references hold. Needs two pictures or more to mean anything."""
+    """CIDEr-D of each caption; a rare phrase is one that few pictures' references hold.
+
+    Needs two pictures or more to mean anything.
+    """
     frequency: Counter[tuple[str, ...]] = Counter()
     for refs in references:
         frequency.update({g for r in refs for n in range(1, _ORDER + 1) for g in grams(r, n)})

@@ -1,4 +1,7 @@
-"""Two charts as inline SVG: bars with intervals, and a radar. Colours are the page's variables, so that they follow light and dark."""
+"""Two charts as inline SVG: bars with intervals, and a radar.
+
+Colours are the page's variables, so that they follow light and dark.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,18 @@ def bars(tables: Sequence[Table], names: Sequence[str]) -> str:
     ]
     for tick in range(0, 101, 25):
         x = _LABEL + _PLOT * tick / 100
-        out.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 18}"/>'
-                   f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{tick}</text>')  # fmt: skip
+        out.append(
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 18}"/>'
+            f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{tick}</text>'
+        )
     for row, category in enumerate(categories):
         top = row * block + _GAP / 2
         n = max((t[category]["n"] for t in tables if category in t), default=0)
         middle = top + _BAR * len(tables) / 2 + 4
-        out.append(f'<text class="name" x="{_LABEL - 8}" y="{middle:.1f}" text-anchor="end">{escape(_short(category))} '
-                   f'<tspan class="n">{n}</tspan></text>')  # fmt: skip
+        out.append(
+            f'<text class="name" x="{_LABEL - 8}" y="{middle:.1f}" text-anchor="end">{escape(_short(category))} '
+            f'<tspan class="n">{n}</tspan></text>'
+        )
         for k, table in enumerate(tables):
             if category in table:
                 out.append(_bar(table[category], top + k * _BAR, k, f"{names[k]}: {category}"))
@@ -68,7 +75,8 @@ def radar(tables: Sequence[Table], names: Sequence[str]) -> str:
         x, y = at(k, 1.12)
         anchor = "middle" if abs(x - middle) < 12 else "start" if x > middle else "end"
         out.append(
-            f'<text class="name" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(_short(category, 20))}</text>'
+            f'<text class="name" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">'
+            f"{escape(_short(category, 20))}</text>"
         )
     for k, table in enumerate(tables):
         shares = [max(0.0, min(1.0, table[c]["score"] / 100)) if c in table else 0.0 for c in categories]
@@ -84,10 +92,14 @@ def _bar(row: Mapping[str, Any], y: float, k: int, title: str) -> str:
 
     low, high = (_LABEL + x(v) for v in row["interval"])
     middle = y + (_BAR - 2) / 2
-    return (f'<g class="run{k % 6}"><title>{escape(title)}: {row["score"]:.1f} [{row["interval"][0]:.1f}, {row["interval"][1]:.1f}], n = {row["n"]}</title>'
-            f'<rect x="{_LABEL}" y="{y:.1f}" width="{max(x(row["score"]), 1):.1f}" height="{_BAR - 2}"/>'
-            f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
-            f'<text class="value" x="{max(high, _LABEL + x(row["score"])) + 5:.1f}" y="{middle + 4:.1f}">{row["score"]:.1f}</text></g>')  # fmt: skip
+    return (
+        f'<g class="run{k % 6}"><title>{escape(title)}: {row["score"]:.1f} '
+        f"[{row['interval'][0]:.1f}, {row['interval'][1]:.1f}], n = {row['n']}</title>"
+        f'<rect x="{_LABEL}" y="{y:.1f}" width="{max(x(row["score"]), 1):.1f}" height="{_BAR - 2}"/>'
+        f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
+        f'<text class="value" x="{max(high, _LABEL + x(row["score"])) + 5:.1f}" y="{middle + 4:.1f}">'
+        f"{row['score']:.1f}</text></g>"
+    )
 
 
 def _short(name: str, most: int = 34) -> str:

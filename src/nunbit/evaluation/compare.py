@@ -1,4 +1,6 @@
-"""Two runs of one benchmark beside each other: paired difference with interval, McNemar's exact test, the same per category."""
+"""Two runs of one benchmark beside each other: paired difference with interval, McNemar's exact test, the same per
+category.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ class EvalRun:
 
     @property
     def benchmark(self) -> str:
+        """Name of the benchmark."""
         return str(self.result["benchmark"])
 
     @property
     def name(self) -> str:
+        """Model and protocol, for tables."""
         return f"{self.result['model']} · {self.result['protocol']}"
 
 
@@ -40,8 +44,11 @@ def load(folder: str | Path) -> EvalRun:
         result["benchmark"], result["units"], result["model"], result["protocol"]
         return EvalRun(folder, result, samples)
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"'{folder}' holds no finished run", allowed="a folder that `nunbit eval run -o FOLDER` has finished",
-                        todo="give the command of the run again: it goes on where it stopped") from None  # fmt: skip
+        raise UserError(
+            f"'{folder}' holds no finished run",
+            allowed="a folder that `nunbit eval run -o FOLDER` has finished",
+            todo="give the command of the run again: it goes on where it stopped",
+        ) from None
 
 
 def compare(a: EvalRun, b: EvalRun) -> dict[str, Any]:
@@ -61,12 +68,19 @@ def compare(a: EvalRun, b: EvalRun) -> dict[str, Any]:
         notes.append(f"only {len(common)} of {len(left)} and {len(right)} units are in both")
     if pictures_differ(a, b):
         notes.append("some pictures differ under the same item: the data were changed between the runs")
-    return {"benchmark": a.benchmark, "a": a.name, "b": b.name, "notes": notes,
-            "headline": {"name": a.result["headline"], "a": a.result["value"], "b": b.result["value"]},
-            "all": _paired([(left[i], right[i]) for i in common]), "tables": _tables([(left[i], right[i]) for i in common])}  # fmt: skip
+    return {
+        "benchmark": a.benchmark,
+        "a": a.name,
+        "b": b.name,
+        "notes": notes,
+        "headline": {"name": a.result["headline"], "a": a.result["value"], "b": b.result["value"]},
+        "all": _paired([(left[i], right[i]) for i in common]),
+        "tables": _tables([(left[i], right[i]) for i in common]),
+    }
 
 
 def pictures_differ(a: EvalRun, b: EvalRun) -> bool:
+    """Whether an item that both runs have was asked about different pictures."""
     of = {s["id"]: s["pictures"] for s in a.samples}
     return any(of.get(s["id"], s["pictures"]) != s["pictures"] for s in b.samples)
 
@@ -78,8 +92,10 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines = [f"A  {found['a']}", f"B  {found['b']}", *(f"note: {n}" for n in found["notes"])]
     if head["a"] is not None and head["b"] is not None:
         lines.append(f"{head['name']}: A {head['a']:.2f}, B {head['b']:.2f}")
-    lines.append(f"mean of {all_['n']} units: A {all_['a']:.2f}, B {all_['b']:.2f}, B - A {all_['difference']:+.2f} "
-                 f"[{low:+.2f}, {high:+.2f}], paired bootstrap p = {all_['p']:.3f}")  # fmt: skip
+    lines.append(
+        f"mean of {all_['n']} units: A {all_['a']:.2f}, B {all_['b']:.2f}, B - A {all_['difference']:+.2f} "
+        f"[{low:+.2f}, {high:+.2f}], paired bootstrap p = {all_['p']:.3f}"
+    )
     if all_["mcnemar"] is not None:
         lines.append(f"right only in A {all_['only_a']}, only in B {all_['only_b']}; McNemar p = {all_['mcnemar']:.3f}")
     for axis, rows in found["tables"].items():
@@ -97,9 +113,17 @@ def _paired(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dic
     whole = all(s in (0, 1) for s in (*scores_a, *scores_b))
     only_a = sum(x > y for x, y in zip(scores_a, scores_b, strict=True))
     only_b = sum(x < y for x, y in zip(scores_a, scores_b, strict=True))
-    return {"n": len(pairs), "a": 100 * _mean(scores_a), "b": 100 * _mean(scores_b), "difference": 100 * difference,
-            "interval": (100 * low, 100 * high), "p": p, "only_a": only_a, "only_b": only_b,
-            "mcnemar": mcnemar(only_a, only_b) if whole else None}  # fmt: skip
+    return {
+        "n": len(pairs),
+        "a": 100 * _mean(scores_a),
+        "b": 100 * _mean(scores_b),
+        "difference": 100 * difference,
+        "interval": (100 * low, 100 * high),
+        "p": p,
+        "only_a": only_a,
+        "only_b": only_b,
+        "mcnemar": mcnemar(only_a, only_b) if whole else None,
+    }
 
 
 def _tables(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:

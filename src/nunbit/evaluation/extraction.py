@@ -1,4 +1,6 @@
-"""What did the reply say? Rules for English, Korean and Chinese, tried in order; the one that applied is named, with the span it read.
+"""What did the reply say?
+
+Rules for English, Korean and Chinese, tried in order; the one that applied is named, with the span it read.
 
 No rule, no answer: *unparsed* is a result of its own. Nothing here draws lots or asks for the nearest option.
 Every folding keeps the length of the text, so that a span always points into the reply as it was given.
@@ -10,63 +12,44 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from nunbit.evaluation.items import UNPARSED, ParsedAnswer
-
-FULL_WIDTH = {c: chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)} | {0x3000: " "}
-_MARKUP = str.maketrans("*_`#$", "     ")
-_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf)\s*\{)?\s*([^{}]*?)\s*\}")
-_CIRCLED = "①②③④⑤⑥⑦⑧⑨"
-_NO_LETTER_BEFORE, _NO_LETTER_AFTER = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-_LETTER = rf"[\[(「『\"'<]*\s*([A-Z]){_NO_LETTER_AFTER}(?!['’][A-Za-z])"
-_STATED = re.compile(
-    r"(?:answer|correct (?:option|choice))\s*(?:is|would be|should be|must be|=|:)?\s*:?\s*(?:(?:the\s+)?(?:option|choice|letter)\s+)?" + _LETTER
-    + r"|(?:정답|(?<![가-힣])답|답변)(?:은|는|이|:|\s)*\s*(?:선택지\s*|보기\s*)?" + _LETTER
-    + r"|(?:答案|正确选项|正确答案)(?:应该)?(?:是|为|选|:|\s)*\s*(?:选项)?\s*" + _LETTER
-    + r"|(?:我)?(?:应)?(?:选择|选)\s*" + _LETTER
-)  # fmt: skip
-_MENTIONED = re.compile(r"(?:option|choice)\s*(?:is\s+|:\s*)?" + _LETTER + r"|(?:선택지|보기|选项)\s*" + _LETTER)
-_ALONE = re.compile(r"[\W_]*([A-Za-z])[\W_]*")
-_LEADING = re.compile(r"\s*[\[(<]?\s*([A-Z])\s*[\])>.:,\n]")
-_PARTICLE = re.compile(
-    _NO_LETTER_BEFORE + r"[\[(\"']*([A-Z])[\])\"']*\s*(?:입니다|이다|예요|이에요|번|(?:가|이|은|는|를|을|로)(?=[\s.,]|$)|선택지)"
-    r"|" + _NO_LETTER_BEFORE + r"[\[(\"']*([A-Z])[\])\"']*\s*(?:是正确|正确|项|选项|是对的)"
-)  # fmt: skip
-_NUMBERED = re.compile(rf"([{_CIRCLED}])|(?<![\d.])([1-9])\s*번")
-_BRACKETED = re.compile(r"[(\[]\s*([A-Z])\s*[)\]]")
-_LONE = re.compile(_NO_LETTER_BEFORE + r"([A-Z])" + _NO_LETTER_AFTER + r"(?!['’])")
-_WORD_AFTER = re.compile(r" +(?!(?:and|as|based|because|but|for|from|if|in|is|or|since|to|which|with)\b)[a-z]{2,}")
-_REFUSALS = re.compile(
-    r"\b(?:i(?:'m| am) sorry|sorry, (?:but )?i|i (?:can ?not|can't|am unable to|do not|don't) (?:see|view|help|know|answer|determine|process))"
-    r"|죄송|알 수 없|모르겠|抱歉|对不起|无法(?:确定|回答|看到|判断)|不知道",
-    re.IGNORECASE,
-)  # fmt: skip
-_NUMBER = r"[-−+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-−+]?\.\d+"
-_STATED_NUMBER = re.compile(
-    r"(?:answer|result|정답|답|결과|答案|结果)\s*(?:is|was|should be|equals|은|는|이|是|为)?\s*[:=]?\s*(?:about|approximately|약|大约|约)?\s*\$?\s*("
-    + _NUMBER + ")", re.IGNORECASE,
-)  # fmt: skip
-_WORDS = {
-    w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
-}
-_YES = {"yes", "yeah", "yep", "true", "correct", "네", "예", "응", "그렇습니다", "맞습니다", "맞아요", "있습니다", "있어요", "是", "是的", "对", "对的", "有", "有的", "正确"}  # fmt: skip
-_NO = {"no", "nope", "false", "incorrect", "아니요", "아니오", "아뇨", "아닙니다", "아니에요", "없습니다", "없어요", "否", "不", "不是", "不对", "没有", "没", "不正确", "错误"}  # fmt: skip
-_STATED_YES_NO = re.compile(
-    r"(?:answer is|answer:|정답은|답은|答案是|答案为)\s*[\"'(]*\s*(yes|no|네|예|아니요|아니오|不是|是|否|没有|有)",
-    re.IGNORECASE,
+from nunbit.evaluation.answer_patterns import (
+    ALONE,
+    BOXED,
+    BRACKETED,
+    CIRCLED,
+    DENIED,
+    FULL_WIDTH,
+    LEADING,
+    LONE,
+    MARKUP,
+    MENTIONED,
+    NO,
+    NUMBER,
+    NUMBERED,
+    PARTICLE,
+    REFUSALS,
+    STATED,
+    STATED_NUMBER,
+    STATED_YES_NO,
+    THINKING,
+    WORD_AFTER,
+    WORDS,
+    YES,
 )
-_DENIED = re.compile(r"\bthere (?:is|are|was|were)(?: not|n['’]t)\b", re.IGNORECASE)
+from nunbit.evaluation.items import UNPARSED, ParsedAnswer
 
 
 def prepare(reply: str) -> str:
-    """The reply for the rules: reasoning between think tags blanked, full-width characters narrowed, markup blanked; same length."""
-    text = _THINKING.sub(lambda m: " " * len(m[0]), reply)
+    """The reply for the rules: reasoning between think tags blanked, full-width characters narrowed, markup blanked;
+    same length.
+    """
+    text = THINKING.sub(lambda m: " " * len(m[0]), reply)
     return text.translate(FULL_WIDTH)
 
 
 def refused(reply: str) -> bool:
     """Whether the reply declines to answer instead of answering."""
-    return bool(_REFUSALS.search(prepare(reply)))
+    return bool(REFUSALS.search(prepare(reply)))
 
 
 def choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
@@ -77,11 +60,11 @@ def choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
         options: text by letter.
     """
     text = prepare(reply)
-    for boxed in reversed([*_BOXED.finditer(text)]):
+    for boxed in reversed([*BOXED.finditer(text)]):
         inner = _letter_or_text(boxed[1], options)
         if inner:
             return ParsedAnswer(inner, "boxed", boxed.span(1))
-    text = text.translate(_MARKUP)
+    text = text.translate(MARKUP)
     for rule in (
         _alone,
         _text_equal,
@@ -103,11 +86,11 @@ def choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
 def yes_no(reply: str) -> ParsedAnswer:
     """``yes`` or ``no``."""
     text = prepare(reply)
-    boxed = [*_BOXED.finditer(text)]
+    boxed = [*BOXED.finditer(text)]
     if boxed and boxed[-1][1].lower() in ("yes", "no"):
         return ParsedAnswer(boxed[-1][1].lower(), "boxed", boxed[-1].span(1))
-    text = text.translate(_MARKUP)
-    stated = [*_STATED_YES_NO.finditer(text)]
+    text = text.translate(MARKUP)
+    stated = [*STATED_YES_NO.finditer(text)]
     if stated:
         return ParsedAnswer(_yes_or_no(stated[-1][1]), "stated", stated[-1].span(1))
     tokens = [*re.finditer(r"[A-Za-z]+|[가-힣]+|[\u4e00-\u9fff]+", text)]
@@ -118,7 +101,7 @@ def yes_no(reply: str) -> ParsedAnswer:
     if len(said_by) == 1:
         value, span = next(iter(said_by.items()))
         return ParsedAnswer(value, "only one of the two", span)
-    if not said_by and (denied := _DENIED.search(text)):
+    if not said_by and (denied := DENIED.search(text)):
         return ParsedAnswer("no", "denied", denied.span())
     return UNPARSED
 
@@ -126,22 +109,22 @@ def yes_no(reply: str) -> ParsedAnswer:
 def number(reply: str) -> ParsedAnswer:
     """One number, as plain digits without thousands separators."""
     text = prepare(reply)
-    for boxed in reversed([*_BOXED.finditer(text)]):
-        if re.fullmatch(_NUMBER, boxed[1]):
+    for boxed in reversed([*BOXED.finditer(text)]):
+        if re.fullmatch(NUMBER, boxed[1]):
             return ParsedAnswer(_plain_number(boxed[1]), "boxed", boxed.span(1))
-    text = text.translate(_MARKUP)
+    text = text.translate(MARKUP)
     word = text.strip().strip(".").lower()
-    if word in _WORDS:
-        return ParsedAnswer(_WORDS[word], "number word", (0, len(reply)))
-    stated = [*_STATED_NUMBER.finditer(text)]
+    if word in WORDS:
+        return ParsedAnswer(WORDS[word], "number word", (0, len(reply)))
+    stated = [*STATED_NUMBER.finditer(text)]
     if stated:
         return ParsedAnswer(_plain_number(stated[-1][1]), "stated", stated[-1].span(1))
-    numbers = [*re.finditer(rf"(?<![A-Za-z\d]){_NUMBER}", text)]
+    numbers = [*re.finditer(rf"(?<![A-Za-z\d]){NUMBER}", text)]
     if not numbers:
         return UNPARSED
     if len(numbers) == 1:
         return ParsedAnswer(_plain_number(numbers[0][0]), "only number", numbers[0].span())
-    after = [*re.finditer(rf"=\s*({_NUMBER})", text)]
+    after = [*re.finditer(rf"=\s*({NUMBER})", text)]
     if after:
         return ParsedAnswer(_plain_number(after[-1][1]), "after =", after[-1].span(1))
     return ParsedAnswer(_plain_number(numbers[-1][0]), "last number", numbers[-1].span())
@@ -149,17 +132,17 @@ def number(reply: str) -> ParsedAnswer:
 
 def number_list(reply: str) -> ParsedAnswer:
     """A list of numbers in brackets, written as Python writes it."""
-    lists = [*re.finditer(rf"\[\s*(?:{_NUMBER})(?:\s*,\s*(?:{_NUMBER}))*\s*\]", prepare(reply))]
+    lists = [*re.finditer(rf"\[\s*(?:{NUMBER})(?:\s*,\s*(?:{NUMBER}))*\s*\]", prepare(reply))]
     if not lists:
         return UNPARSED
-    inner = re.findall(_NUMBER, re.sub(r",(?=\d{3}\b)", ", ", lists[-1][0]))
+    inner = re.findall(NUMBER, re.sub(r",(?=\d{3}\b)", ", ", lists[-1][0]))
     return ParsedAnswer("[" + ", ".join(_plain_number(n) for n in inner) + "]", "last list", lists[-1].span())
 
 
 def words(reply: str) -> ParsedAnswer:
     """The reply itself, without reasoning tags and an "Answer:" in front; silence and refusals are unparsed."""
     text = prepare(reply)
-    boxed = [*_BOXED.finditer(text)]
+    boxed = [*BOXED.finditer(text)]
     if boxed:
         return ParsedAnswer(boxed[-1][1], "boxed", boxed[-1].span(1))
     if refused(reply) or not re.search(r"\w", text):
@@ -190,7 +173,7 @@ def _known(letter: str, options: Mapping[str, str]) -> str | None:
 
 
 def _letter_or_text(inner: str, options: Mapping[str, str]) -> str | None:
-    alone = _ALONE.fullmatch(inner)
+    alone = ALONE.fullmatch(inner)
     if alone:
         return _known(alone[1], options)
     same = [k for k, v in options.items() if _folded(v) == _folded(inner)]
@@ -198,7 +181,7 @@ def _letter_or_text(inner: str, options: Mapping[str, str]) -> str | None:
 
 
 def _alone(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    m = _ALONE.fullmatch(text)
+    m = ALONE.fullmatch(text)
     return ParsedAnswer(m[1].upper(), "letter alone", m.span(1)) if m and _known(m[1], options) else None
 
 
@@ -218,12 +201,12 @@ def _last(matches: list[re.Match[str]], rule: str, options: Mapping[str, str]) -
 
 
 def _stated(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    return _last([m for m in _STATED.finditer(_small_frame(text)) if not _is_article(text, m)], "stated", options)
+    return _last([m for m in STATED.finditer(_small_frame(text)) if not _is_article(text, m)], "stated", options)
 
 
 def _mentioned(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     """ "Option B" counts when no other option is mentioned."""
-    found = [m for m in _MENTIONED.finditer(_small_frame(text)) if not _is_article(text, m)]
+    found = [m for m in MENTIONED.finditer(_small_frame(text)) if not _is_article(text, m)]
     one = len({next(g for g in m.groups() if g) for m in found}) == 1
     return _last(found, "option mentioned", options) if one else None
 
@@ -236,25 +219,25 @@ def _small_frame(text: str) -> str:
 def _is_article(text: str, m: re.Match[str]) -> bool:
     """ "The answer is A red car": an A followed by a lower-case English word is no letter."""
     group = next(i for i, g in enumerate(m.groups(), start=1) if g)
-    return m[group] == "A" and bool(_WORD_AFTER.match(text, m.end(group)))
+    return m[group] == "A" and bool(WORD_AFTER.match(text, m.end(group)))
 
 
 def _leading(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    m = _LEADING.match(text + "\n")
+    m = LEADING.match(text + "\n")
     if not m or not _known(m[1], options) or re.match(r"\s*(?:and|or)?\s*[A-Z]\b", (text + "\n")[m.end() :]):
         return None
     return ParsedAnswer(m[1], "letter first", m.span(1))
 
 
 def _particle(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    found = [*_PARTICLE.finditer(text)]
+    found = [*PARTICLE.finditer(text)]
     said = {next(g for g in m.groups() if g) for m in found}
     return _last(found, "letter with particle", options) if len(said) == 1 else None
 
 
 def _numbered(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    found = [*_NUMBERED.finditer(text)]
-    said = {_CIRCLED.index(m[1]) if m[1] else int(m[2]) - 1 for m in found}
+    found = [*NUMBERED.finditer(text)]
+    said = {CIRCLED.index(m[1]) if m[1] else int(m[2]) - 1 for m in found}
     if len(said) != 1:
         return None
     place = said.pop()
@@ -262,8 +245,10 @@ def _numbered(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
 
 
 def _bracketed(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    found = [m for m in _BRACKETED.finditer(text) if _known(m[1], options)]
-    return ParsedAnswer(found[-1][1], "letter in brackets", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
+    found = [m for m in BRACKETED.finditer(text) if _known(m[1], options)]
+    return (
+        ParsedAnswer(found[-1][1], "letter in brackets", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
+    )
 
 
 def _text_inside(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
@@ -286,13 +271,13 @@ def _text_inside(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
 
 
 def _lone(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    found = [m for m in _LONE.finditer(text) if _known(m[1], options) and not _is_article(text, m)]
+    found = [m for m in LONE.finditer(text) if _known(m[1], options) and not _is_article(text, m)]
     return ParsedAnswer(found[-1][1], "only letter", found[-1].span(1)) if len({m[1] for m in found}) == 1 else None
 
 
 def _yes_or_no(word: str) -> str | None:
     word = word.lower()
-    return "yes" if word in _YES else "no" if word in _NO else None
+    return "yes" if word in YES else "no" if word in NO else None
 
 
 def _plain_number(text: str) -> str:

@@ -1,7 +1,7 @@
 """Many runs at once: targets x benchmarks x protocols x prompt strategies, in one folder, with one table and one page.
 
-Each cell is a run in a folder of its own (see `runner`), so a killed grid resumes where it stopped; a finished cell is only scored again.
-A cell that fails does not stop the others; the grid then ends with an error that names it.
+Each cell is a run in a folder of its own (see `runner`), so a killed grid resumes where it stopped; a finished cell
+is only scored again. A cell that fails does not stop the others; the grid then ends with an error that names it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Grid:
     """What is run: every column for every target with every strategy.
 
     Attributes:
-        targets: label (also the name of a folder) -> opens the target. It is opened for its first cell and released after its last.
+        targets: label (also the name of a folder) -> opens the target. It is opened for its first cell and released
+            after its last.
         resources: examples and perception for the strategies.
         limit: the first so many items of each benchmark, groups whole.
         tries: how often a failing request is made.

@@ -1,6 +1,8 @@
-"""How two widely used harnesses read replies: their rules, described in our own code, so that a score can be set beside theirs.
+"""How two widely used harnesses read replies: their rules, described in our own code, so that a score can be set
+beside theirs.
 
-Source: VLMEvalKit 0.2rc1 with ``--judge exact_matching``; lmms-eval 0.7.3. Where they would ask an LLM or draw lots, the answer is unparsed.
+Source: VLMEvalKit 0.2rc1 with ``--judge exact_matching``; lmms-eval 0.7.3. Where they would ask an LLM or draw lots,
+the answer is unparsed.
 """
 
 from __future__ import annotations
@@ -13,17 +15,24 @@ from nunbit.evaluation.items import UNPARSED, ParsedAnswer
 from nunbit.evaluation.metrics import without_marks
 
 _BLANKED = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
-_REJECTIONS = ("Sorry, I can't help with images of people yet.", "I can't process this file.",
-               "I'm sorry, but without the image provided", "Cannot determine the answer")  # fmt: skip
+_REJECTIONS = (
+    "Sorry, I can't help with images of people yet.",
+    "I can't process this file.",
+    "I'm sorry, but without the image provided",
+    "Cannot determine the answer",
+)
 _BOLD = re.compile(r"answer\s+is\s+\**([A-D])\**", re.IGNORECASE)
-_ANNOUNCED = re.compile(r"answer is|(?:correct|best) option is|choice is|i (?:choose|select|pick)|옵션|정답은|답은|답:|答案是|答案为|选|答えは")
+_ANNOUNCED = re.compile(
+    r"answer is|(?:correct|best) option is|choice is|i (?:choose|select|pick)|옵션|정답은|답은|답:|答案是|答案为|选|答えは"
+)
 _RANKED = (("({})", 6), ("{}.", 5), ("{}:", 4), ("{})", 3), ("{} ", 2))
 _AFFIXED = ("{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).")
 
 
 def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
-    """VLMEvalKit's rule matcher: one distinct letter among the last four words, "answer is" and a letter in any case (so that "the answer is
-    a red car" is A), else one option's text."""
+    """VLMEvalKit's rule matcher: one distinct letter among the last four words, "answer is" and a letter in any case
+    (so that "the answer is a red car" is A), else one option's text.
+    """
     if any(r in reply for r in _REJECTIONS):
         return ParsedAnswer(None, "rejection")
     if "Failed to obtain answer via API" not in reply:
@@ -42,15 +51,20 @@ def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
 
 
 def vlmevalkit_yes_no(reply: str) -> ParsedAnswer:
-    """VLMEvalKit's yes/no: one of the two words, not both, punctuation aside; "**Yes**" is neither, for it knows no asterisk."""
+    """VLMEvalKit's yes/no: one of the two words, not both, punctuation aside; "**Yes**" is neither, for it knows no
+    asterisk.
+    """
     tokens = without_marks(reply.lower()).split()
     said = {w for w in ("yes", "no") if w in tokens}
     return ParsedAnswer(said.pop(), "one of the words") if len(said) == 1 else UNPARSED
 
 
 def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
-    """lmms-eval's static MMBench matcher: one letter of A to E as a word (none where an A may be an article), then with affixes, then one
-    option's text, then whatever letter stands in the best place. A question of two options has "nan" as its third and fourth there."""
+    """lmms-eval's static MMBench matcher: one letter of A to E as a word (none where an A may be an article), then
+    with affixes, then one option's text, then whatever letter stands in the best place.
+
+    A question of two options has "nan" as its third and fourth there.
+    """
     tokens = reply.split()
     for form in ("{}", *_AFFIXED):
         letters = [k for k in "ABCDE" if form.format(k) in tokens]
@@ -62,7 +76,10 @@ def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
 
 
 def _best_placed(reply: str, letters: Sequence[str]) -> ParsedAnswer:
-    """Of all letters in the reply the one in the form that ranks highest; of equals the last. At the end even a letter of a word counts."""
+    """Of all letters in the reply the one in the form that ranks highest; of equals the last.
+
+    At the end even a letter of a word counts.
+    """
     bare = reply.strip()
     for mark in ",.!?;:'\"":
         bare = bare.strip(mark)
@@ -78,7 +95,9 @@ def _best_placed(reply: str, letters: Sequence[str]) -> ParsedAnswer:
 
 
 def lmms_exact_letter(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
-    """lmms-eval's AI2D: ``X.`` in front, or nothing but the letter, case and punctuation aside; a space is already too much."""
+    """lmms-eval's AI2D: ``X.`` in front, or nothing but the letter, case and punctuation aside; a space is already
+    too much.
+    """
     leading = re.match(r"\s*([A-Z])\.", reply)
     if leading and leading[1] in options:
         return ParsedAnswer(leading[1], "letter and full stop", leading.span(1))
@@ -102,7 +121,9 @@ def first_character(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
 
 
 def mme_yes_no(reply: str) -> ParsedAnswer:
-    """MME's own calculation: the word, one letter, else "yes" or "no" within the first four characters ("None" is a no there)."""
+    """MME's own calculation: the word, one letter, else "yes" or "no" within the first four characters ("None" is a
+    no there).
+    """
     said = reply.lower().strip().replace(".", "")
     if said in ("yes", "no"):
         return ParsedAnswer(said, "word alone")
@@ -129,7 +150,10 @@ def lmms_pope(reply: str) -> ParsedAnswer:
 
 
 def mmmu_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
-    """MMMU's own parser; where it draws an option by lot, the reply is unparsed. Source: arXiv 2311.16502, released evaluation code."""
+    """MMMU's own parser; where it draws an option by lot, the reply is unparsed.
+
+    Source: arXiv 2311.16502, released evaluation code.
+    """
     text = f" {_stripped(reply)} "
     for rule, form, place in (("brackets", "({})", "({})"), ("word", "{} ", " {} "), ("full stop", "{}.", " {} ")):
         hits = [k for k in options if form.format(k) in text]

@@ -1,4 +1,6 @@
-"""The nouns of an evaluation: Item (a question with its pictures), ParsedAnswer (what was read out of a reply), ScoredAnswer (its score), Protocol, BenchmarkResult."""
+"""The nouns of an evaluation: Item (a question with its pictures), ParsedAnswer (what was read out of a reply),
+ScoredAnswer (its score), Protocol, BenchmarkResult.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Load = Callable[[], bytes]
-"""Gives the file bytes of one picture; reading waits until they are wanted, so that a large benchmark need not fit in memory."""
+"""Gives the file bytes of one picture; reading waits until they are wanted, so that a large benchmark need not fit in
+memory.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Item:
 
     @property
     def pictures(self) -> tuple[bytes, ...]:
+        """The file bytes of its pictures, read now."""
         return tuple(load() for load in self.loads)
 
 
@@ -49,6 +54,7 @@ class ParsedAnswer:
 
     @property
     def parsed(self) -> bool:
+        """Whether a rule applied."""
         return self.value is not None
 
 
@@ -105,7 +111,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """A scored run: the headline with its interval, further figures, a table per axis of categories, and the units for comparisons."""
+    """A scored run: the headline with its interval, further figures, a table per axis of categories, and the units
+    for comparisons.
+    """
 
     benchmark: str
     protocol: str

@@ -1,21 +1,26 @@
-"""Credits for short answers: ANLS, relaxed accuracy, VQA accuracy with ten people, substring. Each 0 to 1, all in plain Python."""
+"""Credits for short answers: ANLS, relaxed accuracy, VQA accuracy with ten people, substring.
+
+Each 0 to 1, all in plain Python.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from nunbit.evaluation.extraction import FULL_WIDTH
+from nunbit.evaluation.answer_patterns import FULL_WIDTH
 
-# fmt: off
-_NUMBER_WORDS = {w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine ten".split())} | {"none": "0"}
-_SHORTENED = {w.replace("'", ""): w for w in (
-    "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mightn't mustn't needn't shouldn't wasn't weren't won't "
-    "wouldn't could've might've must've should've would've i'm i've you'd you'll you're you've he'd he's she's it'd it'll they'd they'll "
-    "they're they've we've that's that'd there's there'd what's what'll where's who's who'd who'll why's how's how'd how'll let's "
-    "o'clock ma'am y'all 'twas somebody's someone's everyone's").split()}
+_NUMBERS = "zero one two three four five six seven eight nine ten".split()
+_NUMBER_WORDS = {w: str(i) for i, w in enumerate(_NUMBERS)} | {"none": "0"}
+_CONTRACTIONS = (
+    "ain't aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mightn't mustn't needn't "
+    "shouldn't wasn't weren't won't wouldn't could've might've must've should've would've i'm i've you'd you'll "
+    "you're you've he'd he's she's it'd it'll they'd they'll they're they've we've that's that'd there's there'd "
+    "what's what'll where's who's who'd who'll why's how's how'd how'll let's o'clock ma'am y'all 'twas somebody's "
+    "someone's everyone's"
+).split()
+_SHORTENED = {w.replace("'", ""): w for w in _CONTRACTIONS}
 _SHORTENED.pop("hell", None)
-# fmt: on
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _ARTICLES = {"a", "an", "the"}
 
@@ -71,7 +76,11 @@ def relaxed_exact_years(said: str, gold: str) -> bool:
 
 
 def without_marks(text: str) -> str:
-    """Punctuation as the VQA server treats it: gone where it touches a space somewhere or a number has a comma, else a space. ``*`` stays."""
+    """Punctuation as the VQA server treats it: gone where it touches a space somewhere or a number has a comma, else
+    a space.
+
+    ``*`` stays.
+    """
     out = text
     for mark in _PUNCTUATION:
         touching = f"{mark} " in text or f" {mark}" in text or re.search(r"\d,\d", text)
@@ -80,7 +89,9 @@ def without_marks(text: str) -> str:
 
 
 def vqa_normal(text: str, *, split_words: bool = True) -> str:
-    """The form in which VQA answers are compared. Source: the VQA evaluation server (arXiv 1505.00468), as EvalAI words it.
+    """The form in which VQA answers are compared.
+
+    Source: the VQA evaluation server (arXiv 1505.00468), as EvalAI words it.
 
     Args:
         split_words: first take out commas and question marks and set "'s" apart; VLMEvalKit leaves this step out.
@@ -111,7 +122,6 @@ def contains(said: str, golds: Sequence[str], *, formula: bool = False, narrow: 
     Args:
         narrow: full-width characters count as their narrow ones, as in lmms-eval.
     """
-
 
     def fold(text: str) -> str:
         if formula:

@@ -1,10 +1,11 @@
-"""Prompting strategies beside the protocol: solved examples (the first, or the most similar), chain of thought, and scene text.
+"""Prompting strategies beside the protocol: solved examples (the first, or the most similar), chain of thought, and
+scene text.
 
-A `PromptStrategy` turns a Target into another Target, so any model, benchmark and protocol can be asked with it. The strategy's name and
-the hash of its examples are part of the target, hence of the key of every answer.
+A `PromptStrategy` turns a Target into another Target, so any model, benchmark and protocol can be asked with it. The
+strategy's name and the hash of its examples are part of the target, hence of the key of every answer.
 
-Source: Flamingo, arXiv 2204.14198, sec. 2.4 (shots, RICES); arXiv 2201.11903 and 2205.11916 (chain of thought); MoAI, arXiv 2403.07508
-(the scene in words); CoLLaVO, arXiv 2402.11248 (the numbered list).
+Source: Flamingo, arXiv 2204.14198, sec. 2.4 (shots, RICES); arXiv 2201.11903 and 2205.11916 (chain of thought); MoAI,
+arXiv 2403.07508 (the scene in words); CoLLaVO, arXiv 2402.11248 (the numbered list).
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ class PromptStrategy:
     Attributes:
         shots: number of solved examples before the question.
         rices: take the examples whose pictures are most similar, the most similar last; otherwise the first ones.
-        cot: chain of thought. ``zero-shot`` asks for the reasoning and then for the answer; ``worked`` shows examples with their
-            reasoning; ``no`` asks for the answer at once.
-        scene_prompt: text about each picture, right after it. ``objects`` is CoLLaVO's numbered list, ``plain`` the scene in words.
+        cot: chain of thought. ``zero-shot`` asks for the reasoning and then for the answer; ``worked`` shows examples
+            with their reasoning; ``no`` asks for the answer at once.
+        scene_prompt: text about each picture, right after it. ``objects`` is CoLLaVO's numbered list, ``plain`` the
+            scene in words.
     """
 
     shots: int = 0
@@ -69,7 +71,8 @@ class PromptStrategy:
 def strategies(
     shots: Sequence[int], rices: Sequence[bool], cot: Sequence[str], scene_prompts: Sequence[str]
 ) -> list[PromptStrategy]:
-    """Every combination that makes sense: without examples, none can be chosen by similarity and none has worked reasoning.
+    """Every combination that makes sense: without examples, none can be chosen by similarity and none has worked
+    reasoning.
 
     Raises:
         UserError: an unknown name.

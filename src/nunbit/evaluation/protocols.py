@@ -1,7 +1,8 @@
 """Prompts, parsers and credits that several benchmarks share, so that a protocol is a line naming three of them.
 
-Names: ``official`` is the authors' prompt and metric (their rule where they state one, else nunbit's rules in three languages, never an LLM
-or lots); ``vlmevalkit`` and ``lmms`` are what those harnesses do by rules alone; ``nunbit`` is the official prompt read by nunbit's rules.
+Names: ``official`` is the authors' prompt and metric (their rule where they state one, else nunbit's rules in three
+languages, never an LLM or lots); ``vlmevalkit`` and ``lmms`` are what those harnesses do by rules alone; ``nunbit``
+is the official prompt read by nunbit's rules.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ SHORT = "Answer the question using a single word or phrase."
 
 
 def lettered(item: Item, form: str = "{}. {}") -> str:
+    """The options of an item, a line each, in the form given (letter, text)."""
     return "\n".join(form.format(k, v) for k, v in item.options.items())
 
 
@@ -40,14 +42,17 @@ def plain_choice_prompt(item: Item, post: str = LETTER_EN) -> str:
 
 
 def question_then(post: str = "") -> Callable[[Item], str]:
+    """A prompt: the question, and ``post`` on a line of its own."""
     return lambda item: item.question + (f"\n{post}" if post else "")
 
 
 def by_options(rule: Callable[[str, Mapping[str, str]], ParsedAnswer]) -> Parse:
+    """A parser from a rule that reads the reply with the options at hand."""
     return lambda reply, item: rule(reply, item.options)
 
 
 def by_text(rule: Callable[[str], ParsedAnswer]) -> Parse:
+    """A parser from a rule that reads the reply alone."""
     return lambda reply, item: rule(reply)
 
 
@@ -64,4 +69,5 @@ WORDS: Parse = by_text(extraction.words)
 
 
 def named(*protocols: Protocol) -> dict[str, Protocol]:
+    """The protocols by name."""
     return {p.name: p for p in protocols}

@@ -1,7 +1,9 @@
-"""Opens what users have downloaded: TSV with base64 pictures, JSON, JSON lines, parquet, a folder or a zip of these. Never the network.
+"""Opens what users have downloaded: TSV with base64 pictures, JSON, JSON lines, parquet, a folder or a zip of these.
 
-A `Document` is one file's content with the `Files` around it, in which its pictures are named. Nothing is evaluated or unpickled: lists
-written as text are read by `ast.literal_eval`, which knows literals only.
+Never the network.
+
+A `Document` is one file's content with the `Files` around it, in which its pictures are named. Nothing is evaluated
+or unpickled: lists written as text are read by `ast.literal_eval`, which knows literals only.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Files:
         return sorted(p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
 
     def read(self, name: str) -> bytes:
+        """The bytes of one file of `names`."""
         if self.zip:
             return self.zip.read(name)
         return (self.root / name).read_bytes()
@@ -63,8 +66,11 @@ class Files:
         for candidate in (wanted.as_posix(), wanted.name):
             if candidate in self._by_name:
                 return self._by_name[candidate]
-        raise UserError(f"the picture '{name[:100]}' is missing from '{self.root}'", allowed="the pictures beside the questions",
-                        todo="unpack the pictures there, or name the folder that holds both")  # fmt: skip
+        raise UserError(
+            f"the picture '{name[:100]}' is missing from '{self.root}'",
+            allowed="the pictures beside the questions",
+            todo="unpack the pictures there, or name the folder that holds both",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,11 @@ class Document:
 def documents(path: Path) -> Iterator[Document]:
     """Every data file at a path, tables first: the path may be the file itself, a folder, or a zip."""
     if not path.exists():
-        raise UserError(f"'{path}' does not exist", allowed="a file, folder or zip with the benchmark's data",
-                        todo="download the data yourself and name it with --data; nunbit never does")  # fmt: skip
+        raise UserError(
+            f"'{path}' does not exist",
+            allowed="a file, folder or zip with the benchmark's data",
+            todo="download the data yourself and name it with --data; nunbit never does",
+        )
     if path.is_file() and not zipfile.is_zipfile(path):
         if path.suffix.lower() not in KINDS:
             raise UserError(f"'{path.name}' is of no known kind", allowed=", ".join((*KINDS, ".zip")))
@@ -110,15 +119,20 @@ def _open(name: str, files: Files, shown: str) -> Document:
     except UserError:
         raise
     except (ValueError, OSError, RecursionError, csv.Error) as e:  # pyarrow's errors are of the first two kinds
-        raise UserError(f"'{shown}' cannot be read ({type(e).__name__}: {e})"[:300], allowed=f"a whole UTF-8 {kind} file",
-                        todo="download it again, or repair it") from None  # fmt: skip
+        raise UserError(
+            f"'{shown}' cannot be read ({type(e).__name__}: {e})"[:300],
+            allowed=f"a whole UTF-8 {kind} file",
+            todo="download it again, or repair it",
+        ) from None
     return Document(name, kind, content, files)
 
 
 def _table(text: str, delimiter: str) -> list[dict[str, Any]]:
     csv.field_size_limit(sys.maxsize)
-    return [{(k or "").lower(): v or "" for k, v in row.items() if k is not None}
-            for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)]  # fmt: skip
+    return [
+        {(k or "").lower(): v or "" for k, v in row.items() if k is not None}
+        for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    ]
 
 
 def _json(text: str, *, lines: bool) -> Any:
@@ -136,8 +150,11 @@ def _parquet(data: bytes, shown: str) -> list[dict[str, Any]]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UserError(f"'{shown}' is parquet, and pyarrow is not installed", allowed="TSV and JSON without it",
-                        todo="install it: pip install pyarrow") from None  # fmt: skip
+        raise UserError(
+            f"'{shown}' is parquet, and pyarrow is not installed",
+            allowed="TSV and JSON without it",
+            todo="install it: pip install pyarrow",
+        ) from None
     return [{k.lower(): v for k, v in row.items()} for row in ParquetFile(io.BytesIO(data)).read().to_pylist()]
 
 
@@ -167,13 +184,23 @@ def listed(value: Any) -> list[str]:
 
 
 class Pictures:
-    """Finds the pictures of rows: bytes, a struct of bytes and path, base64, another row's number, a file name, or a list of these."""
+    """Finds the pictures of rows: bytes, a struct of bytes and path, base64, another row's number, a file name, or a
+    list of these.
+    """
 
     def __init__(self, files: Files, rows: Sequence[Mapping[str, Any]], column: str = "image") -> None:
         self.files = files
         self._rows = {plain(r.get("index")): r.get(column) for r in rows if plain(r.get("index"))}
 
     def of(self, value: Any) -> tuple[Load, ...]:
+        """Loaders of the pictures that a cell holds, in order; none for an empty cell.
+
+        Args:
+            value: bytes, a struct of bytes and path, base64, another row's number, a file name, or a list of these.
+
+        Raises:
+            UserError: a file that is missing or lies outside the data.
+        """
         return self._of(value, 0)
 
     def _of(self, value: Any, depth: int) -> tuple[Load, ...]:

@@ -1,7 +1,9 @@
-"""One HTML file about finished runs: a table, charts per category, differences, and every sample with picture, prompt, answer and rule.
+"""One HTML file about finished runs: a table, charts per category, differences, and every sample with picture,
+prompt, answer and rule.
 
-The file needs nothing else: styles, script and small pictures are inside, and its policy lets it load nothing. All text from data and models
-is escaped. Pictures are read from the data again, and shown only where their hash is still the one that was asked.
+The file needs nothing else: styles, script and small pictures are inside, and its policy lets it load nothing. All
+text from data and models is escaped. Pictures are read from the data again, and shown only where their hash is still
+the one that was asked.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks import BENCHMARKS
-from nunbit.evaluation.charts import bars, radar
+from nunbit.evaluation.charts import bars, radar, stylesheet
 from nunbit.evaluation.compare import EvalRun, compare
 from nunbit.media import decode
 
-_HERE = Path(__file__).parent
+_SCRIPT = Path(__file__).parent / "report.js"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _THUMB_PX = 320
 
@@ -31,16 +33,21 @@ def page(runs: Sequence[EvalRun], *, samples: int = 300) -> str:
     """The whole page.
 
     Args:
-        samples: at most so many items of each benchmark, those first on which the runs differ, then evenly over the data.
+        samples: at most so many items of each benchmark, those first on which the runs differ, then evenly over the
+            data.
     """
     together: dict[str, list[EvalRun]] = defaultdict(list)
     for run in runs:
         together[run.benchmark].append(run)
     body = [_overview(runs), _chart(runs)] + [_section(name, part, samples) for name, part in together.items()]
-    css, js = ((_HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>nunbit evaluation</title><style>{css}</style></head><body>'
-            f"<h1>Evaluation</h1>{''.join(body)}<script>{js}</script></body></html>")  # fmt: skip
+    css, js = stylesheet(), _SCRIPT.read_text(encoding="utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>nunbit evaluation</title><style>{css}</style></head><body>"
+        f"<h1>Evaluation</h1>{''.join(body)}<script>{js}</script></body></html>"
+    )
 
 
 def _overview(runs: Sequence[EvalRun]) -> str:
@@ -49,22 +56,34 @@ def _overview(runs: Sequence[EvalRun]) -> str:
         r = run.result
         interval = f"{r['interval'][0]:.1f} – {r['interval'][1]:.1f}" if r["interval"] else ""
         value = f"{r['value']:.2f}" if r["value"] is not None else "no gold answers"
-        rows.append(f"<tr><td>{escape(r['model'])}</td><td>{escape(r['protocol'])}</td><td>{escape(r['headline'])}</td><td class=num>{value}</td>"
-                    f"<td class=num>{interval}</td><td class=num>{r['items']}</td><td class=num>{r['unparsed']}</td></tr>")  # fmt: skip
-    return ("<div class=scroll><table><tr><th>Model</th><th>Protocol</th><th>Figure</th><th class=num>Value</th><th class=num>95 %</th>"
-            f"<th class=num>Items</th><th class=num>Unparsed</th></tr>{''.join(rows)}</table></div>")  # fmt: skip
+        rows.append(
+            f"<tr><td>{escape(r['model'])}</td><td>{escape(r['protocol'])}</td><td>{escape(r['headline'])}</td>"
+            f"<td class=num>{value}</td><td class=num>{interval}</td><td class=num>{r['items']}</td>"
+            f"<td class=num>{r['unparsed']}</td></tr>"
+        )
+    return (
+        "<div class=scroll><table><tr><th>Model</th><th>Protocol</th><th>Figure</th><th class=num>Value</th>"
+        "<th class=num>95 %</th><th class=num>Items</th><th class=num>Unparsed</th></tr>"
+        f"{''.join(rows)}</table></div>"
+    )
 
 
 def _chart(runs: Sequence[EvalRun]) -> str:
     """All headlines that are shares of a hundred in one chart: a group a protocol, a bar a model."""
-    shares = [r for r in runs if r.result["value"] is not None and 0 <= r.result["value"] <= 100 and r.result["interval"]]
+    shares = [
+        r for r in runs if r.result["value"] is not None and 0 <= r.result["value"] <= 100 and r.result["interval"]
+    ]
     if len(shares) < 2:
         return ""
     by_model: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for r in shares:
-        by_model[r.result["model"]][r.result["protocol"]] = {"n": r.result["items"], "score": r.result["value"], "interval": r.result["interval"]}
+        by_model[r.result["model"]][r.result["protocol"]] = {
+            "n": r.result["items"],
+            "score": r.result["value"],
+            "interval": r.result["interval"],
+        }
     legend = "".join(f'<p><span class="dot run{k % 6}"></span>{escape(m)}</p>' for k, m in enumerate(by_model))
-    return f'<h2>Beside each other</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
+    return f'<h2>Side by side</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
 
 
 def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
@@ -72,9 +91,8 @@ def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
     out = [f"<h2>{escape(title)}</h2>"]
     for k, run in enumerate(runs):
         figures = " · ".join(f"{escape(n)} {v:.2f}" for n, v in run.result["figures"].items())
-        out.append(
-            f'<p><span class="dot run{k % 6}"></span>{escape(run.name)}</p><p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>'
-        )
+        out.append(f'<p><span class="dot run{k % 6}"></span>{escape(run.name)}</p>')
+        out.append(f'<p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>')
         if run.result.get("agreement"):
             out.append(f'<p class="soft">{escape(judging.as_text(run.result["agreement"]))}.</p>')
     names = [r.name for r in runs]
@@ -97,8 +115,12 @@ def _difference(a: EvalRun, b: EvalRun) -> str:
     all_ = found["all"]
     exact = f"; McNemar p = {all_['mcnemar']:.3f}" if all_["mcnemar"] is not None else ""
     notes = "".join(f'<p class="soft">Note: {escape(n)}.</p>' for n in found["notes"])
-    return (f"<h3>Difference</h3>{notes}<p>Second minus first: {all_['difference']:+.2f} [{all_['interval'][0]:+.2f}, {all_['interval'][1]:+.2f}] over "
-            f"{all_['n']} units, paired bootstrap p = {all_['p']:.3f}{exact}. Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}.</p>")  # fmt: skip
+    low, high = all_["interval"]
+    return (
+        f"<h3>Difference</h3>{notes}<p>Second minus first: {all_['difference']:+.2f} [{low:+.2f}, {high:+.2f}] over "
+        f"{all_['n']} units, paired bootstrap p = {all_['p']:.3f}{exact}. "
+        f"Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}.</p>"
+    )
 
 
 def _browse(runs: Sequence[EvalRun], most: int) -> str:
@@ -122,8 +144,13 @@ def _browse(runs: Sequence[EvalRun], most: int) -> str:
     choose = "".join(f'<option value="{v}">{t}</option>' for v, t in states)
     body = "".join(_sample(i, by_id[i], pictures.get(i), runs) for i in ids)
     cut = f'<p class="soft">{len(ids)} of {len(by_id)} items are in this file.</p>' if len(ids) < len(by_id) else ""
-    return (f'<h3>Samples</h3>{cut}<div class="browse"><div class="filters"><select aria-label="Outcome">{choose}</select><select aria-label="Category">'
-            f'<option value="">every category</option>{options}</select><input type="search" placeholder="words" aria-label="Words"><span class="count soft"></span></div>{body}</div>')  # fmt: skip
+    return (
+        f'<h3>Samples</h3>{cut}<div class="browse"><div class="filters">'
+        f'<select aria-label="Outcome">{choose}</select>'
+        f'<select aria-label="Category"><option value="">every category</option>{options}</select>'
+        '<input type="search" placeholder="words" aria-label="Words"><span class="count soft"></span></div>'
+        f"{body}</div>"
+    )
 
 
 def _chosen(by_id: Mapping[str, Mapping[int, Mapping[str, Any]]], most: int) -> list[str]:
@@ -147,28 +174,28 @@ def _state(sample: Mapping[str, Any]) -> str:
 
 
 def _sample(
-    id_: str, said: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[EvalRun]
+    id_: str, answers: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[EvalRun]
 ) -> str:
-    first = next(iter(said.values()))
-    states = {_state(s) for s in said.values()} | (
-        {"differ"} if len({s["score"] for s in said.values()}) > 1 else set()
-    )
+    first = next(iter(answers.values()))
+    states = {_state(s) for s in answers.values()}
+    if len({s["score"] for s in answers.values()}) > 1:
+        states.add("differ")
     names = "|".join(c for cs in first["categories"].values() for c in cs)
     if pictures:
         shown = "".join(f'<img alt="" loading="lazy" src="{p}">' for p in pictures)
     else:
-        shown = (
-            '<div class="absent">picture not at hand</div>'
-            if first["pictures"]
-            else '<div class="absent">no picture</div>'
-        )
+        reason = "picture not available" if first["pictures"] else "no picture"
+        shown = f'<div class="absent">{reason}</div>'
     gold = " / ".join(first["gold"][:10])
-    answers = "".join(_said(s, k, runs) for k, s in said.items())
-    return (f'<div class="sample" data-state="{" ".join(sorted(states))}" data-category="{escape(names)}"><div>{shown}<span class="meta">{escape(id_)}</span></div>'
-            f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">gold: {escape(gold)}</p>{answers}</div></div>')  # fmt: skip
+    shown_answers = "".join(_answer(s, k, runs) for k, s in answers.items())
+    return (
+        f'<div class="sample" data-state="{" ".join(sorted(states))}" data-category="{escape(names)}">'
+        f'<div>{shown}<span class="meta">{escape(id_)}</span></div>'
+        f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">gold: {escape(gold)}</p>{shown_answers}</div></div>'
+    )
 
 
-def _said(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun]) -> str:
+def _answer(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun]) -> str:
     state = _state(sample)
     answer, span = sample["answer"], sample["span"]
     if span and 0 <= span[0] < span[1] <= len(answer):
@@ -178,8 +205,11 @@ def _said(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun]) -> str:
     value = "" if sample["value"] is None else f"read as “{escape(sample['value'][:200])}”, "
     score = "" if sample["score"] is None else f", credit {sample['score']:.2f}"
     dot = f'<span class="dot run{k % 6}"></span>' if len(runs) > 1 else ""
-    return (f'<div class="said {state}">{dot}<span class="tag">{state}</span> <span class="meta">{value}rule: {escape(sample["rule"])}{score}</span>'
-            f"<pre>{text}</pre></div>")  # fmt: skip
+    return (
+        f'<div class="said {state}">{dot}<span class="tag">{state}</span> '
+        f'<span class="meta">{value}rule: {escape(sample["rule"])}{score}</span>'
+        f"<pre>{text}</pre></div>"
+    )
 
 
 def _thumbnails(runs: Sequence[EvalRun], ids: set[str]) -> dict[str, list[str]]:

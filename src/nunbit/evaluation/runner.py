@@ -1,8 +1,8 @@
 """Runs a benchmark: asks a Target every item, scores the answers, writes the result.
 
-Files of the run's folder: ``answers.jsonl`` (see `nunbit.evaluation.answers`), and once all items are answered ``samples.jsonl`` (every
-item with prompt, answer, rule, span, score) and ``result.json``. A request that fails is tried again and then ends the run with an
-error: it is never scored as an answer.
+Files of the run's folder: ``answers.jsonl`` (see `nunbit.evaluation.answers`), and once all items are answered
+``samples.jsonl`` (every item with prompt, answer, rule, span, score) and ``result.json``. A request that fails is
+tried again and then ends the run with an error: it is never scored as an answer.
 """
 
 from __future__ import annotations
@@ -28,8 +28,19 @@ from nunbit.lock import held
 Say = Callable[[str], None]
 
 
-def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target: Target, folder: Path, *, data: str = "",
-        judge: Target | None = None, tries: int = 3, wait_s: float = 1.0, say: Say = lambda _: None) -> BenchmarkResult:  # fmt: skip
+def run(
+    benchmark: Benchmark,
+    protocol: Protocol,
+    items: Sequence[Item],
+    target: Target,
+    folder: Path,
+    *,
+    data: str = "",
+    judge: Target | None = None,
+    tries: int = 3,
+    wait_s: float = 1.0,
+    say: Say = lambda _: None,
+) -> BenchmarkResult:
     """Ask, score and write. The same call on the same folder asks only the items that have no answer yet.
 
     Args:
@@ -38,7 +49,8 @@ def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target:
         tries, wait_s: see `AnswerStore`.
 
     Raises:
-        UserError: no judge where the benchmark needs one, another process in the folder, or a request that keeps failing.
+        UserError: no judge where the benchmark needs one, another process in the folder, or a request that keeps
+            failing.
     """
     if benchmark.needs_judge and judge is None:
         raise UserError(
@@ -51,13 +63,13 @@ def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target:
     with held(folder):
         began = time.perf_counter()
         store = AnswerStore(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
-        answers = store.answer_all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
+        answers = store.ask_all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
         verdicts: list[str] = []
         if judge is not None:
             judged = AnswerStore(judge, f"{protocol_id} judge", folder / "verdicts.jsonl", tries, wait_s)
             questions = [(i.id, partial(benchmark.judge_question, i, a)) for i, a in zip(items, answers, strict=True)]
-            verdicts = judged.answer_all(questions, say)
-        scored = benchmark.judged(items, answers, verdicts, protocol)
+            verdicts = judged.ask_all(questions, say)
+        scored = benchmark.score_with_judge(items, answers, verdicts, protocol)
         result = benchmark.summarise(items, scored, protocol)
         manifest = {
             "model": target.name,
@@ -76,7 +88,9 @@ def run(benchmark: Benchmark, protocol: Protocol, items: Sequence[Item], target:
 
 
 def limited(items: Sequence[Item], limit: int | None) -> list[Item]:
-    """The first ``limit`` items with their groups whole: a question's rotations or a picture's pair are never cut apart."""
+    """The first ``limit`` items with their groups whole: a question's rotations or a picture's pair are never cut
+    apart.
+    """
     if limit is None or limit >= len(items):
         return [*items]
     kept = {i.group for i in items[:limit]}

@@ -1,4 +1,7 @@
-"""Intervals and paired tests. Clusters are pictures (or questions in all their rotations): what shares one is not independent."""
+"""Intervals and paired tests.
+
+Clusters are pictures (or questions in all their rotations): what shares one is not independent.
+"""
 
 from __future__ import annotations
 

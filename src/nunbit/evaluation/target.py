@@ -1,7 +1,9 @@
-"""What is evaluated: a Target answers conversations in batches. A failed request is a value of its own, so it is never scored.
+"""What is evaluated: a Target answers conversations in batches.
 
-Conversations of an evaluation hold pictures as `EncodedImage`, the bytes of their files: a server gets the same bytes that the data hold,
-and the key of an answer covers them.
+A failed request is a value of its own, so it is never scored.
+
+Conversations of an evaluation hold pictures as `EncodedImage`, the bytes of their files: a server gets the same bytes
+that the data hold, and the key of an answer covers them.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ class Target:
 
 
 def target_of(answer: Callable[[Conversation], str], name: str, **settings: Any) -> Target:
-    """A target from a plain callable. An OSError, RuntimeError or TimeoutError becomes a Failure of that conversation."""
+    """A target from a plain callable.
+
+    An OSError, RuntimeError or TimeoutError becomes a Failure of that conversation.
+    """
 
     def one(messages: Conversation) -> str | Failure:
         try:
@@ -71,12 +76,13 @@ def local_target(
 
     Args:
         model: a folder or hub id; None for the embedded model.
-        object_aware: condition an object-aware model on the scene; False gives it a name of its own, as its answers differ.
+        object_aware: condition an object-aware model on the scene; False gives it a name of its own, as its answers
+            differ.
     """
+    from nunbit.assistant import Assistant
     from nunbit.files import EMBEDDED
-    from nunbit.models.assistant import Assistant
 
-    assistant = Assistant(model, device, told=object_aware)
+    assistant = Assistant(model, device, object_aware=object_aware)
     folder = Path(model) if model else EMBEDDED
     name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
     name = name if object_aware else f"{name} {NOT_OBJECT_AWARE}"
@@ -88,7 +94,7 @@ NOT_OBJECT_AWARE = "without scene conditioning"
 
 
 def assistant_target(assistant: Any, name: str, *, max_new_tokens: int = 64, batch: int = 16) -> Target:
-    """A loaded `nunbit.models.assistant.Assistant` that answers greedily.
+    """A loaded `nunbit.assistant.Assistant` that answers greedily.
 
     Args:
         name: must identify its weights, as answers are kept under it.
@@ -142,7 +148,9 @@ def _png(picture: Any) -> bytes:
 
 
 def fingerprint(folder: Path) -> str:
-    """Twelve hexadecimal digits that identify a model folder: name, size, first and last megabyte of its JSON and weight files."""
+    """Twelve hexadecimal digits that identify a model folder: name, size, first and last megabyte of its JSON and
+    weight files.
+    """
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.suffix in _HASHED_SUFFIXES):
         size = path.stat().st_size

@@ -1,8 +1,8 @@
 """`nunbit eval tiny-world`: held-out questions about world pictures, with two baselines and intervals.
 
-The pictures come from splits that training never draws (`test`, and `unseen` with the artwork style kept out of training), so any
-seed is held out. Baselines: the same model with the picture blanked, and the most frequent answer of the kind (known from training
-questions, in the question's language).
+The pictures come from splits that training never draws (`test`, and `unseen` with the artwork style kept out of
+training), so any seed is held out. Baselines: the same model with the picture blanked, and the most frequent answer
+of the kind (known from training questions, in the question's language).
 """
 
 from __future__ import annotations
@@ -38,12 +38,17 @@ class WorldItem:
     majority_answer: str = ""
 
     def right(self, answer: str) -> bool:
+        """Whether an answer is right: equal to an accepted one, for boxes IoU of one half or more, for unordered
+        lists in any order.
+        """
         given = is_right(answer, (self.qa.answer, *self.qa.accept))
         return given or (self.qa.unordered and same_list(answer, self.qa.answer))
 
 
 def items(seed: int, limit: int) -> list[WorldItem]:
-    """``limit`` questions, four a picture, the domains in equal parts; every seventh picture is a *things* picture in the unseen style."""
+    """``limit`` questions, four a picture, the domains in equal parts; every seventh picture is a *things* picture in
+    the unseen style.
+    """
     out: list[WorldItem] = []
     domains = [*DOMAINS]
     number = 0
@@ -86,35 +91,49 @@ def run(ask: Ask, *, seed: int = 0, limit: int = 2000, say: Callable[[str], None
 def report(done: Sequence[WorldItem], seed: int) -> dict[str, Any]:
     """A table: overall, per domain, per kind, per language, and the unseen style apart. EngineStats are shares of 1."""
     groups: dict[str, dict[str, list[WorldItem]]] = {"all": {"all": [*done]}}
-    for by, key in (("domain", lambda t: f"{t.domain} (unseen style)" if t.split == "unseen" else t.domain),
-                    ("kind", lambda t: t.qa.kind), ("language", lambda t: t.qa.language)):  # fmt: skip
+    for by, key in (
+        ("domain", lambda t: f"{t.domain} (unseen style)" if t.split == "unseen" else t.domain),
+        ("kind", lambda t: t.qa.kind),
+        ("language", lambda t: t.qa.language),
+    ):
         table: dict[str, list[WorldItem]] = defaultdict(list)
         for item in done:
             table[key(item)].append(item)
         groups[by] = dict(sorted(table.items()))
-    return {"benchmark": "tiny-world", "seed": seed, "questions": len(done),
-            "tables": {by: {name: _row(part) for name, part in rows.items()} for by, rows in groups.items()}}  # fmt: skip
+    return {
+        "benchmark": "tiny-world",
+        "seed": seed,
+        "questions": len(done),
+        "tables": {by: {name: _row(part) for name, part in rows.items()} for by, rows in groups.items()},
+    }
 
 
 def as_text(result: dict[str, Any]) -> str:
     """The report for a terminal."""
-    lines = [f"tiny-world, seed {result['seed']}, {result['questions']} questions",
-             f"{'':34}{'n':>6}{'right':>8}  95 % interval{'blank image':>12}{'majority':>10}"]  # fmt: skip
+    lines = [
+        f"tiny-world, seed {result['seed']}, {result['questions']} questions",
+        f"{'':34}{'n':>6}{'right':>8}  95 % interval{'blank image':>12}{'majority':>10}",
+    ]
     for by, rows in result["tables"].items():
         for name, r in rows.items():
             label = name if by == "all" else f"{by}: {name}"
             low, high = r["interval"]
-            lines.append(f"{label:34}{r['n']:>6}{100 * r['right']:>7.1f}%  {100 * low:5.1f} - {100 * high:4.1f}"
-                         f"{100 * r['blank_image']:>11.1f}%{100 * r['majority']:>9.1f}%")  # fmt: skip
+            lines.append(
+                f"{label:34}{r['n']:>6}{100 * r['right']:>7.1f}%  {100 * low:5.1f} - {100 * high:4.1f}"
+                f"{100 * r['blank_image']:>11.1f}%{100 * r['majority']:>9.1f}%"
+            )
     return "\n".join(lines)
 
 
 def _row(part: Sequence[WorldItem]) -> dict[str, Any]:
     right = [t.right(t.answer) for t in part]
     return {
-        "n": len(part), "right": _mean(right), "interval": bootstrap_interval(right, [t.picture for t in part]),
-        "blank_image": _mean(t.right(t.blank_answer) for t in part), "majority": _mean(t.right(t.majority_answer) for t in part),
-    }  # fmt: skip
+        "n": len(part),
+        "right": _mean(right),
+        "interval": bootstrap_interval(right, [t.picture for t in part]),
+        "blank_image": _mean(t.right(t.blank_answer) for t in part),
+        "majority": _mean(t.right(t.majority_answer) for t in part),
+    }
 
 
 def _mean(values: Iterable[bool]) -> float:

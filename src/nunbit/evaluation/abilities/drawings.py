@@ -1,4 +1,5 @@
-"""Painters for ability tests, each with the truth it drew: gauges, price tags, faces, bones, moving balls, rule matrices, handwriting.
+"""Painters for ability tests, each with the truth it drew: gauges, price tags, faces, bones, moving balls, rule
+matrices, handwriting.
 
 No questions and no models here. Every picture is (SIZE_PX, SIZE_PX, 3) uint8.
 """
@@ -26,12 +27,18 @@ FIGURES = ("circle", "square", "triangle")
 
 
 def paper(rng: np.random.Generator, low: int = 225) -> np.ndarray:
+    """An empty picture in one bright random colour, ``(SIZE_PX, SIZE_PX, 3)`` uint8.
+
+    Args:
+        low: lower bound of each channel.
+    """
     pixels = np.empty((SIZE_PX, SIZE_PX, 3), np.uint8)
     pixels[:] = rng.integers(low, 256, 3)
     return pixels
 
 
 def centred(pixels: np.ndarray, cx: float, y: float, text: str, size: int, colour: tuple[int, int, int] = INK) -> None:
+    """Paint text onto ``pixels`` (in place), centred on ``cx``, its top at ``y``."""
     font = font_for(text)
     paint(pixels, cx - width(text, font, size) / 2, y, text, font=font, size_px=size, colour=colour)
 
@@ -107,7 +114,11 @@ def bone(rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     def tube(top: float, bottom: float, move: float) -> None:
         middle = [x + move + tilt * (y - 96) for y in (top, bottom)]
         for w, c in ((half, tone), (half - 5, tone - 45)):
-            polygon(pixels, [(middle[0] - w, top), (middle[0] + w, top), (middle[1] + w, bottom), (middle[1] - w, bottom)], (c, c, c))  # fmt: skip
+            polygon(
+                pixels,
+                [(middle[0] - w, top), (middle[0] + w, top), (middle[1] + w, bottom), (middle[1] - w, bottom)],
+                (c, c, c),
+            )
 
     if broken:
         tube(24, at - gap / 2, 0)
@@ -177,7 +188,9 @@ def handwriting(rng: np.random.Generator, hangul: bool) -> tuple[np.ndarray, str
     sx, sy = x + bend[0] + slant * (y - 96), y + bend[1]
     x0, y0 = np.clip(np.floor(sx), 0, SIZE_PX - 2).astype(int), np.clip(np.floor(sy), 0, SIZE_PX - 2).astype(int)
     fx, fy = np.clip(sx - x0, 0, 1)[..., None], np.clip(sy - y0, 0, 1)[..., None]
-    mixed = (pixels[y0, x0] * (1 - fx) + pixels[y0, x0 + 1] * fx) * (1 - fy) + (pixels[y0 + 1, x0] * (1 - fx) + pixels[y0 + 1, x0 + 1] * fx) * fy  # fmt: skip
+    mixed = (pixels[y0, x0] * (1 - fx) + pixels[y0, x0 + 1] * fx) * (1 - fy) + (
+        pixels[y0 + 1, x0] * (1 - fx) + pixels[y0 + 1, x0 + 1] * fx
+    ) * fy
     return np.asarray(Image.fromarray(mixed.astype(np.uint8))), text
 
 

@@ -20,7 +20,9 @@ LAYOUTS = ("mmbench", "mathvista", "pope")
 
 
 def write(folder: Path, layout: str, *, names: Sequence[str] = (), count: int = 50, seed: int = 0) -> Path:
-    """Write the suites that fit the layout (multiple choice for mmbench, yes/no for pope, all for mathvista); returns the file."""
+    """Write the suites that fit the layout (multiple choice for mmbench, yes/no for pope, all for mathvista); returns
+    the file.
+    """
     if layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
     check_names("ability", names, SUITES)
@@ -30,6 +32,7 @@ def write(folder: Path, layout: str, *, names: Sequence[str] = (), count: int = 
 
 
 def png(trial: Trial) -> bytes:
+    """The pictures of a trial side by side as one PNG file."""
     from PIL import Image
 
     out = io.BytesIO()
@@ -53,8 +56,20 @@ def _mmbench(folder: Path, todo: Sequence[Trial]) -> Path:
         )
         for number, t in enumerate(t for t in todo if len(t.options) > 1 and t.answer in t.options):
             given = choices(t)
-            rows.writerow([number, t.words, "", *given, *[""] * (4 - len(given)), "ABCD"[given.index(t.answer)], t.suite, t.language,
-                           "dev", base64.b64encode(png(t)).decode()])  # fmt: skip
+            rows.writerow(
+                [
+                    number,
+                    t.words,
+                    "",
+                    *given,
+                    *[""] * (4 - len(given)),
+                    "ABCD"[given.index(t.answer)],
+                    t.suite,
+                    t.language,
+                    "dev",
+                    base64.b64encode(png(t)).decode(),
+                ]
+            )
     return path
 
 
@@ -67,13 +82,27 @@ def _mathvista(folder: Path, todo: Sequence[Trial]) -> Path:
         given = choices(t) if len(t.options) > 1 and t.answer in t.options else None
         whole = t.answer.lstrip("-").isdigit() and not given
         held[str(number)] = {
-            "pid": str(number), "question": t.words, "image": name, "choices": given, "unit": None, "precision": None,
-            "answer": t.answer, "question_type": "multi_choice" if given else "free_form",
+            "pid": str(number),
+            "question": t.words,
+            "image": name,
+            "choices": given,
+            "unit": None,
+            "precision": None,
+            "answer": t.answer,
+            "question_type": "multi_choice" if given else "free_form",
             "answer_type": "text" if not whole else "integer",
-            "metadata": {"split": "testmini", "language": "korean" if t.language == "ko" else "english", "source": t.suite,
-                         "task": t.suite, "category": "general-vqa", "context": "synthetic scene", "grade": "not applicable",
-                         "skills": [t.suite]}, "query": t.words,
-        }  # fmt: skip
+            "metadata": {
+                "split": "testmini",
+                "language": "korean" if t.language == "ko" else "english",
+                "source": t.suite,
+                "task": t.suite,
+                "category": "general-vqa",
+                "context": "synthetic scene",
+                "grade": "not applicable",
+                "skills": [t.suite],
+            },
+            "query": t.words,
+        }
     path = folder / "testmini.json"
     path.write_text(json.dumps(held, ensure_ascii=False, indent=1), encoding="utf-8")
     return path

@@ -1,4 +1,7 @@
-"""Marking: an answer's credit from 0 to 1 by the measure of its suite. Nothing is guessed; what cannot be read is worth nothing."""
+"""Marking: an answer's credit from 0 to 1 by the measure of its suite.
+
+Nothing is guessed; what cannot be read is worth nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ def right(answer: str, trial: Trial) -> bool:
 
 
 def credit(answer: str, trial: Trial) -> float:
-    """exact: 1 or 0. characters: 1 - CER on NFC. box: IoU. order: Kendall's tau mapped to 0..1. names: F1 over what is listed.
-    number: 1, one half within a tenth of the truth."""
+    """exact: 1 or 0. characters: 1 - CER on NFC. box: IoU. order: Kendall's tau mapped to 0..1. names: F1 over what
+    is listed. number: 1, one half within a tenth of the truth.
+    """
     if trial.measure == "characters":
         a, b = (unicodedata.normalize("NFC", normal(t)) for t in (answer, trial.answer))
         return max(0.0, 1 - edits(a, b) / max(1, len(b)))

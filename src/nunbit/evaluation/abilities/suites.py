@@ -39,15 +39,20 @@ class Trial:
 
     @property
     def pictures(self) -> list[np.ndarray]:
+        """The pictures, each ``(H, W, 3)`` uint8, in the order they are shown."""
         return [c for c in self.content if not isinstance(c, str)]
 
     @property
     def words(self) -> str:
+        """The question without its pictures."""
         return " ".join(c for c in self.content if isinstance(c, str))
 
     def messages(self, *, blank: bool = False) -> list[Message]:
         """One user turn; ``blank`` shows grey pictures of the same size instead."""
-        parts = [Part.text(c) if isinstance(c, str) else Part.image(np.full_like(c, 127) if blank else c) for c in self.content]  # fmt: skip
+        parts = [
+            Part.text(c) if isinstance(c, str) else Part.image(np.full_like(c, 127) if blank else c)
+            for c in self.content
+        ]
         return [Message("user", tuple(parts))]
 
 
@@ -57,6 +62,14 @@ Draw = Callable[[np.random.Generator, Language], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
+    """One ability.
+
+    Attributes:
+        draw: makes a trial's content and answer.
+        about: what is tested, for lists.
+        measure: how an answer is scored, see `nunbit.evaluation.abilities.score`.
+    """
+
     draw: Draw
     about: str
     measure: str = "exact"
@@ -66,6 +79,8 @@ SUITES: Registry[Suite] = Registry("ability")
 
 
 def suite(name: str, about: str, measure: str = "exact") -> Callable[[Draw], Draw]:
+    """Register the decorated function as the suite ``name``."""
+
     def keep(draw: Draw) -> Draw:
         SUITES.register(name)(Suite(draw, about, measure))
         return draw
@@ -80,8 +95,16 @@ def trials(name: str, count: int, seed: int = 0) -> Iterator[Trial]:
         language: Language = "ko" if (number % 2 and not name.endswith("_en")) or name.endswith("_ko") else "en"
         rng = generator(seed * 1_000_003 + sum(map(ord, name)), number, "test")
         given = found.draw(rng, language)
-        yield Trial(name, number, tuple(given["content"]), given["answer"], language, tuple(given.get("accept", ())),
-                    tuple(given.get("options", ())), found.measure)  # fmt: skip
+        yield Trial(
+            name,
+            number,
+            tuple(given["content"]),
+            given["answer"],
+            language,
+            tuple(given.get("accept", ())),
+            tuple(given.get("options", ())),
+            found.measure,
+        )
 
 
 def _from_world(
@@ -116,9 +139,11 @@ def _hangul(text: str) -> bool:
 
 
 suite("ocr_en", "read printed Latin words and notes", "characters")(
-    _from_world("writing", ("read",), lambda q, p: not _hangul(q.answer) and len(p.scene.text_lines) == 1))  # fmt: skip
+    _from_world("writing", ("read",), lambda q, p: not _hangul(q.answer) and len(p.scene.text_lines) == 1)
+)
 suite("ocr_ko", "read printed Hangul", "characters")(
-    _from_world("writing", ("read",), lambda q, p: _hangul(q.answer) and len(p.scene.text_lines) == 1))  # fmt: skip
+    _from_world("writing", ("read",), lambda q, p: _hangul(q.answer) and len(p.scene.text_lines) == 1)
+)
 suite("charts", "look up and compare in bar, line and pie charts")(_from_world("charts", ("lookup", "compare")))
 suite("documents", "look up in receipts, tables and forms")(_from_world("documents", ("lookup", "compare", "count")))
 suite("counting", "how many of a thing")(_from_world("things", ("count",)))
@@ -152,7 +177,11 @@ def _false_premise(rng: np.random.Generator, language: Language) -> dict[str, An
     name = pick(rng, [n for n in things.names() if n not in there]) if rng.random() < 0.7 else pick(rng, sorted(there))
     word = _called(name, language)
     asked = f"{josa(word, '이/가')} 있나요?" if language == "ko" else f"Is there a {word}?"
-    return {"content": [picture.pixels, asked], "answer": yes_no(name in there, language), "options": [yes_no(True, language), yes_no(False, language)]}  # fmt: skip
+    return {
+        "content": [picture.pixels, asked],
+        "answer": yes_no(name in there, language),
+        "options": [yes_no(True, language), yes_no(False, language)],
+    }
 
 
 @suite("pointing", "what is inside the drawn ring?")
@@ -229,7 +258,11 @@ def _difference(rng: np.random.Generator, language: Language) -> dict[str, Any]:
 def _radiograph(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, broken = drawings.bone(rng)
     asked = "뼈가 부러졌나요?" if language == "ko" else "Is the bone broken?"
-    return {"content": [pixels, asked], "answer": yes_no(broken, language), "options": [yes_no(True, language), yes_no(False, language)]}  # fmt: skip
+    return {
+        "content": [pixels, asked],
+        "answer": yes_no(broken, language),
+        "options": [yes_no(True, language), yes_no(False, language)],
+    }
 
 
 @suite("emotion", "the feeling of a drawn face")

@@ -1,4 +1,7 @@
-"""What every benchmark is: how its files become Items, how an Item is asked, how marks become figures. One file in this folder each."""
+"""What every benchmark is: how its files become Items, how an Item is asked, how marks become figures.
+
+One file in this folder each.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,9 @@ BENCHMARKS: Registry[Benchmark] = Registry("benchmark")
 class Benchmark(ABC):
     """A benchmark; subclasses state the class variables and `item`, and override what differs.
 
-    A table or JSON file fits when its rows have every column of one of the sets in ``columns``. ``splits`` names the preferred split where
-    files are called after splits. ``headline`` is the first of `figures`; ``mean`` says that it is 100 times the mean of the units.
+    A table or JSON file fits when its rows have every column of one of the sets in ``columns``. ``splits`` names the
+    preferred split where files are called after splits. ``headline`` is the first of `figures`; ``mean`` says that it
+    is 100 times the mean of the units.
     """
 
     name: ClassVar[str]
@@ -38,8 +42,6 @@ class Benchmark(ABC):
     headline: ClassVar[str] = "accuracy"
     mean: ClassVar[bool] = True
     needs_judge: ClassVar[bool] = False
-
-    # reading -------------------------------------------------------------------------------------------------------------------
 
     def read(self, path: str | Path) -> list[Item]:
         """The items at a path, in the order of the data; the same file always gives the same items."""
@@ -61,8 +63,11 @@ class Benchmark(ABC):
         items = [i for _, part in chosen for i in part]
         if not items:
             wanted = " or ".join("{" + ", ".join(sorted(c)) + "}" for c in self.columns)
-            raise UserError(f"'{path}' holds nothing of {self.title}" + (f"; seen: {'; '.join(seen[:5])}" if seen else ""),
-                            allowed=f"files whose rows have the columns {wanted}", todo="name the right file or folder with --data")  # fmt: skip
+            raise UserError(
+                f"'{path}' holds nothing of {self.title}" + (f"; seen: {'; '.join(seen[:5])}" if seen else ""),
+                allowed=f"files whose rows have the columns {wanted}",
+                todo="name the right file or folder with --data",
+            )
         return _unique(items)
 
     def rows(self, document: Document) -> list[dict[str, Any]]:
@@ -92,20 +97,27 @@ class Benchmark(ABC):
                 return named
         return found
 
-    # asking --------------------------------------------------------------------------------------------------------------------
-
     def protocol(self, name: str) -> Protocol:
+        """The protocol of that name.
+
+        Raises:
+            UserError: unknown.
+        """
         if name not in self.protocols:
             raise unknown_name(f"protocol of {self.name}", name, self.protocols)
         return self.protocols[name]
 
     def ask(self, item: Item, protocol: Protocol) -> list[Message]:
-        """The conversation: pictures first, then the words. Pictures stay encoded, so that a server gets the very bytes of the data."""
-        return [Message("user", (*(Part.image(EncodedImage(p)) for p in item.pictures), Part.text(protocol.prompt(item))))]
+        """The conversation: pictures first, then the words.
 
-    # marking -------------------------------------------------------------------------------------------------------------------
+        Pictures stay encoded, so that a server gets the very bytes of the data.
+        """
+        return [
+            Message("user", (*(Part.image(EncodedImage(p)) for p in item.pictures), Part.text(protocol.prompt(item))))
+        ]
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
+    def score_answers(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
+        """Parse and score each answer by the protocol's rules; without gold the score is 0 and does not count."""
         out = []
         for item, answer in zip(items, answers, strict=True):
             found = protocol.parse(answer, item)
@@ -113,19 +125,23 @@ class Benchmark(ABC):
         return out
 
     def judge_question(self, item: Item, answer: str) -> list[Message]:
-        """What a judge is asked about a reply: whether it gives the right answer, where the rules mark and the judge stands beside them."""
+        """What a judge is asked about a reply: whether it gives the right answer, where the rules mark and the judge
+        stands beside them.
+        """
         return judging.judge_question(item, answer)
 
-    def judged(
+    def score_with_judge(
         self, items: Sequence[Item], answers: Sequence[str], verdicts: Sequence[str], protocol: Protocol
     ) -> list[ScoredAnswer]:
         """The marks with the judge's replies at hand: those of the rules, unless ``needs_judge``."""
-        return self.marks(items, answers, protocol)
+        return self.score_answers(items, answers, protocol)
 
     def score(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> BenchmarkResult:
-        return self.summarise(items, self.marks(items, answers, protocol), protocol)
+        """Score answers and summarise them: `score_answers`, then `summarise`."""
+        return self.summarise(items, self.score_answers(items, answers, protocol), protocol)
 
     def summarise(self, items: Sequence[Item], marks: Sequence[ScoredAnswer], protocol: Protocol) -> BenchmarkResult:
+        """Figures, intervals and tables of scored answers. Items without gold are counted as unscored."""
         groups: dict[str, list[Scored]] = defaultdict(list)
         for item, mark in zip(items, marks, strict=True):
             if item.gold:
@@ -136,8 +152,19 @@ class Benchmark(ABC):
         unscored = sum(not i.gold for i in items)
         unparsed = sum(not m.found.parsed for m in marks)
         value = figures.get(self.headline)
-        return BenchmarkResult(self.name, f"{self.name}@{protocol.name}/{protocol.version}", self.headline, value,
-                      self._interval(grouped, units) if grouped else None, len(items), unscored, unparsed, figures, tables(units), units)  # fmt: skip
+        return BenchmarkResult(
+            self.name,
+            f"{self.name}@{protocol.name}/{protocol.version}",
+            self.headline,
+            value,
+            self._interval(grouped, units) if grouped else None,
+            len(items),
+            unscored,
+            unparsed,
+            figures,
+            tables(units),
+            units,
+        )
 
     def units(self, group: Sequence[Scored]) -> list[Unit]:
         """What is counted in one group: every item by itself."""
@@ -165,12 +192,15 @@ def tables(units: Sequence[Unit]) -> dict[str, dict[str, Row]]:
 
 
 def average(values: Iterable[float]) -> float:
+    """The mean; 0 of no values."""
     seen = [*values]
     return sum(seen) / len(seen) if seen else 0.0
 
 
 def axes(**named: Any) -> dict[str, tuple[str, ...]]:
-    """Categories that are there: ``axes(category="ocr", l2_category="")`` keeps the first; underscores become hyphens."""
+    """Categories that are there: ``axes(category="ocr", l2_category="")`` keeps the first; underscores become
+    hyphens.
+    """
     out = {}
     for axis, value in named.items():
         names = tuple(plain(v) for v in value) if isinstance(value, (list, tuple)) else (plain(value),)
@@ -192,8 +222,11 @@ def _no_twins(found: list[tuple[str, list[Item]]]) -> None:
     for name, items in found:
         for item in items:
             if owner.setdefault(item.id, name) != name:
-                raise UserError(f"'{owner[item.id]}' and '{name}' both hold the item '{item.id}'", allowed="one version of a benchmark",
-                                todo="name one of the files with --data")  # fmt: skip
+                raise UserError(
+                    f"'{owner[item.id]}' and '{name}' both hold the item '{item.id}'",
+                    allowed="one version of a benchmark",
+                    todo="name one of the files with --data",
+                )
 
 
 def _unique(items: list[Item]) -> list[Item]:

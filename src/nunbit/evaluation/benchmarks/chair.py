@@ -1,8 +1,9 @@
 """CHAIR: which objects of a description are not in the picture. Source: arXiv 1809.02156.
 
-The picture's objects are those of the COCO instance annotations, together with those its captions name. Words are matched, longest first,
-against the authors' list of what names each of the 80 classes (``chair_synonyms.txt``); a ``synonyms.txt`` beside the data (a line a class,
-comma-separated, the class first) takes its place. A description that names nothing has no wrong object: CHAIRi is 0 where none names any.
+The picture's objects are those of the COCO instance annotations, together with those its captions name. Words are
+matched, longest first, against the authors' list of what names each of the 80 classes (``chair_synonyms.txt``); a
+``synonyms.txt`` beside the data (a line a class, comma-separated, the class first) takes its place. A description
+that names nothing has no wrong object: CHAIRi is 0 where none names any.
 """
 
 from __future__ import annotations
@@ -21,27 +22,69 @@ from nunbit.evaluation.protocols import RAW, named
 from nunbit.evaluation.reading import Files, Pictures, documents, plain
 
 _LIST = Path(__file__).with_name("chair_synonyms.txt")
-_PHRASES = {"home plate": "", "train track": "", "toilet seat": "toilet", "wine glas": "wine glass", "passenger jet": "airplane",
-            "passenger train": "train",
-            **{f"{age} {a}": a for age in ("baby", "adult") for a in "bird cat dog horse sheep cow elephant bear zebra giraffe".split()},
-            **{f"{age} {a}": "" for age in ("baby", "adult") for a in ("animal", "cub")}}  # fmt: skip
-"""Two words that are another thing than their parts; some are of no class. Source: the authors' code, as lmms-eval has it."""
-_ENDINGS = (("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"))
+_PHRASES = {
+    "home plate": "",
+    "train track": "",
+    "toilet seat": "toilet",
+    "wine glas": "wine glass",
+    "passenger jet": "airplane",
+    "passenger train": "train",
+    **{
+        f"{age} {a}": a
+        for age in ("baby", "adult")
+        for a in "bird cat dog horse sheep cow elephant bear zebra giraffe".split()
+    },
+    **{f"{age} {a}": "" for age in ("baby", "adult") for a in ("animal", "cub")},
+}
+"""Two words that are another thing than their parts; some are of no class.
+
+Source: the authors' code, as lmms-eval has it.
+"""
+_ENDINGS = (
+    ("s", ""),
+    ("ses", "s"),
+    ("ves", "f"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("men", "man"),
+    ("ies", "y"),
+)
 """How WordNet takes the plural off a noun."""
-_IRREGULAR = {"knives": "knife", "pocketknives": "pocketknife", "mice": "mouse", "children": "child", "grandchildren": "grandchild",
-              "geese": "goose", "oxen": "ox", "calves": "calf", "thieves": "thief", "busses": "bus", "taxies": "taxi", "buffaloes": "buffalo",
-              "flamingoes": "flamingo"}  # fmt: skip
+_IRREGULAR = {
+    "knives": "knife",
+    "pocketknives": "pocketknife",
+    "mice": "mouse",
+    "children": "child",
+    "grandchildren": "grandchild",
+    "geese": "goose",
+    "oxen": "ox",
+    "calves": "calf",
+    "thieves": "thief",
+    "busses": "bus",
+    "taxies": "taxi",
+    "buffaloes": "buffalo",
+    "flamingoes": "flamingo",
+}
 _MARK = re.compile(
-    r"""([«»“”‘’„`;@#$%&*?!()\[\]{}<>"\u2012-\u2015]|--|''|\.{2,}|[:,](?!\d)|(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"""
+    r"""([«»“”‘’„`;@#$%&*?!()\[\]{}<>"\u2012-\u2015]|--|''|\.{2,}|[:,](?!\d)"""
+    r"""|(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)"""
     r"""|(?<=[^.\s])\.(?=[\s)";}\]*:@'({\[»”’]|>*$))"""
 )
-"""What stands by itself between words. A hyphen or a slash joins: "man-made" names nobody. Source: NLTK's word_tokenize."""
+"""What stands by itself between words.
+
+A hyphen or a slash joins: "man-made" names nobody. Source: NLTK's word_tokenize.
+"""
 _CLITIC = re.compile(r"(?<=[^'\s])('(?:s|m|d|ll|re|ve)?|n't)(?=\s|$)")
 _LOST_THERE = frozenset({"motor bike", "cheesecake", "iphone", "stove top oven"})
-"""Written with a stray space or a capital in lmms-eval's list, so that no word equals them; of three words it looks at two."""
+"""Written with a stray space or a capital in lmms-eval's list, so that no word equals them; of three words it looks
+at two.
+"""
 _NO_PLURAL_THERE = frozenset(
-    "biker bluejay brindle children coworker firetruck glas hairdryer hot knive lenovo longboard macbook netbook paddleboat pitbull potted "
-    "riverboat sailboard shortboard skimboard skis smartphone solider sports stovetop teddybear televison".split()
+    "biker bluejay brindle children coworker firetruck glas hairdryer hot knive lenovo "
+    "longboard macbook netbook paddleboat pitbull potted riverboat sailboard shortboard skimboard skis smartphone "
+    "solider sports stovetop teddybear televison".split()
 )
 """Words that WordNet 3.0 has not, so that lmms-eval does not know their plurals."""
 _TAKEN_THERE = frozenset({"men", "vas"})
@@ -65,6 +108,8 @@ def _no_credit(found: ParsedAnswer, item: Item) -> float:
 
 
 class Chair(Benchmark):
+    """CHAIR on COCO pictures; lower is better."""
+
     name, title, source = "chair", "CHAIR", "arXiv 1809.02156"
     columns = (frozenset({"file_name", "objects"}),)
     headline, mean = "CHAIRi", False
@@ -117,17 +162,28 @@ class Chair(Benchmark):
         listed_ = [n for n in found.names() if n.endswith("synonyms.txt")]
         words = vocabulary(found.read(listed_[0]).decode("utf-8")) if listed_ else built_in()
         pictures = Pictures(found, [])
-        return [Item(id_, id_, pictures.of(files_of[id_]), "", tuple(sorted(objects[id_] | {o for c in said[id_] for o in mentioned(c, words)})),
-                     facts={"words": words}) for id_ in sorted(objects) if id_ in files_of]  # fmt: skip
+        return [
+            Item(
+                id_,
+                id_,
+                pictures.of(files_of[id_]),
+                "",
+                tuple(sorted(objects[id_] | {o for c in said[id_] for o in mentioned(c, words)})),
+                facts={"words": words},
+            )
+            for id_ in sorted(objects)
+            if id_ in files_of
+        ]
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row of JSON lines with ``file_name`` and ``objects`` as an Item; None without a picture."""
         loads = pictures.of(row["file_name"])
         id_ = plain(row.get("id")) or place
         return (
             Item(id_, id_, loads, "", tuple(map(str, row["objects"])), facts={"words": built_in()}) if loads else None
         )
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
+    def score_answers(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
         """The score of an item is the share of its mentions that are there (1 when it names nothing)."""
         out = []
         for item, answer in zip(items, answers, strict=True):
@@ -138,27 +194,43 @@ class Chair(Benchmark):
             found = protocol.parse(answer, item)
             score = 1 - len(wrong) / len(named_) if named_ else float(found.parsed)
             out.append(
-                ScoredAnswer(answer, ParsedAnswer(", ".join(named_), "object words", None) if found.parsed else found, score, extra)
+                ScoredAnswer(
+                    answer,
+                    ParsedAnswer(", ".join(named_), "object words", None) if found.parsed else found,
+                    score,
+                    extra,
+                )
             )
         return out
 
     def figures(self, groups: Sequence[Sequence[Scored]]) -> dict[str, float]:
-        """CHAIRi: share of mentions that are wrong; CHAIRs: share of descriptions with a wrong one; recall of the objects."""
+        """CHAIRi: share of mentions that are wrong; CHAIRs: share of descriptions with a wrong one; recall of the
+        objects.
+        """
         extras = [m.extra for g in groups for _, m in g]
         total = {k: sum(e[k] for e in extras) for k in ("mentions", "wrong", "there", "objects")}
-        return {"CHAIRi": 100 * total["wrong"] / max(1, total["mentions"]), "CHAIRs": 100 * average(e["wrong"] > 0 for e in extras),
-                "recall": 100 * total["there"] / max(1, total["objects"]), "objects a description": total["mentions"] / max(1, len(extras))}  # fmt: skip
+        return {
+            "CHAIRi": 100 * total["wrong"] / max(1, total["mentions"]),
+            "CHAIRs": 100 * average(e["wrong"] > 0 for e in extras),
+            "recall": 100 * total["there"] / max(1, total["objects"]),
+            "objects a description": total["mentions"] / max(1, len(extras)),
+        }
 
 
 def vocabulary(text: str) -> Words:
     """The words of a list: a line a class, the class first; lines with # are remarks."""
-    lines = [[w for part in line.split(",") if (w := part.strip().lower())] for line in text.splitlines() if not line.startswith("#")]
+    lines = [
+        [w for part in line.split(",") if (w := part.strip().lower())]
+        for line in text.splitlines()
+        if not line.startswith("#")
+    ]
     classes = _PHRASES | {w: line[0] for line in lines for w in line}
     return Words(classes, frozenset(w for phrase in classes for w in phrase.split()))
 
 
 @cache
 def built_in() -> Words:
+    """The vocabulary of ``chair_synonyms.txt``."""
     return vocabulary(_LIST.read_text(encoding="utf-8"))
 
 
@@ -171,7 +243,9 @@ def lmms_words() -> Words:
 
 
 def mentioned(text: str, words: Words) -> list[str]:
-    """The classes a text names, once each mention, two words before one: a "hot dog" is no dog, and the seat of a toilet no chair."""
+    """The classes a text names, once each mention, two words before one: a "hot dog" is no dog, and the seat of a
+    toilet no chair.
+    """
     apart = _CLITIC.sub(r" \1 ", _MARK.sub(r" \1 ", text.lower().strip()))
     said = [_singular(w, words.known) for w in apart.split()]
     phrases: list[str] = []

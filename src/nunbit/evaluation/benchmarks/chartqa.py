@@ -19,6 +19,8 @@ def _credit(rule: Callable[[str, str], bool]) -> Callable[[ParsedAnswer, Item], 
 
 
 class ChartQA(Benchmark):
+    """ChartQA, relaxed accuracy."""
+
     name, title, source = "chartqa", "ChartQA", "arXiv 2203.10244"
     columns = (frozenset({"imgname", "query", "label"}), frozenset({"question", "answer", "image"}))
     protocols = named(
@@ -37,7 +39,9 @@ class ChartQA(Benchmark):
             'a year must be exact; "1,234", "$5" and a missing % sign are read',
         ),
         Protocol("vlmevalkit", question_then(SHORT), RAW, _credit(relaxed), "VLMEvalKit's sentence; relaxed accuracy"),
-        Protocol("lmms", _PROMPT, LITERAL, _credit(relaxed), "relaxed accuracy; a space around a word makes it wrong there"),
+        Protocol(
+            "lmms", _PROMPT, LITERAL, _credit(relaxed), "relaxed accuracy; a space around a word makes it wrong there"
+        ),
     )
 
     def rows(self, document: Document) -> list[dict[str, Any]]:
@@ -51,6 +55,7 @@ class ChartQA(Benchmark):
         return test or super()._preferred(found)
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         image = row.get("image") or row.get("imgname")
         loads = pictures.of(image)
         gold = tuple(listed(row.get("label") if "label" in row else row.get("answer")))
@@ -70,8 +75,11 @@ class ChartQA(Benchmark):
             k: average(m.score for i, m in scored if k in i.categories.get("category", ()))
             for k in ("human", "augmented")
         }
-        both = {"mean of the two halves": 50 * sum(halves.values())} if all(
-            any(k in i.categories.get("category", ()) for i, _ in scored) for k in halves) else {}  # fmt: skip
+        both = (
+            {"mean of the two halves": 50 * sum(halves.values())}
+            if all(any(k in i.categories.get("category", ()) for i, _ in scored) for k in halves)
+            else {}
+        )
         return super().figures(groups) | both
 
 

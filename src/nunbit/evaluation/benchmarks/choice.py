@@ -1,4 +1,7 @@
-"""Benchmarks that are plain multiple choice: one question, lettered options, accuracy. AI2D, ScienceQA-IMG, SEED-Bench, K-DTCBench."""
+"""Benchmarks that are plain multiple choice: one question, lettered options, accuracy.
+
+AI2D, ScienceQA-IMG, SEED-Bench, K-DTCBench.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ class Choice(Benchmark):
     """The first number where answers are numbers."""
 
     def options(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """The options of a row by letter; empty where it has none."""
         for column in ("options", "choices"):
             if row.get(column) not in (None, ""):
                 return letters(listed(row[column]))
@@ -28,6 +32,7 @@ class Choice(Benchmark):
         return {}
 
     def gold(self, row: Mapping[str, Any], options: Mapping[str, str]) -> tuple[str, ...]:
+        """The letter of the right option; empty where the row does not say."""
         answer = plain(row.get("answer"))
         if answer.upper() in options:
             return (answer.upper(),)
@@ -37,17 +42,28 @@ class Choice(Benchmark):
         return tuple(same[:1])
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture or options."""
         loads = self.loads(row, pictures)
         options = self.options(row)
         if not loads or not options:
             return None
-        return Item(self.id(row, place), self.group(row, place), loads, plain(row["question"]), self.gold(row, options), options,
-                    plain(row.get("hint")), self.categories(row))  # fmt: skip
+        return Item(
+            self.id(row, place),
+            self.group(row, place),
+            loads,
+            plain(row["question"]),
+            self.gold(row, options),
+            options,
+            plain(row.get("hint")),
+            self.categories(row),
+        )
 
     def loads(self, row: Mapping[str, Any], pictures: Pictures) -> tuple[Any, ...]:
+        """The pictures of a row."""
         return pictures.of(row.get("image") or row.get("image_path"))
 
     def id(self, row: Mapping[str, Any], place: str) -> str:
+        """The row's identifier in the data, else ``place``."""
         return next((plain(row[c]) for c in ("index", "question_id", "id", "pid") if plain(row.get(c))), place)
 
     def group(self, row: Mapping[str, Any], place: str) -> str:

@@ -24,10 +24,15 @@ def _no_credit(found: ParsedAnswer, item: Item) -> float:
 
 
 _LMMS = "Provide a one-sentence caption for the provided image."
-_VLMEVALKIT = 'Please describe this image in general. Directly provide the description, do not include prefix like "This image depicts". '
+_VLMEVALKIT = (
+    "Please describe this image in general. Directly provide the description, "
+    'do not include prefix like "This image depicts". '
+)
 
 
 class CocoCaptions(Benchmark):
+    """COCO captions; CIDEr-D is the headline."""
+
     name, title, source = "coco-captions", "COCO captions", "arXiv 1504.00325"
     columns = (
         frozenset({"file_name", "captions"}),
@@ -37,9 +42,17 @@ class CocoCaptions(Benchmark):
     splits = ("test", "val", "validation", "val2014", "val2017")
     headline = "CIDEr-D"
     protocols = named(
-        Protocol("official", _says(_LMMS), RAW, _no_credit, "captions tokenised in the manner of the COCO tools", version=2),
         Protocol(
-            "lmms", _says(_LMMS), RAW, _no_credit, "the same; lmms-eval tokenises with the COCO tools' Java program", version=2),
+            "official", _says(_LMMS), RAW, _no_credit, "captions tokenised in the manner of the COCO tools", version=2
+        ),
+        Protocol(
+            "lmms",
+            _says(_LMMS),
+            RAW,
+            _no_credit,
+            "the same; lmms-eval tokenises with the COCO tools' Java program",
+            version=2,
+        ),
         Protocol(
             "vlmevalkit",
             _says(_VLMEVALKIT),
@@ -68,6 +81,7 @@ class CocoCaptions(Benchmark):
         return super().rows(document)
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         loads = pictures.of(row.get("image") or row.get("file_name") or row.get("filename"))
         if not loads:
             return None
@@ -79,7 +93,7 @@ class CocoCaptions(Benchmark):
         id_ = next((plain(row[c]) for c in ("id", "cocoid", "index", "question_id") if plain(row.get(c))), place)
         return Item(id_, id_, loads, "", tuple(golds))
 
-    def marks(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
+    def score_answers(self, items: Sequence[Item], answers: Sequence[str], protocol: Protocol) -> list[ScoredAnswer]:
         """All at once: which phrases are rare is known from all references together."""
         raw = protocol.name == "vlmevalkit"
         split = str.split if raw else captions.tokens
@@ -98,8 +112,11 @@ class CocoCaptions(Benchmark):
         """In hundredths, as papers print them."""
         marks = [m for g in groups for _, m in g]
         bleus = captions.bleu([m.extra["bleu"] for m in marks])
-        return {"CIDEr-D": 100 * average(m.score for m in marks), **{f"BLEU-{n}": 100 * b for n, b in enumerate(bleus, start=1)},
-                "ROUGE-L": 100 * average(m.extra["rouge"] for m in marks)}  # fmt: skip
+        return {
+            "CIDEr-D": 100 * average(m.score for m in marks),
+            **{f"BLEU-{n}": 100 * b for n, b in enumerate(bleus, start=1)},
+            "ROUGE-L": 100 * average(m.extra["rouge"] for m in marks),
+        }
 
 
 BENCHMARKS.register(CocoCaptions.name)(CocoCaptions())

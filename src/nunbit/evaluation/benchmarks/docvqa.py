@@ -19,6 +19,8 @@ def _credit(*, raw_lengths: bool) -> Callable[[ParsedAnswer, Item], float]:
 
 
 class DocVQA(Benchmark):
+    """DocVQA, average normalised Levenshtein similarity."""
+
     name, title, source = "docvqa", "DocVQA", "arXiv 2007.00398"
     columns = (frozenset({"question", "questionid"}), frozenset({"question", "answer", "image"}))
     splits = ("val", "validation", "test")
@@ -43,15 +45,24 @@ class DocVQA(Benchmark):
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         loads = pictures.of(row.get("image"))
         if not loads:
             return None
         id_ = next((plain(row[c]) for c in ("questionid", "index") if plain(row.get(c))), place)
-        page = f"{plain(row.get('ucsf_document_id') or row.get('docid'))} {plain(row.get('ucsf_document_page_no'))}".strip()
-        return Item(id_, page or id_, loads, plain(row["question"]), tuple(listed(row.get("answers") or row.get("answer"))),
-                    categories=axes(category=row.get("question_types") or ()))  # fmt: skip
+        document, number = row.get("ucsf_document_id") or row.get("docid"), row.get("ucsf_document_page_no")
+        page = f"{plain(document)} {plain(number)}".strip()
+        return Item(
+            id_,
+            page or id_,
+            loads,
+            plain(row["question"]),
+            tuple(listed(row.get("answers") or row.get("answer"))),
+            categories=axes(category=row.get("question_types") or ()),
+        )
 
     def figures(self, groups: Sequence[Sequence[Scored]]) -> dict[str, float]:
+        """ANLS, the mean of the scores, in hundredths."""
         return {
             "ANLS": 100 * average(m.score for g in groups for _, m in g),
             "exact": 100 * average(m.score == 1 for g in groups for _, m in g),

@@ -1,7 +1,8 @@
 """HallusionBench: yes/no questions about figures, true and edited. Source: arXiv 2310.14566.
 
-aAcc is over questions, fAcc over figures with all questions right, qAcc over questions right for all their figures. The released script has
-GPT-4 read the replies; here rules do, and figure 0 of the *VS* part (no picture) is asked in words and left out of fAcc, as there.
+aAcc is over questions, fAcc over figures with all questions right, qAcc over questions right for all their figures.
+The released script has GPT-4 read the replies; here rules do, and figure 0 of the *VS* part (no picture) is asked in
+words and left out of fAcc, as there.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ _TRUTH = {"0": "no", "1": "yes", "no": "no", "yes": "yes"}
 
 
 class HallusionBench(Benchmark):
+    """HallusionBench with its three accuracies."""
+
     name, title, source = "hallusionbench", "HallusionBench", "arXiv 2310.14566"
-    columns = (frozenset({"category", "subcategory", "set_id", "figure_id", "question_id", "question", "gt_answer"}),
-               frozenset({"index", "question", "answer", "category", "l2-category"}))  # fmt: skip
+    columns = (
+        frozenset({"category", "subcategory", "set_id", "figure_id", "question_id", "question", "gt_answer"}),
+        frozenset({"index", "question", "answer", "category", "l2-category"}),
+    )
     splits = ()
     headline = "aAcc"
     protocols = named(
@@ -38,6 +43,7 @@ class HallusionBench(Benchmark):
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None where its index or its truth value is unreadable."""
         if "set_id" in row:
             part, sub = plain(row["category"]), plain(row["subcategory"])
             numbers = [plain(row[c]) for c in ("set_id", "figure_id", "question_id")]
@@ -56,10 +62,18 @@ class HallusionBench(Benchmark):
             return None
         set_, figure, question = numbers
         kind = f"{part}_{sub}_{set_}"
-        return Item(f"{kind}_{figure}_{question}", kind, loads, plain(row["question"]), (_TRUTH[truth],),
-                    categories=axes(category=part, subcategory=sub), facts={"figure": figure, "question": question, "part": part})  # fmt: skip
+        return Item(
+            f"{kind}_{figure}_{question}",
+            kind,
+            loads,
+            plain(row["question"]),
+            (_TRUTH[truth],),
+            categories=axes(category=part, subcategory=sub),
+            facts={"figure": figure, "question": question, "part": part},
+        )
 
     def figures(self, groups: Sequence[Sequence[Scored]]) -> dict[str, float]:
+        """aAcc, fAcc and qAcc (see the module) and their mean, in hundredths."""
         by_figure: list[bool] = []
         by_question: list[bool] = []
         for g in groups:

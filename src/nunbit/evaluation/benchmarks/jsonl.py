@@ -1,4 +1,5 @@
-"""A user's own questions: JSON lines with ``question``, ``image`` or ``images``, and ``answer``/``answers``; with ``options`` a choice.
+"""A user's own questions: JSON lines with ``question``, ``image`` or ``images``, and ``answer``/``answers``; with
+``options`` a choice.
 
 Further keys: ``id``, ``category`` (text or list), ``group``, ``hint``. Pictures are files beside the lines, or base64.
 """
@@ -33,9 +34,15 @@ def _credit(found: ParsedAnswer, item: Item) -> float:
 
 
 class OwnQuestions(Benchmark):
+    """A user's own questions, one JSON object a line."""
+
     name, title, source = "jsonl", "your own JSON lines", "docs/evaluation.md"
-    columns = (frozenset({"question", "image"}), frozenset({"question", "images"}), frozenset({"question", "answers"}),
-               frozenset({"question", "answer"}))  # fmt: skip
+    columns = (
+        frozenset({"question", "image"}),
+        frozenset({"question", "images"}),
+        frozenset({"question", "answers"}),
+        frozenset({"question", "answer"}),
+    )
     splits = ()
     protocols = named(
         Protocol(
@@ -48,6 +55,7 @@ class OwnQuestions(Benchmark):
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One line as an Item."""
         given = row.get("options") or {}
         options = {str(k): plain(v) for k, v in given.items()} if isinstance(given, Mapping) else letters(listed(given))
         gold = tuple(listed(row["answers"] if row.get("answers") else row.get("answer")))

@@ -18,15 +18,25 @@ def _prompt(item: Item) -> str:
 
 
 class KDTCBench(Choice):
+    """K-DTCBench: Korean documents, tables and charts."""
+
     name, title, source = "k-dtcbench", "K-DTCBench", "arXiv 2411.19103"
     columns = LETTER_COLUMNS
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "the authors' prompt; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
+        Protocol(
+            "vlmevalkit",
+            vlmevalkit_choice_prompt,
+            by_options(harness.vlmevalkit_choice),
+            equal,
+            "VLMEvalKit's rule matcher",
+            version=2,
+        ),
         Protocol("lmms", _prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
-    )  # fmt: skip
+    )
 
     def categories(self, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The data's ``category``: document, table or chart."""
         return axes(category=row.get("category"))
 
 

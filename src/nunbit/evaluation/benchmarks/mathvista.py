@@ -1,7 +1,10 @@
-"""MathVista: mathematics in pictures; multiple choice, whole numbers, decimals, lists and words. Source: arXiv 2310.02255.
+"""MathVista: mathematics in pictures; multiple choice, whole numbers, decimals, lists and words.
 
-The released extraction asks an LLM, and then takes the option that is nearest in letters, so that any noise becomes an answer. Here rules
-extract, and what no rule reads is unparsed. Rounding follows ``int(precision)``: a harness that passes 1.0 marks every decimal wrong.
+Source: arXiv 2310.02255.
+
+The released extraction asks an LLM, and then takes the option that is nearest in letters, so that any noise becomes
+an answer. Here rules extract, and what no rule reads is unparsed. Rounding follows ``int(precision)``: a harness that
+passes 1.0 marks every decimal wrong.
 """
 
 from __future__ import annotations
@@ -22,11 +25,14 @@ _PLACES = {
 
 
 class MathVista(Benchmark):
+    """MathVista, scored by rules without an LLM."""
+
     name, title, source = "mathvista", "MathVista", "arXiv 2310.02255"
     columns = (frozenset({"question", "answer", "question_type", "answer_type"}),)
     splits = ("testmini", "test")
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         loads = pictures.of(row.get("decoded_image") or row.get("image"))
         if not loads:
             return None
@@ -35,11 +41,23 @@ class MathVista(Benchmark):
         inner = row.get("metadata")
         meta: Mapping[str, Any] = inner if isinstance(inner, Mapping) else row
         precision = plain(row.get("precision"))
-        facts = {"type": "choice" if choices else plain(row["answer_type"]), "unit": plain(row.get("unit")), "query": plain(row.get("query")),
-                 "precision": int(float(precision)) if precision else None}  # fmt: skip
-        axes_ = axes(task=meta.get("task"), skill=listed(meta.get("skills")), source=meta.get("source"), category=meta.get("category"),
-                     context=meta.get("context"), grade=meta.get("grade"), language=meta.get("language"),
-                     question_type=row["question_type"], answer_type=row["answer_type"])  # fmt: skip
+        facts = {
+            "type": "choice" if choices else plain(row["answer_type"]),
+            "unit": plain(row.get("unit")),
+            "query": plain(row.get("query")),
+            "precision": int(float(precision)) if precision else None,
+        }
+        axes_ = axes(
+            task=meta.get("task"),
+            skill=listed(meta.get("skills")),
+            source=meta.get("source"),
+            category=meta.get("category"),
+            context=meta.get("context"),
+            grade=meta.get("grade"),
+            language=meta.get("language"),
+            question_type=row["question_type"],
+            answer_type=row["answer_type"],
+        )
         id_ = next((plain(row[c]) for c in ("pid", "index", "id") if plain(row.get(c))), place)
         image = row.get("image")
         group = image if isinstance(image, str) and len(image) < 200 else id_
@@ -56,12 +74,18 @@ def hint(item: Item) -> str:
     if kind == "choice":
         return "Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end."
     if kind == "integer":
-        return "Please answer the question requiring an integer answer and provide the final value, e.g., 1, 2, 3, at the end."
+        return (
+            "Please answer the question requiring an integer answer and provide the final value, "
+            "e.g., 1, 2, 3, at the end."
+        )
     if kind == "float":
-        return f"Please answer the question requiring a floating-point number with {_PLACES[2 if item.facts['precision'] == 2 else 1]}."
+        places = _PLACES[2 if item.facts["precision"] == 2 else 1]
+        return f"Please answer the question requiring a floating-point number with {places}."
     if kind == "list":
-        return ("Please answer the question requiring a Python list as an answer and provide the final list, "
-                "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end.")  # fmt: skip
+        return (
+            "Please answer the question requiring a Python list as an answer and provide the final list, "
+            "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end."
+        )
     return "Please answer the question and provide the final answer at the end."
 
 
@@ -80,6 +104,7 @@ def official_prompt(item: Item) -> str:
 
 
 def lmms_prompt(item: Item) -> str:
+    """The prompt of lmms-eval: the hint after the choices."""
     choices = f"\nChoices:\n{lettered(item, '({}) {}')}" if item.options else ""
     return f"Question: {_question(item)}{choices}\nHint: {hint(item)}\nSolution:"
 
@@ -140,9 +165,30 @@ def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
 
 
 MathVista.protocols = named(
-    Protocol("official", official_prompt, parse, _credit, "the released query and normalisation; rules in place of the LLM and of the nearest option", version=2),
-    Protocol("vlmevalkit", official_prompt, _vlmevalkit_parse, _vlmevalkit_credit, "VLMEvalKit's prefetch rules, without its LLM", version=2),
-    Protocol("lmms", lmms_prompt, parse, _credit,
-             "lmms-eval's order (hint after the choices); decimals are rounded as published, where lmms-eval 0.7.3 loses them all", version=2),
-)  # fmt: skip
+    Protocol(
+        "official",
+        official_prompt,
+        parse,
+        _credit,
+        "the released query and normalisation; rules in place of the LLM and of the nearest option",
+        version=2,
+    ),
+    Protocol(
+        "vlmevalkit",
+        official_prompt,
+        _vlmevalkit_parse,
+        _vlmevalkit_credit,
+        "VLMEvalKit's prefetch rules, without its LLM",
+        version=2,
+    ),
+    Protocol(
+        "lmms",
+        lmms_prompt,
+        parse,
+        _credit,
+        "lmms-eval's order (hint after the choices); decimals are rounded as published, "
+        "where lmms-eval 0.7.3 loses them all",
+        version=2,
+    ),
+)
 BENCHMARKS.register(MathVista.name)(MathVista())

@@ -1,4 +1,6 @@
-"""MMMU: college questions in thirty subjects, with up to seven pictures inside the text; choice and open. Source: arXiv 2311.16502.
+"""MMMU: college questions in thirty subjects, with up to seven pictures inside the text; choice and open.
+
+Source: arXiv 2311.16502.
 
 The released parser draws an option by lot when it reads none: here such a reply is unparsed.
 """
@@ -21,9 +23,11 @@ _DOMAINS = {
     "Art and Design": "Art Art_Theory Design Music",
     "Business": "Accounting Economics Finance Manage Marketing",
     "Science": "Biology Chemistry Geography Math Physics",
-    "Health and Medicine": "Basic_Medical_Science Clinical_Medicine Diagnostics_and_Laboratory_Medicine Pharmacy Public_Health",
+    "Health and Medicine": "Basic_Medical_Science Clinical_Medicine Diagnostics_and_Laboratory_Medicine Pharmacy "
+    "Public_Health",
     "Humanities and Social Science": "History Literature Sociology Psychology",
-    "Tech and Engineering": "Agriculture Architecture_and_Engineering Computer_Science Electronics Energy_and_Power Materials "
+    "Tech and Engineering": "Agriculture Architecture_and_Engineering Computer_Science Electronics Energy_and_Power "
+    "Materials "
     "Mechanical_Engineering",
 }
 _DOMAIN_OF = {s: d for d, subjects in _DOMAINS.items() for s in subjects.split()}
@@ -31,12 +35,15 @@ _KEYS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", 
 
 
 def prompt(item: Item) -> str:
+    """The released prompt: question, options by letter, and the sentence that asks for the answer's form."""
     if item.options:
         return f"{item.question}\n{lettered(item)}\n\n{LETTER_EN}"
     return f"{item.question}\n\n{SHORT}"
 
 
 class MMMU(Benchmark):
+    """MMMU, multiple choice and open questions."""
+
     name, title, source = "mmmu", "MMMU", "arXiv 2311.16502"
     columns = (
         frozenset({"id", "question", "options", "answer", "question_type"}),
@@ -46,6 +53,7 @@ class MMMU(Benchmark):
     protocols: ClassVar[Mapping[str, Protocol]] = {}
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         loads = pictures.of([row[f"image_{k}"] for k in range(1, 8) if row.get(f"image_{k}")] or row.get("image"))
         if not loads:
             return None
@@ -58,9 +66,21 @@ class MMMU(Benchmark):
             if not plain(row.get("category"))
             else plain(row["category"])
         )
-        return Item(id_, id_, loads, plain(row["question"]), answers, choices,
-                    categories=axes(subject=subject, domain=_DOMAIN_OF.get(subject.replace(" ", "_"), ""), subfield=row.get("subfield"),
-                                    difficulty=row.get("topic_difficulty"), question_type="open" if not choices else "multiple-choice"))  # fmt: skip
+        return Item(
+            id_,
+            id_,
+            loads,
+            plain(row["question"]),
+            answers,
+            choices,
+            categories=axes(
+                subject=subject,
+                domain=_DOMAIN_OF.get(subject.replace(" ", "_"), ""),
+                subfield=row.get("subfield"),
+                difficulty=row.get("topic_difficulty"),
+                question_type="open" if not choices else "multiple-choice",
+            ),
+        )
 
     def ask(self, item: Item, protocol: Protocol) -> list[Message]:
         """Pictures stand where the text names them; those it does not name come first."""
@@ -76,7 +96,9 @@ class MMMU(Benchmark):
 
 
 def open_candidates(reply: str) -> list[str]:
-    """Where the released parser looks for an open answer: after the last "answer", "is", "=" ... of each sentence, and every number."""
+    """Where the released parser looks for an open answer: after the last "answer", "is", "=" ... of each sentence,
+    and every number.
+    """
     out = []
     sentences = [s for s in re.split(r"\.\s(?=[A-Z])|\n", reply.strip().strip(".").lower()) if s]
     for at, sentence in enumerate(sentences):
@@ -143,8 +165,14 @@ def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
 MMMU.protocols = named(
     Protocol("official", prompt, _official_parse, _credit, "the released parser; unparsed where it draws lots"),
     Protocol("nunbit", prompt, _nunbit_parse, _credit, "the same prompt and metric; nunbit's rules"),
-    Protocol("vlmevalkit", vlmevalkit_choice_prompt, _vlmevalkit_parse, _vlmevalkit_credit,
-             'VLMEvalKit\'s rule matcher; an open answer is chosen against "Other Answers"', version=2),
+    Protocol(
+        "vlmevalkit",
+        vlmevalkit_choice_prompt,
+        _vlmevalkit_parse,
+        _vlmevalkit_credit,
+        'VLMEvalKit\'s rule matcher; an open answer is chosen against "Other Answers"',
+        version=2,
+    ),
     Protocol(
         "lmms",
         prompt,

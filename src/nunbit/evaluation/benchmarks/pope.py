@@ -1,4 +1,7 @@
-"""POPE: is there a certain object in the picture? Random, popular and adversarial absences. Headline: F1 of "yes". Source: arXiv 2305.10355."""
+"""POPE: is there a certain object in the picture?
+
+Random, popular and adversarial absences. Headline: F1 of "yes". Source: arXiv 2305.10355.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,51 @@ _KINDS = ("random", "popular", "adversarial")
 
 
 class POPE(Benchmark):
+    """POPE, yes/no questions about objects."""
+
     name, title, source = "pope", "POPE", "arXiv 2305.10355"
     columns = (frozenset({"text", "label", "image"}), frozenset({"question", "answer", "image"}))
     headline, mean = "F1", False
     protocols = named(
-        Protocol("official", question_then(), by_text(harness.pope_yes_no), equal,
-                 "the released calculation: a no-word in the first sentence is no, every other text is yes", total=True),
-        Protocol("nunbit", question_then(), YES_NO, equal, "the released question and metric; nunbit's rules; unparsed is neither"),
-        Protocol("vlmevalkit", question_then(), by_text(harness.vlmevalkit_yes_no), equal, "VLMEvalKit: one of the two words; unknown counts as no", version=2),
-        Protocol("lmms", question_then(SHORT), YES_NO, equal,
-                 'lmms-eval\'s sentence; its own matcher takes "Yes." for wrong and its yes ratio counts the truth: both are mended here'),
-        Protocol("lmms-literal", question_then(SHORT), by_text(harness.lmms_pope), equal, 'lmms-eval as it is: only the bare word counts'),
-    )  # fmt: skip
+        Protocol(
+            "official",
+            question_then(),
+            by_text(harness.pope_yes_no),
+            equal,
+            "the released calculation: a no-word in the first sentence is no, every other text is yes",
+            total=True,
+        ),
+        Protocol(
+            "nunbit",
+            question_then(),
+            YES_NO,
+            equal,
+            "the released question and metric; nunbit's rules; unparsed is neither",
+        ),
+        Protocol(
+            "vlmevalkit",
+            question_then(),
+            by_text(harness.vlmevalkit_yes_no),
+            equal,
+            "VLMEvalKit: one of the two words; unknown counts as no",
+            version=2,
+        ),
+        Protocol(
+            "lmms",
+            question_then(SHORT),
+            YES_NO,
+            equal,
+            'lmms-eval\'s sentence; its own matcher takes "Yes." for wrong and its yes ratio counts the truth: '
+            "both are corrected here",
+        ),
+        Protocol(
+            "lmms-literal",
+            question_then(SHORT),
+            by_text(harness.lmms_pope),
+            equal,
+            "lmms-eval as it is: only the bare word counts",
+        ),
+    )
 
     def rows(self, document: Document) -> list[dict[str, Any]]:
         """The released files are JSON lines, one file a kind: the kind is in the name only."""
@@ -38,6 +74,7 @@ class POPE(Benchmark):
         return found if any(k in name for name, _ in found for k in _KINDS) else super()._preferred(found)
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture or a yes/no label."""
         answer = plain(row.get("label") or row.get("answer")).lower()
         loads = pictures.of(row.get("image"))
         if answer not in ("yes", "no") or not loads:
@@ -52,6 +89,7 @@ class POPE(Benchmark):
         )
 
     def figures(self, groups: Sequence[Sequence[Scored]]) -> dict[str, float]:
+        """`counts` over all questions, and over those of each kind of absence."""
         scored = [s for g in groups for s in g]
         out = counts(scored)
         for kind in sorted({k for i, _ in scored for k in i.categories.get("category", ())}):
@@ -66,8 +104,13 @@ def counts(scored: Sequence[Scored]) -> dict[str, float]:
     hits = sum(a and b for a, b in said)
     precision = hits / max(1, sum(a for a, _ in said))
     recall = hits / max(1, sum(b for _, b in said))
-    return {"F1": 100 * 2 * precision * recall / max(1e-12, precision + recall), "accuracy": 100 * average(m.score for _, m in scored),
-            "precision": 100 * precision, "recall": 100 * recall, "yes ratio": 100 * average(a for a, _ in said)}  # fmt: skip
+    return {
+        "F1": 100 * 2 * precision * recall / max(1e-12, precision + recall),
+        "accuracy": 100 * average(m.score for _, m in scored),
+        "precision": 100 * precision,
+        "recall": 100 * recall,
+        "yes ratio": 100 * average(a for a, _ in said),
+    }
 
 
 def _twin(row: Mapping[str, Any], number: str) -> str:

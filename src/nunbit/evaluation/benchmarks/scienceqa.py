@@ -22,28 +22,46 @@ def _prompt(item: Item) -> str:
 
 
 class ScienceQA(Choice):
+    """The questions of ScienceQA that have a picture."""
+
     name, title, source = "scienceqa-img", "ScienceQA-IMG", "arXiv 2209.09513"
     columns = (frozenset({"question", "choices", "answer", "image"}), *LETTER_COLUMNS)
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "context, question, options; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
-        Protocol("lmms", _prompt, by_options(harness.lmms_whole_reply), equal,
-                 'lmms-eval: the whole reply is the letter or starts with "X."; "(B)" is unparsed'),
-    )  # fmt: skip
+        Protocol(
+            "vlmevalkit",
+            vlmevalkit_choice_prompt,
+            by_options(harness.vlmevalkit_choice),
+            equal,
+            "VLMEvalKit's rule matcher",
+            version=2,
+        ),
+        Protocol(
+            "lmms",
+            _prompt,
+            by_options(harness.lmms_whole_reply),
+            equal,
+            'lmms-eval: the whole reply is the letter or starts with "X."; "(B)" is unparsed',
+        ),
+    )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
-        """Rows of the original problems.json name their picture by split and id; only the test split with pictures is asked."""
+        """Rows of the original problems.json name their picture by split and id; only the test split with pictures is
+        asked.
+        """
         if row.get("split") in ("train", "val") and plain(row.get("image")).lower() == "image.png":
             return None
         return super().item(row, pictures, place)
 
     def loads(self, row: Mapping[str, Any], pictures: Pictures) -> tuple[Any, ...]:
+        """The picture of a row; in problems.json it lies in a folder named after split and identifier."""
         image = row.get("image")
         if isinstance(image, str) and image == "image.png":
             return pictures.of(f"{row.get('split', 'test')}/{row['id']}/image.png")
         return super().loads(row, pictures)
 
     def categories(self, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Subject, context, grade, topic and category."""
         subject = plain(row.get("subject"))
         grade = re.search(r"\d+", plain(row.get("grade")))
         context = ("TXT", "IMG") if plain(row.get("hint")) else ("IMG",)

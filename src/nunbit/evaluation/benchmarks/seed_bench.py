@@ -1,4 +1,6 @@
-"""SEED-Bench and K-SEED: multiple choice in nine picture and three video types. Source: arXiv 2307.16125; K-SEED arXiv 2411.19103.
+"""SEED-Bench and K-SEED: multiple choice in nine picture and three video types.
+
+Source: arXiv 2307.16125; K-SEED arXiv 2411.19103.
 
 Video questions are asked only where the data hold frames; otherwise they are left out.
 """
@@ -23,21 +25,51 @@ from nunbit.evaluation.protocols import (
 )
 from nunbit.evaluation.reading import Document, Pictures, plain
 
-_TYPES = ("Scene Understanding", "Instance Identity", "Instance Location", "Instance Attributes", "Instances Counting", "Spatial Relation",
-          "Instance Interaction", "Visual Reasoning", "Text Understanding", "Action Recognition", "Action Prediction",
-          "Procedure Understanding")  # fmt: skip
+_TYPES = (
+    "Scene Understanding",
+    "Instance Identity",
+    "Instance Location",
+    "Instance Attributes",
+    "Instances Counting",
+    "Spatial Relation",
+    "Instance Interaction",
+    "Visual Reasoning",
+    "Text Understanding",
+    "Action Recognition",
+    "Action Prediction",
+    "Procedure Understanding",
+)
 
 
 class SeedBench(Choice):
+    """SEED-Bench, English."""
+
     name, title, source = "seed-bench", "SEED-Bench", "arXiv 2307.16125"
     columns = (*LETTER_COLUMNS, frozenset({"question", "choice_a", "choice_b", "answer", "data_id"}))
     protocols = named(
-        Protocol("official", plain_choice_prompt, CHOICE, equal,
-                 "a letter is generated and read by nunbit's rules (the paper ranks the options by likelihood)"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
-        Protocol("lmms", plain_choice_prompt, by_options(harness.first_character), equal,
-                 'lmms-eval: the first character of the reply, so that "The answer is B" is unparsed'),
-    )  # fmt: skip
+        Protocol(
+            "official",
+            plain_choice_prompt,
+            CHOICE,
+            equal,
+            "a letter is generated and read by nunbit's rules (the paper ranks the options by likelihood)",
+        ),
+        Protocol(
+            "vlmevalkit",
+            vlmevalkit_choice_prompt,
+            by_options(harness.vlmevalkit_choice),
+            equal,
+            "VLMEvalKit's rule matcher",
+            version=2,
+        ),
+        Protocol(
+            "lmms",
+            plain_choice_prompt,
+            by_options(harness.first_character),
+            equal,
+            'lmms-eval: the first character of the reply, so that "The answer is B" is unparsed',
+        ),
+    )
 
     def rows(self, document: Document) -> list[dict[str, Any]]:
         """SEED-Bench.json keeps its rows under ``questions`` and the names of the types beside them."""
@@ -48,11 +80,13 @@ class SeedBench(Choice):
         return super().rows(document)
 
     def loads(self, row: Mapping[str, Any], pictures: Pictures) -> tuple[Any, ...]:
+        """The picture of a row; none for a video without frames."""
         if row.get("image") not in (None, ""):
             return super().loads(row, pictures)
         return pictures.of(plain(row.get("data_id"))) if plain(row.get("data_type")) != "video" else ()
 
     def categories(self, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The question type, and whether picture or video."""
         number = plain(row.get("question_type_id"))
         named_ = _TYPES[int(number) - 1] if number.isdigit() and 1 <= int(number) <= len(_TYPES) else ""
         return axes(category=plain(row.get("category")) or named_, kind=row.get("data_type"))
@@ -63,12 +97,27 @@ def _korean_prompt(item: Any) -> str:
 
 
 class KSeed(SeedBench):
+    """K-SEED, the Korean translation."""
+
     name, title, source = "k-seed", "K-SEED", "arXiv 2411.19103"
     protocols = named(
-        Protocol("official", _korean_prompt, by_options(extraction.choice), equal, "the authors' Korean sentence; nunbit's rules"),
-        Protocol("vlmevalkit", vlmevalkit_choice_prompt, by_options(harness.vlmevalkit_choice), equal, "VLMEvalKit's rule matcher", version=2),
+        Protocol(
+            "official",
+            _korean_prompt,
+            by_options(extraction.choice),
+            equal,
+            "the authors' Korean sentence; nunbit's rules",
+        ),
+        Protocol(
+            "vlmevalkit",
+            vlmevalkit_choice_prompt,
+            by_options(harness.vlmevalkit_choice),
+            equal,
+            "VLMEvalKit's rule matcher",
+            version=2,
+        ),
         Protocol("lmms", _korean_prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
-    )  # fmt: skip
+    )
 
 
 for _benchmark in (SeedBench, KSeed):

@@ -37,6 +37,8 @@ def _vlmevalkit_credit(found: ParsedAnswer, item: Item) -> float:
 
 
 class TextVQA(Benchmark):
+    """TextVQA, VQA accuracy over ten people's answers."""
+
     name, title, source = "textvqa", "TextVQA", "arXiv 1904.08920"
     columns = (
         frozenset({"question", "answers", "image_id"}),
@@ -50,19 +52,33 @@ class TextVQA(Benchmark):
             "official-ocr", _ocr_prompt, RAW, _credit, "the same with the data's OCR tokens in the prompt (LLaVA-1.5)"
         ),
         Protocol("nunbit", _prompt, WORDS, _credit, 'the same; "The answer is ..." is cut off, refusals are unparsed'),
-        Protocol("vlmevalkit", _plain_prompt, RAW, _vlmevalkit_credit, "question as it is written; one step of the normalisation is left out there"),
+        Protocol(
+            "vlmevalkit",
+            _plain_prompt,
+            RAW,
+            _vlmevalkit_credit,
+            "question as it is written; one step of the normalisation is left out there",
+        ),
         Protocol("lmms", _prompt, RAW, _credit, "as official"),
     )
 
     def item(self, row: Mapping[str, Any], pictures: Pictures, place: str) -> Item | None:
+        """One row as an Item; None without a picture."""
         image_id = plain(row.get("image_id"))
         loads = pictures.of(row.get("image") or (f"{image_id}.jpg" if image_id else None))
         if not loads:
             return None
         people = tuple(listed(row.get("answers") or row.get("answer")))
         id_ = next((plain(row[c]) for c in ("question_id", "index") if plain(row.get(c))), place)
-        return Item(id_, image_id or id_, loads, plain(row["question"]), people, categories=axes(category=row.get("image_classes") or ()),
-                    facts={"ocr": listed(row.get("ocr_tokens"))})  # fmt: skip
+        return Item(
+            id_,
+            image_id or id_,
+            loads,
+            plain(row["question"]),
+            people,
+            categories=axes(category=row.get("image_classes") or ()),
+            facts={"ocr": listed(row.get("ocr_tokens"))},
+        )
 
 
 BENCHMARKS.register(TextVQA.name)(TextVQA())

@@ -71,13 +71,13 @@ def attention_outputs(gated, lm, media, ids=IDS, **see):
     """What each block's attention gives: ``(blocks, B, T, Dt)``. Before the first, no picture has mixed in."""
     seen, hooks = [], []
     for block in gated.blocks.values():
-        look = block.look
-        block.look = lambda *a, _look=look: seen.append(_look(*a)) or seen[-1]
-        hooks.append((block, look))
+        attend = block.attend
+        block.attend = lambda *a, _attend=attend: seen.append(_attend(*a)) or seen[-1]
+        hooks.append((block, attend))
     gated.set_context(media, **see)
     logits = lm(ids).logits
-    for block, look in hooks:
-        block.look = look
+    for block, attend in hooks:
+        block.attend = attend
     return torch.stack(seen), logits
 
 
@@ -363,7 +363,7 @@ def test_the_block_is_the_arithmetic_of_the_paper():
             expected[b, t] = y + torch.tanh(torch.tensor(0.5)) * (down.weight @ hidden)
     gated.set_context(media)
     gated._media.now = index
-    assert (gated._run(1, block, text) - expected).abs().max() < 1e-4
+    assert (gated._run(1, text) - expected).abs().max() < 1e-4
 
 
 def _normed(x: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:

@@ -11,7 +11,11 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from nunbit.connectors import build
-from nunbit.connectors.moai import MoAI, MoAICompressor, MoAIConfig, MoAIExpert, MoAIMixer, MixerContext, Rows, looks
+from nunbit.connectors.moai import MoAI
+from nunbit.connectors.moai_compressor import MoAICompressor
+from nunbit.connectors.moai_config import MoAIConfig
+from nunbit.connectors.moai_mixer import MoAIExpert, MoAIMixer
+from nunbit.connectors.moai_rows import MixerContext, Rows, attention_masks
 from nunbit.errors import UserError
 
 D, LAYERS = 16, 4
@@ -162,7 +166,7 @@ def mix_by_hand(mixer: MoAIMixer, x: Tensor, latents: Tensor, row: str, compat: 
 
 def prompt(latents: Tensor, image: Rows, language: Rows, c: MoAIConfig) -> MixerContext:
     sides = {"img": image, "lang": language}
-    return MixerContext(latents, image, language, image, language, looks(sides, sides, c))
+    return MixerContext(latents, image, language, image, language, attention_masks(sides, sides, c))
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -170,7 +174,7 @@ def test_mixer_against_loops_in_a_ragged_batch(compat):
     rows = ["wwiiiwwaa", "..wiiwiiw", "iiiwwwwww"]  # answers, left padding and two pictures, a picture first
     c = config(compat=compat)
     mixer, x, latents = shaken(MoAIMixer(c)), noise(3, 9, D), noise(3, 3, D, seed=5)
-    image, language = (Rows.of(m) for m in masks(rows))
+    image, language = (Rows.from_mask(m) for m in masks(rows))
     ours = mixer(x, prompt(latents, image, language, c))
     for b, row in enumerate(rows):
         torch.testing.assert_close(ours[b], mix_by_hand(mixer, x[b], latents[b], row, compat), atol=1e-5, rtol=1e-4)
@@ -192,7 +196,7 @@ def test_no_expert_no_change():
     for side in (mixer.img, mixer.lang):
         for e in side.values():
             torch.nn.init.zeros_(e.linear_o[1].weight)
-    image, language = (Rows.of(m) for m in masks(["wiiwww"]))
+    image, language = (Rows.from_mask(m) for m in masks(["wiiwww"]))
     mixed = mixer(x, prompt(noise(1, 3, D), image, language, c))
     torch.testing.assert_close(mixed, x)
 

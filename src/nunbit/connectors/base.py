@@ -1,52 +1,47 @@
 """What every connection module shares: its config, its contract and the registry.
 
 A *token* connector turns features of an encoder into tokens that are spliced into the language model's sequence. A
-*layer* connector acts inside the decoder layers. Both are registered in `CONNECTORS` by exact name.
+*layer* connector acts inside the decoder layers (`nunbit.connectors.layer`). Both are registered in `CONNECTORS` by
+exact name, built with `build(name, **config)` and described by a config that `config_to_dict` turns into JSON values.
 
-Letters: B pictures (or sounds), N features, M tokens, Dv width of the encoder, Dt width of the language model.
+A new token connector is one file: a config (if it has fields of its own), a class with `_connect` and `_count`, and
+``@CONNECTORS.register``. The contract tests then cover it.
+
+Letters: B images (or sounds), N features, M tokens, Dv width of the encoder, Dt width of the language model,
+F frames of a video.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from nunbit.connectors.blocks import grid_positions, zero_masked
+from nunbit.connectors.config import ConnectorConfig, make_config
 from nunbit.errors import UserError
 from nunbit.registry import Registry
 
 CONNECTORS: Registry[type[nn.Module]] = Registry("connector")
 
 Grid = tuple[int, int]
-"""Rows and columns of a picture's features, row by row from the top left."""
-
-
-@dataclass(frozen=True)
-class ConnectorConfig:
-    """Fields common to all connectors; a connector's own config adds to them.
-
-    Args:
-        name: the registered name.
-        vision_width: Dv, width of the encoder's features.
-        text_width: Dt, width of the language model.
-    """
-
-    name: str
-    vision_width: int
-    text_width: int
+"""Rows and columns of an image's features, row by row from the top left."""
 
 
 class TokenConnector(nn.Module, ABC):
     """Features ``(B, N, Dv)`` to tokens ``(B, M, Dt)``, where M is `tokens(N, grid)`.
 
-    A mask is ``(B, N)`` bool, true where a feature is real. A masked feature never changes a token of a real
-    one, whatever its value, and `output_mask` says which of the M tokens stand for something real.
+    Features come from any encoder: a class token is left out by the caller, and a convolutional encoder's map
+    ``(B, Dv, rows, columns)`` is flattened to ``(B, rows * columns, Dv)`` and comes with its grid.
+
+    A mask is ``(B, N)`` bool, true where a feature is real. A masked feature never changes a token of a real one,
+    whatever its value, and `output_mask` says which of the M tokens stand for something real. A grid is one size for
+    the whole batch; its cells are the first features, and features after them are dropped as padding.
+
+    A connector implements `_connect` and `_count`, and `_token_mask` where some of its tokens may be padding.
     """
 
     config_class: ClassVar[type[ConnectorConfig]] = ConnectorConfig
@@ -56,36 +51,95 @@ class TokenConnector(nn.Module, ABC):
         super().__init__()
         self.config = config
 
-    @abstractmethod
     def forward(self, features: Tensor, mask: Tensor | None = None, *, grid: Grid | None = None) -> Tensor:
-        """``(B, N, Dv)`` to ``(B, M, Dt)``; ``grid`` is one size for the whole batch, a square when it is not given."""
+        """``(B, N, Dv)`` to ``(B, M, Dt)``.
 
-    @abstractmethod
+        Args:
+            features: of the encoder.
+            mask: ``(B, N)`` bool, true where a feature is real; all are, if it is not given.
+            grid: rows and columns of the features; a connector that needs one takes a square if it is not given.
+
+        Raises:
+            UserError: another width, a mask of another shape, or a grid with more cells than there are features.
+        """
+        if features.ndim < 3 or features.shape[-1] != self.config.vision_width:
+            raise UserError(
+                f"features of shape {tuple(features.shape)}",
+                allowed=f"(images, features, {self.config.vision_width})",
+                todo="build the connector with the encoder's width as vision_width",
+            )
+        if mask is not None and mask.shape != features.shape[:-1]:
+            raise UserError(
+                f"a mask of shape {tuple(mask.shape)} for features of shape {tuple(features.shape)}",
+                allowed=f"{tuple(features.shape[:-1])}",
+            )
+        cells = grid_cells(features.shape[-2], grid)
+        if cells < features.shape[-2]:
+            features, mask = features[..., :cells, :], None if mask is None else mask[..., :cells]
+        return self._connect(zero_masked(features, mask), mask, grid)
+
     def tokens(self, n_features: int, grid: Grid | None = None) -> int:
-        """M, the number of tokens that ``n_features`` features become."""
+        """M, the number of tokens that ``n_features`` features (in this grid) become."""
+        return self._count(grid_cells(n_features, grid), grid)
 
     def output_mask(self, mask: Tensor, grid: Grid | None = None) -> Tensor:
-        """``(B, N)`` bool to ``(B, M)`` bool: which tokens stand for something real. Here: all of a fixed number."""
-        return mask.new_ones(mask.shape[0], self.tokens(mask.shape[-1], grid))
+        """``(B, N)`` bool to ``(B, M)`` bool: which tokens stand for something real."""
+        return self._token_mask(mask[..., : grid_cells(mask.shape[-1], grid)].bool(), grid)
+
+    @abstractmethod
+    def _connect(self, features: Tensor, mask: Tensor | None, grid: Grid | None) -> Tensor:
+        """``(B, N, Dv)``, zero where masked, to ``(B, M, Dt)``; N is the grid's cells if there is a grid."""
+
+    @abstractmethod
+    def _count(self, n_features: int, grid: Grid | None) -> int:
+        """M for ``n_features`` features, which are the grid's cells if there is a grid."""
+
+    def _token_mask(self, mask: Tensor, grid: Grid | None) -> Tensor:
+        """``(B, N)`` bool to ``(B, M)`` bool. Here: all of a fixed number of tokens are real."""
+        return mask.new_ones(mask.shape[0], self._count(mask.shape[-1], grid))
 
 
 class PerFeatureConnector(TokenConnector):
-    """One token a feature; tokens of masked features are zero."""
+    """One token for each feature; tokens of masked features are zero. A connector implements `_project`."""
 
-    def tokens(self, n_features: int, grid: Grid | None = None) -> int:
+    @abstractmethod
+    def _project(self, features: Tensor) -> Tensor:
+        """``(B, N, Dv)`` to ``(B, N, Dt)``, feature by feature."""
+
+    def _connect(self, features: Tensor, mask: Tensor | None, grid: Grid | None) -> Tensor:
+        return zero_masked(self._project(features), mask)
+
+    def _count(self, n_features: int, grid: Grid | None) -> int:
         return n_features
 
-    def output_mask(self, mask: Tensor, grid: Grid | None = None) -> Tensor:
-        return mask.bool()
+    def _token_mask(self, mask: Tensor, grid: Grid | None) -> Tensor:
+        return mask
 
 
-def blank(features: Tensor, mask: Tensor | None) -> Tensor:
-    """Features ``(..., N, D)`` with zeros where the mask ``(..., N)`` is false, so that not even a NaN can leak."""
-    return features if mask is None else features.masked_fill(~mask.bool().unsqueeze(-1), 0)
+def grid_cells(n_features: int, grid: Grid | None) -> int:
+    """How many features belong to the grid; all of them without one.
+
+    Raises:
+        UserError: a grid with no cell, or with more cells than there are features.
+    """
+    if grid is None:
+        return n_features
+    rows, columns = grid
+    if rows < 0 or columns < 0 or rows * columns > n_features:
+        raise UserError(
+            f"a grid of {rows} x {columns} for {n_features} features",
+            allowed=f"a grid of at most {n_features} cells",
+            todo="pass the rows and columns of the features, without a class token",
+        )
+    return rows * columns
 
 
 def square_grid(n_features: int) -> Grid:
-    """The grid of a square picture with this many features."""
+    """The grid of a square image with this many features.
+
+    Raises:
+        UserError: the number is not a square.
+    """
     side = math.isqrt(n_features)
     if side * side != n_features:
         raise UserError(
@@ -96,67 +150,36 @@ def square_grid(n_features: int) -> Grid:
     return side, side
 
 
+def add_grid_positions(features: Tensor, mask: Tensor | None, grid: Grid | None) -> Tensor:
+    """Features ``(B, N, Dv)`` or ``(B, F, N, Dv)`` plus fixed 2-D positions, zero again where masked.
+
+    For queries, which cannot tell otherwise where a convolutional encoder's feature lies. Source of the idea:
+    Qwen-VL, arXiv 2308.12966, sec. 2.1.
+    """
+    rows, columns = grid or square_grid(features.shape[-2])
+    return zero_masked(features + grid_positions(rows, columns, features.shape[-1], features), mask)
+
+
 def build(name: str, **values: Any) -> nn.Module:
-    """Build a connector from its name and the fields of its config: ``build("mlp", vision_width=8, text_width=16)``."""
+    """Build a connector from its name and the fields of its config.
+
+        build("mlp", vision_width=8, text_width=16)
+        build(**config_to_dict(connector.config))       # an equal config, freshly initialised weights
+
+    Raises:
+        UserError: an unknown name or field (it names the nearest), a missing width, or a value of another type.
+    """
     cls = CONNECTORS[name]
-    config_class = getattr(cls, "config_class", ConnectorConfig)
-    known = [f.name for f in fields(config_class) if f.name != "name"]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            todo = f"did you mean '{near[0]}'?" if near else "name one of these"
-            raise UserError(f"the connector '{name}' has no field '{key}'", allowed=", ".join(known), todo=todo)
-    missing = [key for key in ("vision_width", "text_width") if key not in values]
-    if missing:
-        raise UserError(f"the connector '{name}' was given no {' and no '.join(missing)}", todo="give both widths")
-    return cls(config_class(name=name, **values))
+    return cls(make_config(_config_class(cls), name, values))
 
 
-class CrossAttention(nn.Module):
-    """Multi-head attention without biases whose keys and values come from another sequence."""
-
-    def __init__(self, width: int, source_width: int, heads: int, head_dim: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.q_proj = nn.Linear(width, heads * head_dim, bias=False)
-        self.k_proj = nn.Linear(source_width, heads * head_dim, bias=False)
-        self.v_proj = nn.Linear(source_width, heads * head_dim, bias=False)
-        self.out_proj = nn.Linear(heads * head_dim, width, bias=False)
-
-    def keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, S, Ds)`` to keys and values ``(B, heads, S, d)``."""
-        return self._split(self.k_proj(source)), self._split(self.v_proj(source))
-
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None = None) -> Tensor:
-        """``(B, T, D)`` to ``(B, T, D)``; bool ``mask`` broadcasts to ``(B, heads, T, S)``, true where one may look."""
-        seen = F.scaled_dot_product_attention(self._split(self.q_proj(x)), *keys_values, attn_mask=mask)
-        return self.out_proj(seen.transpose(1, 2).flatten(2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+def config_from_dict(values: Mapping[str, Any]) -> ConnectorConfig:
+    """The config that `config_to_dict` wrote, of the class that its ``name`` says; for errors see `build`."""
+    if "name" not in values:
+        raise UserError("the config of a connector without a name", allowed=", ".join(CONNECTORS))
+    rest = {k: v for k, v in values.items() if k != "name"}
+    return make_config(_config_class(CONNECTORS[values["name"]]), values["name"], rest)
 
 
-def feed_forward(width: int, mult: int, act: str) -> nn.Sequential:
-    """Norm, up, activation, down; no biases. Source: Flamingo, arXiv 2204.14198, fig. 4 and app. A.1."""
-    inner = width * mult
-    return nn.Sequential(
-        nn.LayerNorm(width), nn.Linear(width, inner, bias=False), activation(act), nn.Linear(inner, width, bias=False)
-    )
-
-
-class SquaredReLU(nn.Module):
-    """max(x, 0) squared. Source: Flamingo, arXiv 2204.14198, app. A."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x).square()
-
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "squared_relu": SquaredReLU,
-}  # fmt: skip
-
-
-def activation(name: str) -> nn.Module:
-    if name not in ACTIVATIONS:
-        raise UserError(f"unknown activation '{name}'", allowed=", ".join(ACTIVATIONS), todo="name one of these")
-    return ACTIVATIONS[name]()
+def _config_class(cls: type[nn.Module]) -> type[ConnectorConfig]:
+    return getattr(cls, "config_class", ConnectorConfig)

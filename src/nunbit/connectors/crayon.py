@@ -1,13 +1,14 @@
-"""Crayon Prompt: what each image token shows, and which one of its kind, painted into every decoder layer.
+"""Crayon Prompt: which class each image token shows, and which object of that class, added in every decoder layer.
 
 Source: CoLLaVO, arXiv 2402.11248, sec. 3.1 and fig. 5; the low-rank form of the injection: released code.
 
     crayon = MLP(semantic[class] + numbering[number]);  linear(x) = W x + alpha / rank * B A crayon   (image rows only)
 
-The same crayon features go into every chosen linear map of every layer. B starts at zero: a fresh module is silent.
+The same crayon features go into every chosen linear map of every layer. B starts at zero, so a fresh module changes
+nothing.
 
 Letters: B sequences, L rows of the prompt, N image tokens, R image rows of the batch, Dv width of the tables, Dt of the
-decoder.
+decoder, V words of the vocabulary, Din and Dout widths of a linear map.
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nunbit.connectors.base import CONNECTORS, ConnectorConfig
-from nunbit.connectors.prefill import PrefillConnector, check_mask, cut
+from nunbit.connectors.base import CONNECTORS
+from nunbit.connectors.config import ConnectorConfig
+from nunbit.connectors.layer import linear_maps
+from nunbit.connectors.prefill import PrefillConnector, check_mask, window_of
 from nunbit.errors import UserError
 
 
 @dataclass(frozen=True)
 class CrayonConfig(ConnectorConfig):
-    """Args:
-    layers: decoder layers of the language model.
-    classes, numbers: rows of the two tables without the row 0 = unknown; COCO has 133, CoLLaVO counts to 20.
-    rank, alpha: of the low-rank branches; alpha 0 means alpha = rank.
-    dropout: on the crayon features while training.
-    targets: last names of the linear maps to inject into. CoLLaVO's are all but the last of the feed-forward block.
+    """Sizes of `CrayonPrompt`.
+
+    Args:
+        layers: decoder layers of the language model.
+        classes, numbers: rows of the two tables without the row 0 = unknown; COCO has 133, CoLLaVO counts to 20.
+        rank, alpha: of the low-rank branches; alpha 0 means alpha = rank.
+        dropout: on the crayon features while training.
+        targets: last names of the linear maps to add to. CoLLaVO's are all but the last of the feed-forward block.
     """
 
     layers: int = 32
@@ -57,12 +62,18 @@ class LowRank(nn.Module):
         nn.init.zeros_(self.B.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(..., Din)`` to ``(..., Dout)``."""
         return self.scale * self.B(self.A(self.dropout(x)))
 
 
 @dataclass
 class CrayonContext:
-    """Features ``(R, Dt)`` in the order of the true cells of the mask ``(B, L)``."""
+    """The crayon features of one batch.
+
+    Attributes:
+        mask: ``(B, L)`` bool, true at image rows.
+        features: ``(R, Dt)``, in the order of the true cells of the mask.
+    """
 
     mask: Tensor
     features: Tensor
@@ -88,14 +99,17 @@ class CrayonPrompt(PrefillConnector):
         self.branches = nn.ModuleDict()
 
     @torch.no_grad()
-    def init_from_word_embeddings(self, table: Tensor, called: Sequence[Sequence[int]]) -> None:
-        """Begin each class, from row 1 on, as its name in the language model's word embeddings ``(V, Dt)``: what one class teaches the
-        branches then holds for all. Not in the paper, whose tables begin at random; for tables as wide as the decoder.
+    def init_from_word_embeddings(self, table: Tensor, name_ids: Sequence[Sequence[int]]) -> None:
+        """Start each class, from row 1 on, as the sum of its name's word embeddings.
+
+        What one class teaches the branches then holds for all classes. Not in the paper, whose tables start at random;
+        for tables as wide as the decoder.
 
         Args:
-            called: ids of each class's name; a class without any keeps its row.
+            table: ``(V, Dt)``, the language model's word embeddings.
+            name_ids: token ids of each class's name; a class without any keeps its row.
         """
-        for row, ids in enumerate(called, 1):
+        for row, ids in enumerate(name_ids, 1):
             if ids:
                 self.semantic.weight[row] = table[list(ids)].sum(0)
 
@@ -109,6 +123,9 @@ class CrayonPrompt(PrefillConnector):
         Args:
             features: ``(B, N, Dt)`` or ``(R, Dt)``, one for each image row, in the order of the rows.
             image_mask: ``(B, L)`` bool, true at image rows of the merged sequence; may end before the answer.
+
+        Raises:
+            UserError: another number of features than image rows.
         """
         mask, flat = check_mask(image_mask, "image_mask"), features.flatten(0, -2)
         if int(mask.sum()) != len(flat):
@@ -119,17 +136,17 @@ class CrayonPrompt(PrefillConnector):
             )
         self._context = CrayonContext(mask, flat)
 
-    def _window(self, seen: CrayonContext, times: int, cached: int, length: int) -> tuple[Tensor, Tensor] | None:
-        mask = cut(seen.mask, times, cached, length)
+    def _window(self, context: CrayonContext, times: int, cached: int, length: int) -> tuple[Tensor, Tensor] | None:
+        mask = window_of(context.mask, times, cached, length)
         if not mask.any():
             return None
-        order = (seen.mask.flatten().cumsum(0) - 1).view_as(seen.mask)
-        return mask.flatten(), seen.features[cut(order, times, cached, length)[mask]]
+        order = (context.mask.flatten().cumsum(0) - 1).view_as(context.mask)
+        return mask.flatten(), context.features[window_of(order, times, cached, length)[mask]]
 
     def _register_hooks(self, layers: nn.ModuleList) -> list[Any]:
         hooks = []
         for i, layer in enumerate(layers):
-            found = linears(layer, self.config.targets)
+            found = linear_maps(layer, self.config.targets)
             if str(i) not in self.branches:
                 made = {branch_name(n): self._branch(m) for n, m in found.items()}
                 self.branches[str(i)] = nn.ModuleDict(made).train(self.training)
@@ -140,15 +157,13 @@ class CrayonPrompt(PrefillConnector):
 
     def _branch(self, linear: Any) -> LowRank:
         c = self.config
-        scale = (c.alpha or c.rank) / c.rank
-        return LowRank(
-            c.text_width, linear.out_features, c.rank, scale, c.dropout, device=next(linear.parameters()).device
-        )
+        scale, device = (c.alpha or c.rank) / c.rank, next(linear.parameters()).device
+        return LowRank(c.text_width, linear.out_features, c.rank, scale, c.dropout, device=device)
 
     def _inject(self, branch: LowRank, _linear: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
-        if self._now is None:
+        if self._active is None:
             return None
-        mask, features = self._now
+        mask, features = self._active
         added = branch(features.to(branch.A.weight.dtype)).to(output.dtype)
         return output.flatten(0, -2).index_put((mask,), added, accumulate=True).view_as(output)
 
@@ -156,17 +171,3 @@ class CrayonPrompt(PrefillConnector):
 def branch_name(module_name: str) -> str:
     """A module's name in a layer as a key without dots: ``attention.wqkv`` is ``attention__wqkv``."""
     return module_name.replace(".", "__")
-
-
-def linears(layer: nn.Module, targets: Sequence[str]) -> dict[str, nn.Module]:
-    """The linear maps of a decoder layer whose last name is one of the targets; every target must be there."""
-    maps = {n: m for n, m in layer.named_modules() if n and hasattr(m, "out_features")}
-    found = {n: m for n, m in maps.items() if n.rsplit(".", 1)[-1] in targets}
-    missing = sorted(set(targets) - {n.rsplit(".", 1)[-1] for n in found})
-    if missing:
-        raise UserError(
-            f"{type(layer).__name__} has no linear map named {' or '.join(missing)}",
-            allowed=", ".join(sorted({n.rsplit(".", 1)[-1] for n in maps})),
-            todo="set 'targets' to names of this list",
-        )
-    return found

@@ -1,10 +1,14 @@
-"""One linear map a feature. Source: LLaVA, arXiv 2304.08485, sec. 4.1, eq. (1)."""
+"""One linear map for each feature. Source: LLaVA, arXiv 2304.08485, sec. 4.1, eq. (1).
+
+Letters: B images, N features, Dv and Dt widths of the encoder and the language model.
+"""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from nunbit.connectors.base import CONNECTORS, ConnectorConfig, Grid, PerFeatureConnector, blank
+from nunbit.connectors.base import CONNECTORS, PerFeatureConnector
+from nunbit.connectors.config import ConnectorConfig
 
 
 @CONNECTORS.register("linear")
@@ -17,5 +21,5 @@ class LinearConnector(PerFeatureConnector):
         super().__init__(config)
         self.linear = nn.Linear(config.vision_width, config.text_width)
 
-    def forward(self, features: Tensor, mask: Tensor | None = None, *, grid: Grid | None = None) -> Tensor:
-        return blank(self.linear(blank(features, mask)), mask)
+    def _project(self, features: Tensor) -> Tensor:
+        return self.linear(features)

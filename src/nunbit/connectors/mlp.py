@@ -1,4 +1,7 @@
-"""Two linear maps with a GELU between. Source: LLaVA-1.5, arXiv 2310.03744, sec. 3.2 (`mlp2x_gelu`)."""
+"""Two linear maps with a GELU between them. Source: LLaVA-1.5, arXiv 2310.03744, sec. 3.2 (`mlp2x_gelu`).
+
+Letters: B images, N features, Dv and Dt widths of the encoder and the language model.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,18 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from nunbit.connectors.base import CONNECTORS, ConnectorConfig, Grid, PerFeatureConnector, activation, blank
+from nunbit.connectors.base import CONNECTORS, PerFeatureConnector
+from nunbit.connectors.blocks import activation
+from nunbit.connectors.config import ConnectorConfig
 
 
 @dataclass(frozen=True)
 class MLPConfig(ConnectorConfig):
-    """Args: activation: between the two layers."""
+    """Sizes of `MLPConnector`.
+
+    Args:
+        activation: between the two layers.
+    """
 
     activation: str = "gelu"
 
@@ -29,5 +38,5 @@ class MLPConnector(PerFeatureConnector):
         self.act = activation(config.activation)
         self.linear_2 = nn.Linear(config.text_width, config.text_width)
 
-    def forward(self, features: Tensor, mask: Tensor | None = None, *, grid: Grid | None = None) -> Tensor:
-        return blank(self.linear_2(self.act(self.linear_1(blank(features, mask)))), mask)
+    def _project(self, features: Tensor) -> Tensor:
+        return self.linear_2(self.act(self.linear_1(features)))

@@ -1,7 +1,10 @@
-"""Perceiver resampler: any number of features, of a picture or of video frames, becomes a fixed number of tokens.
+"""Perceiver resampler: any number of features, of an image or of video frames, becomes a fixed number of tokens.
 
 Source: Flamingo, arXiv 2204.14198, sec. 2.1, fig. 5, and app. A.1.1. OpenFlamingo (arXiv 2308.01390) has GELU and
 8 heads of 64.
+
+Letters: B images, F frames, N features a frame, M latents (the tokens that come out), Dv and Dt widths of the encoder
+and the language model.
 """
 
 from __future__ import annotations
@@ -12,28 +15,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nunbit.connectors.base import (
-    CONNECTORS,
-    ConnectorConfig,
-    CrossAttention,
-    Grid,
-    TokenConnector,
-    blank,
-    feed_forward,
-)
+from nunbit.connectors.base import CONNECTORS, Grid, TokenConnector, add_grid_positions
+from nunbit.connectors.blocks import CrossAttention, feed_forward, latents_mask
+from nunbit.connectors.config import ConnectorConfig
 from nunbit.errors import UserError
 
 
 @dataclass(frozen=True)
 class PerceiverConfig(ConnectorConfig):
-    """Args:
-    latents: M, tokens that come out.
-    depth: layers.
-    heads, head_dim: of the attention; Flamingo has 16 of 96.
-    ff_mult: width of the feed-forward layer in multiples of Dv.
-    activation: ``squared_relu`` (Flamingo), ``gelu`` (OpenFlamingo) or ``relu`` (Idefics).
-    max_frames: frames with a learned time embedding; 0 for none.
-    project: map Dv to Dt at the end. Without it the tokens are Dv wide, as gated cross-attention reads them.
+    """Sizes of `PerceiverConnector`.
+
+    Args:
+        latents: M, tokens that come out.
+        depth: layers.
+        heads, head_dim: of the attention; Flamingo has 16 of 96.
+        ff_mult: width of the feed-forward layer in multiples of Dv.
+        activation: ``squared_relu`` (Flamingo), ``gelu`` (OpenFlamingo) or ``relu`` (Idefics).
+        max_frames: frames with a learned time embedding; 0 for none.
+        project: map Dv to Dt at the end. Without it the tokens are Dv wide, as gated cross-attention reads them.
+        grid_positions: add fixed 2-D positions to the features, for encoders without positions (convolutional ones).
     """
 
     latents: int = 64
@@ -44,10 +44,11 @@ class PerceiverConfig(ConnectorConfig):
     activation: str = "squared_relu"
     max_frames: int = 8
     project: bool = True
+    grid_positions: bool = False
 
 
 class PerceiverLayer(nn.Module):
-    """Latents look at the features and at themselves, then a feed-forward layer."""
+    """Latents attend to the features and to themselves, then a feed-forward layer."""
 
     def __init__(self, config: PerceiverConfig) -> None:
         super().__init__()
@@ -66,10 +67,11 @@ class PerceiverLayer(nn.Module):
 
 @CONNECTORS.register("perceiver")
 class PerceiverConnector(TokenConnector):
-    """``(B, N, Dv)`` or, for video, ``(B, frames, N, Dv)`` to ``(B, M, Dt)``; a picture is a video of one frame."""
+    """``(B, N, Dv)`` or, for video, ``(B, F, N, Dv)`` to ``(B, M, Dt)``; an image is a video of one frame."""
 
     config_class = PerceiverConfig
     paper = "Flamingo, arXiv 2204.14198, sec. 2.1"
+    config: PerceiverConfig
 
     def __init__(self, config: PerceiverConfig) -> None:
         super().__init__(config)
@@ -80,20 +82,12 @@ class PerceiverConnector(TokenConnector):
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, config.text_width) if config.project else nn.Identity()
 
-    def forward(self, features: Tensor, mask: Tensor | None = None, *, grid: Grid | None = None) -> Tensor:
-        features = blank(features, mask)
-        if features.ndim == 3:
-            features, mask = features.unsqueeze(1), None if mask is None else mask.unsqueeze(1)
-        flat = (features + self.time_embeddings(features.shape[1])).flatten(1, 2)
-        latents = self.latents.expand(len(flat), -1, -1)
-        if mask is not None:
-            mask = F.pad(mask.bool().flatten(1), (0, latents.shape[1]), value=True)[:, None, None]
-        for layer in self.layers:
-            latents = layer(flat, latents, mask)
-        return self.project(self.norm(latents))
-
     def time_embeddings(self, frames: int) -> Tensor:
-        """``(frames, 1, Dv)``: the learned ones, stretched linearly when there are more frames than were learned."""
+        """``(F, 1, Dv)``: the learned ones, interpolated linearly when there are more frames than were learned.
+
+        Raises:
+            UserError: several frames and no time embeddings.
+        """
         if self.time is None:
             if frames > 1:
                 raise UserError(
@@ -107,5 +101,17 @@ class PerceiverConnector(TokenConnector):
         stretched = F.interpolate(self.time.T[None], size=frames, mode="linear", align_corners=True)
         return stretched[0].T[:, None]
 
-    def tokens(self, n_features: int, grid: Grid | None = None) -> int:
+    def _connect(self, features: Tensor, mask: Tensor | None, grid: Grid | None) -> Tensor:
+        if self.config.grid_positions:
+            features = add_grid_positions(features, mask, grid)
+        if features.ndim == 3:
+            features, mask = features.unsqueeze(1), None if mask is None else mask.unsqueeze(1)
+        flat = (features + self.time_embeddings(features.shape[1])).flatten(1, 2)
+        latents = self.latents.expand(len(flat), -1, -1)
+        attention_mask = latents_mask(None if mask is None else mask.flatten(1), latents.shape[1])
+        for layer in self.layers:
+            latents = layer(flat, latents, attention_mask)
+        return self.project(self.norm(latents))
+
+    def _count(self, n_features: int, grid: Grid | None) -> int:
         return len(self.latents)

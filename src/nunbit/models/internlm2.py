@@ -22,7 +22,7 @@ from transformers.masking_utils import create_causal_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from nunbit.connectors.prefill import cut
+from nunbit.connectors.prefill import window_of
 
 
 class InternLM2Config(PreTrainedConfig):
@@ -192,7 +192,7 @@ class InternLM2Model(InternLM2PreTrainedModel):
             config=self.config, inputs_embeds=x, attention_mask=attention_mask, past_key_values=past_key_values
         )
         if image_mask is not None:
-            image_mask = cut(image_mask, 1, cached, x.shape[1])
+            image_mask = window_of(image_mask, 1, cached, x.shape[1])
             image_mask = image_mask if image_mask.any() else None
         rope = rope_table(self.config, self._positions(x, attention_mask, position_ids, cached))
         for layer in self.layers:

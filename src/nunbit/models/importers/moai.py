@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nunbit.connectors.moai import MoAI, MoAIConfig
+from nunbit.connectors.moai import MoAI
+from nunbit.connectors.moai_config import MoAIConfig
 from nunbit.crayon_map import palette
 from nunbit.errors import UserError
 from nunbit.models.importers.released import Dims, Merged, ReleasedModel

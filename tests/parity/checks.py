@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nunbit.connectors.moai import MoAI, MoAIExpert
+from nunbit.connectors.moai import MoAI
+from nunbit.connectors.moai_mixer import MoAIExpert
 
 TOLERANCE = 1e-4
 ROUNDED = {"_gate_float16": "float16", "_step2_bfloat16": "bfloat16"}

@@ -24,7 +24,10 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from nunbit.connectors.crayon import CrayonConfig, CrayonPrompt
-from nunbit.connectors.moai import IMAGE_EXPERTS, LANGUAGE_EXPERTS, MoAI, MoAICompressor, MoAIConfig, MoAIExpert
+from nunbit.connectors.moai import MoAI
+from nunbit.connectors.moai_compressor import MoAICompressor
+from nunbit.connectors.moai_config import IMAGE_EXPERTS, LANGUAGE_EXPERTS, MoAIConfig
+from nunbit.connectors.moai_mixer import MoAIExpert
 from nunbit.models.importers.collavo import TARGETS, ReleasedCoLLaVO
 from nunbit.models.importers.layout import MODELS, check_layout
 from nunbit.models.importers.moai import ReleasedMoAI

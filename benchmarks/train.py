@@ -31,6 +31,7 @@ BATCH, MICRO, RATE = 8, 2, 2e-4
 def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
     from nunbit.training.loop import Stage, train
     from nunbit.training.multimodal import ConversationTask
+    from nunbit.training.options import RunOptions
 
     task = ConversationTask(
         setting.model(),
@@ -61,7 +62,7 @@ def ours(setting: Setting, steps: int, out: Path) -> tuple[list[float], float]:
         return real(step, stage)
 
     task.batch = drawn
-    train(task, stage, out, say=lambda _: None)
+    train(task, stage, out, RunOptions(say=lambda _: None))
     finished = time.perf_counter()
     losses = [json.loads(line)["loss"] for line in (out / "log.jsonl").read_text().splitlines()]
     return losses, BATCH * (steps - 1) / (finished - ends[1])

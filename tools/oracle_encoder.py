@@ -19,10 +19,13 @@ import torch
 from nunbit.evaluation.tiny_world import Item, items
 from nunbit.models.text_encoder import encode_words
 from nunbit.perception.cells import DenseHeads, features
-from nunbit.recipes import tiny
 from nunbit.recipes.tiny.cells import cells_of
 from nunbit.recipes.tiny.encoder import stack, to_pixels
-from nunbit.recipes.tiny.language import TogetherTask, WordsTask, anchors
+from nunbit.recipes.tiny.joint import JointTask
+from nunbit.recipes.tiny.language import OracleTask
+from nunbit.recipes.tiny.model import build, load_or_make_tokenizer
+from nunbit.recipes.tiny.names import class_names
+from nunbit.recipes.tiny.oracle import anchors
 from nunbit.recipes.tiny.tokenizer import ASSISTANT, EOS
 from nunbit.training.checkpoints import restore
 from nunbit.world.base import Picture
@@ -35,11 +38,11 @@ class Both:
     """A run's model, asked in both ways."""
 
     def __init__(self, run: Path, stage: str) -> None:
-        self.tokenizer = tiny._tokenizer(run)
-        self.model, self.names = tiny.build(self.tokenizer), tiny.class_names()
-        self.words = WordsTask(self.model, self.tokenizer, self.names)
+        self.tokenizer = load_or_make_tokenizer(run)
+        self.model, self.names = build(self.tokenizer), class_names()
+        self.oracle_task = OracleTask(self.model, self.tokenizer, self.names)
         self.heads = DenseHeads(self.model.model.vision_tower.config.hidden_size, len(self.names))
-        if not restore(run / stage, TogetherTask(self.words, self.heads, imitate=1.0, dense=1.0).modules()):
+        if not restore(run / stage, JointTask(self.oracle_task, self.heads, imitate=1.0, dense=1.0).modules()):
             raise SystemExit(f"'{run / stage}' holds no checkpoint; name the folder of a run with that stage")
         self.model.eval()
 
@@ -50,11 +53,11 @@ class Both:
         )[0]
 
     def perfect(self, picture: Picture) -> torch.Tensor:
-        """(C, D), the tokens that perfect eyes would give."""
-        return self.words.eyes(stack([cells_of(picture, self.names)]))[0]
+        """(C, D), the tokens that the oracle encoder would give."""
+        return self.oracle_task.oracle(stack([cells_of(picture, self.names)]))[0]
 
     def answer(self, question: str, tokens: torch.Tensor) -> str:
-        ids, decoder, table = self.words.ids, self.model.model.language_model, self.model.get_input_embeddings()
+        ids, decoder, table = self.oracle_task.ids, self.model.model.language_model, self.model.get_input_embeddings()
         said = [*encode_words(question, self.tokenizer), self.tokenizer.convert_tokens_to_ids(ASSISTANT)]
         head, rest = table(torch.tensor([[ids["<bos>"], ids["<user>"]]])), table(torch.tensor([said]))
         out, made = decoder(inputs_embeds=torch.cat([head, tokens[None], rest], 1), use_cache=True), list[int]()
@@ -102,7 +105,7 @@ def main() -> None:
         domain = f"{item.domain} (unseen style)" if item.split == "unseen" else item.domain
         for row in ("all", f"domain: {domain}", f"kind: {item.qa.kind}"):
             table[row].append(right)
-    print(f"{'':34}{'n':>6}{'pixels':>9}{'perfect eyes':>15}")
+    print(f"{'':34}{'n':>6}{'pixels':>9}{'oracle encoder':>15}")
     for row in sorted(table):
         pixels, perfect = (100 * sum(r[i] for r in table[row]) / len(table[row]) for i in (0, 1))
         print(f"{row:34}{len(table[row]):>6}{pixels:>8.1f}%{perfect:>14.1f}%")

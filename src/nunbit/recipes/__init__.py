@@ -1,55 +1,70 @@
-"""Training recipes, one a file, opened only when named.
-
-A recipe for conversations is a module with ``SUMMARY``, ``PAPER``, ``configure(changes) -> Recipe`` and ``run(recipe, folder, **how)``; one
-that makes a small model from nothing has ``STAGES`` and ``run(folder, stages, **how)``.
-"""
+"""Training recipes, one a module, opened only when named. All follow one protocol (`nunbit.recipes.protocol.TrainingRecipe`)."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError, unknown_name
 
+if TYPE_CHECKING:
+    from nunbit.recipes.protocol import TrainingRecipe
+
 RECIPES = {
     "clip": "the embedded contrastive pair, from nothing, on portraits of the procedural world",
-    "collavo": "the Crayon Prompt and two adapters on a LLaVA that is there, as in CoLLaVO (arXiv 2402.11248)",
+    "collavo": "the Crayon Prompt and two adapters on a trained LLaVA, as in CoLLaVO (arXiv 2402.11248)",
     "flamingo": "resampler and gated cross-attention between a frozen encoder and a frozen language model (arXiv 2204.14198)",
-    "llava15": "any vision encoder, a two-layer MLP, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
+    "llava15": "any vision encoder, any connector, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
     "llava_next": "any vision encoder, any language model, pictures of any resolution in tiles, as in LLaVA-NeXT",
-    "moai": "compressor and mixer over what perception says, on a LLaVA that is there, as in MoAI (arXiv 2403.07508)",
+    "moai": "compressor and mixer over the output of perception, on a trained LLaVA, as in MoAI (arXiv 2403.07508)",
     "tiny": "the embedded model, from nothing, on the procedural world",
 }
 
 
 def names() -> list[str]:
+    """Names of the registered recipes, sorted."""
     return sorted(RECIPES)
 
 
-def load(name: str) -> ModuleType:
-    """The recipe's module: a registered one by exact name, or a copied one by its path (``mine.py``)."""
+def load(name: str) -> TrainingRecipe:
+    """The recipe's module: a registered one by exact name, or a copied one by its path (``mine.py``).
+
+    Raises:
+        UserError: an unknown name, no such file, or a file that lacks a part of the protocol.
+    """
+    from nunbit.recipes.protocol import MEMBERS
+
     if name in RECIPES:
-        return importlib.import_module(f"nunbit.recipes.{name}")
+        registered: Any = importlib.import_module(f"nunbit.recipes.{name}")
+        return registered
     path = _file(name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not hasattr(module, "run") or not (hasattr(module, "configure") or hasattr(module, "STAGES")):
-        raise UserError(f"'{name}' is no recipe", allowed="a file with configure(changes) and run(recipe, folder, **how), or STAGES and run(folder, stages, **how)",
-                        todo="begin with: nunbit recipes copy llava15 mine.py")  # fmt: skip
+    missing = [member for member in MEMBERS if not hasattr(module, member)]
+    if missing:
+        raise UserError(
+            f"'{name}' is no recipe: it has no {' and no '.join(missing)}",
+            allowed=f"a file with {', '.join(MEMBERS)}",
+            todo="begin with: nunbit recipes copy llava15 mine.py",
+        )
     return module
 
 
 def source(name: str) -> str:
-    """The text of a recipe, named as in `load`."""
+    """The text of a recipe's file, named as in `load`."""
     return _file(name).read_text(encoding="utf-8")
 
 
 def copy(name: str, to: str | Path) -> Path:
-    """Write a recipe's file where it can be changed; ``nunbit train FILE`` runs it."""
+    """Write a recipe's file where it can be changed; ``nunbit train FILE`` runs it.
+
+    Raises:
+        UserError: the file exists or cannot be written.
+    """
     text, to = source(name), Path(to)
     if to.exists():
         raise UserError(f"'{to}' exists", allowed="a new file", todo="name another one")
@@ -61,10 +76,13 @@ def copy(name: str, to: str | Path) -> Path:
 
 
 def _file(name: str) -> Path:
+    """A registered recipe's file (of a package its ``__init__.py``), or the path of a copied one."""
     if name in RECIPES:
-        return Path(__file__).parent / f"{name}.py"
+        room = Path(__file__).parent
+        return room / f"{name}.py" if (room / f"{name}.py").exists() else room / name / "__init__.py"
     if not name.endswith(".py"):
         raise unknown_name("recipe", name, RECIPES)
     if not Path(name).is_file():
-        raise UserError(f"'{name}' is no file", allowed="a recipe's name, or the path of a recipe's .py file", todo="check the path")
+        allowed = "a recipe's name, or the path of a recipe's .py file"
+        raise UserError(f"'{name}' is no file", allowed=allowed, todo="check the path")
     return Path(name)

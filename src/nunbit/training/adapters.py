@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nunbit.encoders.vision import image_side_px
 from nunbit.errors import UserError, unknown_name
-from nunbit.models.assemble import square
-from nunbit.models.compose import ANY_RESOLUTION, image_tokens, open_native, save
+from nunbit.models.checkpoint import open_model, save
+from nunbit.models.image_tokens import ANY_RESOLUTION, image_tokens
 from nunbit.models.tiling import tile_grid
 from nunbit.training.multimodal import PARTS, part_of
 from nunbit.training.recipe import LoraConfig
@@ -93,7 +94,7 @@ def open_base(folder: str | Path, bits: int = 0) -> Any:
     if bits not in (0, 4):
         raise UserError(f"lora.bits={bits}", allowed="0 (none), 4")
     if bits == 0:
-        return open_native(folder)[0].float()
+        return open_model(folder)[0].float()
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError(
             "4 bits without bitsandbytes", allowed="lora.bits=0", todo="or install it: pip install 'nunbit[qlora]'"
@@ -146,7 +147,7 @@ def merge(adapter: str | Path, out: str | Path, base: str | Path | None = None) 
     found = held if (Path(held) / "processor_config.json").exists() else base or base_of(adapter)
     before = probe(model)
     save(model.merge_and_unload(), AutoProcessor.from_pretrained(found), out)
-    gap = float((probe(open_native(out)[0]) - before).abs().max())
+    gap = float((probe(open_model(out)[0]) - before).abs().max())
     if not gap <= TOLERANCE:
         raise UserError(f"the merged model's logits differ by {gap:.2e}", allowed=f"at most {TOLERANCE:.0e}",
                         todo="do not use it; was the base changed since the adapter was trained?")  # fmt: skip
@@ -159,7 +160,7 @@ def probe(model: Any) -> Any:
 
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     config, rng = base.config, torch.Generator().manual_seed(0)
-    side = square(config.vision_config)[0]
+    side = image_side_px(config.vision_config)
     shape, sizes = [2, 3, side, side], dict[str, Any]()
     if config.model_type == ANY_RESOLUTION:
         rows, columns = tile_grid(config, (side, side))

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on bit for bit, there whole or not at all, whatever kills the process.
+"""Checkpoints: everything a run needs to continue bit for bit, there whole or not at all, whatever kills the process.
 
   last.pt           one file of whole tensors, written beside and renamed: the default
   shards-STEP/      for models that no process could hold whole: each process its own part (safetensors), and ``state.pt`` with the rest;
@@ -20,6 +20,7 @@ import torch
 
 from nunbit.errors import UserError
 from nunbit.files import whole
+from nunbit.training.aliases import saved_entry
 from nunbit.training.distributed import (
     ALONE,
     Group,
@@ -33,11 +34,10 @@ from nunbit.training.distributed import (
 )
 
 if TYPE_CHECKING:
-    from nunbit.training.loop import Stage
+    from nunbit.training.stage import Stage
 
 Modules = Mapping[str, torch.nn.Module]
 Optimisers = Sequence[torch.optim.Optimizer]
-WAYS = ("auto", "whole", "shards")
 LARGE = 1_000_000_000
 """Learning parameters from which a sharded run writes shards: whole, they and their moments are 12 GB in one process."""
 
@@ -88,14 +88,14 @@ def resume(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> dict[
         state = (_read_shards if path.is_dir() else _read_whole)(path, modules, optimisers)
         if optimisers:
             torch.set_rng_state(state["rng"])
-        return {"step": int(state["step"]), "sampler_state": state.get("sampler_state", {})}
+        return {"step": int(state["step"]), "sampler_state": saved_entry(state, "sampler_state", {})}
     except Exception as e:  # torch raises many kinds for one thing
         raise UserError(f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
                         allowed="a checkpoint of this recipe and these sizes", todo="name another folder with -o, or remove the file") from None  # fmt: skip
 
 
 def newest(folder: Path) -> Path | None:
-    """The checkpoint to go on from. There are two only where a kill came between writing one and removing the other."""
+    """The checkpoint to resume from. There are two only where a kill came between writing one and removing the other."""
     shards = [p for p in sorted(folder.glob("shards-*")) if p.suffix != ".part"]
     last = folder / "last.pt"
     if not shards:
@@ -112,7 +112,7 @@ def _write_whole(folder: Path, modules: Modules, optimisers: Optimisers, state: 
     if group.rank == 0:
         with whole(folder / "last.pt") as beside:
             _save(state, beside)
-        _forget(folder, folder / "last.pt")
+        _remove_older(folder, folder / "last.pt")
 
 
 def _write_shards(folder: Path, modules: Modules, optimisers: Optimisers, state: dict[str, Any], group: Group) -> None:
@@ -129,13 +129,13 @@ def _write_shards(folder: Path, modules: Modules, optimisers: Optimisers, state:
     if group.rank == 0:
         _save(state | {"groups": [k["param_groups"] for k in kept]}, beside / "state.pt")
         os.replace(beside, done)
-        _forget(folder, done)
+        _remove_older(folder, done)
 
 
 def _read_whole(path: Path, modules: Modules, optimisers: Optimisers) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     for name, module in modules.items():
-        load_module(module, state["modules"][name])
+        load_module(module, saved_entry(state["modules"], name))
     if optimisers:
         for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
             load_optimiser(optimiser, kept)
@@ -186,7 +186,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
         raise OSError(f"the checkpoint of step {state['step']} could not be written into '{path.parent}' ({str(e)[:80]})") from None  # fmt: skip
 
 
-def _forget(folder: Path, kept: Path) -> None:
+def _remove_older(folder: Path, kept: Path) -> None:
     """Remove the checkpoints that the new one follows."""
     remove: Callable[[Path], Any]
     for path in (folder / "last.pt", *folder.glob("shards-*")):

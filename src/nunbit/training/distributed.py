@@ -1,8 +1,8 @@
-"""Several processes (torchrun, accelerate launch, one node or many): who am I, sums over all, layers sharded by FSDP2. One process needs none of it.
+"""Several processes (torchrun, accelerate launch, one node or many): ranks, sums over all, layers sharded by FSDP2.
 
-Each process runs its share of a step's pieces. A piece's loss is already over the answers of the whole batch, so gradients are summed, not
-averaged, and the result is that of one process whatever their number. What FSDP2 shards (the decoder's layers) it sums itself; the rest
-is replicated and summed here.
+Each process runs its share of a step's micro-batches. A micro-batch's loss is already over the answers of the whole batch, so gradients
+are summed, not averaged, and the result is that of one process whatever their number. What FSDP2 shards (the decoder's layers) it sums
+itself; the rest is replicated and summed here. One process needs none of this.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ class Group:
     rank: int = 0
     size: int = 1
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up the gradients of replicated parameters. One that nobody's pieces reached counts as zero, so nobody waits."""
-        if self.size == 1:
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Add up the gradients of replicated parameters.
+
+        One that some process's micro-batches reached counts as zero in the others; one that nobody's reached keeps no gradient, so that
+        no optimiser moves it: adapters and experts that were not drawn rest, as they do in one process.
+        """
+        whole = [p for p in parameters if not isinstance(p, DTensor)]
+        if self.size == 1 or not whole:
             return
+        reached = torch.tensor([p.grad is not None for p in whole], dtype=torch.int32, device=whole[0].device)
+        dist.all_reduce(reached, dist.ReduceOp.MAX)
         grads = []
-        for p in parameters:
-            if not isinstance(p, DTensor):
+        for p, anywhere in zip(whole, reached.tolist(), strict=True):
+            if anywhere:
                 p.grad = torch.zeros_like(p) if p.grad is None else p.grad
                 grads.append(p.grad)
         for same in _buckets(grads):
@@ -56,11 +63,20 @@ class Group:
         """Whether the first process wants to stop."""
         if self.size == 1:
             return stop
-        held = torch.tensor(int(stop), device=device)
-        dist.broadcast(held, 0)
-        return bool(held)
+        flag = torch.tensor(int(stop), device=device)
+        dist.broadcast(flag, 0)
+        return bool(flag)
+
+    def any(self, flag: bool, device: str) -> bool:
+        """Whether the flag is true in some process."""
+        if self.size == 1:
+            return flag
+        found = torch.tensor(int(flag), device=device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return bool(found)
 
     def wait(self) -> None:
+        """Return once every process has come here."""
         if self.size > 1:
             dist.barrier()
 
@@ -103,10 +119,11 @@ def shard_layers(layers: Iterable[nn.Module], device: str) -> None:
 
 
 def is_sharded(parameters: Iterable[nn.Parameter]) -> bool:
+    """Whether some of the parameters are spread over the processes."""
     return any(isinstance(p, DTensor) for p in parameters)
 
 
-def clip(parameters: Sequence[nn.Parameter], most: float) -> torch.Tensor:
+def clip_gradients(parameters: Sequence[nn.Parameter], most: float) -> torch.Tensor:
     """`torch.nn.utils.clip_grad_norm_` for whole and sharded gradients together; returns the norm over everything."""
     if not is_sharded(parameters):
         return torch.nn.utils.clip_grad_norm_(parameters, most)
@@ -119,6 +136,11 @@ def clip(parameters: Sequence[nn.Parameter], most: float) -> torch.Tensor:
     for g in (*whole, *parts):
         g.mul_(factor)
     return norm
+
+
+def local(value: torch.Tensor) -> torch.Tensor:
+    """This process's part of a tensor: all of it, unless it is sharded."""
+    return value.to_local() if isinstance(value, DTensor) else value
 
 
 def gathered(state: Any) -> Any:
@@ -140,6 +162,7 @@ def like(value: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
 
 
 def load_module(module: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """As ``module.load_state_dict``, whole tensors laid out as the module's are."""
     held = module.state_dict()
     module.load_state_dict({k: like(v, held[k]) if k in held else v for k, v in state.items()})
 

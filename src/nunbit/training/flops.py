@@ -1,4 +1,4 @@
-"""What a step of training has to compute, and how fast this machine could: their ratio is the MFU.
+"""What a step of training has to compute, and how fast this machine could do it: their ratio is the MFU.
 
 A parameter that learns costs 6 operations a token (2 forward, 2 for the gradient of what comes in, 2 for its own), a frozen one with learning
 parts before it 4, a frozen one with none 2. Attention adds two products of T x T scores with D wide heads. Source: arXiv 2001.08361,
@@ -15,27 +15,30 @@ from typing import Any
 import torch
 from torch import nn
 
-from nunbit.models.assemble import square
+from nunbit.encoders.vision import image_side_px, patch_side_px
+from nunbit.models.composed import is_gated
 
 LEARNS, THROUGH, FORWARD = 6, 4, 2
 
 
 class LlavaCost:
-    """Operations of a batch for a native LLaVA whose parts learn or not, as they stand when this is made.
+    """Operations of a batch for a model whose parts learn or not, as they stand when this is made.
 
     Args:
+        model: a native LLaVA, or a `nunbit.models.composed.ComposedModel`, whose gated blocks run on every token of text.
         inside: layer connectors learn inside the decoder, so that gradients go back through it whatever else is frozen.
     """
 
     def __init__(self, model: Any, inside: bool = False) -> None:
         inner, config = model.model, model.config
         self.picture, self.text = config.vision_config, config.get_text_config()
-        self.tokens = int(config.image_seq_length)
-        side, patch = square(self.picture)
-        self.patches = (side // patch) ** 2
-        graph = False
-        cost = []
-        for part in (inner.vision_tower, inner.multi_modal_projector, inner.language_model, model.lm_head):
+        self.patches = _patches(config)
+        connector, gated = inner.multi_modal_projector, is_gated(model)
+        self.tokens = connector.config.latents if gated else int(config.image_seq_length)
+        joined = connector.resampler if gated and connector.resampler is not None else connector
+        parts = [inner.vision_tower, joined, inner.language_model, model.lm_head]
+        graph, cost = False, list[float]()
+        for part in parts:
             learning, frozen = _weights(part)
             graph = graph or (inside and part is inner.language_model)
             cost.append(LEARNS * learning + (THROUGH if graph or learning else FORWARD) * frozen)
@@ -43,15 +46,26 @@ class LlavaCost:
             if part is inner.vision_tower:
                 self.seen_backward = graph
         self.vision, self.connector, self.language, self.head = cost
+        if gated:
+            learning, frozen = _weights(connector.blocks)
+            self.language += LEARNS * learning + THROUGH * frozen
 
     def of(self, batch: dict[str, torch.Tensor]) -> float:
-        """Operations of a step on this batch."""
+        """Operations of a step on this batch (`nunbit.training.multimodal.SampleTask.batch`)."""
         lengths = _lengths(batch)
         pictures = len(batch["pixels"].flatten(0, -4)) if "pixels" in batch else 0  # tiles, where pictures are tiled
         words = self.language * float(lengths.sum()) + self.head * float(batch["answers"])
         words += _attention(self.text, float(lengths.double().square().sum()), backward=True)
         seen = pictures * (self.vision * self.patches + self.connector * self.tokens)
         return words + seen + pictures * _attention(self.picture, float(self.patches**2), backward=self.seen_backward)
+
+
+def _patches(config: Any) -> int:
+    """Features of a picture that the encoder computes."""
+    grid = getattr(config, "vision_grid", None)
+    if grid is not None:
+        return int(grid[0] * grid[1])
+    return (image_side_px(config.vision_config) // patch_side_px(config.vision_config)) ** 2
 
 
 def _weights(part: nn.Module) -> tuple[int, int]:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from nunbit.data.conversations import Encoded
-from nunbit.models.object_aware.module import ObjectAwareModule
-from nunbit.training.loop import Batch, Stage
+from nunbit.models.object_aware import ObjectAwareModule
+from nunbit.models.prompt import Prompt
 from nunbit.training.multimodal import ConversationTask
+from nunbit.training.stage import Batch, Stage
 
 if TYPE_CHECKING:
-    from nunbit.models.assistant import Assistant
+    from nunbit.assistant import Assistant
 
 
 class ObjectAwareTask(ConversationTask):
@@ -32,7 +32,7 @@ class ObjectAwareTask(ConversationTask):
     """
 
     def __init__(
-        self, aware: ObjectAwareModule, image_processor: Any, samples: Sequence[Encoded], *, draws: bool = False, **how: Any
+        self, aware: ObjectAwareModule, image_processor: Any, samples: Sequence[Prompt], *, draws: bool = False, **how: Any
     ) -> None:
         super().__init__(aware.model, image_processor, samples, **how)
         self.aware = aware
@@ -56,17 +56,17 @@ class ObjectAwareTask(ConversationTask):
         return ~answers if moai is None or moai.supports_chunked_prefill else answers.cumsum(1) == 0
 
     def scene_features(self, pictures: Sequence[Any]) -> Batch:
-        return self.aware.signals(self.aware.perception(pictures))
+        return self.aware.scene_features(self.aware.perception(pictures))
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
         image = batch["ids"] == self.image_id
         draws = self.moai.sample_experts() if self.moai is not None else None
-        self.aware.tell(batch, image, batch["mask"] & ~image & self._asked(batch["labels"] >= 0), owner, draws)
+        self.aware.set_context(batch, image, batch["mask"] & ~image & self._asked(batch["labels"] >= 0), owner, draws)
         try:
             loss, figures = super().loss(batch)
         finally:
-            self.aware.forget()
+            self.aware.clear_context()
         if not len(owner):  # every process of a distributed run has a gradient for what learns
             loss = loss + 0.0 * sum(
                 p.sum() for m in self.aware.modules().values() for p in m.parameters() if p.requires_grad

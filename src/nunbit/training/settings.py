@@ -4,45 +4,72 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from nunbit.errors import UserError
+from nunbit.training.aliases import setting_name
 
-R = TypeVar("R")
+C = TypeVar("C")
+NEGATIVE = ("model.layer",)
+"""Keys whose number may be below 0."""
 
 
-def override(recipe: R, changes: Sequence[str]) -> R:
-    """A copy with ``key=value`` applied; keys of inner dataclasses are dotted.
+def parse(changes: Sequence[str]) -> dict[str, str]:
+    """``key=value`` texts as a mapping; keys that earlier versions used have their present name. The last of equal keys counts.
 
     Raises:
-        UserError: not key=value, an unknown key (the nearest is named), or a value of the wrong type.
+        UserError: a text without ``=``.
     """
+    out: dict[str, str] = {}
     for change in changes:
         key, mark, value = change.partition("=")
         if not mark:
             raise UserError(f"'{change}'", allowed="key=value", todo="write for example: tune.batch=64")
-        known = settings(recipe)
+        out[setting_name(key)] = value
+    return out
+
+
+def override(config: C, changes: Mapping[str, str], unused: Callable[[str], bool] = lambda key: False) -> C:
+    """A copy of a config with values applied by key; keys of inner dataclasses are dotted.
+
+    Args:
+        unused: whether this config has a key that does nothing: it is refused like an unknown one.
+
+    Raises:
+        UserError: an unknown or unused key (the nearest is named), or a value of the wrong type.
+    """
+    for key, value in changes.items():
+        every = settings(config)
+        known = {k: v for k, v in every.items() if not unused(k)}
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            raise UserError(f"unknown setting '{key}'", allowed=", ".join(known), todo=f"did you mean '{near[0]}'?" if near else "name one of these")  # fmt: skip
-        recipe = _set(recipe, key.split("."), _read(key, value, known[key]))
-    return recipe
+            todo = f"did you mean '{near[0]}'?" if near else "name one of these"
+            what = f"the setting '{key}' does nothing in this recipe" if key in every else f"unknown setting '{key}'"
+            raise UserError(what, allowed=", ".join(known), todo=todo)
+        config = _set(config, key.split("."), _read(key, value, known[key]))
+    return config
 
 
-def settings(recipe: Any, before: str = "") -> dict[str, Any]:
-    """Every key that may be overridden, with its value."""
+def settings(config: Any, before: str = "") -> dict[str, Any]:
+    """Every key of a config with its value, keys of inner dataclasses dotted."""
     out: dict[str, Any] = {}
-    for f in fields(recipe):
-        value = getattr(recipe, f.name)
+    for f in fields(config):
+        value = getattr(config, f.name)
         out |= settings(value, f"{before}{f.name}.") if is_dataclass(value) else {before + f.name: value}
     return out
 
 
-def _set(recipe: Any, path: Sequence[str], value: Any) -> Any:
+def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between the settings of a run that was begun and those of now, as ``key: old -> new``; old keys are translated."""
+    old = {setting_name(key): value for key, value in then.items()}
+    return [f"{key}: {old[key]} -> {value}" for key, value in now.items() if key in old and old[key] != value]
+
+
+def _set(config: Any, path: Sequence[str], value: Any) -> Any:
     head, *rest = path
-    return replace(recipe, **{head: _set(getattr(recipe, head), rest, value) if rest else value})
+    return replace(config, **{head: _set(getattr(config, head), rest, value) if rest else value})
 
 
 def _read(key: str, value: str, now: Any) -> Any:
@@ -54,6 +81,6 @@ def _read(key: str, value: str, now: Any) -> Any:
         found = type(now)(value)
     except ValueError:
         raise UserError(f"{key}={value}", allowed=f"a number ({type(now).__name__})") from None
-    if isinstance(found, (int, float)) and (not math.isfinite(found) or (found < 0 and key != "model.layer")):
+    if isinstance(found, (int, float)) and (not math.isfinite(found) or (found < 0 and key not in NEGATIVE)):
         raise UserError(f"{key}={value}", allowed="0 or more")
     return found

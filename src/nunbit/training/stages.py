@@ -1,4 +1,4 @@
-"""Running the stages of a `LlavaRecipe`: the model is put together once, each stage goes on from the one before."""
+"""Steps that recipes for conversations share: build the model, read a stage's data, train the stage."""
 
 from __future__ import annotations
 
@@ -8,168 +8,143 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nunbit.data.conversations import Encoded, encode, read_conversations
+from nunbit.data.conversations import encode, read_conversations
 from nunbit.data.mixture import Source, sources
 from nunbit.errors import UserError
 from nunbit.files import write_text
-from nunbit.models.compose import ANY_RESOLUTION, file_tokens, open_native, save, save_new
-from nunbit.models.prompt import Renderer
-from nunbit.training.checkpoints import newest, restore
-from nunbit.training.distributed import Group, gathered, join
+from nunbit.models.checkpoint import open_model
+from nunbit.models.composed import ComposedConfig
+from nunbit.models.image_tokens import ANY_RESOLUTION
+from nunbit.models.prompt import Prompt, PromptBuilder
+from nunbit.training.config import ModelConfig, Phase, connector_options
+from nunbit.training.distributed import Group, join
 from nunbit.training.loop import train
-from nunbit.training.multimodal import ConversationTask, SampleTask, freeze, learning_parts
-from nunbit.training.recipe import BaseRecipe, LlavaRecipe, ModelConfig, Phase
-from nunbit.training.settings import settings
+from nunbit.training.options import RunOptions
+from nunbit.training.settings import changed_settings, settings
 
 if TYPE_CHECKING:
+    from nunbit.training.multimodal import SampleTask
     from nunbit.training.object_aware import DualTask
 
+Say = Callable[[str], None]
 
-def build_model(choice: ModelConfig, seed: int = 0) -> tuple[Any, Any]:
-    """Model and processor of a recipe."""
+
+def build_model(config: ModelConfig, seed: int = 0) -> tuple[Any, Any]:
+    """Model and processor of a recipe: the base that it names, or a new one from its two parts.
+
+    Raises:
+        UserError: a part that does not open or does not fit, or a base of another type.
+    """
     import torch
 
-    from nunbit.models.assemble import assemble
+    from nunbit.models import build
 
     torch.manual_seed(seed)
-    if choice.base:
-        model, processor = open_native(choice.base)
-        wanted = ANY_RESOLUTION if choice.tiles else "llava"
-        if model.config.model_type != wanted:
-            raise UserError(f"'{choice.base}' is of type {model.config.model_type}", allowed=wanted)
+    if config.base:
+        model, processor = open_model(config.base)
+        kind = model.config.model_type
+        allowed = (ANY_RESOLUTION,) if config.tiles else ("llava", ComposedConfig.model_type)
+        if kind not in allowed:
+            raise UserError(f"'{config.base}' is of type {kind}", allowed=", ".join(allowed))
         return model.float(), processor
-    return assemble(choice.vision, choice.llm, layer=choice.layer, activation=choice.activation, tiles=choice.tiles)
+    options = connector_options(config.connector_options)
+    if config.connector == "mlp":
+        options["activation"] = config.activation
+    return build.build_model(
+        config.vision, config.llm, connector=config.connector, options=options, layer=config.layer, tiles=config.tiles
+    )
 
 
-def begin(recipe: BaseRecipe, folder: Path, how: Mapping[str, Any]) -> Group:
-    """Make the folder, write the recipe down, and join the other processes."""
+def begin(config: Any, folder: Path, options: RunOptions) -> Group:
+    """Make the folder, write the config down as ``recipe.json``, and join the other processes.
+
+    A folder that was begun with other settings is resumed with these; what differs is said.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    group = join(how.get("device", "cpu"))
+    group = join(options.device)
+    path, now = folder / "recipe.json", settings(config)
     if group.rank == 0:
-        write_text(folder / "recipe.json", json.dumps(settings(recipe), indent=1))
+        for line in changed_settings(_settings_of(path), now):
+            options.say(f"a setting has changed since this run began: {line}")
+        write_text(path, json.dumps(now, indent=1))
     return group
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    """What a run's ``recipe.json`` holds; nothing if there is none, or one that a kill cut off."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(slots=True)
 class Data:
-    """The samples of a phase, and of each of its files what a run's record tells."""
+    """The samples of a stage.
 
-    samples: list[Encoded] = field(default_factory=list)
+    Attributes:
+        samples: prompts with their targets.
+        files: for each file its name, weight, samples, tokens, and how many were left out and why.
+    """
+
+    samples: list[Prompt] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
-        self, source: Source, samples: Sequence[Encoded], dropped: Mapping[str, int], say: Callable[[str], None], what: str = "samples"
+        self, source: Source, samples: Sequence[Prompt], dropped: Mapping[str, int], say: Say, what: str = "samples"
     ) -> None:
-        """Take in what a file holds, and say it."""
-        learnt, shown = sum(int(s.trainable.sum()) for s in samples), sum(s.length for s in samples)
+        """Add the samples of a file, and say how many there are."""
+        learnt, shown = sum(int(s.loss_mask.sum()) for s in samples), sum(s.length for s in samples)
         reasons = "".join(f"; {count} left out: {why}" for why, count in dropped.items())
         say(f"{source.file}: {len(samples)} {what}, {shown} tokens, {learnt} of them learnt{reasons}")
         self.samples += samples
-        self.files.append({"file": source.file, "weight": source.weight, "samples": len(samples), "tokens": shown,
-                           "learnt": learnt, "dropped": dict(dropped)})  # fmt: skip
+        self.files.append(
+            {
+                "file": source.file,
+                "weight": source.weight,
+                "samples": len(samples),
+                "tokens": shown,
+                "learnt": learnt,
+                "dropped": dict(dropped),
+            }
+        )
 
     def mixture(self) -> dict[str, Any]:
-        """Sizes by a short name of each file, and weights if they have some: what `ConversationTask` mixes by."""
+        """``sizes`` by a short name of each file, and ``weights`` if they have some: what a `SampleTask` mixes by."""
         short = [Path(f["file"]).stem for f in self.files]
         names = [n if short.count(n) == 1 else f"{n}-{i}" for i, n in enumerate(short, 1)]
         weights = [f["weight"] for f in self.files]
-        return {"sizes": {n: f["samples"] for n, f in zip(names, self.files, strict=True)}, "weights": weights if weights[0] else None}  # fmt: skip
+        sizes = {n: f["samples"] for n, f in zip(names, self.files, strict=True)}
+        return {"sizes": sizes, "weights": weights if weights[0] else None}
 
     def write(self, folder: Path) -> None:
-        """``data.json``: of each file the samples, their tokens, how many were left out and why."""
+        """Write ``data.json``: for each file its samples, their tokens, how many were left out and why."""
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "data.json", json.dumps(self.files, indent=1, ensure_ascii=False))
 
 
-def load_samples(
-    phase: Phase, processor: Any, tokens: int | Callable[[Path], int], max_tokens: int, say: Callable[[str], None] = print
-) -> Data:
-    """The phase's conversations as ids; says how many were left out and why.
-
-    Args:
-        tokens: how many a picture takes (`nunbit.models.compose.file_tokens`).
-    """
-    renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
+def load_samples(phase: Phase, builder: PromptBuilder, max_tokens: int, say: Say = print) -> Data:
+    """The stage's conversations as prompts; says how many were left out and why."""
     out = Data()
     for source in sources(phase.data):
         conversations = read_conversations(source.file, phase.images or None)
-        samples, dropped = encode(conversations, renderer, tokens, max_tokens=max_tokens, plain=phase.plain)
+        samples, dropped = encode(conversations, builder, max_tokens=max_tokens, plain=phase.plain)
         out.add(source, samples, dropped, say)
     return out
 
 
-def run_stages(
-    recipe: LlavaRecipe, phases: Mapping[str, Phase], folder: Path, *, say: Callable[[str], None] = print, **how: Any
-) -> Path:
-    """Train the phases in order; returns where the model lies (an adapter's folder, if the last stage trained one)."""
-    group = begin(recipe, folder, how)
-    model, processor = build_model(recipe.model, recipe.seed)
-    if "connect" not in phases:
-        freeze(model, {"connector": 1.0})
-        restore(folder / "connect", learning_parts(model))
-    adapter = False
-    for name, phase in phases.items():
-        adapter = recipe.lora.rank > 0 and phase.language_lr > 0
-        if adapter:
-            model = _with_adapter(recipe, phases, model, processor, folder, group)
-        freeze_for(model, phase, adapter)
-        inner = model.get_base_model() if adapter else model
-        data = load_samples(phase, processor, file_tokens(inner.config), recipe.max_tokens, say)
-        if group.rank == 0:
-            data.write(folder / name)
-        task = _task(inner, processor, data, phase)
-        learn_phase(name, phase, task, recipe.seed, folder, say, how)
-    state = gathered(model.state_dict()) if group.size > 1 else None
-    if group.rank == 0:
-        if adapter:
-            from nunbit.training.adapters import save_adapter
-
-            save_adapter(model if state else model.cpu(), processor, folder / "adapter", state)
-        else:
-            model.requires_grad_(True).eval()
-            save(model if state else model.cpu(), processor, folder / "model", state)
-    group.wait()
-    return folder / ("adapter" if adapter else "model")
-
-
-def learn_phase(
-    name: str, phase: Phase, task: SampleTask | DualTask, seed: int, folder: Path, say: Callable[[str], None], how: dict[str, Any]
+def train_phase(
+    name: str, phase: Phase, task: SampleTask | DualTask, seed: int, folder: Path, options: RunOptions
 ) -> None:
-    """Say what a phase does, and do it, in a folder of its own."""
+    """Train a stage in the folder of its name, from its last checkpoint; says what learns."""
     stage = phase.stage(name, task.steps(phase.batch, phase.epochs), seed)
-    say(
-        f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {100 * task.token_utilization(stage):.0f} % of their tokens real"
-    )
-    train(task, stage, folder / name, say=say, **how)
-
-
-def _task(model: Any, processor: Any, data: Data, phase: Phase) -> ConversationTask:
-    return ConversationTask(model, processor.image_processor, data.samples, pad=processor.tokenizer.pad_token_id, group=phase.group,
-                            pack=phase.pack, accumulate=phase.mixing == "accumulate", processor=processor, **data.mixture())  # fmt: skip
-
-
-def freeze_for(model: Any, phase: Phase, adapter: bool) -> None:
-    if adapter:
-        from nunbit.training.adapters import learn
-
-        learn(model, phase.rates())
-    else:
-        freeze(model, phase.rates())
+    used = 100 * task.token_utilization(stage)
+    options.say(f"{name}: {describe(task)}; {stage.steps} steps of {stage.batch}, {used:.0f} % of their tokens real")
+    train(task, stage, folder / name, options)
 
 
 def describe(task: SampleTask | DualTask) -> str:
-    """Learning parameters by part."""
+    """Learning parameters by part, in words."""
     counts = {part: sum(p.numel() for p in m.parameters() if p.requires_grad) for part, m in task.modules().items()}
     return "learning " + ", ".join(f"{part} {n:,}" for part, n in counts.items())
-
-
-def _with_adapter(recipe: LlavaRecipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group) -> Any:  # fmt: skip
-    """Save what the adapter rests on (unless it lies somewhere already), open it (in 4 bits if asked) and put the adapter on."""
-    from nunbit.training.adapters import add_lora, open_base
-
-    untouched = recipe.model.base and "connect" not in phases and newest(folder / "connect") is None
-    base = Path(recipe.model.base) if untouched else folder / "base"
-    if not base.exists() and group.rank == 0:
-        save_new(model.requires_grad_(True).eval(), processor, base)
-    group.wait()
-    return add_lora(open_base(base, recipe.lora.bits), recipe.lora)

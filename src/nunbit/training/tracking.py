@@ -1,4 +1,4 @@
-"""What a run tells about each step, and to whom: a line of JSON always, TensorBoard, Weights & Biases and Trackio where they are wished for.
+"""Figures of each step and where they go: a line of JSON always, TensorBoard, Weights & Biases and Trackio where they are named.
 
 No key is read and nothing is sent unless a tracker is named; Weights & Biases and Trackio then do what their own settings say.
 """
@@ -18,13 +18,20 @@ from torch import nn
 from nunbit.data.packing import real_tokens
 from nunbit.errors import UserError, check_names
 from nunbit.files import write_text
+from nunbit.training.aliases import log_line
 from nunbit.training.distributed import is_sharded
 
 
 class Tracker(Protocol):
-    def log(self, step: int, figures: Mapping[str, float]) -> None: ...
+    """Where figures go beside ``log.jsonl``."""
 
-    def close(self) -> None: ...
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Record the figures of a step, by name."""
+        ...
+
+    def close(self) -> None:
+        """Write out what is left."""
+        ...
 
 
 class TensorBoard:
@@ -34,10 +41,12 @@ class TensorBoard:
         self.writer: Any = _module("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """One scalar a figure."""
         for name, value in figures.items():
             self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Close the event file."""
         self.writer.close()
 
 
@@ -47,17 +56,21 @@ class Remote:
     package = "wandb"
 
     def __init__(self, folder: Path, stage: str) -> None:
-        self.run: Any = _module(self.package, self.package).init(project="nunbit", name=f"{folder.parent.name}/{stage}")
-        self.held = importlib.import_module(self.package)
+        self.module: Any = _module(self.package, self.package)
+        self.run: Any = self.module.init(project="nunbit", name=f"{folder.parent.name}/{stage}")
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
-        self.held.log(dict(figures), step=step)
+        """Send the figures."""
+        self.module.log(dict(figures), step=step)
 
     def close(self) -> None:
-        self.held.finish()
+        """Finish the run."""
+        self.module.finish()
 
 
 class Trackio(Remote):
+    """Trackio."""
+
     package = "trackio"
 
 
@@ -79,19 +92,27 @@ def open_trackers(names: Sequence[str], folder: Path, stage: str) -> list[Tracke
 
 
 class Journal:
-    """Where a stage's figures go: ``log.jsonl`` in its folder, the trackers, and a line for the user every 25 steps and of every examination."""
+    """Where a stage's figures go: ``log.jsonl`` in its folder, the trackers, a line for the user every 25 steps and one an evaluation.
+
+    Args:
+        folder, stage, steps: the stage's folder, name and number of steps.
+        track: names of trackers.
+        say: receives the lines for the user.
+    """
 
     def __init__(self, folder: Path, stage: str, steps: int, track: Sequence[str], say: Callable[[str], None]) -> None:
         self.log, self.stage, self.steps, self.say = folder / "log.jsonl", stage, steps, say
         self.trackers = open_trackers(track, folder, stage)
 
     def begin(self, step: int) -> None:
-        """Steps after the checkpoint are run again: their old lines go, and so does a last line that a kill cut off."""
+        """Prepare the log of a run that resumes after ``step``: lines of later steps, which run again, are removed, and so is a last line
+        that a kill cut off; keys of earlier versions take their present names."""
         if self.log.exists():
-            whole = [line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-            write_text(self.log, "".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))
+            kept = [line for line in read_log(self.log) if line["step"] <= step]
+            write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """Record the figures of a step, by name; those under ``eval/`` are also said."""
         with self.log.open("a") as f:
             f.write(json.dumps({"step": step, **figures}) + "\n")
         for tracker in self.trackers:
@@ -99,20 +120,34 @@ class Journal:
         if step % 25 == 0:
             shown = " ".join(f"{k} {v:.4g}" for k, v in figures.items() if "/" not in k)
             self.say(f"{self.stage} {step}/{self.steps} {shown}")
-        asked = " ".join(f"{k.removeprefix('eval/')} {v:.4g}" for k, v in figures.items() if k.startswith("eval/"))
-        if asked:
-            self.say(f"{self.stage} {step}/{self.steps} asked: {asked}")
+        evaluated = " ".join(f"{k.removeprefix('eval/')} {v:.4g}" for k, v in figures.items() if k.startswith("eval/"))
+        if evaluated:
+            self.say(f"{self.stage} {step}/{self.steps} evaluated: {evaluated}")
 
     def close(self) -> None:
+        """Close the trackers."""
         for tracker in self.trackers:
             tracker.close()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a ``log.jsonl``, keys of earlier versions under their present names."""
+    texts = path.read_text(encoding="utf-8").splitlines()
+    return [log_line(json.loads(t)) for t in texts if t.startswith("{") and t.endswith("}")]
 
 
 def step_figures(
     batch: Mapping[str, torch.Tensor], modules: Mapping[str, nn.Module], seconds: float, rates: Mapping[str, float]
 ) -> dict[str, float]:
-    """Of the step just done: tokens and pictures a second (the whole batch's, padding left out), share of its tokens that are no padding,
-    gradient norm and learning rate of each part, megabytes held at most so far."""
+    """Figures of the step just done: tokens and pictures a second (the whole batch's, without padding), ``token_utilization`` (share of the
+    tokens that are no padding), gradient norm and learning rate of each part, and the peak of memory so far in megabytes.
+
+    Args:
+        batch: of the step; ``mask`` is ``(B, T)`` or a block mask, of B rows of T tokens.
+        modules: what learns, by part.
+        seconds: the step took.
+        rates: learning rate of each part.
+    """
     out: dict[str, float] = {}
     real = _real(batch)
     tokens = 0 if real is None else int(real.sum())
@@ -123,25 +158,22 @@ def step_figures(
         out["token_utilization"] = round(tokens / real.numel(), 4)
     if len(modules) > 1:
         for part, module in modules.items():
-            held = [p.grad for p in module.parameters() if p.grad is not None]
-            if held and not is_sharded(module.parameters()):
-                out[f"grad/{part}"] = float(
-                    torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in held]))
-                )
+            norms = [torch.linalg.vector_norm(p.grad) for p in module.parameters() if p.grad is not None]
+            if norms and not is_sharded(module.parameters()):
+                out[f"grad/{part}"] = float(torch.linalg.vector_norm(torch.stack(norms)))
             out[f"lr/{part}"] = rates[part]
     used = memory_bytes()
     return out | ({"megabytes": round(used / 1e6, 1)} if used else {})
 
 
 def _real(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-    """(B, T) which tokens are no padding, if the batch says it: by its mask, or where that is a block mask by the positions."""
+    """``(B, T)`` bool, which tokens are no padding: the mask, or the positions where that is a block mask. None without a mask."""
     mask = batch.get("mask")
     return mask if mask is None or mask.ndim == 2 else real_tokens(batch["positions"])
 
 
 def memory_bytes() -> int:
-    """The most this process has held so far: on the graphics card where there is one in use, else in main memory; 0 where the system
-    does not say (Windows)."""
+    """Peak memory of this process in bytes: of the graphics card if one is in use, else main memory; 0 on Windows, which does not say."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     try:

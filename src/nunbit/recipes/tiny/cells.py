@@ -1,6 +1,6 @@
-"""Scene -> what each cell of the picture holds: the dense truth that teaches an encoder, and what a perfect eye would report.
+"""Scene -> what each cell of the picture holds: the dense truth that teaches an encoder, and what a perfect encoder would report.
 
-Legend: G cells a side, C = G*G cells row by row, K glyph slots a cell.
+Letters: G cells a side, C = G*G cells row by row, K glyph slots a cell.
 """
 
 from __future__ import annotations

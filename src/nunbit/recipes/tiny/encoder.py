@@ -1,7 +1,7 @@
-"""Stage "eyes": the vision encoder alone, under the dense truth that a Scene gives for free: per cell the object's class, colour and
+"""Stage "encoder": the vision encoder alone, on the dense labels that a Scene gives for free: per cell the object's class, colour and
 box, and the characters. Hundreds of targets a picture, so a small encoder learns on a processor.
 
-Legend: B pictures, C cells, D width, K glyph slots.
+Letters: B pictures, C cells, D width, K glyph slots.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import nn
 
 from nunbit.perception.cells import FINAL, LEAD, SLOTS, VOWEL, DenseHeads, features
 from nunbit.recipes.tiny.cells import Cells, cells_of
-from nunbit.training.loop import Batch, Stage
+from nunbit.training.stage import Batch, Stage
 from nunbit.world.samples import MIXTURE, sample
 
 
 def to_pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
-    """(H, W, 3) uint8 pictures -> (B, 3, H, W) in -1 .. 1, as the processor does for a picture of the model's own size."""
+    """Pictures ``(H, W, 3)`` of uint8 to ``(B, 3, H, W)`` in -1 .. 1, as the processor does for a picture of the model's own size."""
     stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return stacked.float().div_(127.5).sub_(1.0).contiguous()
 
@@ -32,7 +32,11 @@ def stack(cells: Sequence[Cells]) -> dict[str, torch.Tensor]:
 
 
 def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
-    """Sum of the read-outs' losses, each a mean over the cells it says something about; shares right as figures."""
+    """Sum of the read-outs' losses, each a mean over the cells it applies to; shares of right ones as figures.
+
+    Args:
+        out: logits of the read-outs, ``(B, C, ...)`` each; truth: the labels of `stack`.
+    """
     covered = truth["name"] > 0
     boxed = covered | (truth["glyph"][..., 0, 0] > 0)
     tinted = truth["colour"] > 0
@@ -66,36 +70,45 @@ def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> 
 
 
 class EncoderTask:
-    """The encoder with its dense heads, on the stream's pictures."""
+    """The encoder with its dense read-outs.
+
+    Args:
+        vision: the encoder.
+        names: its classes.
+        mixture: shares of the domains of pictures.
+    """
 
     def __init__(self, vision: Any, names: Sequence[str], mixture: dict[str, float] = MIXTURE) -> None:
         self.vision, self.names, self.mixture = vision, names, mixture
         self.heads = DenseHeads(vision.config.hidden_size, len(names))
 
     def modules(self) -> dict[str, nn.Module]:
+        """Encoder and read-outs."""
         return {"vision": self.vision, "heads": self.heads}
 
     def batch(self, step: int, stage: Stage) -> Batch:
+        """``pixels`` (B, 3, H, W) and the labels of `stack`."""
         first = step * stage.batch
         samples = [
             sample(first + i, seed=stage.seed, questions=0, korean=0.0, mixture=self.mixture)
             for i in range(stage.batch)
         ]
-        return {"pixels": to_pixels([s.picture.pixels for s in samples])} | stack(
-            [cells_of(s.picture, self.names) for s in samples]
-        )
+        labels = stack([cells_of(s.picture, self.names) for s in samples])
+        return {"pixels": to_pixels([s.picture.pixels for s in samples])} | labels
 
     def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
+        """So many pictures at a time, each with its ``share`` of the batch."""
         count = len(batch["pixels"])
         for rows in torch.arange(count).split(stage.micro_batch_size or count):
             yield {k: v[rows] for k, v in batch.items()} | {"share": torch.tensor(len(rows) / count)}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        return shared(batch, *dense_loss(self.heads(features(self.vision, batch["pixels"])), batch))
+        """`dense_loss` of a micro-batch."""
+        return scaled(batch, *dense_loss(self.heads(features(self.vision, batch["pixels"])), batch))
 
 
-def shared(batch: Batch, loss: torch.Tensor, figures: dict[str, float]) -> tuple[torch.Tensor, dict[str, float]]:
-    """A piece's loss and figures as its part of the batch's."""
+def scaled(batch: Batch, loss: torch.Tensor, figures: dict[str, float]) -> tuple[torch.Tensor, dict[str, float]]:
+    """A micro-batch's loss (a scalar) and figures as its share of the batch's."""
     share = batch.get("share", torch.ones(()))
     return loss * share, {k: v * float(share) for k, v in figures.items()}
 

@@ -1,7 +1,8 @@
-"""The sizes of `nunbit-tiny` and how its parts are built. Nothing is trained here.
+"""The sizes of the embedded model and how its parts are initialised.
 
 Vision: a hybrid encoder (convolutional stages to stride 16, then a few transformer layers), transformers' own `dpt` hybrid, because
-convolutions learn from far fewer pictures than a plain ViT. Language: a small SmolLM3 (a Llama with layers that ignore positions). Connector: LLaVA-1.5's MLP.
+convolutions learn from far fewer pictures than a plain ViT. Language: a small SmolLM3 (a Llama with layers that ignore positions). Connector:
+LLaVA-1.5's MLP.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ VISION_WIDTH, TEXT_WIDTH = 192, 192
 
 
 def vision_config() -> Any:
+    """Config of the vision encoder."""
     from transformers import DPTConfig
 
     backbone = dict(model_type="bit", embedding_size=32, hidden_sizes=[48, 96, 192], depths=[1, 1, 2], layer_type="bottleneck",
@@ -40,9 +42,12 @@ def text_config(tokenizer: Any) -> Any:
     )  # fmt: skip
 
 
-def loud_words(language: Any) -> None:
-    """Word rows of size 1, the last norm as much smaller, matrices that keep a vector's size: at their usual 0.02 the words, and the cells
-    that are said in them, are lost under what the first layer adds, and no later layer can look at the picture."""
+def init_language(language: Any) -> None:
+    """Initialise word rows at size 1, the last norm as much smaller, and matrices so that they keep a vector's size.
+
+    At the usual 0.02 the words, and the cells that are written in them, are lost under what the first layer adds, and no later layer can
+    read the picture.
+    """
     import torch
     from torch import nn
 
@@ -57,8 +62,8 @@ def loud_words(language: Any) -> None:
 
 
 def match_by_likeness(language: Any) -> None:
-    """In the layers without positions each head begins with equal, orthonormal query and key projections: it looks at what is like
-    itself. Only a starting point; training moves both."""
+    """Start each head of the layers without positions with equal, orthonormal query and key projections: a token then attends to tokens
+    that are like itself. Training moves both."""
     import torch
 
     for layer in (layer for layer in language.layers if not layer.self_attn.use_rope):

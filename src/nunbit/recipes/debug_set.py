@@ -1,4 +1,4 @@
-"""What a recipe's ``debug=true`` runs on: pictures of the procedural world with their questions, and small random models."""
+"""Data and models of a recipe's ``debug=true``: pictures of the procedural world with their questions, and small random models."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nunbit.training.recipe import BaseRecipe
 from nunbit.world.base import QA
 
-R = TypeVar("R", bound=BaseRecipe)
+if TYPE_CHECKING:
+    from nunbit.recipes.base import BaseRecipe
+
+R = TypeVar("R", bound="BaseRecipe")
 
 
 def fill_in(recipe: R, folder: Path) -> R:
@@ -27,7 +29,13 @@ def fill_in(recipe: R, folder: Path) -> R:
 
 
 def write_conversations(folder: Path, samples: int = 16, seed: int = 0, pictures: int = 1) -> Path:
-    """World pictures and a LLaVA-layout file; every fourth sample has no picture, the others talk of so many one after another."""
+    """Write world pictures and a file in LLaVA's layout, and return the file.
+
+    Args:
+        samples: conversations; every fourth has no picture.
+        seed: of the pictures.
+        pictures: in each other conversation, one after another.
+    """
     from nunbit.world.samples import sample
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,17 +65,18 @@ def _turns(questions: Sequence[QA], shown: bool) -> list[dict[str, str]]:
 
 
 def to_image(pixels: Any) -> Any:
+    """A picture ``(H, W, 3)`` of uint8, or a PIL picture, as a PIL picture."""
     from PIL import Image
 
     return pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
 
 
 def write_language(folder: Path) -> Path:
-    """A random Llama of two layers with the world's tokenizer."""
+    """A random Llama of two layers with the tokenizer of the recipe ``tiny``."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from nunbit.models.tokenizer import build_tokenizer
+    from nunbit.recipes.tiny.tokenizer import build_tokenizer
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer(["What", "is", "in", "the", "picture"])
@@ -87,7 +96,9 @@ def write_vision(folder: Path) -> Path:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     torch.manual_seed(0)
-    config = CLIPVisionConfig(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14)
+    config = CLIPVisionConfig(
+        hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14
+    )
     _save(CLIPVisionModel(config), folder)
     return folder
 

@@ -13,7 +13,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-IMAGE, USER, ASSISTANT, BOS, EOS, PAD = "<image>", "<user>", "<assistant>", "<bos>", "<eos>", "<pad>"
+from nunbit.models.prompt import IMAGE
+
+USER, ASSISTANT, BOS, EOS, PAD = "<user>", "<assistant>", "<bos>", "<eos>", "<pad>"
 SPACE = "▁"
 SPECIAL = (PAD, BOS, EOS, IMAGE, USER, ASSISTANT)
 JAMO = [chr(c) for c in (*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A8, 0x11C3))]
@@ -27,7 +29,7 @@ CHAT_TEMPLATE = (
     "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-"""The one template: `nunbit.models.chat` renders the same ids with a trainable flag, and a test holds the two together."""
+"""The chat template of the models made here."""
 
 
 def words_of(text: str) -> list[str]:

@@ -1,0 +1,195 @@
+"""What `collavo` and `moai` share: a trained LLaVA as base, conversations with their Scenes, and the plan of their stages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from nunbit.data.conversations import Conversation, encode, read_conversations
+from nunbit.data.crayon_instructions import instruction
+from nunbit.data.mixture import sources
+from nunbit.errors import UserError
+from nunbit.media.images import decode
+from nunbit.messages import Message, Part
+from nunbit.models.checkpoint import save, save_new
+from nunbit.models.image_tokens import image_tokens
+from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, save_object_aware
+from nunbit.models.object_aware.context import build_connector
+from nunbit.models.prompt import Prompt, PromptBuilder
+from nunbit.perception.build import PerceptionConfig
+from nunbit.recipes.base import BaseRecipe, no_model
+from nunbit.recipes.sizes import llava_sizes, text_config
+from nunbit.scene import Scene
+from nunbit.training.config import ModelConfig, Phase
+from nunbit.training.distributed import Group
+from nunbit.training.object_aware import ObjectAwareTask
+from nunbit.training.options import RunOptions
+from nunbit.training.planning import PlanReport, count, lora_parameters, plan_phases
+from nunbit.training.stages import Data, Say, begin, build_model
+
+NEW_MODEL = ("model.llm", "model.vision", "model.layer", "model.activation", "model.tiles", "model.connector*")
+"""Settings of a new model: object-aware recipes start from a trained one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectAwareRecipe(BaseRecipe):
+    """Layer connectors on a trained LLaVA, conditioned on the Scenes of ``perception``."""
+
+    unused: ClassVar[tuple[str, ...]] = (*NEW_MODEL, "*.vision_lr", "*.connector_lr", "*.pack", "lora.name")
+
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+
+    def check(self) -> None:
+        """As `BaseRecipe.check`; the model is a base, and perception has its parts."""
+        if not self.debug and not self.model.base:
+            raise no_model("model.base=DIR, a native LLaVA")
+        if self.debug and not self.model.base:
+            return
+        super().check()
+
+    def layer_connectors(self) -> dict[str, dict[str, Any]]:
+        """Config fields of the layer connectors that the recipe trains, by name."""
+        raise NotImplementedError
+
+    def adapters(self) -> int:
+        """How many adapters learn in a stage with a ``language_lr``."""
+        return 0
+
+
+def plan_object_aware(config: ObjectAwareRecipe, flops: float) -> PlanReport:
+    """The plan of the stages; with ``debug`` of the small ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = config.small(Path(folder)) if config.debug else config
+        sizes = llava_sizes(done.model)
+        for name, values in done.layer_connectors().items():
+            sizes.counts[name] = count(_meta_connector(name, values, done))
+        adapter = done.adapters() * lora_parameters(text_config(done.model), done.lora.rank)
+        return plan_phases(done.phases(), sizes, flops, lora=done.lora, adapter=adapter)
+
+
+def _meta_connector(name: str, values: Mapping[str, Any], config: ObjectAwareRecipe) -> Any:
+    text = text_config(config.model)
+    with torch.device("meta"):
+        return build_connector(name, values, _Configured(text))
+
+
+class _Configured:
+    """Stands for a model of which only the language model's config is known."""
+
+    def __init__(self, text: Any) -> None:
+        self.config = self
+        self.text = text
+
+    def get_text_config(self) -> Any:
+        return self.text
+
+
+def begin_on_base(config: ObjectAwareRecipe, folder: Path, options: RunOptions) -> tuple[Group, Path]:
+    """As `begin`; also the folder of the base: the one that the config names, or a small random one of ``debug``, saved once."""
+    if options.shard:
+        raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
+    group = begin(config, folder, options)
+    base = Path(config.model.base) if config.model.base else folder / "base"
+    if group.rank == 0 and not base.exists() and not config.model.base:
+        save_new(*build_model(config.model, config.seed), base)
+    group.wait()
+    return group, base
+
+
+def with_scene_cache(config: PerceptionConfig, folder: Path) -> PerceptionConfig:
+    """The perception with a cache in the run's folder, unless it has one."""
+    return config if config.cache else replace(config, cache=str(folder / "scenes"))
+
+
+def frozen_base(base: Path, config: ObjectAwareConfig, seed: int) -> ObjectAwareModule:
+    """The base, frozen, with fresh layer connectors on its decoder."""
+    model, processor = build_model(ModelConfig(base=str(base)), seed)
+    model.requires_grad_(False)
+    return ObjectAwareModule(model, processor, config)
+
+
+def scene_task(aware: ObjectAwareModule, data: Data, phase: Phase, sample_experts: bool = False) -> ObjectAwareTask:
+    """The task of a stage.
+
+    Args:
+        sample_experts: MoAI's first step: one random expert a mixer and side in each forward pass.
+    """
+    processor = aware.processor
+    return ObjectAwareTask(
+        aware,
+        processor.image_processor,
+        data.samples,
+        draws=sample_experts,
+        pad=processor.tokenizer.pad_token_id,
+        group=phase.group,
+        accumulate=phase.mixing == "accumulate",
+        **data.mixture(),
+    )
+
+
+def read_with_scenes(
+    phase: Phase, aware: ObjectAwareModule, config: ObjectAwareRecipe, folder: Path, say: Say, instructions: bool = False
+) -> tuple[Data, Data]:
+    """The stage's conversations, and crayon instructions about their pictures. One pass, since a Scene is too large to keep.
+
+    Args:
+        folder: of the stage, for ``data.json``.
+        instructions: make the crayon instructions: one a picture, in the language of its conversation.
+
+    Returns:
+        Crayon instructions (empty without), and conversations with the words of their Scenes where the model has a scene prompt.
+
+    Raises:
+        UserError: crayon instructions of a file without pictures.
+    """
+    rng = np.random.default_rng((config.seed, 7))
+    about, plain = Data(), Data()
+    for source in sources(phase.data):
+        made: list[Conversation] = []
+        kept: list[Conversation] = []
+        for c in read_conversations(source.file, phase.images or None):
+            if not all(path.is_file() for path in c.images):
+                made.append(c)  # `encode` leaves it out, and counts it
+                kept.append(c)
+                continue
+            scenes = aware.perception([decode(path) for path in c.images]) if c.images else []
+            kept.append(replace(c, messages=tuple(aware.add_scene_text(c.messages, scenes))))
+            made += _crayon_instructions(c, scenes, rng) if instructions else []
+        if instructions and not made:
+            raise UserError(f"'{source.file}' has no pictures", allowed="conversations with pictures")
+        plain.add(source, *_encoded(kept, phase, aware, config), say, "conversations")
+        if instructions:
+            about.add(source, *_encoded(made, phase, aware, config), say, "crayon instructions")
+    plain.write(folder)
+    return about, plain
+
+
+def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Conversation]:
+    korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
+    for path, scene in zip(c.images, scenes, strict=True):
+        question, answer = instruction(scene, rng, "ko" if korean else "en")
+        turns = Message("user", (Part.image(path), Part.text(question))), Message("assistant", (Part.text(answer),))
+        yield Conversation(f"{c.name}, crayon", turns)
+
+
+def _encoded(
+    found: Sequence[Conversation], phase: Phase, aware: ObjectAwareModule, config: ObjectAwareRecipe
+) -> tuple[list[Prompt], Counter[str]]:
+    builder = PromptBuilder.from_processor(aware.processor, image_tokens(aware.model.config))
+    return encode(found, builder, max_tokens=config.max_tokens, plain=phase.plain)
+
+
+def save_with_connectors(group: Group, aware: ObjectAwareModule, out: Path) -> Path:
+    """Save the model and, beside it, its layer connectors."""
+    if group.rank == 0:
+        save(aware.model.requires_grad_(True).eval().cpu(), aware.processor, out)
+        save_object_aware(aware, out)
+    group.wait()
+    return out

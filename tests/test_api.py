@@ -96,6 +96,14 @@ def test_an_error_is_raised_where_a_stream_is_read(model, monkeypatch):
             next(stream)
 
 
+def test_a_closed_stream_ends_early_and_frees_the_model(model, answer):
+    stream = model.ask(PICTURE, "Describe the picture.", stream=True)
+    stream.close()
+    with pytest.raises(UserError, match="closed"):
+        _ = stream.answer
+    assert model.ask(PICTURE, QUESTION).text == answer.text
+
+
 def test_a_conversation_remembers_its_turns(model):
     chat = model.chat(PICTURE)
     first = chat.ask(QUESTION)

@@ -17,7 +17,6 @@ import os
 import queue
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,10 +26,10 @@ from typing import Any, Literal, overload
 import numpy as np
 from PIL import Image
 
+from nunbit.assistant import Assistant
 from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.messages import Message, Part
-from nunbit.models.assistant import Assistant
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.scene import Box, Scene
 
@@ -92,8 +91,9 @@ class GroundedAnswer:
     def evidence(self) -> list[Evidence]:
         """Objects and text lines of the pictures that the answer names, with their boxes.
 
-        Perception runs when this is first read. Names and lines are matched as whole words, exactly but for upper and
-        lower case. It shows where the answer's words are in the picture; it does not prove that the model looked there.
+        Where the model itself used no Scenes, perception runs when this is first read. Names and lines are matched as
+        whole words, exactly but for upper and lower case. The evidence shows where the answer's words are in the
+        picture; it does not prove that the model looked there.
         """
         return [e for i, scene in enumerate(self._scenes()) for e in evidence_in(scene, self.text, picture=i)]
 
@@ -105,19 +105,29 @@ class GroundedAnswer:
 class AnswerStream(Iterator[str]):
     """The pieces of an answer as they come; `answer` holds the whole once they are read.
 
-    Asking runs in a thread of its own. An error of it is raised where the pieces are read.
+    The model runs in a thread of its own; its errors are raised where the pieces are read. `close` ends it early.
     """
 
     def __init__(self, ask: Callable[[Callable[[str], None]], GroundedAnswer]) -> None:
         self._pieces: queue.SimpleQueue[str | GroundedAnswer | BaseException] = queue.SimpleQueue()
         self._answer: GroundedAnswer | None = None
+        self._closed = threading.Event()
         threading.Thread(target=self._run, args=(ask,), daemon=True).start()
 
     def _run(self, ask: Callable[[Callable[[str], None]], GroundedAnswer]) -> None:
         try:
-            self._pieces.put(ask(self._pieces.put))
+            self._pieces.put(ask(self._put))
         except BaseException as error:  # raised again in the thread that reads
             self._pieces.put(error)
+
+    def _put(self, piece: str) -> None:
+        if self._closed.is_set():
+            raise UserError("a stream that was closed", todo="ask again")
+        self._pieces.put(piece)
+
+    def close(self) -> None:
+        """End the answer at its next piece; reading on raises a UserError then."""
+        self._closed.set()
 
     def __next__(self) -> str:
         """The next piece of text."""
@@ -208,12 +218,12 @@ class Model:
     def _answer(
         self, messages: list[Message], max_new_tokens: int, on_text: Callable[[str], None] | None
     ) -> GroundedAnswer:
-        began = time.perf_counter()
         with self._lock:
             made = self._assistant.ask(messages, max_new_tokens=max_new_tokens, on_text=on_text)
-        timings = Timings(made.ttft_ms, 1000 * (time.perf_counter() - began), made.tokens)
         images = [image for m in messages for image in m.images]
-        return GroundedAnswer(made.text, timings, lambda: self._perceive(images))
+        scenes = [*made.scenes]
+        timings = Timings(made.ttft_ms, made.total_ms, made.tokens)
+        return GroundedAnswer(made.text, timings, lambda: scenes or self._perceive(images))
 
     def _perceive(self, images: list[Image.Image]) -> list[Scene]:
         with self._lock:
@@ -221,7 +231,7 @@ class Model:
 
     @cached_property
     def _perception(self) -> Callable[[list[Image.Image]], list[Scene]]:
-        module = self._assistant.object_aware
+        module = self._assistant.aware
         return module.perceive if module is not None else build_perception(PerceptionConfig())
 
 

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import torch
+from tests.connectors.small import CASES, DT, DV, GRID, NAMES, N, features, make
 
-from nunbit.connectors import CONNECTORS, TokenConnector, build
+from nunbit.connectors import CONNECTORS, build, config_from_dict, config_to_dict
 from nunbit.errors import UserError
 
-DV, DT, GRID = 12, 16, (4, 5)
-N = GRID[0] * GRID[1]
-SMALL = {
-    "perceiver": {"latents": 3, "depth": 2, "heads": 2, "head_dim": 4},
-    "qformer": {"queries": 3, "width": 8, "depth": 2, "heads": 2},
-    "window_qformer": {"queries": 2, "width": 8, "heads": 2, "window": 6, "stride": 4, "keep_tail": True},
-}
-"""Small sizes for those whose defaults are of real size."""
-NAMES = [name for name in CONNECTORS if issubclass(CONNECTORS[name], TokenConnector)]
-every_connector = pytest.mark.parametrize("name", NAMES)
-
-
-def make(name: str, **values) -> TokenConnector:
-    torch.manual_seed(0)
-    return build(name, vision_width=DV, text_width=DT, **SMALL.get(name, {}), **values).eval()
-
-
-def features(batch: int, n: int = N, seed: int = 1) -> torch.Tensor:
-    return torch.randn(batch, n, DV, generator=torch.Generator().manual_seed(seed))
+every_connector = pytest.mark.parametrize("name", CASES)
 
 
 def test_the_token_connectors_are_registered_with_their_papers():
@@ -60,8 +45,9 @@ def test_gradients_reach_every_parameter(name):
 def test_save_and_load_are_bit_equal(name, tmp_path):
     connector = make(name)
     torch.save(connector.state_dict(), tmp_path / "connector.pt")
-    torch.manual_seed(9)
-    other = build(name, vision_width=DV, text_width=DT, **SMALL.get(name, {})).eval()
+    other = make(name)
+    for p in other.parameters():
+        torch.nn.init.normal_(p)
     before = other(features(2), grid=GRID)
     other.load_state_dict(torch.load(tmp_path / "connector.pt", weights_only=True))
     assert not torch.equal(before, connector(features(2), grid=GRID))
@@ -99,6 +85,52 @@ def test_a_full_mask_changes_nothing(name):
 
 
 @every_connector
+@pytest.mark.parametrize("grid", [(4, 5), (1, 7), (7, 1), (3, 3), (1, 1)])
+def test_features_after_the_grid_are_dropped(name, grid):
+    """A caller may pad to one length: only the grid's cells count, in tokens, in their number and in the mask."""
+    connector, n = make(name), grid[0] * grid[1]
+    x = torch.cat([features(2, n), torch.full((2, 6, DV), float("nan"))], dim=1)
+    out = connector(x, grid=grid)
+    assert torch.equal(out, connector(x[:, :n], grid=grid)) and out.isfinite().all()
+    assert out.shape[1] == connector.tokens(n + 6, grid) == connector.tokens(n, grid)
+    mask = torch.ones(2, n + 6, dtype=torch.bool)
+    assert torch.equal(connector(x, mask, grid=grid), out)
+    assert connector.output_mask(mask, grid).shape == out.shape[:2] and connector.output_mask(mask, grid).all()
+
+
+@every_connector
+def test_a_convolutional_map_is_read_with_its_grid(name):
+    """``(B, Dv, rows, columns)`` as a CNN gives it, without a class token, and not square."""
+    maps = features(2).mT.unflatten(-1, GRID)
+    flat = maps.flatten(2).mT
+    connector = make(name)
+    out = connector(flat, grid=GRID)
+    assert out.shape == (2, connector.tokens(N, GRID), DT)
+    out.sum().backward()
+    assert all(p.grad is not None for p in connector.parameters())
+
+
+@every_connector
+def test_what_does_not_fit_is_refused(name):
+    connector = make(name)
+    with pytest.raises(UserError, match="at most 20 cells"):
+        connector(features(1), grid=(5, 5))
+    with pytest.raises(UserError, match="at most 20 cells"):
+        connector.tokens(N, (5, 5))
+    with pytest.raises(UserError, match="vision_width"):
+        connector(torch.zeros(1, N, DV + 1), grid=GRID)
+    with pytest.raises(UserError, match="mask of shape"):
+        connector(features(2), torch.ones(2, N + 1, dtype=torch.bool), grid=GRID)
+
+
+@every_connector
+def test_the_config_goes_through_json_and_back(name):
+    config = make(name).config
+    values = json.loads(json.dumps(config_to_dict(config)))
+    assert config_from_dict(values) == build(**values).config == build(**asdict(config)).config == config
+
+
+@every_connector
 def test_a_row_of_padding_only_is_finite_and_trainable(name):
     connector, x = make(name), features(2)
     mask = torch.tensor([[True], [False]]).expand(2, N)
@@ -106,69 +138,6 @@ def test_a_row_of_padding_only_is_finite_and_trainable(name):
     out.sum().backward()
     assert out.isfinite().all()
     assert all(p.grad is None or p.grad.isfinite().all() for p in connector.parameters())
-
-
-def test_mlp_is_the_projector_of_transformers():
-    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
-    from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
-
-    text = LlamaConfig(hidden_size=DT, num_attention_heads=2)
-    config = LlavaConfig(vision_config=CLIPVisionConfig(hidden_size=DV), text_config=text)
-    theirs, ours = LlavaMultiModalProjector(config), make("mlp")
-    ours.load_state_dict(theirs.state_dict())
-    assert torch.equal(ours(features(2)), theirs(features(2)))
-
-
-def test_pixel_shuffle_is_that_of_idefics3():
-    from types import SimpleNamespace
-
-    from transformers.models.idefics3.modeling_idefics3 import Idefics3Connector
-
-    config = SimpleNamespace(
-        scale_factor=2, vision_config=SimpleNamespace(hidden_size=DV), text_config=SimpleNamespace(hidden_size=DT)
-    )
-    theirs, ours = Idefics3Connector(config), make("pixel_shuffle", mlp=False)
-    ours.project.load_state_dict(theirs.modality_projection.proj.state_dict())
-    x = features(2, 36)
-    assert torch.equal(ours(x), theirs(x))
-
-
-def test_a_grid_that_does_not_divide_is_padded_with_zeros():
-    connector, x = make("pixel_shuffle"), features(1, 15)
-    by_hand = torch.zeros(1, 4, 6, DV)
-    by_hand[:, :3, :5] = x.view(1, 3, 5, DV)
-    assert torch.equal(connector(x, grid=(3, 5)), connector(by_hand.flatten(1, 2), grid=(4, 6)))
-
-
-def test_salmonn_gets_88_tokens_from_30_seconds():
-    connector = build("window_qformer", vision_width=DV, text_width=DT, width=8, heads=2)
-    assert connector.tokens(1500) == 88
-    connector_with_tail = build("window_qformer", vision_width=DV, text_width=DT, width=8, heads=2, keep_tail=True)
-    assert connector_with_tail.tokens(1500) == 89
-
-
-def test_a_window_sees_its_own_frames_only():
-    connector, x = make("window_qformer"), features(1, 14)  # windows start at 0, 4 and 8
-    other = x.clone()
-    other[:, 10:] += 1
-    changed = (connector(x) != connector(other)).any(-1)[0]
-    assert changed.tolist() == [False, False, False, False, True, True]
-
-
-def test_time_embeddings_are_stretched_for_more_frames_than_learned():
-    connector = make("perceiver", max_frames=3)
-    assert torch.equal(connector.time_embeddings(2)[:, 0], connector.time[:2])
-    stretched = connector.time_embeddings(5)[:, 0]
-    halves = (connector.time[:-1] + connector.time[1:]) / 2
-    assert torch.allclose(stretched[::2], connector.time, atol=1e-6)
-    assert torch.allclose(stretched[1::2], halves, atol=1e-6)
-
-
-def test_the_order_of_frames_matters_to_the_perceiver_and_that_of_features_does_not():
-    connector, video = make("perceiver"), features(1).view(1, 4, 5, DV)
-    out = connector(video)
-    assert (connector(video.flip(1)) - out).abs().max() > 1e-3
-    assert (connector(video.flip(2)) - out).abs().max() < 1e-5
 
 
 def test_errors_name_the_nearest():

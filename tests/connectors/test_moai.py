@@ -329,7 +329,9 @@ def test_rows_of_another_prompt_are_refused():
     with torch.no_grad():
         moai.set_context(noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache)
         model(input_ids=IDS)
-        moai.set_context(noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache)  # a new prompt, with what the last one left
+        moai.set_context(
+            noise(1, 3, D), *masks([ROW]), mixer_cache=mixer_cache
+        )  # a new prompt, with what the last one left
         with pytest.raises(UserError, match="what came before"):
             model(input_ids=IDS)
 
@@ -355,7 +357,9 @@ def test_gradients_reach_what_the_step_trains():
     for step in (1, 2):
         moai.zero_grad()
         moai.train_step(step)
-        moai.set_context(moai.compress(noise(1, 6, D)), *masks([ROW]), expert_choice=moai.sample_experts() if step == 1 else None)
+        moai.set_context(
+            moai.compress(noise(1, 6, D)), *masks([ROW]), expert_choice=moai.sample_experts() if step == 1 else None
+        )
         model(input_ids=IDS, labels=IDS).loss.backward()
         for name, p in moai.named_parameters():
             assert p.requires_grad == (step == 2 or "gate" not in name)

@@ -1,8 +1,8 @@
 """Connectors: one connection module a file. Importing this package registers every file of the folder.
 
-    module = build("perceiver", vision_width=768, text_width=2048, latents=32)
-    tokens = module(features, grid=(24, 24))                    # (B, N, Dv) -> (B, module.tokens(N, grid), Dt)
-    same = build(**config_to_dict(module.config))
+module = build("perceiver", vision_width=768, text_width=2048, latents=32)
+tokens = module(features, grid=(24, 24))                    # (B, N, Dv) -> (B, module.tokens(N, grid), Dt)
+same = build(**config_to_dict(module.config))
 """
 
 from importlib import import_module

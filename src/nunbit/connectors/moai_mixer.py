@@ -106,7 +106,9 @@ class MoAIMixer(nn.Module):
         language = self.mix(self.lang, self.gate_lang, language, language_sources, language_choice)
         return context.language.scatter(mixed, language)
 
-    def mix(self, experts: Any, gate: nn.Linear, rows: Tensor, sources: dict[str, Source], choice: int | None) -> Tensor:
+    def mix(
+        self, experts: Any, gate: nn.Linear, rows: Tensor, sources: dict[str, Source], choice: int | None
+    ) -> Tensor:
         """Rows ``(B, R, D)`` through one expert, or through all of them weighed by the gate, ``(B, R, D)``."""
         if choice is not None:
             name = tuple(experts)[choice]

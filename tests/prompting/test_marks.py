@@ -1,4 +1,4 @@
-"""Set-of-mark: every number lies in its own thing and on no other number, and the question says what the numbers are."""
+"""Numbers over objects: the innermost place, the smallest first, none on another; how the question changes."""
 
 import numpy as np
 import pytest

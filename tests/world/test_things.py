@@ -67,7 +67,7 @@ def test_left_has_one_answer():
     """AnswerStore only when nothing else is even partly on that side."""
     asked = 0
     for picture, rng in drawn(600):
-        for q in things.ask(picture, rng, "en"):
+        for q in things.make_questions(picture, rng, "en"):
             if q.question.startswith("What is to the left of the "):
                 asked += 1
                 a = named(picture.scene, q.question.removeprefix("What is to the left of the ").rstrip("?"))
@@ -81,7 +81,7 @@ def test_answers_follow_from_the_scene():
     checked: Counter[str] = Counter()
     for picture, rng in drawn(300):
         scene = picture.scene
-        for q in things.ask(picture, rng, "en"):
+        for q in things.make_questions(picture, rng, "en"):
             words = q.question.rstrip("?.")
             if words.startswith("How many ") and "things" not in words:
                 assert q.answer == str(scene.count(singular[words[len("How many ") : -len(" are there")]]))
@@ -111,7 +111,7 @@ def test_answers_follow_from_the_scene():
 def test_both_languages_agree_on_numbers_and_boxes():
     for picture, _ in drawn(60):
         seeds = np.random.default_rng(3), np.random.default_rng(3)
-        en, ko = (things.ask(picture, r, lang) for r, lang in zip(seeds, ("en", "ko"), strict=True))
+        en, ko = (things.make_questions(picture, r, lang) for r, lang in zip(seeds, ("en", "ko"), strict=True))
         # The phrasings differ in number, so the draws may part ways; the boxes do not depend on them.
         boxes = [{q.answer for q in qs if q.answer.startswith("[")} for qs in (en, ko)]
         assert boxes[0] == boxes[1]

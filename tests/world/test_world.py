@@ -28,8 +28,8 @@ def test_pictures_are_whole_and_repeatable(domain):
         assert np.array_equal(a.pixels, b.pixels)
         a.scene.validate()
         for language in LANGUAGES:
-            asked = DOMAINS[domain].ask(a, r1, language)
-            assert asked == DOMAINS[domain].ask(b, r2, language)
+            asked = DOMAINS[domain].make_questions(a, r1, language)
+            assert asked == DOMAINS[domain].make_questions(b, r2, language)
             assert asked and all(q.kind in KINDS and q.answer and q.language == language for q in asked)
             assert all(is_right(q.answer, [q.answer]) for q in asked)
 
@@ -41,7 +41,7 @@ def test_no_answer_contradicts_another(domain):
         for language in LANGUAGES:
             seen = {}
             for _ in range(4):
-                for q in DOMAINS[domain].ask(picture, rng, language):
+                for q in DOMAINS[domain].make_questions(picture, rng, language):
                     assert seen.setdefault(q.question, q.answer) == q.answer
 
 
@@ -51,7 +51,7 @@ def test_yes_and_no_are_both_common(language):
         q.answer
         for d in DOMAINS
         for p, r in drawn(d, 120)
-        for q in DOMAINS[d].ask(p, r, language)
+        for q in DOMAINS[d].make_questions(p, r, language)
         if q.kind == "exists"
     )
     yes, no = answers["yes" if language == "en" else "네"], answers["no" if language == "en" else "아니요"]
@@ -65,7 +65,7 @@ def test_things_truth_is_the_pixels():
             ys, xs = np.nonzero(scene.segment_map == o.segment)
             x1, y1, x2, y2 = o.box
             assert len(xs) and xs.min() >= x1 and xs.max() < x2 and ys.min() >= y1 and ys.max() < y2
-        for q in things.ask(picture, rng, "en"):
+        for q in things.make_questions(picture, rng, "en"):
             if q.question.startswith("How many things"):
                 assert q.answer == str(len(scene.objects))
             if q.question.startswith("What colo"):
@@ -94,7 +94,7 @@ def test_receipts_add_up():
         doc = picture.scene.meta["doc"]
         if doc["type"] == "receipt":
             assert sum(p for _, p in doc["rows"]) == doc["total"]
-            cheapest = [q.answer for q in DOMAINS["documents"].ask(picture, rng, "en") if q.kind == "order"]
+            cheapest = [q.answer for q in DOMAINS["documents"].make_questions(picture, rng, "en") if q.kind == "order"]
             assert cheapest == [min(doc["rows"], key=lambda r: r[1])[0]]
 
 

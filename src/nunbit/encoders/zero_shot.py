@@ -75,7 +75,7 @@ class ZeroShotClassifier:
     """A contrastive model with its processor.
 
     Args:
-        model: with ``get_text_features``, ``get_image_features`` and ``logit_scale``; one with a ``logit_bias`` is a SigLIP.
+        model: with ``get_text_features``, ``get_image_features`` and ``logit_scale``; ``logit_bias`` marks a SigLIP.
         processor: its processor.
     """
 
@@ -137,8 +137,8 @@ class ZeroShotClassifier:
         """One unit vector a picture, ``(B, D)``."""
         rows = []
         for start in range(0, len(images), IMAGE_BATCH):
-            pixels = self.processor(images=list(images[start : start + IMAGE_BATCH]), return_tensors="pt")["pixel_values"]
-            rows.append(_vectors(self.model.get_image_features(pixel_values=pixels)))
+            inputs = self.processor(images=list(images[start : start + IMAGE_BATCH]), return_tensors="pt")
+            rows.append(_vectors(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
         return normalize(torch.cat(rows), dim=-1)
 
     @torch.inference_mode()

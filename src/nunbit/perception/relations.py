@@ -152,9 +152,9 @@ class GeometricRelations:
 def relation(a: Box, b: Box) -> tuple[str, float]:
     """The relation of box a to box b, and its score from 0 to 1.
 
-    Inside: the share of a within a larger b. On: a's bottom edge at b's top edge, within a quarter of a's height, over at
-    least half of a's width. Overlapping: the shared part of the smaller box. Otherwise a direction: the distance of the
-    centres over what would just separate the boxes, less by up to half for a diagonal.
+    Inside: the share of a within a larger b. On: a's bottom edge at b's top edge, within a quarter of a's height, over
+    at least half of a's width. Overlapping: the shared part of the smaller box. Otherwise a direction: the distance of
+    the centres over what would just separate the boxes, less by up to half for a diagonal.
     """
     (wa, ha), (wb, hb) = (a[2] - a[0], a[3] - a[1]), (b[2] - b[0], b[3] - b[1])
     shared_w = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))

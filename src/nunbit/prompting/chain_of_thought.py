@@ -1,6 +1,6 @@
 """Reasoning before the answer: worked solutions, zero-shot chain of thought in two stages, and self-consistency.
 
-Source: Wei et al., arXiv 2201.11903 (worked solutions that end in a fixed phrase; see `shots.few_shot(reasoning=True)`);
+Source: Wei et al., arXiv 2201.11903 (worked solutions that end in a fixed phrase, as `shots.few_shot` writes them);
 Kojima et al., arXiv 2205.11916, sec. 3 (two prompts: reasoning, then extraction); Wang et al., arXiv 2203.11171
 (majority of sampled chains).
 """

@@ -81,7 +81,7 @@ def point_at(mark: PointingMark, which: int = 0) -> Transform:
 
 
 def draw(image: Image, mark: PointingMark) -> tuple[Image, str]:
-    """A copy of the picture with the mark, and the name of its colour: the one that contrasts most with what it covers."""
+    """A copy of the picture with the mark, and the name of the mark's colour: that of the highest contrast."""
     from PIL import ImageDraw
 
     out = image.convert("RGB").copy()

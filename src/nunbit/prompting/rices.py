@@ -1,6 +1,6 @@
 """RICES: retrieval of the solved examples whose pictures are most similar to the question's, most similar last.
 
-Source: Yang et al., arXiv 2109.05014; Flamingo, arXiv 2204.14198, sec. 2.4 and D (most similar example next to the query).
+Source: Yang et al., arXiv 2109.05014; Flamingo, arXiv 2204.14198, sec. 2.4 and D (most similar one next to the query).
 
 Letters: B pictures, T tiles of one picture, N features, D width, H and W height and width in pixels.
 """

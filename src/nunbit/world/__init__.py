@@ -1,4 +1,7 @@
-"""The procedural world: pictures with exact Scenes, and questions with exact answers. Importing it registers every domain."""
+"""The procedural world: pictures with exact Scenes, and questions with exact answers.
+
+Importing it registers every domain.
+"""
 
 from nunbit.world import charts, documents, panels, puzzles, things, writing
 from nunbit.world.base import DOMAINS, KINDS, QA, SIZE_PX, Glyph, Picture, generator

@@ -1,4 +1,4 @@
-"""Artwork of the *things* domain: one atlas a style, cut into tiles, and the same tile as another hand might have drawn it."""
+"""Artwork of the domain *things*: one atlas a style, cut into tiles, and random variations of a tile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 STYLES = ("noto", "twemoji", "openmoji", "emojione")
 MORE_STYLES = ("noto-v1", "emojione-v1", "fxemoji", "streamline-emojis")
-"""Seen in training only; three of them lack some of the things."""
+"""Used in training only; three of them lack some of the things."""
 UNSEEN_STYLE = "fluent-emoji-flat"
 ART = Path(__file__).parent / "art"
 TILE_PX, COLUMNS = 64, 12
@@ -24,7 +24,13 @@ def _atlas(style: str):
 
 @lru_cache(maxsize=18000)
 def artwork_tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(colour (s, s, 3), alpha (s, s, 1) in 0 .. 1) of one artwork object, cropped to its ink."""
+    """Colour ``(h, w, 3)``, 0 to 255, and alpha ``(h, w, 1)``, 0 to 1, of one artwork object, cropped to its ink.
+
+    Args:
+        index: of the object among `nunbit.world.thing_names.artwork_names`.
+        size_px: the longer side.
+        flip: mirrored.
+    """
     from PIL import Image
 
     y, x = index // COLUMNS * TILE_PX, index % COLUMNS * TILE_PX
@@ -41,12 +47,14 @@ def artwork_tile(style: str, index: int, size_px: int, flip: bool) -> tuple[np.n
     return rgba[..., :3].astype(np.float16).astype(np.float32), rgba[..., 3:] / 255.0
 
 
-def varied(rng: np.random.Generator, colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same artwork as another hand might have drawn it: turned, stretched, in other tones. A thing is its shape more than its paint,
-    and a style that was never seen differs from the known ones in just that.
+def vary(rng: np.random.Generator, colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same artwork turned, stretched and in other tones, as an artist of another style might draw it.
+
+    An unseen style differs from the known ones in just that, so variation trains for it.
 
     Args:
-        colour: (h, w, 3), 0 .. 255; alpha: (h, w, 1), 0 .. 1.
+        colour: ``(h, w, 3)``, 0 to 255.
+        alpha: ``(h, w, 1)``, 0 to 1.
     """
     from PIL import Image
 

@@ -1,8 +1,8 @@
-"""What every domain of the procedural world shares: Picture, QA, the canvas size, colours, and how domains register.
+"""What every domain of the procedural world shares: pictures, questions, the canvas size, colours, the registry.
 
-A domain is a file with two functions: ``draw(rng, split, style=None) -> Picture`` and ``ask(picture, rng, language) -> list[QA]``.
-Everything is a function of the random generator that comes in, so a seed names a picture for ever. No models, no files opened
-but the artwork and fonts that ship with the package.
+A domain is a file with two functions, ``draw`` and ``make_questions`` (see `Domain`). Both depend on nothing but their
+arguments and the random generator, so a seed always gives the same picture. There are no models, and no files but the
+artwork and fonts that ship with the package.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nunbit.registry import Registry
 from nunbit.scene import Scene
 
 SIZE_PX = 192
-"""Side of a world picture. The tiny model sees pictures at this size: 12 x 12 cells of 16 pixels."""
+"""Side of a world picture, and of the tiny model's input: 12 x 12 cells of 16 pixels."""
 
 Language = Literal["en", "ko"]
 Split = Literal["train", "test", "unseen"]
@@ -44,7 +44,7 @@ COLOURS: dict[str, tuple[str, tuple[int, int, int]]] = {
 
 @dataclass(slots=True)
 class Glyph:
-    """One drawn character and its box in pixels: the dense truth that teaches an encoder to read."""
+    """One drawn character and its box in pixels, from which an encoder learns to read."""
 
     char: str
     box: tuple[float, float, float, float]
@@ -52,7 +52,14 @@ class Glyph:
 
 @dataclass(slots=True)
 class Picture:
-    """Pixels ``(SIZE_PX, SIZE_PX, 3)`` uint8 with their exact Scene. ``glyphs`` are all characters drawn, in reading order."""
+    """A drawn picture.
+
+    Attributes:
+        pixels: ``(SIZE_PX, SIZE_PX, 3)`` uint8.
+        scene: exactly what was drawn.
+        domain: which drew it.
+        glyphs: all characters drawn, in reading order.
+    """
 
     pixels: np.ndarray
     scene: Scene
@@ -62,8 +69,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class QA:
-    """A question with its exact answer. ``accept`` lists other strings that are right too. A box answer is written ``[x1, y1, x2, y2]``
-    in hundredths of the picture's side (integers 0 to 100) and is right at IoU >= 0.5. ``unordered``: a list that is right in any order."""
+    """A question with its exact answer.
+
+    A box answer is written ``[x1, y1, x2, y2]`` in hundredths of the picture's side (integers 0 to 100) and is right at
+    IoU >= 0.5.
+
+    Attributes:
+        kind: one of `KINDS`.
+        accept: other strings that are right too.
+        unordered: the answer is a list that is right in any order.
+    """
 
     question: str
     answer: str
@@ -75,25 +90,32 @@ class QA:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
+    """A kind of pictures.
+
+    Attributes:
+        draw: ``draw(rng, split, style=None)`` makes a picture, in one artwork style if one is named.
+        make_questions: ``make_questions(picture, rng, language)`` gives questions about one.
+    """
+
     draw: Callable[..., Picture]
-    ask: Callable[[Picture, np.random.Generator, Language], list[QA]]
+    make_questions: Callable[[Picture, np.random.Generator, Language], list[QA]]
 
 
 DOMAINS: Registry[Domain] = Registry("world domain")
 
 
 def generator(seed: int, index: int, split: Split) -> np.random.Generator:
-    """The random generator of picture ``index``: splits can never meet, whatever the seed."""
+    """The random generator of picture ``index``; no two splits share one, whatever the seed."""
     tag = hashlib.blake2b(f"nunbit-world/{split}/{seed}/{index}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.SFC64(np.frombuffer(tag, dtype=np.uint64).tolist()))
 
 
 def pick(rng: np.random.Generator, items):
-    """One of ``items``, uniformly. Plain indexing: numpy's ``choice`` is ten times slower on short lists."""
+    """One of ``items``, uniformly; numpy's ``choice`` is ten times slower on short lists."""
     return items[int(rng.integers(len(items)))]
 
 
 def box_text(box: tuple[float, float, float, float], width: int = SIZE_PX, height: int = SIZE_PX) -> str:
-    """A box as the answer to "where": hundredths of the picture's sides."""
-    x1, y1, x2, y2 = box
-    return f"[{round(100 * x1 / width)}, {round(100 * y1 / height)}, {round(100 * x2 / width)}, {round(100 * y2 / height)}]"
+    """A box as the answer to a question for a place: hundredths of the picture's sides."""
+    shares = (round(100 * v / side) for v, side in zip(box, (width, height, width, height), strict=True))
+    return f"[{', '.join(map(str, shares))}]"

@@ -1,4 +1,7 @@
-"""Drawing primitives on numpy pixels: rectangles, lines, discs, polygons and pie sectors, anti-aliased by signed distance."""
+"""Drawing primitives on numpy pixels: rectangles, lines, discs, polygons and pie sectors.
+
+Edges are anti-aliased by signed distance. Letters: H and W height and width of the canvas in pixels, h and w of a part.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,13 @@ def shade(rng: np.random.Generator, low: int, high: int) -> RGB:
 
 
 def rect(pixels: np.ndarray, box: Sequence[float], colour: RGB) -> None:
+    """A filled rectangle on a canvas ``(H, W, 3)``; its box is rounded to whole pixels."""
     x1, y1, x2, y2 = (max(0, round(v)) for v in box)
     pixels[y1:y2, x1:x2] = colour
 
 
 def frame(pixels: np.ndarray, box: Sequence[float], colour: RGB, width: int = 1) -> None:
+    """The outline of a rectangle, ``width`` pixels inwards."""
     x1, y1, x2, y2 = (round(v) for v in box)
     for part in (
         (x1, y1, x2, y1 + width),
@@ -41,6 +46,7 @@ def frame(pixels: np.ndarray, box: Sequence[float], colour: RGB, width: int = 1)
 
 
 def fill(pixels: np.ndarray, alpha: np.ndarray, left: int, top: int, colour: RGB) -> None:
+    """One colour under a mask ``alpha`` ``(h, w)``, 0 to 1."""
     blend(pixels, left, top, alpha[..., None], np.asarray(colour, np.float32))
 
 
@@ -78,12 +84,13 @@ def sector(pixels: np.ndarray, cx: float, cy: float, radius: float, start: float
 
 
 def polygon(pixels: np.ndarray, points: Sequence[tuple[float, float]], colour: RGB) -> None:
+    """A filled polygon."""
     left, top, alpha = polygon_mask(points)
     fill(pixels, alpha, left, top, colour)
 
 
 def polygon_mask(points: Sequence[tuple[float, float]]) -> tuple[int, int, np.ndarray]:
-    """(left, top, alpha) of a polygon, drawn at four times the size and averaged."""
+    """Left, top and alpha ``(h, w)`` of a polygon, drawn at four times the size and averaged."""
     from PIL import Image, ImageDraw
 
     xs, ys = [p[0] for p in points], [p[1] for p in points]
@@ -94,7 +101,7 @@ def polygon_mask(points: Sequence[tuple[float, float]]) -> tuple[int, int, np.nd
 
 
 def speckle(rng: np.random.Generator, pixels: np.ndarray, strength: int) -> np.ndarray:
-    """Grey noise of up to ``strength`` levels, two pixels wide."""
+    """A copy of the canvas with grey noise of up to ``strength`` levels, two pixels wide."""
     side = pixels.shape[0] // 2
     noise = rng.integers(-strength, strength + 1, (side, side, 1), dtype=np.int16).repeat(2, 0).repeat(2, 1)
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)

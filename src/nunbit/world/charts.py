@@ -8,7 +8,7 @@ from nunbit.scene import Scene, SceneObject, TextLine
 from nunbit.world import lexicon
 from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
 from nunbit.world.canvas import disc, line, rect, sector
-from nunbit.world.text import font_for, paint, width
+from nunbit.world.text import font_for, paint, text_line, width
 from nunbit.world.wording import colour_word, yes_no
 
 KINDS = {"bar": ("bar chart", "막대 차트"), "line": ("line chart", "선 차트"), "pie": ("pie chart", "원 차트")}
@@ -30,6 +30,8 @@ _TITLES_EN, _TITLES_KO = ["Sales", "Rain", "Visits", "Votes", "Scores"], ["판�
 
 
 class _Sheet:
+    """A chart's canvas with the text and objects drawn on it."""
+
     def __init__(self, rng: np.random.Generator, hangul: bool) -> None:
         self.pixels = np.empty((SIZE_PX, SIZE_PX, 3), np.uint8)
         self.pixels[:] = rng.integers(236, 256, 3)
@@ -46,18 +48,14 @@ class _Sheet:
             self.pixels, x - align * width(text, font, self.size), y, text, font=font, size_px=self.size, colour=INK
         )
         self.glyphs += new
-        b = np.array([g.box for g in new])
-        self.lines.append(
-            TextLine.from_box(
-                text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
-            )
-        )
+        self.lines.append(text_line(text, new))
 
     def mark(self, name: str, box: tuple[float, float, float, float], colour: str, label: str, value: int) -> None:
         self.objects.append(SceneObject(name, box, attributes={"colour": colour, "label": label, "value": str(value)}))
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
+    """A bar, line or pie chart of 2 to 5 values; its facts are in ``scene.meta["chart"]``."""
     hangul, kind = bool(rng.random() < 0.45), pick(rng, ("bar", "bar", "line", "pie"))
     labels = pick(rng, _LABELS_KO if hangul else _LABELS_EN)[: int(rng.integers(2, 6))]
     sheet = _Sheet(rng, hangul)
@@ -76,15 +74,9 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
         if kind == "bar" and rng.random() < 0.5:
             hues = [hues[0]] * len(labels)
         (_bars if kind == "bar" else _line)(sheet, labels, values, hues, printed)
-    meta = {
-        "chart": {"type": kind, "title": title, "labels": labels, "values": values, "colours": hues, "printed": printed}
-    }
-    return Picture(
-        sheet.pixels,
-        Scene(SIZE_PX, SIZE_PX, objects=sheet.objects, text_lines=sheet.lines, meta=meta),
-        "charts",
-        sheet.glyphs,
-    )
+    facts = {"type": kind, "title": title, "labels": labels, "values": values, "colours": hues, "printed": printed}
+    scene = Scene(SIZE_PX, SIZE_PX, objects=sheet.objects, text_lines=sheet.lines, meta={"chart": facts})
+    return Picture(sheet.pixels, scene, "charts", sheet.glyphs)
 
 
 def _axes(sheet: _Sheet, printed: bool) -> tuple[float, float, float]:
@@ -156,7 +148,8 @@ def _pie(sheet: _Sheet, labels: list[str], values: list[int], hues: list[str]) -
         sheet.write(154, 57 + 22 * i, label)
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+def make_questions(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+    """Questions about a chart: its type, values, colours, comparisons, labels and title."""
     chart = picture.scene.meta["chart"]
     labels, values, ko = chart["labels"], chart["values"], language == "ko"
     part_en, part_ko = {"bar": ("bar", "막대"), "line": ("point", "점"), "pie": ("sector", "조각")}[chart["type"]]
@@ -188,27 +181,16 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
         which = pie if chart["type"] == "pie" else en
         say("compare", f"Which is the {which}?", f"가장 {korean} 것은 무엇인가요?", labels[int(most(values))])
     say("count", f"How many {part_en}s are there?", f"{part_ko}: 모두 몇 개 있나요?", str(len(labels)))
-    asked = (
-        pick(rng, labels)
-        if rng.random() < 0.5
-        else pick(rng, pick(rng, _LABELS_KO if any(c >= "가" for c in labels[0]) else _LABELS_EN))
-    )
-    say(
-        "exists",
-        f"Is there a {part_en} named {asked}?",
-        f"{asked} {part_ko}: 있나요?",
-        yes_no(asked in labels, language),
-    )
+    hangul = any(c >= "가" for c in labels[0])
+    name = pick(rng, labels) if rng.random() < 0.5 else pick(rng, pick(rng, _LABELS_KO if hangul else _LABELS_EN))
+    truth = yes_no(name in labels, language)
+    say("exists", f"Is there a {part_en} named {name}?", f"{name} {part_ko}: 있나요?", truth)
     if len(labels) <= 4:
-        say(
-            "order",
-            "List the labels from highest to lowest.",
-            "큰 것부터 차례로 말해 주세요.",
-            ", ".join(labels[k] for k in np.argsort(values)[::-1]),
-        )
+        ordered = ", ".join(labels[k] for k in np.argsort(values)[::-1])
+        say("order", "List the labels from highest to lowest.", "큰 것부터 차례로 말해 주세요.", ordered)
     if chart["title"]:
         say("read", "What is the title?", "제목은 무엇인가요?", chart["title"])
     return out
 
 
-DOMAINS.register("charts")(Domain(draw, ask))
+DOMAINS.register("charts")(Domain(draw, make_questions))

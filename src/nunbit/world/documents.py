@@ -10,20 +10,18 @@ from nunbit.scene import Scene, TextLine
 from nunbit.world import lexicon
 from nunbit.world.base import DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
 from nunbit.world.canvas import rect, shade
-from nunbit.world.text import font_for, line_height, paint, width
+from nunbit.world.text import font_for, line_height, paint, text_line, width
 from nunbit.world.wording import yes_no
 
 
 class _Page:
-    """A sheet of paper that remembers what was written on it."""
+    """A sheet of paper with the lines of text written on it."""
 
     def __init__(self, rng: np.random.Generator, hangul: bool) -> None:
         self.pixels = np.empty((SIZE_PX, SIZE_PX, 3), np.uint8)
         self.pixels[:] = rng.integers(232, 256, 3)
-        self.latin, self.hangul = (
-            pick(rng, ("sans", "serif", "mono", "sans-bold")),
-            pick(rng, ("gothic", "gothic-bold", "round")),
-        )
+        self.latin = pick(rng, ("sans", "serif", "mono", "sans-bold"))
+        self.hangul = pick(rng, ("gothic", "gothic-bold", "round"))
         self.size = int(rng.integers(14, 17)) if hangul else int(rng.integers(12, 15))
         self.ink = shade(rng, 0, 70)
         self.glyphs: list[Glyph] = []
@@ -34,17 +32,11 @@ class _Page:
         x = x - width(text, font, self.size) if right else x
         new = paint(self.pixels, x, y, text, font=font, size_px=self.size, colour=self.ink)
         self.glyphs += new
-        b = np.array([g.box for g in new])
-        self.lines.append(
-            TextLine.from_box(
-                text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
-            )
-        )
+        self.lines.append(text_line(text, new))
 
     def picture(self, meta: dict[str, Any]) -> Picture:
-        return Picture(
-            self.pixels, Scene(SIZE_PX, SIZE_PX, text_lines=self.lines, meta={"doc": meta}), "documents", self.glyphs
-        )
+        scene = Scene(SIZE_PX, SIZE_PX, text_lines=self.lines, meta={"doc": meta})
+        return Picture(self.pixels, scene, "documents", self.glyphs)
 
 
 def _choose(rng: np.random.Generator, items: list[str], n: int) -> list[str]:
@@ -52,25 +44,22 @@ def _choose(rng: np.random.Generator, items: list[str], n: int) -> list[str]:
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
+    """A receipt, a table or a form; its facts are in ``scene.meta["doc"]``."""
     return pick(rng, (_receipt, _table, _form))(rng, bool(rng.random() < 0.5))
 
 
 def money(amount: int, hangul: bool) -> str:
+    """A price: won, or dollars of an amount in cents."""
     return f"{amount:,}원" if hangul else f"${amount / 100:.2f}"
 
 
 def _receipt(rng: np.random.Generator, hangul: bool) -> Picture:
-    page, x0, x1, y = (
-        _Page(rng, hangul),
-        int(rng.integers(6, 20)),
-        int(rng.integers(165, 186)),
-        int(rng.integers(4, 18)),
-    )
-    shop = (
-        lexicon.random_hangul(rng) + pick(rng, ("마트", "상회", "카페"))
-        if hangul
-        else pick(rng, lexicon.ENGLISH).capitalize() + pick(rng, (" Mart", " Cafe", " Shop"))
-    )
+    page = _Page(rng, hangul)
+    x0, x1, y = int(rng.integers(6, 20)), int(rng.integers(165, 186)), int(rng.integers(4, 18))
+    if hangul:
+        shop = lexicon.random_hangul(rng) + pick(rng, ("마트", "상회", "카페"))
+    else:
+        shop = pick(rng, lexicon.ENGLISH).capitalize() + pick(rng, (" Mart", " Cafe", " Shop"))
     goods = _choose(rng, lexicon.GOODS_KO if hangul else lexicon.GOODS_EN, int(rng.integers(2, 6)))
     # Two prices are never equal, so that "the cheapest" has one answer.
     prices = [int(p) * (100 if hangul else 5) for p in rng.permutation(np.arange(5, 100))[: len(goods)]]
@@ -83,15 +72,8 @@ def _receipt(rng: np.random.Generator, hangul: bool) -> Picture:
     rect(page.pixels, (x0, bottom, x1, bottom + 1), (120, 120, 120))
     page.write(x0, bottom + 3, "합계" if hangul else "Total")
     page.write(x1, bottom + 3, money(sum(prices), hangul), right=True)
-    return page.picture(
-        {
-            "type": "receipt",
-            "shop": shop,
-            "rows": [[n, p] for n, p in zip(goods, prices, strict=True)],
-            "total": sum(prices),
-            "hangul": hangul,
-        }
-    )
+    rows = [[n, p] for n, p in zip(goods, prices, strict=True)]
+    return page.picture({"type": "receipt", "shop": shop, "rows": rows, "total": sum(prices), "hangul": hangul})
 
 
 def _table(rng: np.random.Generator, hangul: bool) -> Picture:
@@ -137,7 +119,8 @@ def _form(rng: np.random.Generator, hangul: bool) -> Picture:
     return page.picture({"type": "form", "rows": {k: fields[k] for k in labels}, "hangul": hangul})
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+def make_questions(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+    """Questions about a document: its type, entries, totals, comparisons and whether an entry is there."""
     doc = picture.scene.meta["doc"]
     out: list[QA] = []
 
@@ -173,25 +156,14 @@ def _ask_table(doc: dict[str, Any], rng: np.random.Generator, say: Any, language
         say("lookup", f"What is the {h} of {p}?", f"{p}의 {h}: 얼마인가요?", str(doc["rows"][p][h]))
     h = pick(rng, doc["heads"])
     a, b = (people[int(i)] for i in rng.permutation(len(people))[:2])
-    say(
-        "compare",
-        f"Who has the larger {h}, {a} or {b}?",
-        f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?",
-        a if doc["rows"][a][h] > doc["rows"][b][h] else b,
-    )
+    larger = a if doc["rows"][a][h] > doc["rows"][b][h] else b
+    say("compare", f"Who has the larger {h}, {a} or {b}?", f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?", larger)
     say("count", "How many people are in the table?", "표에 몇 명이 있나요?", str(len(people)))
-    name = (
-        pick(rng, people)
-        if rng.random() < 0.5
-        else pick(rng, lexicon.PEOPLE_KO if doc["hangul"] else lexicon.PEOPLE_EN)
-    )
+    others = lexicon.PEOPLE_KO if doc["hangul"] else lexicon.PEOPLE_EN
+    name = pick(rng, people) if rng.random() < 0.5 else pick(rng, others)
     say("exists", f"Is {name} in the table?", f"표에 {name} 이름이 있나요?", yes_no(name in people, language))
-    say(
-        "order",
-        f"Who has the highest {h}?",
-        f"{h} 값이 가장 큰 사람은 누구인가요?",
-        max(people, key=lambda p: doc["rows"][p][h]),
-    )
+    highest = max(people, key=lambda p: doc["rows"][p][h])
+    say("order", f"Who has the highest {h}?", f"{h} 값이 가장 큰 사람은 누구인가요?", highest)
 
 
 def _ask_form(doc: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
@@ -200,12 +172,8 @@ def _ask_form(doc: dict[str, Any], rng: np.random.Generator, say: Any, language:
     say("count", "How many fields does the form have?", "양식에 칸이 몇 개 있나요?", str(len(doc["rows"])))
     labels = ["이름", "도시", "날짜", "전화", "코드"] if doc["hangul"] else ["Name", "City", "Date", "Phone", "Code"]
     label = pick(rng, labels)
-    say(
-        "exists",
-        f"Does the form have a {label} field?",
-        f"양식에 {label} 칸이 있나요?",
-        yes_no(label in doc["rows"], language),
-    )
+    truth = yes_no(label in doc["rows"], language)
+    say("exists", f"Does the form have a {label} field?", f"양식에 {label} 칸이 있나요?", truth)
 
 
-DOMAINS.register("documents")(Domain(draw, ask))
+DOMAINS.register("documents")(Domain(draw, make_questions))

@@ -109,13 +109,18 @@ def _snowman(p: np.ndarray, cx: float, cy: float, step: int) -> None:
 
 
 SCRIPTS: dict[str, tuple[str, int, Painter]] = {
-    "kimbap": ("김밥", 5, _kimbap), "flower": ("꽃", 4, _plant), "chicken": ("닭", 4, _egg),
-    "candle": ("양초", 4, _candle), "water": ("물", 4, _glass), "snowman": ("눈사람", 4, _snowman),
-}  # fmt: skip
+    "kimbap": ("김밥", 5, _kimbap),
+    "flower": ("꽃", 4, _plant),
+    "chicken": ("닭", 4, _egg),
+    "candle": ("양초", 4, _candle),
+    "water": ("물", 4, _glass),
+    "snowman": ("눈사람", 4, _snowman),
+}
 """English name -> (Korean name, number of steps, painter)."""
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
+    """Four or five steps of a script in shuffled panels; their order is in ``scene.meta["panels"]``."""
     script = pick(rng, ("kimbap", *SCRIPTS))
     _, steps, painter = SCRIPTS[script]
     count = 4 if steps == 4 or rng.random() < 0.6 else 5
@@ -147,7 +152,8 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     return Picture(pixels, scene, "panels", glyphs)
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+def make_questions(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+    """Questions about the order, place and number of the steps, and what the story is about."""
     facts = picture.scene.meta["panels"]
     order, out = facts["order"], []
     ko = language == "ko"
@@ -178,4 +184,4 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
     return out
 
 
-DOMAINS.register("panels")(Domain(draw, ask))
+DOMAINS.register("panels")(Domain(draw, make_questions))

@@ -1,4 +1,4 @@
-"""Portraits: one thing, large in a small picture. Pictures to be named rather than asked about, as a contrastive pair learns from them."""
+"""Portraits: one object, large in a small picture, with its name: the pairs that a contrastive model learns from."""
 
 from __future__ import annotations
 
@@ -17,20 +17,31 @@ SIZES_PX = (36, 40, 44, 48, 52, 56, 60)
 
 @dataclass(slots=True)
 class Portrait:
-    """Pixels ``(SIDE_PX, SIDE_PX, 3)`` uint8 of one thing; ``colour`` is known of shapes only."""
+    """A picture of one object.
+
+    Attributes:
+        pixels: ``(SIDE_PX, SIDE_PX, 3)`` uint8.
+        name: of the object, in English.
+        colour: of a shape; empty for artwork.
+    """
 
     pixels: np.ndarray
     name: str
     colour: str = ""
 
     def called(self, language: Language, coloured: bool = False) -> str:
-        """The thing's name, with its colour if that is known and wanted."""
+        """The object's name in a language, with its colour if ``coloured`` and it is known."""
         name = things.names()[self.name][1] if language == "ko" else self.name
         return f"{colour_word(self.colour, language)} {name}" if coloured and self.colour else name
 
 
 def draw(rng: np.random.Generator, split: Split, name: str, colour: str = "") -> Portrait:
-    """One thing of the world by its name, in a style of the split. Shapes have no style but a colour, any of them if none is given."""
+    """A portrait of an object, in a style of the split.
+
+    Args:
+        name: of an artwork object or a shape.
+        colour: of a shape; any colour if none is given.
+    """
     left, top = (int(v) for v in rng.integers(0, things.SIZE_PX - SIDE_PX, 2))
     pixels = things.background(rng)[top : top + SIDE_PX, left : left + SIDE_PX].copy()
     style = things.UNSEEN_STYLE if split == "unseen" else pick(rng, things.STYLES)

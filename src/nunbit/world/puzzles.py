@@ -10,19 +10,20 @@ import numpy as np
 from nunbit.scene import Scene, SceneObject, TextLine
 from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, pick
 from nunbit.world.canvas import disc, line, polygon, rect, shade
-from nunbit.world.text import paint, width
+from nunbit.world.text import paint, text_line, width
 from nunbit.world.wording import colour_word, yes_no
 
 INK = (30, 30, 34)
 SEQUENCE_SHAPES = {"circle": "원", "square": "정사각형", "triangle": "삼각형"}
 HOUR_HANDS = tuple(f"hour hand at {h}" for h in range(1, 13))
 MINUTE_HANDS = tuple(f"minute hand at {m}" for m in range(0, 60, 5))
-"""What a hand says is part of its name: its tip alone, without the middle of the dial, says nothing."""
+"""The time is part of a hand's name, because its tip alone, without the dial's centre, does not show the time."""
 TIP_PX = 12
 _HUES = ("red", "blue", "green", "yellow", "purple", "orange")
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
+    """A sudoku board, a sequence or a clock; its facts are in ``scene.meta["puzzle"]``."""
     return pick(rng, (_sudoku, _sequence, _clock))(rng)
 
 
@@ -32,22 +33,26 @@ def _paper(rng: np.random.Generator) -> np.ndarray:
     return pixels
 
 
-def _put(pixels: np.ndarray, cx: float, cy: float, text: str, font: str, size: int, glyphs: list[Glyph], lines: list[TextLine],
-         colour: tuple[int, int, int] = INK) -> None:  # fmt: skip
+def _put(
+    pixels: np.ndarray,
+    cx: float,
+    cy: float,
+    text: str,
+    font: str,
+    size: int,
+    glyphs: list[Glyph],
+    lines: list[TextLine],
+    colour: tuple[int, int, int] = INK,
+) -> None:
     new = paint(
         pixels, cx - width(text, font, size) / 2, cy - size * 0.62, text, font=font, size_px=size, colour=colour
     )
-    b = np.array([g.box for g in new])
     glyphs += new
-    lines.append(
-        TextLine.from_box(
-            text, (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
-        )
-    )
+    lines.append(text_line(text, new))
 
 
 def solved_board(rng: np.random.Generator, n: int) -> np.ndarray:
-    """A full valid board of side n (4 or 9): the shift pattern with digits, rows within bands and columns within stacks shuffled."""
+    """A full valid board ``(n, n)``, n 4 or 9: the shift pattern with digits, rows and columns shuffled."""
     k = int(n**0.5)
     rows = [k * b + r for b in rng.permutation(k) for r in rng.permutation(k)]
     columns = [k * b + c for b in rng.permutation(k) for c in rng.permutation(k)]
@@ -168,7 +173,8 @@ def _clock(rng: np.random.Generator) -> Picture:
     return Picture(pixels, scene, "puzzles", glyphs)
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+def make_questions(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+    """Questions about a puzzle: what it is, its entries, and its solution."""
     puzzle = picture.scene.meta["puzzle"]
     out: list[QA] = []
 
@@ -236,4 +242,4 @@ def _ask_clock(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, langu
     say("compare", "Is the minute hand past the half hour?", "긴바늘이 30분을 지났나요?", yes_no(minute > 30, language))
 
 
-DOMAINS.register("puzzles")(Domain(draw, ask))
+DOMAINS.register("puzzles")(Domain(draw, make_questions))

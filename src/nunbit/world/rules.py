@@ -1,6 +1,6 @@
-"""Episodes whose rule stands only in the solved examples: made-up names of shapes and of colours, and gauges with a made-up unit.
+"""Episodes whose rule stands only in the solved examples: made-up names of shapes and colours, and made-up units.
 
-Whoever has not seen the examples can only guess. The made-up words of tests are never those of training.
+Without the examples the answer can only be guessed. The made-up words of tests are never those of training.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ KINDS = tuple(QUESTIONS)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Pixels ``(SIDE_PX, SIDE_PX, 3)`` uint8, a question, its answer under the episode's rule; ``case`` is what the answer hangs on."""
+    """A solved example.
+
+    Attributes:
+        pixels: ``(SIDE_PX, SIDE_PX, 3)`` uint8.
+        answer: under the episode's rule.
+        case: what decides the answer: a shape, a colour or a level.
+    """
 
     pixels: np.ndarray
     question: str
@@ -47,18 +53,19 @@ class Episode:
 
 
 def episode(rng: np.random.Generator, split: Split, kind: str, language: Language, pool: int) -> Episode:
-    """An episode with ``pool`` solved examples; where they are more than the cases, one of them at least is like the question's.
+    """An episode. If there are more examples than cases, at least one has the case of the question.
 
     Args:
+        pool: how many solved examples.
         kind: one of `KINDS`.
         split: whose made-up words are used: ``train``, or any other.
     """
     make = {"shape": _shapes, "colour": _colours, "gauge": _gauges}[kind](rng, split, language)
-    asked = QUESTIONS[kind][language]
+    question = QUESTIONS[kind][language]
     found = []
     for _ in range(pool + 1):
         pixels, answer, case = make()
-        found.append(Example(pixels, asked, answer, case))
+        found.append(Example(pixels, question, answer, case))
     again = [i for i, x in enumerate(found) if sum(x.case == y.case for y in found) > 1]
     query = found.pop(again[-1] if again else -1)
     return Episode(kind, language, tuple(found), query)
@@ -102,12 +109,15 @@ def _gauges(rng: np.random.Generator, split: Split, language: Language) -> Maker
 
 
 def _some(rng: np.random.Generator, split: Split, most: int) -> int:
-    """How many different cases an episode has. Training has fewer too: with two of them, looking back pays from the first step on."""
+    """How many different cases an episode has.
+
+    Training has episodes with fewer: with two cases, attending to the examples pays from the first step.
+    """
     return int(rng.integers(2, most + 1)) if split == "train" else most
 
 
 def gauge(rng: np.random.Generator, level: int, hue: tuple[int, int, int]) -> np.ndarray:
-    """A frame with ticks and no numbers, filled up to one of `LEVELS` levels."""
+    """Pixels ``(SIDE_PX, SIDE_PX, 3)`` of a frame with ticks and no numbers, filled up to one of `LEVELS` levels."""
     pixels = np.empty((SIDE_PX, SIDE_PX, 3), np.uint8)
     pixels[:] = rng.integers(215, 256, 3)
     x, wide, step = int(rng.integers(12, 28)), int(rng.integers(18, 26)), 9
@@ -137,4 +147,3 @@ def _word(rng: np.random.Generator, language: Language) -> str:
 
 
 _REAL = {*lexicon.ENGLISH, *lexicon.KOREAN, *things.names(), *(korean for _, korean in things.names().values())}
-

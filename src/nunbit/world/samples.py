@@ -1,4 +1,4 @@
-"""An endless stream of world pictures with questions, as a function of (seed, number): nothing is stored, everything can be redrawn."""
+"""An endless stream of world pictures with questions, each a function of seed and index, so that nothing is stored."""
 
 from __future__ import annotations
 
@@ -25,16 +25,31 @@ MIXTURE: dict[str, float] = {
 
 @dataclass(slots=True)
 class Sample:
+    """A picture with questions about it."""
+
     picture: Picture
     questions: list[QA]
 
 
-def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mapping[str, float] = MIXTURE, questions: int = 8,
-           korean: float = 0.5, even: bool = False, imagined: float = 0.0, kinds: Collection[str] = (),
-           short: int = 0, emphasis: Mapping[str, float] = NONE) -> Sample:  # fmt: skip
-    """Picture number ``index`` of a stream with up to ``questions`` questions, each in Korean with the given probability.
+def sample(
+    index: int,
+    *,
+    seed: int = 0,
+    split: Split = "train",
+    mixture: Mapping[str, float] = MIXTURE,
+    questions: int = 8,
+    korean: float = 0.5,
+    even: bool = False,
+    imagined: float = 0.0,
+    kinds: Collection[str] = (),
+    short: int = 0,
+    emphasis: Mapping[str, float] = NONE,
+) -> Sample:
+    """Picture number ``index`` of a stream with up to ``questions`` questions.
 
     Args:
+        mixture: the share of each domain.
+        korean: share of questions in Korean.
         imagined: share of pictures that are Scenes without pixels (`nunbit.world.things.imagine`).
         short: writing is drawn again until it has at most so many characters, if above 0.
         kinds: only questions of these kinds; of all, if empty.
@@ -56,13 +71,13 @@ def sample(index: int, *, seed: int = 0, split: Split = "train", mixture: Mappin
     share: tuple[tuple[Language, float], ...] = (("ko", korean), ("en", 1 - korean))
     for language, part in share:
         if part > 0:
-            both[language] = domain.ask(picture, rng, language)
+            both[language] = domain.make_questions(picture, rng, language)
     pool = [qa for qas in both.values() for qa in qas if not kinds or qa.kind in kinds]
     order = rng.permutation(len(pool))
     if even:
-        often = Counter((qa.kind, qa.language) for qa in pool)
-        rare = [often[qa.kind, qa.language] / emphasis.get(f"{picture.domain}/{qa.kind}", 1.0) for qa in pool]
-        order = np.argsort([-(rng.random() ** r) for r in rare])
+        frequency = Counter((qa.kind, qa.language) for qa in pool)
+        rarity = [frequency[qa.kind, qa.language] / emphasis.get(f"{picture.domain}/{qa.kind}", 1.0) for qa in pool]
+        order = np.argsort([-(rng.random() ** r) for r in rarity])
     for i in order[:questions]:
         out.append(pool[int(i)])
     return Sample(picture, out)

@@ -1,4 +1,7 @@
-"""Questions that take several steps, each with its worked solution: count two kinds and compare, look up two prices and add."""
+"""Questions that take several steps, each with its worked solution.
+
+Count two kinds and compare them, or look up two prices and add them.
+"""
 
 from __future__ import annotations
 
@@ -35,19 +38,19 @@ class Solved:
 
 
 def draw(index: int, seed: int, split: Split, language: Language | None = None) -> Solved:
-    """Picture number ``index`` of a stream: the kinds take turns, the language is drawn if none is given."""
+    """Picture number ``index`` of a stream: the kinds alternate; the language is random if none is given."""
     rng = generator(seed, index, split)
     kind = KINDS[index % len(KINDS)]
-    spoken: Language = language or pick(rng, ("en", "ko"))
+    chosen: Language = language or pick(rng, ("en", "ko"))
     for _ in range(_MOST_DRAWS):
         picture = documents.draw(rng, split) if kind == "sum" else things.draw(rng, split)
-        worked = ask(picture, rng, kind, spoken)
+        worked = make_question(picture, rng, kind, chosen)
         if worked:
             return Solved(picture, worked)
     raise AssertionError(f"no picture in {_MOST_DRAWS} gives a question of the kind {kind}")
 
 
-def ask(picture: Picture, rng: np.random.Generator, kind: str, language: Language) -> Worked | None:
+def make_question(picture: Picture, rng: np.random.Generator, kind: str, language: Language) -> Worked | None:
     """One question of the kind about a picture; None where it gives none."""
     if kind == "sum":
         return _sum(picture, rng, language)
@@ -64,10 +67,16 @@ def ask(picture: Picture, rng: np.random.Generator, kind: str, language: Languag
 def _more(a: str, b: str, counts: Counter[str], language: Language) -> Worked:
     winner = a if counts[a] > counts[b] else b
     if language == "ko":
-        asked = f"{josa(_name(a, 'ko'), '과/와')} {_name(b, 'ko')} 중에 어느 것이 더 많은가요?"
+        question = f"{josa(_name(a, 'ko'), '과/와')} {_name(b, 'ko')} 중에 어느 것이 더 많은가요?"
     else:
-        asked = f"Which are there more of, {_plural(a)} or {_plural(b)}?"
-    return Worked(asked, _counted(a, b, counts, language), _name(winner, "ko") if language == "ko" else _plural(winner), "more", language)
+        question = f"Which are there more of, {_plural(a)} or {_plural(b)}?"
+    return Worked(
+        question,
+        _counted(a, b, counts, language),
+        _name(winner, "ko") if language == "ko" else _plural(winner),
+        "more",
+        language,
+    )
 
 
 def _difference(a: str, b: str, counts: Counter[str], language: Language) -> Worked:
@@ -75,11 +84,11 @@ def _difference(a: str, b: str, counts: Counter[str], language: Language) -> Wor
         a, b = b, a
     rest = counts[a] - counts[b]
     if language == "ko":
-        asked = f"{josa(_name(a, 'ko'), '은/는')} {_name(b, 'ko')}보다 몇 개 더 많은가요?"
+        question = f"{josa(_name(a, 'ko'), '은/는')} {_name(b, 'ko')}보다 몇 개 더 많은가요?"
     else:
-        asked = f"How many more {_plural(a)} than {_plural(b)} are there?"
+        question = f"How many more {_plural(a)} than {_plural(b)} are there?"
     steps = f"{_counted(a, b, counts, language)} {counts[a]} - {counts[b]} = {rest}."
-    return Worked(asked, steps, str(rest), "difference", language)
+    return Worked(question, steps, str(rest), "difference", language)
 
 
 def _counted(a: str, b: str, counts: Counter[str], language: Language) -> str:
@@ -94,8 +103,12 @@ def _sum(picture: Picture, rng: np.random.Generator, language: Language) -> Work
         return None
     (a, first), (b, second) = (doc["rows"][int(i)] for i in rng.permutation(len(doc["rows"]))[:2])
     one, two, both = (documents.money(v, doc["hangul"]) for v in (first, second, first + second))
-    asked = f"How much do {a} and {b} cost together?" if language == "en" else f"{josa(a, '과/와')} {b} 가격을 더하면 얼마인가요?"
-    return Worked(asked, f"{a}: {one}. {b}: {two}. {one} + {two} = {both}.", both, "sum", language)
+    question = (
+        f"How much do {a} and {b} cost together?"
+        if language == "en"
+        else f"{josa(a, '과/와')} {b} 가격을 더하면 얼마인가요?"
+    )
+    return Worked(question, f"{a}: {one}. {b}: {two}. {one} + {two} = {both}.", both, "sum", language)
 
 
 def _name(name: str, language: Language) -> str:

@@ -1,12 +1,17 @@
-"""Painting lines of text into pixels, fast: each glyph's anti-aliased mask is made once per font and size, then blitted."""
+"""Lines of text painted into pixels. The anti-aliased mask of each glyph is made once per font and size, then copied.
+
+Letters: h and w height and width in pixels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from nunbit.scene import TextLine
 from nunbit.world.base import Glyph
 
 LATIN_FONTS = ("sans", "sans-bold", "serif", "mono")
@@ -21,18 +26,23 @@ def font_for(text: str, latin: str = "sans", hangul: str = "gothic") -> str:
 
 
 def line_height(size_px: int) -> int:
+    """The distance of two lines of a font size, in pixels."""
     return round(size_px * 1.25)
 
 
 def width(text: str, font: str = "sans", size_px: int = 14) -> int:
-    """How many pixels a line takes."""
+    """The width of a line in pixels."""
     return round(sum(_glyph(font, size_px, c)[3] for c in text))
 
 
 def paint(
     pixels: np.ndarray, x: float, y: float, text: str, *, font: str = "sans", size_px: int = 14, colour: RGB = (0, 0, 0)
 ) -> list[Glyph]:
-    """Draw one line with its top left at (x, y); what lies outside the canvas is cut. Returns a Glyph a character, spaces too."""
+    """Draw one line with its top left at (x, y), cut at the edges of the canvas.
+
+    Returns:
+        a Glyph a character, spaces included.
+    """
     out, ink = [], np.asarray(colour, np.float32)
     for char in text:
         mask, dx, dy, advance = _glyph(font, size_px, char)
@@ -46,8 +56,15 @@ def paint(
     return out
 
 
+def text_line(text: str, glyphs: Sequence[Glyph]) -> TextLine:
+    """A line of text in the box around its glyphs."""
+    b = np.array([g.box for g in glyphs])
+    box = (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
+    return TextLine.from_box(text, box)
+
+
 def blend(pixels: np.ndarray, left: int, top: int, alpha: np.ndarray, colour: np.ndarray) -> None:
-    """Mix ``colour`` (3,) or (h, w, 3) into the canvas under ``alpha`` (h, w, 1) in 0 .. 1."""
+    """Mix ``colour`` ``(3,)`` or ``(h, w, 3)`` into the canvas under ``alpha`` ``(h, w, 1)``, 0 to 1."""
     h, w = alpha.shape[:2]
     y0, x0, y1, x1 = max(0, top), max(0, left), min(pixels.shape[0], top + h), min(pixels.shape[1], left + w)
     if y0 >= y1 or x0 >= x1:

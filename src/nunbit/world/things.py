@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from nunbit.scene import Relation, Scene, SceneObject, Segment
-from nunbit.world.artwork import ART, MORE_STYLES, STYLES, UNSEEN_STYLE, artwork_tile, varied
-from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Language, Picture, Split, box_text, pick
+from nunbit.world.artwork import MORE_STYLES, STYLES, UNSEEN_STYLE, artwork_tile, vary
+from nunbit.world.base import COLOURS, DOMAINS, SIZE_PX, Domain, Picture, Split, pick
 from nunbit.world.canvas import polygon_mask, speckle
 from nunbit.world.text import blend
-from nunbit.world.wording import article, colour_word, josa, listing, yes_no
+from nunbit.world.thing_names import SHAPES, artwork_names, names
+from nunbit.world.thing_questions import describe, make_questions
 
-SHAPES = {"circle": ("circles", "원"), "square": ("squares", "정사각형"), "triangle": ("triangles", "삼각형"), "star": ("stars", "별"),
-          "diamond": ("diamonds", "마름모"), "cross": ("crosses", "십자가"), "heart": ("hearts", "하트"), "hexagon": ("hexagons", "육각형")}  # fmt: skip
 SIZES_PX = (24, 32, 40, 48, 56, 64, 76)
-CELL_WORDS = {"en": (("top left", "top", "top right"), ("left", "center", "right"), ("bottom left", "bottom", "bottom right")),
-              "ko": (("왼쪽 위", "위", "오른쪽 위"), ("왼쪽", "가운데", "오른쪽"), ("왼쪽 아래", "아래", "오른쪽 아래"))}  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def names() -> dict[str, tuple[str, str]]:
-    """English name -> (plural, Korean) of every artwork thing and shape."""
-    art = {row["en"]: (row["plural"], row["ko"]) for row in json.loads((ART / "things.json").read_text())}
-    return art | SHAPES
-
-
-@lru_cache(maxsize=1)
-def artwork_names() -> tuple[str, ...]:
-    return tuple(n for n in names() if n not in SHAPES)
+_ARM = 0.33
+_CROSS = [(-_ARM, -1), (_ARM, -1), (_ARM, -_ARM), (1, -_ARM), (1, _ARM), (_ARM, _ARM)]
+_CROSS += [(-x, -y) for x, y in _CROSS]
 
 
 @lru_cache(maxsize=600)
 def shape_mask(name: str, size_px: int) -> np.ndarray:
-    """Alpha (h, w, 1) of a shape."""
+    """Alpha ``(h, w, 1)`` of a shape, 0 to 1."""
     turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     unit: dict[str, list[tuple[float, float]]] = {
         "circle": [(np.sin(a), -np.cos(a)) for a in turn],
@@ -49,20 +35,7 @@ def shape_mask(name: str, size_px: int) -> np.ndarray:
             ((1 if i % 2 == 0 else 0.42) * np.sin(i * np.pi / 5), -(1 if i % 2 == 0 else 0.42) * np.cos(i * np.pi / 5))
             for i in range(10)
         ],
-        "cross": [
-            (-0.33, -1),
-            (0.33, -1),
-            (0.33, -0.33),
-            (1, -0.33),
-            (1, 0.33),
-            (0.33, 0.33),
-            (0.33, 1),
-            (-0.33, 1),
-            (-0.33, 0.33),
-            (-1, 0.33),
-            (-1, -0.33),
-            (-0.33, -0.33),
-        ],
+        "cross": _CROSS,
         "heart": [
             (np.sin(a) ** 3, -(13 * np.cos(a) - 5 * np.cos(2 * a) - 2 * np.cos(3 * a) - np.cos(4 * a)) / 16)
             for a in turn
@@ -73,7 +46,7 @@ def shape_mask(name: str, size_px: int) -> np.ndarray:
 
 
 def background(rng: np.random.Generator) -> np.ndarray:
-    """Flat, gradient, two-tone or textured; light to mid tones."""
+    """Pixels ``(SIZE_PX, SIZE_PX, 3)`` uint8: flat, gradient, two-tone or textured, in light to mid tones."""
     base = rng.integers(90, 256, 3).astype(np.float32)
     kind = rng.random()
     if kind < 0.35:
@@ -94,7 +67,7 @@ def background(rng: np.random.Generator) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Picture:
-    """1 to 7 objects, most of one picture in one or two styles; partial overlap stays under a quarter of an object."""
+    """1 to 7 objects in one or two styles; an object covers less than a quarter of another."""
     pixels = background(rng)
     known = STYLES + MORE_STYLES if split == "train" else STYLES
     styles = [style or (UNSEEN_STYLE if split == "unseen" else pick(rng, known))]
@@ -111,14 +84,14 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
     owner = np.zeros((SIZE_PX, SIZE_PX), np.int32)
     areas: list[list[int]] = []  # per object: pixels in all, pixels still visible
     for name, hue in wanted[:7]:
-        _place(rng, pixels, owner, scene, areas, name, hue, styles, vary=split == "train")
+        _place(rng, pixels, owner, scene, areas, name, hue, styles, varied=split == "train")
     scene.segment_map = owner
     counts: Counter[str] = Counter()
     for i, o in enumerate(scene.objects, start=1):
         counts[o.name] += 1
         scene.segments.append(Segment(i, o.name, counts[o.name]))
     scene.relations = _relations(scene)
-    scene.captions = [_described(scene, "en")]
+    scene.captions = [describe(scene, "en")]
     scene.meta["style"] = styles
     if rng.random() < 0.3:
         pixels = speckle(rng, pixels, 8)
@@ -126,7 +99,10 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
 
 
 def imagine(rng: np.random.Generator) -> Picture:
-    """A Scene of 2 to 5 things of any name in any colour, without pixels: a blue elephant teaches what "blue" and "elephant" mean apart."""
+    """A Scene of 2 to 5 things of any name in any colour, with black pixels.
+
+    A blue elephant teaches "blue" and "elephant" as separate words; no artwork has that colour.
+    """
     scene = Scene(SIZE_PX, SIZE_PX)
     for name in rng.choice(list(names()), int(rng.integers(2, 6)), replace=False):
         for _ in range(int(rng.integers(2, 4)) if rng.random() < 0.1 else 1):
@@ -141,8 +117,18 @@ def imagine(rng: np.random.Generator) -> Picture:
     return Picture(np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8), scene, "things", [])
 
 
-def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scene: Scene, areas: list[list[int]], name: str, hue: str,
-           styles: list[str], vary: bool = False) -> None:  # fmt: skip
+def _place(
+    rng: np.random.Generator,
+    pixels: np.ndarray,
+    owner: np.ndarray,
+    scene: Scene,
+    areas: list[list[int]],
+    name: str,
+    hue: str,
+    styles: list[str],
+    varied: bool = False,
+) -> None:
+    """Draw one object where it covers no other too much; leave it out after 12 tries."""
     size = pick(rng, SIZES_PX)
     colour: np.ndarray
     attributes = {}
@@ -152,8 +138,8 @@ def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scen
         attributes["colour"] = hue
     else:
         colour, alpha = artwork_tile(pick(rng, styles), artwork_names().index(name), size, bool(rng.random() < 0.5))
-        if vary:
-            colour, alpha = varied(rng, colour, alpha)
+        if varied:
+            colour, alpha = vary(rng, colour, alpha)
     h, w = alpha.shape[:2]
     solid = alpha[..., 0] > 0.5
     for _ in range(12):
@@ -176,7 +162,7 @@ def _place(rng: np.random.Generator, pixels: np.ndarray, owner: np.ndarray, scen
 
 
 def _relations(scene: Scene) -> list[Relation]:
-    """Clear pairs only: boxes that do not meet along the axis."""
+    """Left of and above, of pairs whose boxes do not overlap along the axis."""
     out = []
     for i, a in enumerate(scene.objects):
         for j, b in enumerate(scene.objects):
@@ -187,154 +173,4 @@ def _relations(scene: Scene) -> list[Relation]:
     return out
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
-    """6 to 10 questions over the scene."""
-    scene, say = picture.scene, _Say(language)
-    counts = Counter(o.name for o in scene.objects)
-    alone = [o for o in scene.objects if counts[o.name] == 1]
-    out = [*_exists(scene, counts, rng, say), *_counts(counts, rng, say)]
-    for o in alone[:3]:
-        cx, cy = (o.box[0] + o.box[2]) / 2, (o.box[1] + o.box[3]) / 2
-        out.append(say(rng, "locate", [f"Where is the {o.name}?", f"Give the box of the {o.name}."],
-                       [f"{josa(say.name(o.name), '은/는')} 어디에 있나요?", f"{say.name(o.name)}의 위치를 알려 주세요."], box_text(o.box), box_text(o.box)))  # fmt: skip
-        thirds = int(cx * 3 // SIZE_PX), int(cy * 3 // SIZE_PX)
-        if min(abs(cx - 64), abs(cx - 128), abs(cy - 64), abs(cy - 128)) > 6:
-            out.append(say(rng, "locate", [f"In which part of the picture is the {o.name}?"], [f"{josa(say.name(o.name), '은/는')} 그림의 어느 쪽에 있나요?"],
-                           CELL_WORDS["en"][thirds[1]][thirds[0]], CELL_WORDS["ko"][thirds[1]][thirds[0]]))  # fmt: skip
-        if hue := o.attributes.get("colour"):
-            out.append(say(rng, "attribute", [f"What color is the {o.name}?", f"What colour is the {o.name}?"], [f"{josa(say.name(o.name), '은/는')} 무슨 색인가요?"],
-                           hue, COLOURS[hue][0]))  # fmt: skip
-    out += _pairs(scene, alone, rng, say)
-    if len(scene.objects) <= 4 and len(alone) == len(scene.objects) >= 2:
-        ordered = sorted(scene.objects, key=lambda o: o.box[0] + o.box[2])
-        if all(b.box[0] + b.box[2] - a.box[0] - a.box[2] > 16 for a, b in zip(ordered, ordered[1:], strict=False)):
-            out.append(say(rng, "order", ["List the things from left to right."], ["왼쪽부터 차례로 말해 주세요."],
-                           ", ".join(o.name for o in ordered), ", ".join(names()[o.name][1] for o in ordered)))  # fmt: skip
-    description = say(rng, "describe", ["What is in the picture?", "Describe the picture."], ["그림에 무엇이 있나요?", "그림을 설명해 주세요."],
-                      *(_described(scene, lang) for lang in ("en", "ko")))  # fmt: skip
-    out.append(replace(description, unordered=True))
-    return out
-
-
-class _Say:
-    """Picks a phrasing in the asked language."""
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-
-    def name(self, name: str) -> str:
-        return names()[name][1] if self.language == "ko" else name
-
-    def __call__(
-        self, rng: np.random.Generator, kind: str, en: list[str], ko: list[str], answer_en: str, answer_ko: str
-    ) -> QA:
-        korean = self.language == "ko"
-        return QA(pick(rng, ko if korean else en), answer_ko if korean else answer_en, kind, self.language)
-
-    def yes_no(self, rng: np.random.Generator, kind: str, en: list[str], ko: list[str], truth: bool) -> QA:
-        return self(rng, kind, en, ko, yes_no(truth, "en"), yes_no(truth, "ko"))
-
-
-def _exists(scene: Scene, counts: Counter[str], rng: np.random.Generator, say: _Say) -> list[QA]:
-    absent = [n for n in (pick(rng, tuple(names())) for _ in range(3)) if n not in counts][:1]
-    out = []
-    for name, truth in ((pick(rng, tuple(counts)), True), *((n, False) for n in absent)):
-        out.append(say.yes_no(rng, "exists", [f"Is there {article(name)}?", f"Is there {article(name)} in the picture?"],
-                              [f"{josa(say.name(name), '이/가')} 있나요?", f"그림에 {josa(say.name(name), '이/가')} 있나요?"], truth))  # fmt: skip
-    shapes = [o for o in scene.objects if "colour" in o.attributes]
-    if shapes:
-        o = pick(rng, shapes)
-        hue = o.attributes["colour"] if rng.random() < 0.5 else pick(rng, tuple(COLOURS))
-        truth = any(s.name == o.name and s.attributes.get("colour") == hue for s in scene.objects)
-        out.append(
-            say.yes_no(
-                rng,
-                "exists",
-                [f"Is there {article(hue)} {o.name}?"],
-                [f"{colour_word(hue, 'ko')} {josa(say.name(o.name), '이/가')} 있나요?"],
-                truth,
-            )
-        )
-    return out
-
-
-def _counts(counts: Counter[str], rng: np.random.Generator, say: _Say) -> list[QA]:
-    chosen = [pick(rng, tuple(counts)), counts.most_common(1)[0][0]]
-    if rng.random() < 0.15:
-        chosen.append(pick(rng, tuple(names())))
-    out = []
-    for name in dict.fromkeys(chosen):
-        out.append(say(rng, "count", [f"How many {names()[name][0]} are there?"], [f"{josa(say.name(name), '이/가')} 몇 개 있나요?", f"{josa(say.name(name), '은/는')} 모두 몇 개인가요?"],
-                       str(counts[name]), str(counts[name])))  # fmt: skip
-    total = sum(counts.values())
-    out.append(
-        say(rng, "count", ["How many things are there in all?"], ["물건은 모두 몇 개 있나요?"], str(total), str(total))
-    )
-    return out
-
-
-def _pairs(scene: Scene, alone: list[SceneObject], rng: np.random.Generator, say: _Say) -> list[QA]:
-    if len(alone) < 2:
-        return []
-    out = []
-    i, j = rng.permutation(len(alone))[:2]
-    a, b = alone[int(i)], alone[int(j)]
-    an, bn = say.name(a.name), say.name(b.name)
-    dx, dy = (b.box[0] + b.box[2] - a.box[0] - a.box[2]) / 2, (b.box[1] + b.box[3] - a.box[1] - a.box[3]) / 2
-    if abs(dx) > 20:
-        side = rng.random() < 0.5
-        out.append(say.yes_no(rng, "relation", [f"Is the {a.name} to the {'left' if side else 'right'} of the {b.name}?"],
-                              [f"{josa(an, '이/가')} {bn}의 {'왼쪽' if side else '오른쪽'}에 있나요?"], (dx > 0) == side))  # fmt: skip
-    if abs(dy) > 20:
-        side = rng.random() < 0.5
-        out.append(say.yes_no(rng, "relation", [f"Is the {a.name} {'above' if side else 'below'} the {b.name}?"],
-                              [f"{josa(an, '이/가')} {bn}보다 {'위' if side else '아래'}에 있나요?"], (dy > 0) == side))  # fmt: skip
-    left = [
-        scene.objects[r.subject] for r in scene.relations if r.predicate == "left of" and scene.objects[r.object] is a
-    ]
-    # Something else that is only partly left of it would be a second right answer, so nobody asks then.
-    partly = [o for o in scene.objects if o is not a and o.box[0] + o.box[2] < a.box[0] + a.box[2] + 16]
-    if len(left) == len(partly) == 1:
-        out.append(
-            say(
-                rng,
-                "relation",
-                [f"What is to the left of the {a.name}?"],
-                [f"{an}의 왼쪽에는 무엇이 있나요?"],
-                left[0].name,
-                names()[left[0].name][1],
-            )
-        )
-    areas = [(o.box[2] - o.box[0]) * (o.box[3] - o.box[1]) for o in (a, b)]
-    if max(areas) > 1.6 * min(areas):
-        larger = a if areas[0] > areas[1] else b
-        out.append(
-            say(
-                rng,
-                "compare",
-                [f"Which is larger, the {a.name} or the {b.name}?"],
-                [f"{josa(an, '과/와')} {bn} 중에 어느 것이 더 큰가요?"],
-                larger.name,
-                names()[larger.name][1],
-            )
-        )
-    return out
-
-
-def _described(scene: Scene, language: str) -> str:
-    """Groups of one name and colour, by the leftmost of each."""
-    groups: dict[tuple[str, str], int] = {}
-    for o in sorted(scene.objects, key=lambda o: o.box[0]):
-        key = (o.name, o.attributes.get("colour", ""))
-        groups[key] = groups.get(key, 0) + 1
-    words = []
-    for (name, hue), n in groups.items():
-        if language == "ko":
-            words.append(f"{COLOURS[hue][0] + ' ' if hue else ''}{names()[name][1]} {n}개")
-        else:
-            noun = f"{hue} {name}".strip() if n == 1 else f"{hue} {names()[name][0]}".strip()
-            words.append(article(noun) if n == 1 else f"{n} {noun}")
-    return listing(words, "ko" if language == "ko" else "en")
-
-
-DOMAINS.register("things")(Domain(draw, ask))
+DOMAINS.register("things")(Domain(draw, make_questions))

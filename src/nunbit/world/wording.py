@@ -18,6 +18,7 @@ def josa(word: str, pair: str) -> str:
 
 
 def yes_no(truth: bool, language: Language) -> str:
+    """Yes or no in a language."""
     return {("en", True): "yes", ("en", False): "no", ("ko", True): "네", ("ko", False): "아니요"}[language, truth]
 
 
@@ -29,8 +30,10 @@ def listing(words: Sequence[str], language: Language) -> str:
 
 
 def colour_word(colour: str, language: Language) -> str:
+    """A colour of `COLOURS` in a language."""
     return colour if language == "en" else COLOURS[colour][0]
 
 
 def article(noun: str) -> str:
+    """An English noun with "a" or "an" before it."""
     return ("an " if noun[0] in "aeiou" and not noun.startswith("uni") else "a ") + noun

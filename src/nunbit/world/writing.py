@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nunbit.scene import Scene, TextLine
+from nunbit.scene import Scene
 from nunbit.world import lexicon
 from nunbit.world.base import COLOURS, DOMAINS, QA, SIZE_PX, Domain, Glyph, Language, Picture, Split, box_text, pick
 from nunbit.world.canvas import rect, speckle
-from nunbit.world.text import HANGUL_FONTS, LATIN_FONTS, font_for, line_height, paint, width
+from nunbit.world.text import HANGUL_FONTS, LATIN_FONTS, font_for, line_height, paint, text_line, width
 from nunbit.world.wording import colour_word, yes_no
 
 MAX_ANSWER = 24
@@ -60,17 +60,12 @@ def draw(rng: np.random.Generator, split: Split, style: str | None = None) -> Pi
         y = y0 + i * line_height(size)
         new = paint(pixels, x0, y, text, font=font, size_px=size, colour=COLOURS[ink_name][1])
         glyphs += new
-        scene.text_lines.append(TextLine.from_box(text, _around(new)))
+        scene.text_lines.append(text_line(text, new))
     if rng.random() < 0.33 and min(x0, y0) > 4:
         pixels, glyphs = _turn(rng, pixels, glyphs, scene)
     if rng.random() < 0.3:
         pixels = speckle(rng, pixels, 12)
     return Picture(pixels, scene, "writing", glyphs)
-
-
-def _around(glyphs: list[Glyph]) -> tuple[float, float, float, float]:
-    b = np.array([g.box for g in glyphs])
-    return (float(b[:, 0].min()), float(b[:, 1].min()), float(b[:, 2].max()), float(b[:, 3].max()))
 
 
 def _turn(
@@ -107,7 +102,8 @@ def _inside(points: np.ndarray) -> bool:
     return bool((points > 0).all() and (points < SIZE_PX).all())
 
 
-def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+def make_questions(picture: Picture, rng: np.random.Generator, language: Language) -> list[QA]:
+    """Questions about the text: what it says, line by line, its colour, words and place."""
     scene, ko = picture.scene, language == "ko"
     lines = [t.text for t in scene.text_lines]
     out = []
@@ -160,4 +156,4 @@ def ask(picture: Picture, rng: np.random.Generator, language: Language) -> list[
     return out
 
 
-DOMAINS.register("writing")(Domain(draw, ask))
+DOMAINS.register("writing")(Domain(draw, make_questions))

@@ -115,7 +115,11 @@ def _from_world(
     def draw(rng: np.random.Generator, language: Language) -> dict[str, Any]:
         for _ in range(200):
             picture = DOMAINS[domain].draw(rng, "test")
-            found = [q for q in DOMAINS[domain].ask(picture, rng, language) if q.kind in kinds and wanted(q, picture)]
+            found = [
+                q
+                for q in DOMAINS[domain].make_questions(picture, rng, language)
+                if q.kind in kinds and wanted(q, picture)
+            ]
             if found:
                 qa = pick(rng, found)
                 options = (

@@ -9,22 +9,22 @@ import pytest
 import torch
 from PIL import Image
 
+from nunbit.assistant import Assistant
 from nunbit.engine import grammar
 from nunbit.engine.cache import LRUCache, PrefixCache
 from nunbit.engine.detokenizer import Detokenizer
-from nunbit.engine.many import answer_all
+from nunbit.engine.many import ask_all
 from nunbit.engine.packed_linear import pack
 from nunbit.engine.sampling import Sampler, SamplingParams
 from nunbit.engine.scheduler import Busy, Engine, RequestOutput, TokenChunk
 from nunbit.errors import UserError
 from nunbit.messages import assistant, question, user
-from nunbit.models.assistant import Assistant
 
 
 @pytest.fixture(scope="module")
 def reference():
     torch.manual_seed(0)
-    return Assistant(told=False)
+    return Assistant(object_aware=False)
 
 
 @pytest.fixture
@@ -64,24 +64,26 @@ def drain(out):
 
 
 def test_batched_answers_equal_generate(reference, engine):
-    want = [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+    oracle = [reference.generate(m, max_new_tokens=24) for m in ASKED]
+    want = [a.text for a in oracle]
     for _ in range(2):  # the second time from the caches
         flying = [collect(engine, m) for m in ASKED]
         got = [drain(out) for _, out in flying]
+        assert [tuple(t.token for t in r.tokens) for _, r in got] == [a.ids for a in oracle]
         assert [r.text for _, r in got] == want
         assert ["".join(p.text for p in pieces).rstrip() for pieces, _ in got] == want
-    assert engine.figures.rows > engine.figures.steps, "nothing was decoded together"
-    assert engine.figures.cached_tokens > 0 and engine.runner.features.hits > 0
+    assert engine.stats.rows > engine.stats.steps, "nothing was decoded together"
+    assert engine.stats.cached_tokens > 0 and engine.runner.features.hits > 0
 
 
 def test_packed_weights_change_nothing_that_is_said(reference):
-    held = Assistant(told=False)
+    held = Assistant(object_aware=False)
     names = pack(held.model)
     assert "lm_head" in names and not pack(held.model), "packed once"
     engine = Engine(held.model, held.processor, slots=4, chunk=64)
     try:
         flying = [collect(engine, m) for m in ASKED]
-        assert [drain(out)[1].text for _, out in flying] == [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+        assert [drain(out)[1].text for _, out in flying] == [reference.generate(m, max_new_tokens=24).text for m in ASKED]
     finally:
         engine.close(5)
 
@@ -103,21 +105,21 @@ def test_packing_is_the_same_product_and_keeps_to_its_bytes():
 def test_many_are_answered_in_order_however_short_the_queue(reference):
     engine = Engine(reference.model, reference.processor, slots=2, max_queue=1)
     try:
-        want = [engine.answer(m, SamplingParams(max_tokens=6)).text for m in ASKED]
-        assert [r.text for r in answer_all(engine, ASKED * 3, SamplingParams(max_tokens=6))] == want * 3
-        assert not engine.figures.refused
+        want = [engine.ask(m, SamplingParams(max_tokens=6)).text for m in ASKED]
+        assert [r.text for r in ask_all(engine, iter(ASKED * 3), SamplingParams(max_tokens=6))] == want * 3
+        assert not engine.stats.refused
     finally:
         engine.close(5)
 
 
 def test_a_template_that_refuses_is_a_sentence(reference, engine, monkeypatch):
-    monkeypatch.setattr(reference.processor, "chat_template", "{{ raise_exception('no system turns here') }}")
+    monkeypatch.setattr(engine.runner.preparation.builder.template, "template", "{{ raise_exception('no system turns here') }}")
     with pytest.raises(UserError, match="no system turns here"):
-        engine.runner.prompt(ASKED[0])
+        engine.prepare(ASKED[0])
 
 
 def test_cancelled_neighbours_change_nothing(reference, engine):
-    want = reference.ask(ASKED[3], max_new_tokens=24).text
+    want = reference.generate(ASKED[3], max_new_tokens=24).text
     others = [collect(engine, m, SamplingParams(max_tokens=200, temperature=1.0)) for m in ASKED[:3]]
     _, out = collect(engine, ASKED[3])
     for request, _ in others:
@@ -125,11 +127,11 @@ def test_cancelled_neighbours_change_nothing(reference, engine):
         request.cancel()
     assert drain(out)[1].text == want
     assert {drain(o)[1].finish for _, o in others} <= {"cancelled", "stop"}
-    assert not engine.running and engine.filling is None
+    assert not engine.running and engine.prefilling is None
 
 
 def test_random_arrivals_and_cancels_never_disturb_a_canary(reference, engine):
-    rng, want = np.random.default_rng(0), [reference.ask(m, max_new_tokens=24).text for m in ASKED]
+    rng, want = np.random.default_rng(0), [reference.generate(m, max_new_tokens=24).text for m in ASKED]
     flying = []
     for _ in range(40):
         k = int(rng.integers(len(ASKED)))
@@ -145,11 +147,11 @@ def test_random_arrivals_and_cancels_never_disturb_a_canary(reference, engine):
 
 def test_the_same_seed_gives_the_same_answer_in_any_company(engine):
     wish = SamplingParams(max_tokens=20, temperature=1.2, top_p=0.95, seed=5)
-    alone = engine.answer(ASKED[0], wish).text
+    alone = engine.ask(ASKED[0], wish).text
     crowd = [collect(engine, m, SamplingParams(max_tokens=30, temperature=1.0)) for m in ASKED[1:4]]
     _, out = collect(engine, ASKED[0], wish)
     assert drain(out)[1].text == alone
-    assert len({engine.answer(ASKED[0], SamplingParams(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
+    assert len({engine.ask(ASKED[0], SamplingParams(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
     [drain(o) for _, o in crowd]
 
 
@@ -165,8 +167,8 @@ def test_a_full_queue_refuses_and_a_deadline_ends(reference):
         for request, _ in flying:
             request.cancel()
         [drain(out) for _, out in flying]
-        ends = dict.fromkeys(engine.runner.ends, -100.0)
-        late = engine.answer(ASKED[0], SamplingParams(max_tokens=800, deadline_s=0.3, bias=ends))
+        ends = dict.fromkeys(engine.runner.end_ids, -100.0)
+        late = engine.ask(ASKED[0], SamplingParams(max_tokens=800, deadline_s=0.3, bias=ends))
         assert late.finish == "deadline" and late.tokens
     finally:
         engine.close(5)
@@ -179,7 +181,7 @@ def test_closing_lets_running_answers_end(reference):
     engine = Engine(reference.model, reference.processor)
     _, out = collect(engine, ASKED[0])
     threading.Thread(target=engine.close).start()
-    assert drain(out)[1].text == reference.ask(ASKED[0], max_new_tokens=24).text
+    assert drain(out)[1].text == reference.generate(ASKED[0], max_new_tokens=24).text
 
 
 def test_a_failing_listener_or_model_ends_one_request_only(reference, engine, monkeypatch):
@@ -187,20 +189,20 @@ def test_a_failing_listener_or_model_ends_one_request_only(reference, engine, mo
         raise RuntimeError("gone")
 
     engine.submit(ASKED[0], SamplingParams(), broken)
-    look = engine.runner._look
-    monkeypatch.setattr(engine.runner, "_look", lambda p, i: (_ for _ in ()).throw(RuntimeError("eye")))
-    assert engine.answer(ASKED[1]).finish.startswith("error")
-    monkeypatch.setattr(engine.runner, "_look", look)
-    assert engine.answer(ASKED[1], SamplingParams(max_tokens=24)).text == reference.ask(ASKED[1], max_new_tokens=24).text
+    look = engine.runner._features
+    monkeypatch.setattr(engine.runner, "_features", lambda p, i: (_ for _ in ()).throw(RuntimeError("eye")))
+    assert engine.ask(ASKED[1]).finish.startswith("error")
+    monkeypatch.setattr(engine.runner, "_features", look)
+    assert engine.ask(ASKED[1], SamplingParams(max_tokens=24)).text == reference.generate(ASKED[1], max_new_tokens=24).text
 
 
 def test_logprobs_are_those_of_the_model(reference, engine):
-    result = engine.answer(ASKED[0], SamplingParams(max_tokens=5, logprobs=3))
-    prompt = engine.runner.prompt(ASKED[0])
+    result = engine.ask(ASKED[0], SamplingParams(max_tokens=5, logprobs=3))
+    prompt = engine.prepare(ASKED[0])
     ids = torch.tensor([prompt.ids + [t.token for t in result.tokens[:-1]]])
     with torch.no_grad():
         logits = (
-            reference.model(input_ids=ids, pixel_values=prompt.pixels).logits[0, len(prompt.ids) - 1 :].log_softmax(-1)
+            reference.model(input_ids=ids, pixel_values=torch.cat(prompt.pixels)).logits[0, len(prompt.ids) - 1 :].log_softmax(-1)
         )
     for row, t in zip(logits, result.tokens, strict=True):
         assert abs(row[t.token].item() - t.logprob) < 1e-3
@@ -209,13 +211,13 @@ def test_logprobs_are_those_of_the_model(reference, engine):
 
 def test_two_pictures_of_equal_size_never_share_a_prefix(engine):
     a, b = (
-        engine.runner.prompt(question("What is it?", [picture(1)])),
-        engine.runner.prompt(question("What is it?", [picture(9)])),
+        engine.prepare(question("What is it?", [picture(1)])),
+        engine.prepare(question("What is it?", [picture(9)])),
     )
-    assert a.ids == b.ids and a.units != b.units
-    same = next(i for i, (x, y) in enumerate(zip(a.units, b.units, strict=True)) if x != y)
-    engine.answer(question("What is it?", [picture(1)]))
-    assert engine.prefixes.longest(b.units)[0] == same < 5
+    assert a.ids == b.ids and a.prefix_key != b.prefix_key
+    same = next(i for i, (x, y) in enumerate(zip(a.prefix_key, b.prefix_key, strict=True)) if x != y)
+    engine.ask(question("What is it?", [picture(1)]))
+    assert engine.prefixes.longest(b.prefix_key)[0] == same < 5
 
 
 def test_caches_stay_within_their_bytes():
@@ -229,7 +231,7 @@ def test_caches_stay_within_their_bytes():
     prefixes = PrefixCache(10_000)
     prefixes.keep((1, 2, 3), torch.zeros(3))
     prefixes.keep((1, 2, 3, 4), torch.zeros(4))
-    assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.names()) == 1
+    assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.known()) == 1
 
 
 @pytest.mark.parametrize("bad", [{"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"logprobs": 21}, {"max_tokens": 0},
@@ -290,27 +292,27 @@ def test_answers_of_a_given_form(engine):
 
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["n"],
               "additionalProperties": False}  # fmt: skip
-    result = engine.answer(ASKED[0], SamplingParams(max_tokens=60, grammar=("json", json.dumps(schema))))
+    result = engine.ask(ASKED[0], SamplingParams(max_tokens=60, grammar=("json", json.dumps(schema))))
     assert 0 <= json.loads(result.text)["n"] <= 99 and result.finish == "stop"
-    assert re.fullmatch(r"(yes|no)", engine.answer(ASKED[1], SamplingParams(grammar=("regex", "(yes|no)"))).text)
+    assert re.fullmatch(r"(yes|no)", engine.ask(ASKED[1], SamplingParams(grammar=("regex", "(yes|no)"))).text)
     with pytest.raises(UserError):
-        engine.answer(ASKED[0], SamplingParams(grammar=("json", "{")))
+        engine.ask(ASKED[0], SamplingParams(grammar=("json", "{")))
 
 
 def test_a_form_that_costs_too_much_is_refused(engine, monkeypatch):
-    said = engine.answer(question("What is it?"), SamplingParams(max_tokens=4, grammar=("regex", "a{99999}")))
+    said = engine.ask(question("What is it?"), SamplingParams(max_tokens=4, grammar=("regex", "a{99999}")))
     assert said.finish.startswith("refused: ") and "cannot be used" in said.finish
     form = SamplingParams(max_tokens=40, grammar=("regex", "(ab|cd|ef){30}x"))
-    assert not engine.answer(question("What is it?"), form).broken
+    assert not engine.ask(question("What is it?"), form).failed
     monkeypatch.setitem(grammar.LIMITS, "max_lexer_states", 12)
-    said = engine.answer(question("What is it?"), form)
-    assert said.finish.startswith("refused: ") and said.broken and engine.alive
-    assert not engine.answer(question("What is it?"), SamplingParams(max_tokens=4)).broken
+    said = engine.ask(question("What is it?"), form)
+    assert said.finish.startswith("refused: ") and said.failed and engine.alive
+    assert not engine.ask(question("What is it?"), SamplingParams(max_tokens=4)).failed
 
 
 def test_what_slots_cannot_hold_is_refused(engine):
     with pytest.raises(UserError, match="tokens"):
-        engine.answer(question("word " * 2000))
+        engine.ask(question("word " * 2000))
 
 
 def test_plain_language_models_run_too(reference):
@@ -325,30 +327,37 @@ def test_plain_language_models_run_too(reference):
     engine = Engine(model, tokenizer, slots=2, length=256)
     try:
         messages = question("What is it?")
-        prompt = engine.runner.prompt(messages)
+        prompt = engine.prepare(messages)
         want = model.generate(torch.tensor([prompt.ids]), max_new_tokens=8, do_sample=False)[
             0, len(prompt.ids) :
         ].tolist()
-        assert [t.token for t in engine.answer(messages, SamplingParams(max_tokens=8)).tokens] == want
-        with pytest.raises(UserError, match="no eyes"):
-            engine.answer(question("What is it?", [picture(1)]))
+        assert [t.token for t in engine.ask(messages, SamplingParams(max_tokens=8)).tokens] == want
+        with pytest.raises(UserError, match="no pictures"):
+            engine.ask(question("What is it?", [picture(1)]))
     finally:
         engine.close(5)
 
 
-def test_texts_to_continue_and_conversations_never_read_each_others_way(engine):
-    """Marks are words in one and marks in the other, however many threads ask at once."""
-    runner, text, asked = engine.runner, "<eos>yes<image>", question("What is it?", [picture(1)])
-    want, wanted, wrong = runner.raw(text).ids, runner.prompt(asked).ids, []
+def test_threads_that_prepare_at_once_get_the_ids_of_one(engine):
+    """Control tokens typed by a user are words, whatever another thread encodes at the same moment."""
+    text = "<eos>yes<image>"
+    asked = [text, question("What <image> is it?", [picture(1)]), question("<assistant>yes<eos>"), question("그림에 무엇이 있나요?")]
 
-    def often(ask, right, times):
-        for _ in range(times):
+    def ids(one):
+        return engine.prepare_text(one).ids if isinstance(one, str) else engine.prepare(one).ids
+
+    want, wrong = [ids(one) for one in asked], []
+
+    def repeat(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(120):
+            k = int(rng.integers(len(asked)))
             try:
-                wrong.extend([] if ask() == right else ["other tokens"])
+                wrong.extend([] if ids(asked[k]) == want[k] else [k])
             except Exception as e:
                 wrong.append(repr(e))
 
-    threads = [threading.Thread(target=often, args=a) for a in [(lambda: runner.raw(text).ids, want, 600), (lambda: runner.prompt(asked).ids, wanted, 100)] * 2]
+    threads = [threading.Thread(target=repeat, args=(s,)) for s in range(8)]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert not wrong
@@ -358,4 +367,4 @@ def test_pieces_carry_every_token_once(engine):
     _, out = collect(engine, ASKED[2], SamplingParams(max_tokens=24, logprobs=0))
     pieces, result = drain(out)
     told = [t for p in pieces if isinstance(p, TokenChunk) for t in p.tokens]
-    assert told == [t for t in result.tokens if t.token not in engine.runner.ends][: len(told)]
+    assert told == [t for t in result.tokens if t.token not in engine.runner.end_ids][: len(told)]

@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
+from nunbit.assistant import Assistant
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
 from nunbit.messages import assistant as said
 from nunbit.messages import question, user
-from nunbit.models.assistant import Assistant
-from nunbit.models.compose import save
+from nunbit.models.checkpoint import save
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def noise(seed=0, size=(640, 480)):
 def test_saved_and_opened_by_transformers_alone(tmp_path):
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    assistant = Assistant(told=False)
+    assistant = Assistant(object_aware=False)
     save(assistant.model, assistant.processor, tmp_path)
     model, processor = AutoModelForImageTextToText.from_pretrained(tmp_path), AutoProcessor.from_pretrained(tmp_path)
     turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is in the picture?"}]}]

@@ -8,7 +8,7 @@ from tests.families import language, vision
 from torch.nn import functional as F
 
 from nunbit.errors import UserError
-from nunbit.models.assemble import assemble
+from nunbit.models.build import build_model
 from nunbit.models.importers import llava, openflamingo
 from nunbit.training.adapters import probe
 
@@ -43,13 +43,13 @@ def original(model):
 
 def test_a_whole_original_checkpoint_gives_the_same_logits(folders, tmp_path):
     torch.manual_seed(1)
-    model, _ = assemble(folders["clip"], folders["llama"])
+    model, _ = build_model(folders["clip"], folders["llama"])
     torch.save(
         original(model) | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(2)},
         tmp_path / "pytorch_model.bin",
     )
     torch.manual_seed(2)
-    other, _ = assemble(folders["clip"], folders["llama"])
+    other, _ = build_model(folders["clip"], folders["llama"])
     with torch.no_grad():
         for p in other.parameters():
             p.normal_()
@@ -59,17 +59,17 @@ def test_a_whole_original_checkpoint_gives_the_same_logits(folders, tmp_path):
 
 
 def test_the_encoder_may_be_left_out(folders, tmp_path):
-    model, _ = assemble(folders["clip"], folders["llama"])
+    model, _ = build_model(folders["clip"], folders["llama"])
     torch.save({k: v for k, v in original(model).items() if "vision_tower" not in k}, tmp_path / "m.bin")
     report = llava.load_whole(tmp_path / "m.bin", model)
     assert report.missing and all(n.startswith("vision_tower.") for n in report.missing)
 
 
 def test_a_projector_fits_its_own_pair_only(folders, tmp_path):
-    model, _ = assemble(folders["clip"], folders["llama"])
+    model, _ = build_model(folders["clip"], folders["llama"])
     held = {k: v for k, v in original(model).items() if "mm_projector" in k}
     torch.save(held, tmp_path / "mm_projector.bin")
-    other, _ = assemble(folders["siglip"], folders["llama"])
+    other, _ = build_model(folders["siglip"], folders["llama"])
     with torch.no_grad():
         for p in other.model.multi_modal_projector.parameters():
             p.zero_()
@@ -229,12 +229,12 @@ def test_frame_embeddings_come_along(tmp_path):
 
 def test_the_command_makes_a_model_that_opens(folders, tmp_path, capsys):
     from nunbit.cli.train import import_llava
-    from nunbit.models.compose import open_native
+    from nunbit.models.checkpoint import open_model
 
-    model, _ = assemble(folders["clip"], folders["llama"])
+    model, _ = build_model(folders["clip"], folders["llama"])
     torch.save(original(model), tmp_path / "m.bin")
     import_llava(tmp_path / "m.bin", str(folders["clip"]), str(folders["llama"]), tmp_path / "out")
     assert "matched" in capsys.readouterr().out
-    assert torch.equal(probe(open_native(tmp_path / "out")[0]), probe(model))
+    assert torch.equal(probe(open_model(tmp_path / "out")[0]), probe(model))
     with pytest.raises(UserError, match="not empty"):
         import_llava(tmp_path / "m.bin", str(folders["clip"]), str(folders["llama"]), tmp_path / "out")

@@ -8,8 +8,9 @@ from tests.families import language, vision
 
 from nunbit.errors import UserError
 from nunbit.media.images import decode, picture_size_px
-from nunbit.models.assemble import assemble
-from nunbit.models.compose import file_tokens, image_tokens, picture_tokens
+from nunbit.models.build import build_model
+from nunbit.models.composed import image_features
+from nunbit.models.image_tokens import image_tokens, token_counter
 from nunbit.models.tiling import NEXT, most_tiled, pinpoints, tile_grid
 
 SIZES = [(56, 56), (40, 300), (300, 40), (3, 500), (500, 3), (113, 57), (57, 113), (1000, 999), (61, 170), (14, 15)]
@@ -18,7 +19,7 @@ SIZES = [(56, 56), (40, 300), (300, 40), (3, 500), (500, 3), (113, 57), (57, 113
 @pytest.fixture(scope="module", params=["clip", "siglip2", "dinov2"])
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp("next")
-    return assemble(vision(request.param, root / "eyes"), language("qwen3", root / "llm"), tiles=NEXT)
+    return build_model(vision(request.param, root / "eyes"), language("qwen3", root / "llm"), tiles=NEXT)
 
 
 def picture(size):
@@ -33,17 +34,17 @@ def test_processor_model_and_counter_agree_on_every_shape(made):
     inputs = processor(text=["<image>"] * len(SIZES), images=[picture(s) for s in SIZES], padding=True, return_tensors="pt")
     assert (inputs["input_ids"] == model.config.image_token_id).sum(1).tolist() == counts
     with torch.no_grad():
-        whole = picture_tokens(model, shown["pixel_values"], sizes=shown["image_sizes"]).split(counts)
+        whole = image_features(model, shown["pixel_values"], sizes=shown["image_sizes"]).split(counts)
         for i, size in enumerate(SIZES):
             alone = processor.image_processor(images=[picture(size)], return_tensors="pt")
-            tokens = picture_tokens(model, alone["pixel_values"], sizes=alone["image_sizes"])
+            tokens = image_features(model, alone["pixel_values"], sizes=alone["image_sizes"])
             assert len(tokens) == counts[i] and torch.allclose(tokens, whole[i], atol=1e-5)
     assert max(counts) <= most_tiled(model.config)[0]
 
 
 def test_a_square_model_needs_no_size(tmp_path):
-    model, _ = assemble(vision("clip", tmp_path / "eyes"), language("llama", tmp_path / "llm"))
-    assert file_tokens(model.config) == image_tokens(model.config) == 16
+    model, _ = build_model(vision("clip", tmp_path / "eyes"), language("llama", tmp_path / "llm"))
+    assert token_counter(model.config) == image_tokens(model.config) == 16
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])

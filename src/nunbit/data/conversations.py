@@ -1,4 +1,4 @@
-"""Conversation files -> conversations -> token ids with trainable flags.
+"""Conversation files -> conversations -> prompts with their targets marked.
 
 Two layouts are read: LLaVA's JSON list (``{"id", "image", "conversations": [{"from": "human" | "gpt", "value"}]}``, the picture's place
 marked by ``<image>``) and JSON lines of ``{"id", "messages": [{"role", "content"}], "images": [...]}`` whose content is a string or a
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part, Role, check_turns
-from nunbit.models.prompt import Renderer, expand
-from nunbit.models.tokenizer import IMAGE
+from nunbit.models.prompt import IMAGE, Prompt, PromptBuilder
 
 SPEAKERS: dict[str, Role] = {
     "human": "user",
@@ -42,21 +39,6 @@ class Conversation:
         return tuple(i for m in self.messages for i in m.images)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """``ids`` and ``trainable`` of one sample, one id a picture; ``often`` is how many tokens each id becomes, ``length`` their sum."""
-
-    name: str
-    ids: np.ndarray
-    trainable: np.ndarray
-    images: tuple[Path, ...]
-    often: np.ndarray
-
-    @property
-    def length(self) -> int:
-        return int(self.often.sum())
-
-
 def read_conversations(file: str | Path, images: str | Path | None = None) -> list[Conversation]:
     """All conversations of a file.
 
@@ -74,36 +56,32 @@ def read_conversations(file: str | Path, images: str | Path | None = None) -> li
     return out
 
 
-def encode(conversations: Iterable[Conversation], renderer: Renderer, image_tokens: int | Callable[[Path], int], *, max_tokens: int,
-           plain: bool = False) -> tuple[list[Encoded], Counter[str]]:  # fmt: skip
-    """Render every conversation.
+def encode(
+    conversations: Iterable[Conversation], builder: PromptBuilder, *, max_tokens: int, plain: bool = False
+) -> tuple[list[Prompt], Counter[str]]:
+    """Build the prompt of every conversation, with its answers marked as targets.
 
     Args:
-        image_tokens: how many tokens a picture takes (`nunbit.models.compose.file_tokens`): one number, or what tells it of a file.
-        max_tokens: longer samples are left out: nothing is cut, least of all a picture.
-        plain: without a template (`Renderer.render`).
+        builder: of the model that learns; it counts the tokens of pictures.
+        max_tokens: longer conversations are left out: nothing is cut, least of all a picture.
+        plain: without a template (`PromptBuilder.build`).
 
     Returns:
-        The samples, and how many were left out for which reason.
+        The prompts, and how many conversations were left out for which reason.
 
     Raises:
-        UserError: a sample without a trainable token, or nothing left.
+        UserError: a conversation without a trainable token, or none left.
     """
     kept, dropped = [], Counter[str]()
     for c in conversations:
         if any(not path.is_file() for path in c.images):
             dropped["a picture is missing"] += 1
             continue
-        done = renderer.render(c.messages, name=c.name, plain=plain)
-        ids = np.asarray(done.ids, np.int32)
-        counts = [image_tokens(p) for p in c.images] if callable(image_tokens) else image_tokens
-        sample = Encoded(
-            c.name, ids, np.asarray(done.trainable), c.images, expand(ids, renderer.image_id, counts)
-        )
-        if sample.length > max_tokens:
+        prompt = builder.build(c.messages, training=True, plain=plain, name=c.name)
+        if prompt.length > max_tokens:
             dropped[f"more than {max_tokens} tokens"] += 1
             continue
-        kept.append(sample)
+        kept.append(prompt)
     if not kept:
         reasons = ", ".join(f"{n}: {why}" for why, n in dropped.items())
         raise UserError(f"no sample is left ({reasons})", todo="check the pictures' folder and max_tokens")

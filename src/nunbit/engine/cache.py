@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+FIRST_ROOM = 256
+"""Tokens a slot holds before it grows."""
+
 
 @dataclass(slots=True)
 class Window:
@@ -34,15 +37,35 @@ class SlotLayer(CacheLayerMixin):
         self.window, self.slots, self.length = window, slots, length
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        self.keys = key_states.new_zeros(self.slots, key_states.shape[1], self.length, key_states.shape[3])
-        self.values = value_states.new_zeros(self.slots, value_states.shape[1], self.length, value_states.shape[3])
+        """Allocate for the first tokens ``(B, H, T, D)`` that come; the slots grow with what they hold."""
+        room = self._room(key_states.shape[2])
+        self.keys = key_states.new_zeros(self.slots, key_states.shape[1], room, key_states.shape[3])
+        self.values = value_states.new_zeros(self.slots, value_states.shape[1], room, value_states.shape[3])
         self.is_initialized = True
+
+    def reserve(self, tokens: int) -> None:
+        """Make room for so many tokens in every slot."""
+        assert self.keys is not None and self.values is not None
+        held = self.keys.shape[2]
+        if tokens <= held:
+            return
+        room = self._room(tokens)
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            new = old.new_zeros(*old.shape[:2], room, old.shape[3])
+            new[:, :, :held] = old
+            setattr(self, name, new)
+
+    def _room(self, tokens: int) -> int:
+        """Tokens to allocate: a power of two, so that growing is rare, and never more than a slot may hold."""
+        return min(self.length, max(FIRST_ROOM, 1 << (tokens - 1).bit_length()))
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None and self.values is not None
         w = self.window
+        self.reserve(w.upto)
         if w.prefill:
             part = slice(w.start, w.start + key_states.shape[2])
             self.keys[w.slot, :, part], self.values[w.slot, :, part] = key_states[0], value_states[0]
@@ -69,55 +92,65 @@ class SlotCache(Cache):
         self.slots: list[SlotLayer] = [SlotLayer(self.window, slots, length) for _ in range(layers)]
         super().__init__(layers=list(self.slots))
 
-    def prefilling(self, slot: int, start: int, count: int) -> None:
+    def set_prefill(self, slot: int, start: int, count: int) -> None:
+        """The next pass writes ``count`` tokens of one slot from ``start`` on."""
         w = self.window
         w.prefill, w.slot, w.start, w.upto = True, slot, start, start + count
 
-    def decoding(self, positions: torch.Tensor, upto: int) -> None:
+    def set_decode(self, positions: torch.Tensor, upto: int) -> None:
+        """The next pass writes one token a slot at ``positions`` (B,), and reads tokens up to ``upto``."""
         w = self.window
         w.prefill, w.positions, w.upto, w.start = False, positions, upto, upto - 1
 
     def copy_out(self, slot: int, count: int) -> torch.Tensor:
         """The first ``count`` tokens of a slot, ``(L, 2, H, T, D)``."""
-        return torch.stack([torch.stack([s.keys[slot, :, :count], s.values[slot, :, :count]]) for s in self.slots
-                            if s.keys is not None and s.values is not None])  # fmt: skip
+        held = [(s.keys, s.values) for s in self.slots if s.keys is not None and s.values is not None]
+        return torch.stack([torch.stack([k[slot, :, :count], v[slot, :, :count]]) for k, v in held])
 
     def copy_in(self, slot: int, held: torch.Tensor, count: int) -> None:
+        """Write the first ``count`` tokens of ``(L, 2, H, T, D)`` into a slot."""
         for s, (k, v) in zip(self.slots, held, strict=True):
             if not s.is_initialized:
                 s.lazy_initialization(k[None], v[None])
+            s.reserve(count)
             assert s.keys is not None and s.values is not None
             s.keys[slot, :, :count], s.values[slot, :, :count] = k[:, :count], v[:, :count]
 
     def move(self, source: int, target: int, count: int) -> None:
+        """Copy the first ``count`` tokens of a slot to another."""
         for s in self.slots:
             if s.keys is not None and s.values is not None:
-                s.keys[target, :, :count], s.values[target, :, :count] = (
-                    s.keys[source, :, :count],
-                    s.values[source, :, :count],
-                )
+                s.keys[target, :, :count] = s.keys[source, :, :count]
+                s.values[target, :, :count] = s.values[source, :, :count]
 
 
 @dataclass(slots=True)
 class CachedPrefix:
-    """What is kept of a sequence: keys and values ``(L, 2, H, T, D)``, and of an object-aware model what came into each mixer, ``(1, T, D)``."""
+    """What is kept of a sequence.
+
+    Attributes:
+        states: keys and values, ``(L, 2, H, T, D)``.
+        mixer_cache: of an object-aware model what came into each mixer, ``(1, T, D)`` each.
+    """
 
     states: torch.Tensor
-    rows: list[torch.Tensor] = field(default_factory=list)
+    mixer_cache: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def nbytes(self) -> int:
-        return self.states.nbytes + sum(r.nbytes for r in self.rows)
+        """Bytes of all tensors."""
+        return self.states.nbytes + sum(r.nbytes for r in self.mixer_cache)
 
 
 class LRUCache:
-    """Tensors (or what else has ``nbytes``) by key, the least recently used forgotten first, never more than ``max_bytes``."""
+    """Tensors (or what else has ``nbytes``) by key, the least recently used dropped first, never more than ``max_bytes``."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes, self.hits, self.misses = max_bytes, 0, 0, 0
         self._held: OrderedDict[Hashable, Any] = OrderedDict()
 
     def get(self, key: Hashable) -> Any:
+        """The value, which is the most recently used one from now on; None if there is none."""
         if key in self._held:
             self.hits += 1
             self._held.move_to_end(key)
@@ -126,37 +159,39 @@ class LRUCache:
         return None
 
     def put(self, key: Hashable, value: Any) -> None:
+        """Hold a value; one that is larger than the whole cache is not held."""
         self.drop(key)
-        size = value.nbytes
-        if size > self.max_bytes:
+        if value.nbytes > self.max_bytes:
             return
         self._held[key] = value
-        self.bytes += size
+        self.bytes += value.nbytes
         while self.bytes > self.max_bytes:
             self.drop(next(iter(self._held)))
 
     def drop(self, key: Hashable) -> None:
+        """Forget a value, if it is held."""
         value = self._held.pop(key, None)
         if value is not None:
             self.bytes -= value.nbytes
 
-    def names(self) -> list[Any]:
+    def known(self) -> list[Any]:
+        """Keys, the least recently used first."""
         return list(self._held)
 
 
 class PrefixCache:
-    """What is kept of sequences seen before. A sequence is its token ids, where picture tokens carry their picture's own number,
-    so two pictures never share a prefix."""
+    """What is kept of sequences seen before. A sequence is known by its token ids, where picture tokens carry a number of their picture,
+    so that two pictures never share a prefix."""
 
     def __init__(self, max_bytes: int) -> None:
         self.held = LRUCache(max_bytes)
 
-    def longest(self, units: tuple[int, ...]) -> tuple[int, CachedPrefix | None]:
+    def longest(self, wanted: tuple[int, ...]) -> tuple[int, CachedPrefix | None]:
         """Length of the longest common beginning with a sequence held, short of the last token (its logits are needed)."""
-        best, best_key, wanted = 0, None, np.asarray(units[:-1])
-        for key in self.held.names():
-            n = min(len(key), len(wanted))
-            differ = np.flatnonzero(np.asarray(key[:n]) != wanted[:n])
+        best, best_key, beginning = 0, None, np.asarray(wanted[:-1])
+        for key in self.held.known():
+            n = min(len(key), len(beginning))
+            differ = np.flatnonzero(np.asarray(key[:n]) != beginning[:n])
             same = int(differ[0]) if len(differ) else n
             if same > best:
                 best, best_key = same, key
@@ -165,9 +200,8 @@ class PrefixCache:
             return 0, None
         return best, self.held.get(best_key)
 
-    def keep(self, units: tuple[int, ...], held: CachedPrefix) -> None:
+    def keep(self, new: tuple[int, ...], held: CachedPrefix) -> None:
         """Hold a sequence; those that are its beginning are dropped."""
-        for key in self.held.names():
-            if len(key) <= len(units) and units[: len(key)] == key:
-                self.held.drop(key)
-        self.held.put(units, held)
+        for key in [k for k in self.held.known() if len(k) <= len(new) and new[: len(k)] == k]:
+            self.held.drop(key)
+        self.held.put(new, held)

@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from nunbit.engine.request import Event, RequestOutput
 from nunbit.engine.sampling import SamplingParams
-from nunbit.engine.scheduler import Engine, Event, RequestOutput
+from nunbit.engine.scheduler import Engine
 from nunbit.messages import Message
 
+Conversation = Sequence[Message]
 
-def answer_all(engine: Engine, conversations: Sequence[Sequence[Message]], sampling: SamplingParams = SamplingParams()) -> list[RequestOutput]:
-    """Ask all and wait. The engine must have no other callers: they could fill its queue.
+
+def ask_all(
+    engine: Engine,
+    conversations: Iterable[Conversation],
+    sampling: SamplingParams | Callable[[int], SamplingParams] = SamplingParams(),
+) -> Iterator[RequestOutput]:
+    """Ask all, and yield the answers in order as they are there. Conversations are drawn as slots become free.
+
+    The engine must have no other callers: they could fill its queue.
+
+    Args:
+        sampling: of all, or a function of the prompt's length in tokens.
 
     Raises:
         UserError: a conversation that the model cannot take; answers under way are then left to end by themselves.
     """
-    room, done = threading.Semaphore(engine.slots + engine.max_queue), threading.Semaphore(0)
-    results: dict[int, RequestOutput] = {}
+    room = threading.Semaphore(engine.slots + min(engine.max_queue, engine.slots))
+    done: dict[int, RequestOutput] = {}
+    ready = threading.Condition()
 
-    def ask(at: int) -> None:
-        def hear(event: Event) -> None:
+    def submit(at: int, conversation: Conversation) -> None:
+        def on_event(event: Event) -> None:
             if isinstance(event, RequestOutput):
-                results[at] = event
+                with ready:
+                    done[at] = event
+                    ready.notify_all()
                 room.release()
-                done.release()
 
+        prompt = engine.prepare(conversation)
         room.acquire()
-        engine.submit(conversations[at], sampling, hear)
+        engine.submit(prompt, sampling(len(prompt.ids)) if callable(sampling) else sampling, on_event)
 
-    for at in range(len(conversations)):
-        ask(at)
-    for _ in conversations:
-        done.acquire()
-    return [results[at] for at in range(len(conversations))]
+    sent = following = 0
+    for conversation in conversations:
+        submit(sent, conversation)
+        sent += 1
+        while following in done:
+            yield done.pop(following)
+            following += 1
+    while following < sent:
+        with ready:
+            while following not in done:
+                ready.wait()
+        yield done.pop(following)
+        following += 1

@@ -1,0 +1,101 @@
+"""Models and processors on disk, in the form that transformers' Auto classes open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from nunbit.errors import UserError
+from nunbit.files import disk_errors, whole_folder
+from nunbit.models.shapes import check_shapes
+
+
+def save(model: Any, processor: Any, folder: str | Path, state: dict[str, Any] | None = None) -> None:
+    """Save so that `AutoModelForImageTextToText` and `AutoProcessor` open the folder.
+
+    Args:
+        state: tensors in place of the model's own.
+    """
+    from nunbit.models.build import fits_llava, linear_as_llava
+
+    if state is None and fits_llava(model):
+        model = linear_as_llava(model)
+    with disk_errors(folder):
+        model.save_pretrained(folder, state_dict=state)
+    processor.save_pretrained(folder)
+
+
+def save_new(model: Any, processor: Any, folder: Path) -> None:
+    """`save`, whole or not at all."""
+    with whole_folder(folder) as aside:
+        save(model, processor, aside)
+
+
+def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
+    """Open any image-text-to-text model of transformers, or a `ComposedModel`, with its processor: weights only, no remote code.
+
+    Raises:
+        UserError: nothing there, or nothing of that kind.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    import nunbit.models.composed as _registers_our_type
+
+    assert _registers_our_type
+    local = looks_like_path(folder)
+    if local and not Path(folder).is_dir():
+        raise UserError(
+            f"the model '{folder}' is no folder",
+            allowed="a folder or hub id of an image-text-to-text model of transformers",
+            todo="check the path",
+        )
+    try:
+        if local:
+            _check_composed(Path(folder))
+        processor = AutoProcessor.from_pretrained(folder)
+        model = AutoModelForImageTextToText.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
+        lines = str(e).splitlines() or [type(e).__name__]
+        raise UserError(
+            f"the model '{folder}' cannot be opened ({lines[0][:200]})",
+            allowed="a folder or hub id of an image-text-to-text model of transformers",
+            todo="check the path; without a network only local folders can be opened",
+        ) from None
+    return model.eval().to(device), processor
+
+
+def looks_like_path(name: str | Path) -> bool:
+    """Whether a model's name can only be a path: a `Path`, one that begins like one, or one with more than one slash (a hub id has one)."""
+    if isinstance(name, Path):
+        return True
+    return name.startswith((".", "/", "~")) or os.sep != "/" and os.sep in name or name.count("/") > 1 or Path(name).exists()
+
+
+def _check_composed(folder: Path) -> None:
+    """Hold the connector's config of a `ComposedModel` to the tensors beside it, before memory is taken for what it says.
+
+    Raises:
+        ValueError: they are not of each other's sizes.
+    """
+    import json
+
+    import torch
+    from safetensors import safe_open
+
+    from nunbit.connectors import build
+    from nunbit.models.composed import ComposedConfig
+
+    config = folder / "config.json"
+    held = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    if not isinstance(held, dict) or held.get("model_type") != ComposedConfig.model_type:
+        return
+    values = dict(held["connector"])
+    prefix, kept = "model.multi_modal_projector.", {}
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors, torch.device("meta"):
+            for name in tensors.keys():  # noqa: SIM118  (no dictionary)
+                if name.startswith(prefix):
+                    kept[f"part.{name.removeprefix(prefix)}"] = torch.empty(tensors.get_slice(name).get_shape())
+    sizes = {k: v for k, v in values.items() if k != "image_token_id"}
+    check_shapes(kept, str(values.get("name")), sizes, lambda: {"part": build(**values)})

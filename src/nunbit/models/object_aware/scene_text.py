@@ -1,0 +1,86 @@
+"""Scenes in words, inside a conversation: what a picture holds stands right after the picture, in the question's language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from nunbit.errors import unknown_name
+from nunbit.messages import Message, Part
+from nunbit.models.object_aware.config import SCENE_PROMPTS, ObjectAwareConfig
+from nunbit.scene import Scene
+from nunbit.verbalise import object_list, transcribe
+
+MAX_ITEMS = (40, 30, 24, 18, 14, 11, 8, 6, 4, 3, 2, 1)
+"""Objects and lines in words, tried in this order until the words fit."""
+QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」")
+
+
+class SceneText:
+    """Writes Scenes into conversations.
+
+    Args:
+        config: which words, in how many tokens, with which translations.
+        count_tokens: tokens of a text for this model.
+    """
+
+    def __init__(self, config: ObjectAwareConfig, count_tokens: Callable[[str], int]) -> None:
+        self.config, self.count_tokens = config, count_tokens
+
+    def add(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
+        """The conversation with the words of each picture's Scene right after the picture."""
+        if self.config.scene_prompt == "none":
+            return list(messages)
+        left = iter(scenes)
+        return [
+            replace(m, parts=tuple(part for p in m.parts for part in self._parts(p, left, language_of(m))))
+            for m in messages
+        ]
+
+    def words(self, scene: Scene, language: str = "en") -> str:
+        """A Scene in words, with as many of its objects and lines as fit; in English where the language has no translations."""
+        known = self.config.translations.get(language)
+        for most in MAX_ITEMS:
+            words = scene_words(scene, self.config.scene_prompt, most, language if known else "en", known)
+            if self.count_tokens(words) <= self.config.max_scene_tokens:
+                return words
+        return ""
+
+    def _parts(self, part: Part, scenes: Iterator[Scene], language: str) -> list[Part]:
+        if part.kind != "image":
+            return [part]
+        words = self.words(next(scenes), language)
+        return [part, Part.text(words + "\n")] if words else [part]
+
+
+def scene_words(
+    scene: Scene,
+    scene_prompt: str,
+    max_items: int = MAX_ITEMS[0],
+    language: str = "en",
+    translations: Mapping[str, str] | None = None,
+) -> str:
+    """A Scene in words; empty where nothing was found.
+
+    Args:
+        scene_prompt: see `ObjectAwareConfig.scene_prompt`; the numbered list is English, as published.
+        max_items: objects and lines at most.
+        language, translations: of `nunbit.verbalise.transcribe`.
+    """
+    if scene_prompt == "objects":
+        found = object_list(scene.segment_map, scene.segments[:max_items])
+        return f"The image includes {found}." if found else ""
+    if scene_prompt == "plain":
+        known = scene.objects or scene.text_lines
+        return transcribe(scene, language, translate=translations, max_items=max_items) if known else ""
+    if scene_prompt == "none":
+        return ""
+    raise unknown_name("scene prompt", scene_prompt, SCENE_PROMPTS)
+
+
+def language_of(message: Message) -> str:
+    """The language of a question, "ko" or "en", by its letters outside of quotes: a Hangul syllable counts for two letters."""
+    words = QUOTED.sub("", " ".join(p.content for p in message.parts if p.kind == "text"))
+    korean, latin = sum("가" <= c <= "힣" for c in words), sum(c.isascii() and c.isalpha() for c in words)
+    return "ko" if korean and 2 * korean >= latin else "en"

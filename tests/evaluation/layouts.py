@@ -291,7 +291,9 @@ def chair(folder):
         id_ = 391 + 13 * n
         images.append({"id": id_, "file_name": f"COCO_val2014_{id_:012d}.jpg"})
         picture(folder / "val2014" / images[-1]["file_name"], n)
-        notes += [{"image_id": id_, "category_id": 1 + names.index(o), "bbox": [0, 0, 1, 1]} for o in objects.split(", ")]
+        notes += [
+            {"image_id": id_, "category_id": 1 + names.index(o), "bbox": [0, 0, 1, 1]} for o in objects.split(", ")
+        ]
         captions += [{"image_id": id_, "caption": c} for c in said]
     classes = [{"id": 1 + k, "name": o} for k, o in enumerate(names)]
     for kind, part, extra in (("instances", notes, {"categories": classes}), ("captions", captions, {})):

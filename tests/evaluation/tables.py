@@ -55,7 +55,12 @@ def hallusion_table(folder):
 
 
 def textvqa_table(folder):
-    people = [["red"] * 7 + ["the red"] * 2 + ["dark red"], ["2 dogs"] * 2 + ["two dogs"] * 8, ["it's"] * 10, ["a-b"] * 5 + ["10:30 p.m."] * 5]
+    people = [
+        ["red"] * 7 + ["the red"] * 2 + ["dark red"],
+        ["2 dogs"] * 2 + ["two dogs"] * 8,
+        ["it's"] * 10,
+        ["a-b"] * 5 + ["10:30 p.m."] * 5,
+    ]
     rows = [{"index": n, "image": b64(n), "question": "what word is it?", "answer": str(people[n % 4])} for n in range(12)]  # fmt: skip
     return tsv(folder / "TextVQA_VAL.tsv", rows)
 

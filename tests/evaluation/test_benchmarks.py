@@ -1,19 +1,24 @@
-"""The contract of every benchmark, in every layout: gold answers score all, silence is unparsed, the order is that of the data."""
-
-import json
-import zipfile
+"""Every benchmark in every layout and protocol: gold answers score all, noise is unparsed, the wrong data are named."""
 
 import pytest
-from tests.evaluation.layouts import LAYOUTS, b64, mmbench, own, picture, png, tsv, write_json, zipped
+from tests.evaluation.layouts import LAYOUTS, mmbench, own, png, tsv, write_json, zipped
 from tests.evaluation.tables import TABLES
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
-from nunbit.evaluation.reading import Files, Pictures, documents, listed, plain
+from nunbit.evaluation.reading import documents
 from nunbit.evaluation.runner import limited
 
-ALL = [(n, layout) for n, some in LAYOUTS.items() for layout in dict.fromkeys([*some, *([TABLES[n]] if n in TABLES else [])])]
+ALL = [
+    (n, layout)
+    for n, some in LAYOUTS.items()
+    for layout in dict.fromkeys([*some, *([TABLES[n]] if n in TABLES else [])])
+]
+
+
 PROTOCOLS = [(name, layout, p) for name, layout in ALL for p in BENCHMARKS[name].protocols]
+
+
 BEST = {"CHAIRi": 0.0, "CIDEr-D": 1000.0}
 
 
@@ -42,7 +47,9 @@ def test_gold_answers_score_all(name, layout, protocol, tmp_path):
         assert benchmark.summarise(items, marks, how).value == 100
         return
     result = benchmark.score(items, [gold_reply(name, i, protocol) for i in items], how)
-    full = BEST.get(benchmark.headline, {"mme": {"mme": 400.0, "mme_table": 2000.0}.get(layout.__name__)}.get(name, 100.0))
+    full = BEST.get(
+        benchmark.headline, {"mme": {"mme": 400.0, "mme_table": 2000.0}.get(layout.__name__)}.get(name, 100.0)
+    )
     if (name, protocol) == ("mathvista", "vlmevalkit"):  # lists are lost there
         assert result.value == pytest.approx(100 * 10 / 12) and result.unparsed == 2
         return
@@ -99,9 +106,6 @@ def test_ids_do_not_depend_on_where_the_data_lie(tmp_path):
     assert [i.id for i in a] == [i.id for i in b]
 
 
-# refusals -------------------------------------------------------------------------------------------------------------------------
-
-
 def test_the_wrong_data_are_named(tmp_path):
     write_json(tmp_path / "x.json", [{"colour": 1}])
     with pytest.raises(UserError, match="colour"):
@@ -131,53 +135,6 @@ def test_two_languages_are_never_mixed(tmp_path):
         BENCHMARKS["mmbench"].read(tmp_path)
 
 
-def test_pictures_stay_inside_the_data(tmp_path):
-    for name in ("/etc/passwd", "../secret.png", "a/../../b.png"):
-        write_json(tmp_path / "q.jsonl", [{"image": name, "question": "?", "answer": "x"}], lines=True)
-        with pytest.raises(UserError, match="below the folder"):
-            BENCHMARKS["jsonl"].read(tmp_path / "q.jsonl")
-    write_json(tmp_path / "q.jsonl", [{"image": "none.png", "question": "?", "answer": "x"}], lines=True)
-    with pytest.raises(UserError, match="missing"):
-        BENCHMARKS["jsonl"].read(tmp_path / "q.jsonl")
-
-
-def test_nothing_in_a_cell_is_executed(tmp_path):
-    assert listed("__import__('os').system('x')") == ["__import__('os').system('x')"]
-    assert listed("[__import__('os')]") == ["[__import__('os')]"]
-    assert (
-        listed("['a', \"b's\"]") == ["a", "b's"]
-        and listed('["a"]') == ["a"]
-        and listed(None) == []
-        and listed([1, 2.0]) == ["1", "2"]
-    )
-    assert plain(float("nan")) == "" and plain(3.0) == "3"
-
-
-def test_every_form_of_a_picture(tmp_path):
-    picture(tmp_path / "sub" / "a.png", 1)
-    rows = [{"index": "1", "image": b64(5)}, {"index": "2", "image": "1"}]
-    pictures = Pictures(Files(tmp_path), rows)
-    forms = [
-        png(1),
-        {"bytes": png(1), "path": None},
-        {"bytes": None, "path": "a.png"},
-        "a.png",
-        "sub/a.png",
-        [b64(1)],
-        f"['{b64(1)}']",
-        b64(1),
-    ]
-    assert all([load() for load in pictures.of(f)] == [png(1)] for f in forms)
-    assert (
-        pictures.of("2")[0]() == png(5)
-        and pictures.of(None) == ()
-        and pictures.of("") == ()
-        and pictures.of(float("nan")) == ()
-    )
-    with pytest.raises(UserError, match="not base64"):
-        pictures.of("§" * 80)[0]()
-
-
 def test_a_limit_keeps_groups_whole(tmp_path):
     items = BENCHMARKS["mmbench"].read(mmbench(tmp_path))
     assert len(limited(items, 1)) == 4 and len(limited(items, 5)) == 7 and len(limited(items, None)) == len(items)
@@ -196,24 +153,6 @@ def test_parquet_rows_with_pictures_inside(tmp_path):
     assert len(items) == 12 and items[1].gold == ("B",) and items[3].pictures == (png(3),)
 
 
-def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    (tmp_path / "test.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="pip install pyarrow"):
-        BENCHMARKS["ai2d-mask"].read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "content"), [("x.jsonl", b'{"question":' + b"[" * 200_000), ("x.parquet", b"PAR1 cut off")]
-)
-def test_torn_and_bottomless_data(name, content, tmp_path):
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read"):
-        BENCHMARKS["jsonl"].read(tmp_path / name)
-
-
 def test_a_split_without_answers_is_asked_and_not_scored(tmp_path):
     path = mmbench(tmp_path, "MMBench_TEST_EN.tsv")
     rows = [r | {"answer": ""} for r in next(documents(path)).content]
@@ -221,11 +160,3 @@ def test_a_split_without_answers_is_asked_and_not_scored(tmp_path):
     items = benchmark.read(tsv(tmp_path / "t" / "MMBench_TEST_EN.tsv", rows))
     result = benchmark.score(items, ["A"] * len(items), benchmark.protocol("official"))
     assert result.value is None and result.interval is None and result.unscored == len(items)
-
-
-def test_json_lines_and_odd_zips(tmp_path):
-    with zipfile.ZipFile(tmp_path / "q.zip", "w") as z:
-        z.writestr("deep/q.jsonl", json.dumps({"question": "?", "answer": "x", "image": "p.png"}))
-        z.writestr("deep/pics/p.png", png(3))
-    (item,) = BENCHMARKS["jsonl"].read(tmp_path / "q.zip")
-    assert item.pictures == (png(3),)

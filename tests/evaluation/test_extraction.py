@@ -1,8 +1,8 @@
-"""What a reply is read as: in three languages, with the rule named and the span pointing into the reply; what no rule reads is unparsed."""
+"""Answers are read by rules in three languages, and nothing is guessed."""
 
 import pytest
 
-from nunbit.evaluation import extraction, harness
+from nunbit.evaluation import extraction
 
 OPTIONS = {"A": "red", "B": "a blue car", "C": "green", "D": "blue"}
 
@@ -77,43 +77,3 @@ def test_words_lose_their_frame_and_refusals_are_none():
     assert extraction.words("The answer is: 42 km").value == "42 km"
     assert extraction.words("정답은 서울").value == "서울"
     assert not extraction.words("I'm sorry, I can't help with that.").parsed and not extraction.words(" .!? ").parsed
-
-
-# what the harnesses do, as recorded when their own code was run on these replies ------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("reply", "letter"),
-    [("정답은 B입니다.", None), ("B입니다", None), ("선택지 B가 맞습니다", None), ("b", None), ("B", "B"), ("The answer is B.", "B"), ("A red car", "A"),
-     ("B is what I see in this picture here", None), ("A or C", None), ("it is green", "C"), ("the answer is **C** as you can see in this one", "C")],
-)  # fmt: skip
-def test_vlmevalkit_reads_as_it_does(reply, letter):
-    assert harness.vlmevalkit_choice(reply, OPTIONS).value == letter
-
-
-def test_lmms_reads_as_it_does():
-    assert (
-        not harness.lmms_exact_letter("The answer is B", OPTIONS).parsed
-        and harness.lmms_exact_letter("b.", OPTIONS).value == "B"
-    )
-    assert not harness.lmms_whole_reply("(B)", OPTIONS).parsed and harness.lmms_whole_reply("b", OPTIONS).value == "B"
-    assert (
-        not harness.first_character("The answer is B", OPTIONS).parsed
-        and harness.first_character("B)", OPTIONS).value == "B"
-    )
-    assert harness.lmms_mmbench_choice("(C).", OPTIONS).value == "C"
-    for reply in ("Not sure", "None", "Nothing"):
-        assert harness.mme_yes_no(reply).value == "no"
-    assert harness.mme_yes_no("Unsure").value is None or harness.mme_yes_no("Unsure").value == "no"
-    assert not harness.lmms_pope("Yes.").parsed and harness.lmms_pope("yes").value == "yes"
-    assert (
-        harness.pope_yes_no("I cannot tell").value == "yes" and harness.pope_yes_no("There is not. Yes").value == "no"
-    )
-
-
-def test_mmmu_never_draws_lots():
-    assert not harness.mmmu_choice("정답은 B입니다.", OPTIONS).parsed
-    assert (
-        harness.mmmu_choice("(A) or rather (C)", OPTIONS).value == "C"
-        and harness.mmmu_choice("B.", OPTIONS).value == "B"
-    )

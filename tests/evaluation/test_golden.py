@@ -11,7 +11,9 @@ from tests.evaluation.tables import TABLES
 
 from nunbit.evaluation.benchmarks import BENCHMARKS
 
-FILES = {p.stem: p for p in sorted((Path(__file__).parent / "golden").glob("*.json")) if not p.stem.endswith("-defects")}
+FILES = {
+    p.stem: p for p in sorted((Path(__file__).parent / "golden").glob("*.json")) if not p.stem.endswith("-defects")
+}
 SETS = [(name, title) for name, p in FILES.items() for title in json.loads(p.read_text(encoding="utf-8"))["sets"]]
 PROTOCOLS = {"lmms-pope": "lmms-literal"}
 """Where the protocol that follows the harness to the letter is not the one of its name."""
@@ -19,7 +21,11 @@ PROTOCOLS = {"lmms-pope": "lmms-literal"}
 
 KNOWN = {"lmms-mmmu": lambda item: not item.options, "lmms-mathvista": lambda item: True}
 """Items on which a harness is wrong in a way that has a test of its own below; their totals are not compared."""
-OTHER_TOTALS = {("lmms-pope", "yes ratio"), ("vlmevalkit-hallusionbench", "fAcc"), ("vlmevalkit-hallusionbench", "qAcc")}
+OTHER_TOTALS = {
+    ("lmms-pope", "yes ratio"),
+    ("vlmevalkit-hallusionbench", "fAcc"),
+    ("vlmevalkit-hallusionbench", "qAcc"),
+}
 
 
 @cache
@@ -55,7 +61,9 @@ def test_prompts_are_theirs_word_for_word(name, tmp_path):
     benchmark, protocol = protocol_of(name)
     items = benchmark.read(TABLES[benchmark.name](tmp_path))
     ours = {i.id: "".join(m.text for m in benchmark.ask(i, protocol)) for i in items}
-    theirs = {k: re.sub(r"<image \d>", "", p) for k, p in golden(name)["prompts"].items()}  # MMMU: pictures stand there in ours
+    theirs = {
+        k: re.sub(r"<image \d>", "", p) for k, p in golden(name)["prompts"].items()
+    }  # MMMU: pictures stand there in ours
     assert ours == theirs
 
 
@@ -138,7 +146,14 @@ def test_men_and_vases_are_lost_there_and_silence_has_no_chair(tmp_path):
     held = json.loads((FILES["lmms-chair"].parent / "lmms-defects.json").read_text())["defects"]
     lost = held["chair: men, vases and some words of its own list are lost"]
     assert lost == {said: mentioned(said, lmms_words()) for said in lost} and not any(lost.values())
-    assert [mentioned(said, built_in()) for said in lost] == [["person"], ["vase"], ["cell phone"], ["motorcycle"], ["cake"], ["cell phone"]]
+    assert [mentioned(said, built_in()) for said in lost] == [
+        ["person"],
+        ["vase"],
+        ["cell phone"],
+        ["motorcycle"],
+        ["cake"],
+        ["cell phone"],
+    ]
     assert held["chair: where nothing is named there is no figure"] == "ZeroDivisionError"
     assert "CHAIRi" not in golden("lmms-chair")["sets"]["nothing named"]["totals"]
     items, result = scored("lmms-chair", "nothing named", tmp_path)

@@ -58,7 +58,10 @@ def grid(
     samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Models x benchmarks x protocols x shots x RICES x chain of thought x scene prompt: one table and one page. Resumes."""
+    """Models x benchmarks x protocols x shots x RICES x chain of thought x scene prompt: one table and one page.
+
+    Resumes.
+    """
     from nunbit.cli.evaluate import spread_over, target_at
     from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
     from nunbit.evaluation.prompt_strategies import strategies
@@ -100,14 +103,16 @@ def _switch(text: str) -> list[bool]:
 
 
 def _resources(examples: Path | None, chosen: Sequence[PromptStrategy], device: str) -> StrategyResources:
-    """The examples, their index by similarity (of the embedded model's encoder) and perception, each only where a strategy needs it."""
+    """The examples, their index by similarity (of the embedded model's encoder) and perception, each only where a
+    strategy needs it.
+    """
     from nunbit.evaluation.prompt_strategies import StrategyResources
     from nunbit.prompting.shots import load_shots
 
     shots = load_shots(examples) if examples else []
-    nearest = describe = None
+    nearest = perceive = None
     if any(s.rices for s in chosen) and examples:
-        from nunbit.models.assistant import Assistant
+        from nunbit.assistant import Assistant
         from nunbit.prompting.rices import Rices, fingerprint, index_file, picture_embedder, vision_encoder
 
         embedded = Assistant(None, device)
@@ -115,12 +120,7 @@ def _resources(examples: Path | None, chosen: Sequence[PromptStrategy], device: 
         encoder = f"{embedded.name} {fingerprint(vision_encoder(embedded.model))}"
         nearest = Rices(shots, embed, file=index_file(examples), encoder=encoder).nearest
     if any(s.scene_prompt != "none" for s in chosen):
-        from nunbit.models.object_aware.module import in_words
         from nunbit.perception.build import PerceptionConfig, build_perception
 
-        perception = build_perception(PerceptionConfig())
-
-        def describe(pictures: Sequence[Any], scene_prompt: str) -> list[str]:
-            return [in_words(s, scene_prompt) for s in perception([*pictures])]
-
-    return StrategyResources(shots, nearest, describe)
+        perceive = build_perception(PerceptionConfig())
+    return StrategyResources(shots, nearest, perceive)

@@ -18,9 +18,10 @@ from typing import Any
 
 from nunbit.errors import UserError, check_names
 from nunbit.evaluation.target import Answers, Conversation, Failure, Target, decoded, encoded
-from nunbit.messages import Message, Part, assistant, user
+from nunbit.messages import Message, assistant, user
 from nunbit.prompting.chain_of_thought import CONCLUDE, THINK, final_answer, language_of, with_words
 from nunbit.prompting.shots import Shot, few_shot
+from nunbit.scene import Scene
 
 COT_MODES = ("no", "zero-shot", "worked")
 SCENE_PROMPTS = ("none", "objects", "plain")
@@ -91,12 +92,12 @@ class StrategyResources:
     Attributes:
         shots: solved examples, in the order of their file.
         nearest: picture, k -> the k most similar examples, the most similar last.
-        describe: pictures, scene prompt -> a text for each picture; empty where there is nothing to say.
+        perceive: pictures -> the Scene of each.
     """
 
     shots: Sequence[Shot] = ()
     nearest: Callable[[Any, int], Sequence[Shot]] | None = None
-    describe: Callable[[Sequence[Any], str], list[str]] | None = None
+    perceive: Callable[[Sequence[Any]], Sequence[Scene]] | None = None
 
 
 def with_strategy(strategy: PromptStrategy, target: Target, resources: StrategyResources) -> Target:
@@ -142,25 +143,24 @@ def _preparation(
 
     def prepare(batch: Sequence[Conversation]) -> list[list[Message]]:
         opened = [decoded(m) for m in batch]
-        if strategy.scene_prompt != "none" and resources.describe is not None:
-            texts = resources.describe([i for m in opened for turn in m for i in turn.images], strategy.scene_prompt)
-            opened = _add_scene_text(opened, texts)
+        if strategy.scene_prompt != "none" and resources.perceive is not None:
+            opened = _add_scene_text(opened, resources.perceive, strategy.scene_prompt)
         return [encoded(with_examples(m), sources) for m, sources in zip(opened, batch, strict=True)]
 
     return prepare
 
 
-def _add_scene_text(batch: Sequence[Conversation], texts: Sequence[str]) -> list[list[Message]]:
-    """The text of each picture right after it."""
-    left = iter(texts)
+def _add_scene_text(
+    batch: Sequence[Conversation], perceive: Callable[[Sequence[Any]], Sequence[Scene]], scene_prompt: str
+) -> list[list[Message]]:
+    """The conversations with the words of each picture's Scene right after the picture."""
+    # Imported here as it needs torch, which a grid over servers does not.
+    from nunbit.models.object_aware import ObjectAwareConfig
+    from nunbit.models.object_aware.scene_text import SceneText
 
-    def with_text(part: Part) -> list[Part]:
-        text = next(left) if part.kind == "image" else ""
-        return [part, Part.text(text + "\n")] if text else [part]
-
-    return [
-        [replace(turn, parts=tuple(p for part in turn.parts for p in with_text(part))) for turn in m] for m in batch
-    ]
+    writer = SceneText(ObjectAwareConfig(scene_prompt=scene_prompt), count_tokens=lambda _: 0)
+    scenes = iter(perceive([image for m in batch for turn in m for image in turn.images]))
+    return [writer.add(m, [next(scenes) for turn in m for _ in turn.images]) for m in batch]
 
 
 def _reason_then_answer(target: Target, batch: Sequence[Conversation]) -> Answers:

@@ -1,11 +1,13 @@
-"""Does chain of thought help? One model answers questions of several steps (count and compare, look up and add) in three ways:
-directly, after reasoning (zero-shot chain of thought, two requests), and after two worked solutions (chain of thought).
+"""Does chain of thought help?
+
+One model answers questions of several steps (count and compare, look up and add) in three ways: directly, after
+reasoning (zero-shot chain of thought, two requests), and after two worked solutions (chain of thought).
 
   shipped   `nunbit-tiny` as it is, which was never trained on reasoning
   taught    after one more stage on such questions, a third of them in each of the three ways
 
-Source: Wei et al., arXiv 2201.11903; Kojima et al., arXiv 2205.11916, sec. 3. The pictures of the worked solutions are left
-out: three pictures of 144 tokens are more than the stage's conversations hold.
+Source: Wei et al., arXiv 2201.11903; Kojima et al., arXiv 2205.11916, sec. 3. The pictures of the worked solutions
+are left out: three pictures of 144 tokens are more than the stage's conversations hold.
 
     nunbit eval chain-of-thought -o runs/chain --steps 800 --seeds 3      # the full size
 """
@@ -20,13 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nunbit.assistant import Assistant
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
 from nunbit.errors import check_names
 from nunbit.evaluation.matching import is_right
 from nunbit.files import EMBEDDED
 from nunbit.messages import Message, Part, assistant, question, user
-from nunbit.models.assistant import Assistant
 from nunbit.models.checkpoint import open_model, save_new
 from nunbit.prompting import Ask
 from nunbit.prompting.chain_of_thought import CONCLUDE, THINK, final_only, with_words, worked, zero_shot
@@ -43,8 +45,10 @@ from nunbit.studies.figures import (
 )
 from nunbit.studies.generated import GeneratedTask
 from nunbit.studies.study import StudyRun, run_study
-from nunbit.training.loop import Stage, train
+from nunbit.training.loop import train
 from nunbit.training.multimodal import freeze
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 from nunbit.world import steps
 from nunbit.world.base import Language
 
@@ -77,7 +81,9 @@ class ChainOfThoughtConfig:
 
 
 def run(config: ChainOfThoughtConfig, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Train and measure what is not in the folder yet; writes ``chain.json`` and ``chain.html``. Models stay in ``model-SEED``.
+    """Train and measure what is not in the folder yet; writes ``chain.json`` and ``chain.html``.
+
+    Models stay in ``model-SEED``.
 
     Raises:
         UserError: an unknown variant, or see `run_study`.
@@ -96,8 +102,14 @@ def run(config: ChainOfThoughtConfig, folder: Path, say: Callable[[str], None] =
     return run_study(NAME, config, folder, runs, summarise=summary, page=page, say=say)
 
 
-def measure(config: ChainOfThoughtConfig, variant: str, strategy: str, seed: int, folder: Path,
-            say: Callable[[str], None] = print) -> dict[str, Any]:  # fmt: skip
+def measure(
+    config: ChainOfThoughtConfig,
+    variant: str,
+    strategy: str,
+    seed: int,
+    folder: Path,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Ask the test questions with one strategy; a taught model is trained first where it is not there yet."""
     where = folder / f"model-{seed}" if variant == "taught" else config.base
     if not where.exists():
@@ -116,12 +128,14 @@ def measure(config: ChainOfThoughtConfig, variant: str, strategy: str, seed: int
 
 
 def _answers(model: Path, test: Sequence[Any], strategy: str) -> list[str]:
-    """Answers of the model in a folder, many requests at a time: a strategy's second request waits for its own first answer only."""
-    engine = Engine.of(Assistant.of(*open_model(model)), slots=CONCURRENT)
+    """Answers of the model in a folder, many requests at a time: a strategy's second request waits for its own first
+    answer only.
+    """
+    engine = Engine.from_loaded(Assistant.from_loaded(*open_model(model)), slots=CONCURRENT)
 
     def ask(messages: Sequence[Message]) -> str:
-        output = engine.answer(messages, SamplingParams(max_tokens=MAX_TOKENS))
-        if output.broken:  # an error is not an answer
+        output = engine.ask(messages, SamplingParams(max_tokens=MAX_TOKENS))
+        if output.failed:  # an error is not an answer
             raise RuntimeError(output.finish)
         return output.text
 
@@ -173,7 +187,7 @@ def teach(config: ChainOfThoughtConfig, seed: int, scratch: Path, path: Path, sa
         save_every=50,
         **OPTIMISER,
     )
-    train(GeneratedTask(model, processor, conversation), stage, scratch, say=say)
+    train(GeneratedTask(model, processor, conversation), stage, scratch, RunOptions(say=say))
     save_new(model.requires_grad_(True).eval(), processor, path)
     shutil.rmtree(scratch)
 
@@ -197,7 +211,9 @@ def conversation(number: int, seed: int) -> list[Message]:
 
 
 def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """For each variant and strategy: the mean over seeds with its interval over questions, by kind, and the gain over answering directly."""
+    """For each variant and strategy: the mean over seeds with its interval over questions, by kind, and the gain over
+    answering directly.
+    """
     kinds = records[0]["kinds"]
     questions = range(len(kinds))
     groups = group_by(records, "variant", "strategy")

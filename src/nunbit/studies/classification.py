@@ -1,7 +1,9 @@
-"""`nunbit eval classify`: how well a contrastive model names portraits of the procedural world, and how much the wording matters.
+"""`nunbit eval classify`: how well a contrastive model names portraits of the procedural world, and how much the
+wording matters.
 
-Two sets of pictures: styles known from training (other draws), and the artwork style kept out of it. Every artwork thing is drawn
-equally often and every name is a class. Intervals resample names: two draws of one drawing are not independent.
+Two sets of pictures: styles known from training (other draws), and the artwork style kept out of it. Every artwork
+thing is drawn equally often and every name is a class. Intervals resample names: two draws of one drawing are not
+independent.
 
 Letters: P pictures, K classes, D width of the shared space.
 """
@@ -56,7 +58,8 @@ def run(classifier: ZeroShotClassifier, *, each: int = 4, seed: int = 0) -> dict
     """Classify ``each`` portraits of every thing in both sets; the classes of a wording are encoded once.
 
     Returns:
-        ``rows``, one for each set and language: ``one``, ``ensemble`` (accuracies with intervals), ``by_wording`` (share of each),
+        ``rows``, one for each set and language: ``one``, ``ensemble`` (accuracies with intervals), ``by_wording``
+            (share of each),
         ``spread`` (lowest, highest and standard deviation of these), ``gain`` of the ensemble over one template.
     """
     names, rows = things.artwork_names(), []

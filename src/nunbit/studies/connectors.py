@@ -1,4 +1,5 @@
-"""Connection modules compared: the same frozen encoder, language model, data, steps and seeds, joined by different connectors.
+"""Connection modules compared: the same frozen encoder, language model, data, steps and seeds, joined by different
+connectors.
 
   linear, mlp              one token a feature (LLaVA, LLaVA-1.5)
   pixel_shuffle            one token for 2 x 2 features (InternVL)
@@ -31,22 +32,23 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from nunbit.assistant import Assistant
 from nunbit.data.packing import pack
 from nunbit.encoders.vision import feature_shape, image_side_px
 from nunbit.errors import check_names
 from nunbit.evaluation.tiny_world import WorldItem, items
 from nunbit.files import EMBEDDED
 from nunbit.messages import question
-from nunbit.models.assistant import Assistant
 from nunbit.models.build import join_composed
 from nunbit.models.checkpoint import open_model
 from nunbit.models.composed import ComposedModel, embed
 from nunbit.recipes.tiny.encoder import to_pixels
-from nunbit.recipes.tiny.language import answer_loss, question_ids, vars_of
+from nunbit.recipes.tiny.questions import answer_loss, as_batch, question_ids
 from nunbit.recipes.tiny.tokenizer import BOS, IMAGE, USER
 from nunbit.studies.figures import format_figure, format_table, group_by, medians, over_seeds, study_page
 from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.loop import train
+from nunbit.training.options import RunOptions
 from nunbit.training.stage import Batch, Stage
 from nunbit.world.samples import sample
 
@@ -71,7 +73,8 @@ class ConnectorsConfig:
     """The size of the study.
 
     Attributes:
-        steps, batch, questions: of every variant: optimiser steps, pictures a step, training questions a picture at most.
+        steps, batch, questions: of every variant: optimiser steps, pictures a step, training questions a picture at
+            most.
         seeds: runs of every variant.
         eval_questions: test questions.
         lr, language_lr: peak learning rates of the connector and of the language model (0: frozen).
@@ -138,13 +141,15 @@ class WorldQuestionsTask:
         return parts | ({"language": self.model.model.language_model} if self.language else {})
 
     def batch(self, step: int, stage: Stage) -> Batch:
-        """The pictures of a step with all their questions packed behind them, ids ``(B, T)`` and pixels ``(B, 3, H, W)``."""
+        """The pictures of a step with all their questions packed behind them, ids ``(B, T)`` and pixels ``(B, 3, H,
+        W)``.
+        """
         numbers = range(step * stage.batch, (step + 1) * stage.batch)
         drawn = [sample(n, seed=SAMPLES_SEED + stage.seed, questions=self.questions, even=True) for n in numbers]
         places = [range(len(self.prefix))] * len(drawn)
         questions = question_ids(drawn, self.tokenizer)
         packed = pack([self.prefix] * len(drawn), places, len(self.prefix), questions, self.tokenizer.pad_token_id)
-        return vars_of(packed) | {"pixels": to_pixels([s.picture.pixels for s in drawn])}
+        return as_batch(packed) | {"pixels": to_pixels([s.picture.pixels for s in drawn])}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """Cross entropy of the answers, a scalar, with figures to log."""
@@ -187,11 +192,11 @@ def measure(config: ConnectorsConfig, variant: str, seed: int, folder: Path) -> 
         save_every=50,
     )
     scratch = folder / f"{variant}-{seed}"
-    train(task, stage, scratch, say=lambda _: None)
+    train(task, stage, scratch, RunOptions(say=lambda _: None))
     model.eval()
     seconds = [json.loads(line)["seconds"] for line in (scratch / "log.jsonl").read_text().splitlines()]
     shutil.rmtree(scratch)
-    assistant = Assistant.of(model, processor)
+    assistant = Assistant.from_loaded(model, processor)
     test = items(ITEMS_SEED + config.eval_questions, config.eval_questions)
     answers = assistant.ask_many([question(t.qa.question, [t.pixels]) for t in test])
     return {
@@ -216,7 +221,9 @@ def first_token_ms(assistant: Assistant, test: Sequence[WorldItem]) -> float:
 
 
 def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """For each variant: the mean over seeds with its interval over pictures, the unseen style, the gain over the first variant, the costs."""
+    """For each variant: the mean over seeds with its interval over pictures, the unseen style, the gain over the
+    first variant, the costs.
+    """
     first, groups = records[0]["variant"], group_by(records, "variant")
     rows = [
         {"variant": v, **over_seeds(runs, groups[first,] if v != first else ()), **medians(runs, *COSTS)}

@@ -1,12 +1,15 @@
-"""Does the model use solved examples? Episodes whose rule only the examples state, with 0, 1, 2, 4 or 8 of them in the prompt.
+"""Does the model use solved examples?
 
-`nunbit-tiny` is trained for one more stage on interleaved episodes of nine solved examples (nine pictures): every answer is
-learnt, so one episode teaches 0 to 8 shots at once. Pictures are 64 x 64 pixels, 16 tokens each, so that 8 shots and the
-question fit the context of 1,024 tokens; at 144 tokens a picture they would not. The test chooses the examples from a pool at
-random, and by similarity with the most similar last (RICES). Names and units in the test never occur in training.
+Episodes whose rule only the examples state, with 0, 1, 2, 4 or 8 of them in the prompt.
 
-Source: Flamingo, arXiv 2204.14198, sec. 2.4; Yang et al., arXiv 2109.05014. Repeated cases within an episode are what makes a
-model use its context: Chan et al., arXiv 2205.05055.
+`nunbit-tiny` is trained for one more stage on interleaved episodes of nine solved examples (nine pictures): every
+answer is learnt, so one episode teaches 0 to 8 shots at once. Pictures are 64 x 64 pixels, 16 tokens each, so that 8
+shots and the question fit the context of 1,024 tokens; at 144 tokens a picture they would not. The test chooses the
+examples from a pool at random, and by similarity with the most similar last (RICES). Names and units in the test
+never occur in training.
+
+Source: Flamingo, arXiv 2204.14198, sec. 2.4; Yang et al., arXiv 2109.05014. Repeated cases within an episode are what
+makes a model use its context: Chan et al., arXiv 2205.05055.
 
     nunbit eval few-shot -o runs/few-shot --steps 1500 --seeds 3      # the full size
 """
@@ -23,10 +26,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nunbit.assistant import Assistant
 from nunbit.evaluation.matching import is_right
 from nunbit.files import EMBEDDED
 from nunbit.messages import Message, Part, assistant, question
-from nunbit.models.assistant import Assistant
 from nunbit.models.checkpoint import open_model, save_new
 from nunbit.models.resize import for_small_pictures
 from nunbit.prompting.rices import Rices, fingerprint, picture_embedder, vision_encoder
@@ -34,8 +37,10 @@ from nunbit.prompting.shots import Shot, few_shot
 from nunbit.studies.figures import accuracy, by_kind, format_figure, format_table, paired_gain, study_page
 from nunbit.studies.generated import GeneratedTask
 from nunbit.studies.study import StudyRun, run_study
-from nunbit.training.loop import Stage, train
+from nunbit.training.loop import train
 from nunbit.training.multimodal import freeze
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 from nunbit.world import rules
 from nunbit.world.base import Language, Split, generator
 
@@ -68,7 +73,9 @@ class FewShotConfig:
 
 
 def run(config: FewShotConfig, folder: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Train and measure what is not in the folder yet; writes ``few_shot.json`` and ``few_shot.html``. Models stay in ``model-SEED``.
+    """Train and measure what is not in the folder yet; writes ``few_shot.json`` and ``few_shot.html``.
+
+    Models stay in ``model-SEED``.
 
     Raises:
         UserError: see `run_study`.
@@ -93,7 +100,7 @@ def measure(config: FewShotConfig, seed: int, folder: Path, say: Callable[[str],
     if not path.exists():
         teach(config, seed, folder / f"stage-{seed}", path, say)
     model, processor = open_model(path)
-    assistant_ = Assistant.of(model, processor)
+    assistant_ = Assistant.from_loaded(model, processor)
     episodes = [draw(i, seed=0, split="test", pool=config.pool) for i in range(config.episodes)]
     embed, encoder = picture_embedder(model, processor.image_processor), fingerprint(vision_encoder(model))
     indices = [Rices(shots_of(e.pool), embed, encoder=encoder) for e in episodes]
@@ -111,7 +118,9 @@ def measure(config: FewShotConfig, seed: int, folder: Path, say: Callable[[str],
 
 
 def teach(config: FewShotConfig, seed: int, scratch: Path, path: Path, say: Callable[[str], None]) -> None:
-    """Train the base model on interleaved episodes and save it to ``path``; resumes from the last checkpoint in ``scratch``."""
+    """Train the base model on interleaved episodes and save it to ``path``; resumes from the last checkpoint in
+    ``scratch``.
+    """
     model, processor = for_small_pictures(*open_model(config.base), rules.SIDE_PX)
     model = model.float()
     freeze(model, {"connector": 1.0, "language": 1.0})
@@ -126,7 +135,7 @@ def teach(config: FewShotConfig, seed: int, scratch: Path, path: Path, say: Call
     )
     turns = max(config.shots) + 1
     task = GeneratedTask(model, processor, lambda number, seed: conversation(number, seed, turns))
-    train(task, stage, scratch, say=say)
+    train(task, stage, scratch, RunOptions(say=say))
     save_new(model.requires_grad_(True).eval(), processor, path)
     shutil.rmtree(scratch)
 
@@ -169,7 +178,9 @@ def select(selection: str, k: int, episode: rules.Episode, index: Rices, number:
 
 
 def summary(records: Sequence[Mapping[str, Any]], shots: Sequence[int]) -> dict[str, Any]:
-    """For each number of shots: both selections with intervals over episodes and by kind, the gain of RICES, the gain over the fewest shots."""
+    """For each number of shots: both selections with intervals over episodes and by kind, the gain of RICES, the gain
+    over the fewest shots.
+    """
     kinds = records[0]["kinds"]
     episodes = range(len(kinds))
     mean = {key: np.mean([r["right"][key] for r in records], axis=0).tolist() for key in records[0]["right"]}

@@ -13,7 +13,9 @@ from nunbit.evaluation.charts import bars, stylesheet
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
 
 Figure = dict[str, Any]
-"""An accuracy (``right``, ``interval``, ``n``; shares of 1) or a gain (``points``, ``interval``, ``p``; percentage points)."""
+"""An accuracy (``right``, ``interval``, ``n``; shares of 1) or a gain (``points``, ``interval``, ``p``; percentage
+points).
+"""
 _STYLE = """td.heat { text-align: center }
 pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }"""
 
@@ -39,7 +41,8 @@ def over_seeds(records: Sequence[Mapping[str, Any]], baseline: Sequence[Mapping[
         baseline: the runs it is compared with, if any.
 
     Returns:
-        ``seeds``, ``by_seed``, ``all`` (accuracy with its interval over pictures), ``unseen`` (of the unseen style) and ``gain``.
+        ``seeds``, ``by_seed``, ``all`` (accuracy with its interval over pictures), ``unseen`` (of the unseen style)
+        and ``gain``.
     """
     mean, pictures = mean_right(records), records[0]["pictures"]
     unseen = [i for i, s in enumerate(records[0]["splits"]) if s == "unseen"]

@@ -47,7 +47,9 @@ class GeneratedTask(ConversationTask):
         return {name: part for name, part in parts.items() if self.learns[name]}
 
     def batch(self, step: int, stage: Stage) -> Batch:
-        """The conversations of a step, the longest first: ids ``(B, T)``, all pictures ``(P, 3, H, W)`` and the row of each ``(P,)``."""
+        """The conversations of a step, the longest first: ids ``(B, T)``, all pictures ``(P, 3, H, W)`` and the row
+        of each ``(P,)``.
+        """
         conversations = [self.conversation(step * stage.batch + i, stage.seed) for i in range(stage.batch)]
         rows = sorted(((self._row(c), c) for c in conversations), key=lambda pair: -pair[0].length)
         out = self.collate([[row] for row, _ in rows])

@@ -1,7 +1,7 @@
 """What every study over variants and seeds shares: a folder of finished runs that is resumed, and runs in parallel.
 
-Each run is one JSON file of the folder. ``study.json`` keeps the settings they were made with, so a folder never mixes two studies.
-Accuracies, gains and pages are in `nunbit.studies.figures`.
+Each run is one JSON file of the folder. ``study.json`` keeps the settings they were made with, so a folder never
+mixes two studies. Accuracies, gains and pages are in `nunbit.studies.figures`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ GROWING_SETTINGS = ("variants", "seeds", "scenes")
 """Settings that may grow from one command to the next: more variants and seeds are more files."""
 _OBJECT_AWARE_STEMS = ("aware", "object_aware")
 _HASHED_AS = {"perception.safetensors": "eyes.safetensors"}
-"""Files of a model folder that were renamed count under their old name, so that an old study still knows its base model."""
+"""Files of a model folder that were renamed count under their old name, so that an old study still knows its base
+model.
+"""
 
 
 class StudyRun(NamedTuple):
@@ -52,9 +54,18 @@ def describe_accuracy(record: Record) -> str:
     return f"{100 * np.mean(record['right']):.1f} %"
 
 
-def run_study(name: str, config: Any, folder: Path, runs: Iterable[StudyRun], *, summarise: Callable[[list[Record]], Record],
-              page: Callable[[Record], str], say: Callable[[str], None], describe: Callable[[Record], str] = describe_accuracy,
-              jobs: int = 1) -> Record:  # fmt: skip
+def run_study(
+    name: str,
+    config: Any,
+    folder: Path,
+    runs: Iterable[StudyRun],
+    *,
+    summarise: Callable[[list[Record]], Record],
+    page: Callable[[Record], str],
+    say: Callable[[str], None],
+    describe: Callable[[Record], str] = describe_accuracy,
+    jobs: int = 1,
+) -> Record:
     """Do the runs that are not in the folder yet, then write the summary of all as ``NAME.json`` and ``NAME.html``.
 
     Args:
@@ -62,8 +73,9 @@ def run_study(name: str, config: Any, folder: Path, runs: Iterable[StudyRun], *,
         summarise: records of all runs -> the result.
         page: the result -> an HTML page.
         describe: a record -> its progress message.
-        jobs: runs in parallel, each in its own process with its share of the processor's threads. The times they measure are then
-            those of a busy machine. Runs must not depend on each other, and ``measure`` must be picklable.
+        jobs: runs in parallel, each in its own process with its share of the processor's threads. The times they
+            measure are then those of a busy machine. Runs must not depend on each other, and ``measure`` must be
+            picklable.
 
     Raises:
         UserError: see `study_folder` and `read_record`; or a process of a run was killed.

@@ -7,19 +7,19 @@ from PIL import Image
 
 from nunbit.data.packing import pack
 from nunbit.files import EMBEDDED
-from nunbit.models.tokenizer import spelt
 from nunbit.recipes.tiny import class_names, spoken_names
-from nunbit.recipes.tiny.language import vars_of
-from nunbit.recipes.tiny.object_aware import LanguageTask, WorldTask, shortsighted
+from nunbit.recipes.tiny.language import as_batch
+from nunbit.recipes.tiny.object_aware import SceneTextTask, WorldTask, low_detail
+from nunbit.recipes.tiny.tokenizer import spelt
 from nunbit.scene import Scene
-from nunbit.studies.ablation import VARIANTS, make
+from nunbit.studies.ablation import VARIANTS, build_variant
 from nunbit.training.loop import Stage
 
 STAGE = Stage(name="s", steps=1, batch=3, lr=1e-3, seed=5)
 
 
 def loud(arm: str):
-    aware, _ = make(EMBEDDED, arm)
+    aware, _ = build_variant(EMBEDDED, arm)
     torch.manual_seed(2)
     for m in aware.modules().values():
         for p in m.parameters():
@@ -42,7 +42,7 @@ def test_questions_of_one_row_know_nothing_of_each_other(arm, monkeypatch):
         for i, (prefix, asked) in enumerate(rows):
             for one in asked:
                 packed = pack([prefix], [range(len(prefix))], len(prefix), [[one]], task.tokenizer.pad_token_id)
-                single = vars_of(packed) | {k: v[i : i + 1] for k, v in signals.items()}
+                single = as_batch(packed) | {k: v[i : i + 1] for k, v in signals.items()}
                 alone += task.loss(single)[1]["answer"] * len(one[1])
     assert len(rows) == 3 and sum(len(asked) for _, asked in rows) == 9
     assert together == pytest.approx(alone, rel=1e-4)
@@ -51,7 +51,7 @@ def test_questions_of_one_row_know_nothing_of_each_other(arm, monkeypatch):
 def test_silent_connectors_change_nothing_and_true_scenes_are_told():
     losses = {}
     for arm in ("plain", "both"):
-        aware, _ = make(EMBEDDED, arm)
+        aware, _ = build_variant(EMBEDDED, arm)
         task = WorldTask(aware, truth=True, questions=2)
         with torch.no_grad():
             losses[arm] = float(task.loss(task.batch(0, STAGE))[0])
@@ -60,7 +60,7 @@ def test_silent_connectors_change_nothing_and_true_scenes_are_told():
 
 
 def test_what_is_copied_is_learnt_spelt_out():
-    task = WorldTask(make(EMBEDDED, "plain")[0], truth=True, questions=6)
+    task = WorldTask(build_variant(EMBEDDED, "plain")[0], truth=True, questions=6)
     batch = task.batch(1, Stage(name="s", steps=1, batch=12, lr=1e-3, seed=6))
     words = [task.tokenizer.decode(row[row >= 0]) for row in batch["labels"]]
     assert len(words) == 12 and all("<eos>" in w for w in words)
@@ -69,7 +69,7 @@ def test_what_is_copied_is_learnt_spelt_out():
 
 
 def test_the_crayon_begins_as_the_names_of_its_classes():
-    aware, _ = make(EMBEDDED, "crayon")
+    aware, _ = build_variant(EMBEDDED, "crayon")
     table, tokenizer = aware.model.get_input_embeddings().weight, aware.processor.tokenizer
     words = dict(zip(class_names(), spoken_names(), strict=True))["elephant"]
     ids = [i for w in words for i in tokenizer(w, add_special_tokens=False)["input_ids"]]
@@ -78,7 +78,7 @@ def test_the_crayon_begins_as_the_names_of_its_classes():
 
 
 def test_of_untold_pictures_nothing_is_said_and_only_told_ones_are_blurred():
-    aware, _ = make(EMBEDDED, "words")
+    aware, _ = build_variant(EMBEDDED, "words")
     stage = Stage(name="s", steps=1, batch=12, lr=1e-3, seed=5)
     length, pixels = {}, {}
     for told in (0.0, 0.5, 1.0):
@@ -90,7 +90,7 @@ def test_of_untold_pictures_nothing_is_said_and_only_told_ones_are_blurred():
 
 
 def test_scenes_are_true_ones_or_those_of_the_eyes():
-    aware, _ = make(EMBEDDED, "words")
+    aware, _ = build_variant(EMBEDDED, "words")
     looked = []
     aware.perception = lambda pictures: looked.extend(pictures) or [Scene(p.width, p.height) for p in pictures]
     stage = Stage(name="s", steps=1, batch=12, lr=1e-3, seed=5)
@@ -101,12 +101,12 @@ def test_scenes_are_true_ones_or_those_of_the_eyes():
 
 
 def test_the_decoder_learns_as_one_module():
-    aware, _ = make(EMBEDDED, "plain")
-    (name, module), = LanguageTask(aware, truth=True).modules().items()
+    aware, _ = build_variant(EMBEDDED, "plain")
+    (name, module), = SceneTextTask(aware, truth=True).modules().items()
     assert name == "language" and module is aware.model.model.language_model
 
 
 def test_short_sight_takes_detail_and_keeps_the_size():
     stripes = Image.fromarray((np.indices((48, 48)).sum(0) % 2 * 255).astype(np.uint8)).convert("RGB")
-    blurred = shortsighted(stripes, 0.5)
+    blurred = low_detail(stripes, 0.5)
     assert blurred.size == (48, 48) and np.asarray(blurred).std() < 5 < np.asarray(stripes).std()

@@ -48,7 +48,7 @@ PREDICATES: tuple[str, ...] = (
 
 
 def short_name(name: str) -> str:
-    """The class name as it is spoken: ``-merged``, ``-other`` and ``-stuff`` are removed wherever they stand."""
+    """The class name without ``-merged``, ``-other`` and ``-stuff``, wherever in the name they are."""
     return name.replace("-merged", "").replace("-other", "").replace("-stuff", "")
 
 

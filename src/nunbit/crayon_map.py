@@ -36,7 +36,7 @@ class CrayonMap:
 def crayon_map(
     scene: Scene, grid: tuple[int, int] = TOKENS, *, classes: Mapping[str, int] = CLASS_INDEX, compat: bool = False
 ) -> CrayonMap:
-    """The crayon grids of a scene; all unknown when nobody segmented it."""
+    """The crayon grids of a scene; all unknown when it has no segment map."""
     if scene.segment_map is None:
         return CrayonMap(np.zeros(grid, dtype=np.int64), np.zeros(grid, dtype=np.int64))
     return crayon_grids(to_grid(scene.segment_map, grid), scene.segments, classes=classes, compat=compat)
@@ -76,7 +76,7 @@ def to_grid(segment_map: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
         raise UserError(f"a map of shape {segment_map.shape} for a {rows}x{columns} grid", allowed="(height, width)")
     height, width = segment_map.shape
     if height < rows or width < columns:
-        # Fewer pixels than cells: every cell looks at the pixel under it.
+        # Fewer pixels than cells: every cell takes the pixel under it.
         ys = np.arange(max(rows, height)) * height // max(rows, height)
         xs = np.arange(max(columns, width)) * width // max(columns, width)
         segment_map, height, width = segment_map[np.ix_(ys, xs)], len(ys), len(xs)

@@ -1,6 +1,6 @@
 """The one exception meant for people. It says what was given, what is allowed, what to do.
 
-An `assert` guards our own invariants; a `UserError` answers somebody else's input. No imports from the rest of the house.
+An `assert` guards our own invariants; a `UserError` answers somebody else's input. This file imports nothing of nunbit.
 """
 
 from __future__ import annotations

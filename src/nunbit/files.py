@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, whatever kills the process and however full the disk is."""
+"""Files and folders that appear whole or not at all, whatever kills the process and however full the disk is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EMBEDDED = Path(__file__).parent / "models" / "weights" / "nunbit-tiny"
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a name beside ``path`` to write to. What was written takes the path's place at the end; after an error nothing has changed.
+    """Yield a name beside ``path`` to write to; at the end the new file takes the path's place in one step.
 
-    The name is no other writer's, in whatever thread, process or machine.
+    After an error nothing has changed. The name is unique among threads, processes and machines.
 
     Raises:
         OSError: what `disk_errors` raises.

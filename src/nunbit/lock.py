@@ -1,4 +1,4 @@
-"""One process a folder: a run that two processes write into would be neither's. No imports from the rest of the house but errors."""
+"""One process a folder: two processes that write into one run would spoil it for both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from nunbit.errors import UserError
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a folder while it is written into. The lock ends with the process, however that ends; nothing stale is left to clear.
+    """Hold a folder while it is written into.
+
+    The lock ends with the process, however that ends: no stale lock is left to clear.
 
     Raises:
         UserError: another process holds it.
@@ -25,6 +27,9 @@ def held(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another process writes into '{folder}'", allowed="one at a time",
-                            todo="wait for it, or name another folder with -o") from None  # fmt: skip
+            raise UserError(
+                f"another process writes into '{folder}'",
+                allowed="one at a time",
+                todo="wait for it, or name another folder with -o",
+            ) from None
         yield

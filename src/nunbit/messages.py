@@ -72,8 +72,8 @@ class Part:
         """A part with an image.
 
         Args:
-            content: a PIL image, a ``(height, width, 3)`` uint8 array, a `pathlib.Path` that trusted code made and reads
-                later (training, evaluation), an `EncodedImage`, or `PLACEHOLDER`.
+            content: a PIL image, a ``(height, width, 3)`` uint8 array, a `pathlib.Path` that trusted code made and
+                reads later (training, evaluation), an `EncodedImage`, or `PLACEHOLDER`.
 
         Raises:
             UserError: anything else; a string or bytes must go through `nunbit.media.decode` first.
@@ -135,11 +135,18 @@ def question(text: str, images: Iterable[Any] = ()) -> list[Message]:
     return [Message("user", (*(Part.image(i) for i in images), Part.text(text)))]
 
 
+_NEXT_ROLES: dict[Role, tuple[Role, ...]] = {
+    "system": ("user",),
+    "user": ("assistant",),
+    "tool": ("tool", "assistant"),
+}
+
+
 def check_turns(messages: Sequence[Message]) -> None:
     """Check the order of the turns.
 
-    One system turn may come first; then user and assistant in turn, user first. An assistant turn with tool calls is followed by the
-    tools' results (role ``tool``), then by the assistant again.
+    One system turn may come first; then user and assistant in turn, user first. An assistant turn with tool calls is
+    followed by the tools' results (role ``tool``), then by the assistant again.
 
     Raises:
         UserError: an empty conversation, an unknown role, or another order.
@@ -153,13 +160,14 @@ def check_turns(messages: Sequence[Message]) -> None:
         if m.role not in follows:
             raise UserError(
                 f"turns in the order {', '.join(m.role for m in messages)}",
-                allowed="an optional system turn, then user and assistant in turn, user first; tool results after tool calls",
+                allowed="an optional system turn, then user and assistant in turn, user first; tool results after "
+                "tool calls",
                 todo="reorder the turns",
             )
         if m.role == "assistant":
             follows = ("tool",) if m.tool_calls else ("user",)
         else:
-            follows = {"system": ("user",), "user": ("assistant",), "tool": ("tool", "assistant")}[m.role]
+            follows = _NEXT_ROLES[m.role]
 
 
 def _check_image(content: object) -> None:
@@ -176,10 +184,8 @@ def _check_image(content: object) -> None:
     from PIL.Image import Image  # last, so that text-only work does not import PIL
 
     if not isinstance(content, Image):
-        raise _undecoded(
-            "an image", content, "a PIL image, a (height, width, 3) uint8 array or a pathlib.Path",
-            "decode it with nunbit.media.decode first",
-        )  # fmt: skip
+        allowed = "a PIL image, a (height, width, 3) uint8 array or a pathlib.Path"
+        raise _undecoded("an image", content, allowed, "decode it with nunbit.media.decode first")
 
 
 def _undecoded(what: str, content: object, allowed: str, todo: str) -> UserError:

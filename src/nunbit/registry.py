@@ -18,6 +18,8 @@ class Registry(Generic[T]):
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
+        """A decorator that adds an item under a name; twice the same name is an AssertionError."""
+
         def add(item: T) -> T:
             assert name not in self._items, f"{self.kind} '{name}' is registered twice"
             self._items[name] = item

@@ -1,7 +1,7 @@
 """Scene: what is in one picture, in data. The noun that every room shares.
 
-The world *makes* pictures with exact Scenes, perception *estimates* a Scene from pixels, `verbalise` turns it into words,
-`crayon_map` into maps, a claim is *checked* against it. Boxes are ``(x1, y1, x2, y2)`` in pixels, x2 and y2 exclusive,
+`nunbit.world` makes pictures with exact Scenes, `nunbit.perception` estimates a Scene from pixels, `nunbit.verbalise`
+turns it into words and `nunbit.crayon_map` into maps. Boxes are ``(x1, y1, x2, y2)`` in pixels, x2 and y2 exclusive,
 origin at the top left. No models here, and nothing that decodes pictures.
 """
 
@@ -29,7 +29,14 @@ def as_box(values: Iterable[float]) -> Box:
 
 @dataclass(slots=True)
 class Segment:
-    """A row of the segment table: ``id`` is the value in the id map (1 and up; 0 = unknown), ``number`` counts its class from 1."""
+    """A row of the segment table.
+
+    Attributes:
+        id: the value in the id map, 1 and up; 0 = unknown.
+        name: the class.
+        number: counts the segments of a class from 1.
+        thing: whether it is a countable thing; the rest is stuff, such as grass.
+    """
 
     id: int
     name: str
@@ -40,7 +47,12 @@ class Segment:
 
 @dataclass(slots=True)
 class SceneObject:
-    """A named thing with its box. ``attributes`` hold e.g. colour, size; ``segment`` is the id of its segment, if any."""
+    """A named thing with its box.
+
+    Attributes:
+        attributes: colour, size and the like.
+        segment: the id of its segment, if it has one.
+    """
 
     name: str
     box: Box
@@ -69,11 +81,13 @@ class TextLine:
 
     @property
     def box(self) -> Box:
+        """The smallest upright box around the corners."""
         xs, ys = [p[0] for p in self.quad], [p[1] for p in self.quad]
         return (min(xs), min(ys), max(xs), max(ys))
 
     @staticmethod
     def from_box(text: str, box: Box, score: float = 1.0) -> TextLine:
+        """A line of upright text."""
         x1, y1, x2, y2 = box
         return TextLine(text, ((x1, y1), (x2, y1), (x2, y2), (x1, y2)), score)
 
@@ -82,7 +96,7 @@ SMALL_IDS = 1 << 16
 
 
 def ids_in(segment_map: np.ndarray) -> np.ndarray:
-    """The ids of a map, ascending. Small ones are counted: sorting all cells takes ten times as long."""
+    """The ids of a map, ascending. Small ids are counted: sorting all cells takes ten times as long."""
     if not segment_map.size or segment_map.min() < 0 or segment_map.max() >= SMALL_IDS:
         return np.unique(segment_map)
     return np.flatnonzero(np.bincount(segment_map.ravel().astype(np.int64, copy=False)))
@@ -94,8 +108,9 @@ class Scene:
 
     Attributes:
         width, height: size of the picture in pixels.
-        segment_map: ``(height, width)`` integers, 0 = unknown, else the id of a row in ``segments``; None when nobody segmented.
-        meta: facts that only a maker knows (a table's cells, a chart's values); JSON values.
+        segment_map: ``(height, width)`` integers, 0 = unknown, else the id of a row in ``segments``; None if the picture
+            was not segmented.
+        meta: exact facts of a generated picture (a table's cells, a chart's values); JSON values.
     """
 
     width: int
@@ -109,7 +124,11 @@ class Scene:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def validate(self) -> Scene:
-        """Return self, or raise a UserError that names the first thing that cannot be."""
+        """Return self if everything in it fits together.
+
+        Raises:
+            UserError: names the first thing that is impossible, such as an empty box or an id without a row.
+        """
         if self.width < 1 or self.height < 1:
             raise UserError(
                 f"a scene of size {self.width}x{self.height}", allowed="width and height of at least 1 pixel"
@@ -125,6 +144,10 @@ class Scene:
                     f"relation {i} points at objects {r.subject} and {r.object}",
                     allowed=f"0 to {len(self.objects) - 1}",
                 )
+        self._check_segments()
+        return self
+
+    def _check_segments(self) -> None:
         ids = {s.id for s in self.segments}
         if len(ids) != len(self.segments) or any(i < 1 for i in ids):
             raise UserError("segment ids that repeat or are below 1", allowed="one positive id a segment")
@@ -138,14 +161,13 @@ class Scene:
                 raise UserError(
                     f"segment map ids without a row: {sorted(unknown)[:5]}", allowed="0 and the ids of the table"
                 )
-        return self
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary of JSON values; the segment map becomes run lengths ``[[id, count], ...]`` row by row."""
         data = {k: [asdict(x) for x in getattr(self, k)] for k in ("objects", "relations", "text_lines", "segments")}
         runs = None if self.segment_map is None else _runs(self.segment_map.ravel())
-        return {"format": FORMAT, "width": self.width, "height": self.height, **data,
-                "segment_map_runs": runs, "captions": list(self.captions), "meta": self.meta}  # fmt: skip
+        rest = {"segment_map_runs": runs, "captions": list(self.captions), "meta": self.meta}
+        return {"format": FORMAT, "width": self.width, "height": self.height, **data, **rest}
 
     @staticmethod
     def from_json(data: str | dict[str, Any]) -> Scene:
@@ -166,6 +188,7 @@ class Scene:
             raise UserError(f"a scene with a missing or misshapen field ({e})", allowed=f"the form {FORMAT}") from None
 
     def count(self, name: str) -> int:
+        """How many objects have this name."""
         return sum(o.name == name for o in self.objects)
 
 

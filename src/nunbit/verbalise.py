@@ -1,8 +1,8 @@
 """Scene -> words: MoAI's four sentences, CoLLaVO's object list and prompt, and a plain transcription for small models.
 
 ``compat=True`` writes exactly what the released code writes, its accidents included: weights trained on those strings
-expect them. The default says the same without them: boxes belong to their own segment and stay inside the picture, a
-class counts to 20 at most, and where nothing was found nothing is said.
+expect them. The default writes the same without them: boxes belong to their own segment and stay inside the picture, a
+class counts to 20 at most, and where nothing was found the text is empty.
 
 Source: arXiv 2403.07508, sec. 3 (MoAI); arXiv 2402.11248, sec. 3 (CoLLaVO); wording and thresholds: released code.
 """
@@ -141,8 +141,8 @@ def relation_sentence(objects: Sequence[SceneObject], relations: Sequence[Relati
     valid = [r for r in relations if max(r.subject, r.object) < len(names)]
     if compat and len(valid) < len(relations):
         return ""
-    said = [f"{names[r.subject]} is {r.predicate} {names[r.object]}" for r in valid if r.score >= RELATION_MIN]
-    return _sentence(_RELATIONS, said)
+    sentences = [f"{names[r.subject]} is {r.predicate} {names[r.object]}" for r in valid if r.score >= RELATION_MIN]
+    return _sentence(_RELATIONS, sentences)
 
 
 def numbered_names(names: Sequence[str]) -> list[str]:
@@ -173,7 +173,7 @@ def join_aux(parts: Sequence[str], *, compat: bool = False) -> str:
 
 
 def moai_text(scene: Scene, *, compat: bool = False) -> str:
-    """MoAI's auxiliary text. Objects with a ``segment`` speak in the panoptic sentence, others in the detector's."""
+    """MoAI's auxiliary text. Objects with a ``segment`` are in the panoptic sentence, others in the detector's."""
     detected = [o for o in scene.objects if o.segment is None]
     parts = (
         panoptic_sentence(scene.segment_map, scene.segments, compat=compat),
@@ -227,9 +227,12 @@ _WORDS = {
 
 
 def transcribe(
-    scene: Scene, language: str = "en", *, translate: Callable[[str], str] | Mapping[str, str] | None = None,
+    scene: Scene,
+    language: str = "en",
+    *,
+    translate: Callable[[str], str] | Mapping[str, str] | None = None,
     max_items: int = 40,
-) -> str:  # fmt: skip
+) -> str:
     """One short line: each object with its colour and box, then each line of writing with its box.
 
     Boxes are ``[x1, y1, x2, y2]`` in hundredths of the picture's sides, so that the model can copy them into an answer.

@@ -1,7 +1,7 @@
 """Parts that several connectors are built of: attention to another sequence, feed-forward layers, grid positions.
 
 Letters: B images (or sequences), T queries, S rows of the source, D width of the queries, Ds width of the source,
-d width of a head, N features, R and C rows and columns of a grid.
+d width of a head, N features, M latents, R and C rows and columns of a grid.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def zero_masked(features: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def latents_mask(mask: Tensor | None, latents: int) -> Tensor | None:
-    """Mask of features ``(B, N)`` for queries that also attend to ``latents`` rows after them: ``(B, 1, 1, N + latents)``."""
+    """A mask ``(B, N)`` of features for queries that also attend to M latents after them: ``(B, 1, 1, N + M)``."""
     return None if mask is None else F.pad(mask.bool(), (0, latents), value=True)[:, None, None]
 
 
@@ -87,7 +87,7 @@ class SquaredReLU(nn.Module):
     """max(x, 0) squared. Source: Flamingo, arXiv 2204.14198, app. A."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape ``(...)`` to the same shape."""
+        """``(..., D)`` to ``(..., D)``."""
         return torch.relu(x).square()
 
 

@@ -1,7 +1,7 @@
 """What gated cross-attention blocks attend to: the media tokens of one batch, and which picture each token may see.
 
-Letters: B sequences, T rows of one forward pass, L rows of the prompt, I pictures (or videos), M media tokens a picture,
-Dv width of the media tokens, d width of a head.
+Letters: B sequences, T rows of one forward pass, L rows of the prompt, I pictures (or videos), M media tokens a
+picture, Dv width of the media tokens, d width of a head.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Source: MoAI, arXiv 2403.07508, sec. 3; details (ranks, heads, places, what is r
 
     compressor  aux tokens -> latents, a Perceiver resampler (Flamingo, arXiv 2204.14198)
     mixer       in every k-th layer, between the input norm and attention: six low-rank attention experts and two gates.
-                image rows attend to [aux, language, image], language rows to [aux, image, language]; a gate weighs them.
+                image rows attend to [aux, language, image], language rows to [aux, image, language]; a gate weighs
+                the experts.
 
 The released mixer has no causal mask: earlier rows attend to later ones. Ours lets a row attend only to rows before it
 (the rows of one picture to each other), so that no prompt row depends on what comes after it. ``compat=True`` is the

@@ -1,6 +1,7 @@
 """Which rows MoAI's mixers work on, and which rows each of them may attend to.
 
-Letters: B sequences, L rows of a pass, R rows of a side, Q query rows, S source rows, M latents, D width of the decoder.
+Letters: B sequences, L rows of a pass, R rows of a side, Q query rows, S source rows, M latents, D width of the
+decoder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Which pictures a *request* may name. Somebody else's request carries its pictures in itself, unless an allow-list says more.
+"""Which pictures a *request* may name.
 
-Nothing is fetched here: the policy only says yes or no. Whoever fetches asks again for every redirect.
+Somebody else's request carries its pictures in itself, unless an allow-list says more.
+Nothing is fetched here: the policy only says yes or no. Code that fetches must ask it again for every redirect.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
-from nunbit.media.images import kind_of
+from nunbit.media.sources import kind_of
 
 # No user names, no bare IPv6, no backslash: what browsers and libraries read differently is refused.
-_ADDRESS = re.compile(r"https://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::443)?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?", re.IGNORECASE)  # fmt: skip
+_ADDRESS = re.compile(
+    r"https://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::443)?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,11 @@ class FetchPolicy:
     hosts: tuple[str, ...] = ()
 
     def admit(self, source: Any) -> Any:
-        """Return the source to use: inline ones and allowed addresses as they are, allowed paths resolved. Else a UserError."""
+        """The source to use: inline ones and allowed addresses as they are, allowed paths resolved.
+
+        Raises:
+            UserError: an address or a path that is not allowed.
+        """
         kind = kind_of(source)
         if kind == "inline":
             return source

@@ -1,0 +1,60 @@
+"""What is checked in a file's first bytes before PIL may allocate anything for it."""
+
+from __future__ import annotations
+
+import io
+
+from nunbit.errors import UserError
+from nunbit.media.limits import Limits, check_size
+
+MAX_HEADER_READS = 5_000
+MAX_JPEG_SCANS = 100
+
+
+class HeaderReader(io.BytesIO):
+    """A file in memory that may be read a limited number of times.
+
+    Some of PIL's header loops append comment to comment and EXIF block to EXIF block, which is quadratic in a hostile
+    file.
+    """
+
+    reads_left = MAX_HEADER_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `io.BytesIO` does; an OSError after too many reads."""
+        self.reads_left -= 1
+        if self.reads_left < 0:
+            raise OSError("too many blocks before the pixels")
+        return super().read(size)
+
+
+def check_structure(data: bytes, name: str, limits: Limits) -> None:
+    """Check what PIL spends before any limit can be applied: a WebP's canvas, and every scan of a JPEG.
+
+    Raises:
+        UserError: too many pixels or scans.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        size = webp_size(data)
+        if size is not None:
+            check_size(size, name, limits)
+    # Inside the coded pixels a 0xFF byte is always escaped, so this pair only begins scans.
+    if data[:2] == b"\xff\xd8" and (scans := data.count(b"\xff\xda")) > MAX_JPEG_SCANS:
+        raise UserError(
+            f"{name} has {scans} JPEG scans", allowed=f"at most {MAX_JPEG_SCANS}", todo="save the picture again"
+        )
+
+
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a WebP header claims, None if it is no such header. Source: RFC 9649, sec. 2.5 to 2.7."""
+    head = data[12:30]
+    if len(head) < 18:
+        return None
+    if head[:4] == b"VP8X":
+        return 1 + int.from_bytes(head[12:15], "little"), 1 + int.from_bytes(head[15:18], "little")
+    if head[:4] == b"VP8L":
+        bits = int.from_bytes(head[9:13], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if head[:4] == b"VP8 ":
+        return int.from_bytes(head[14:16], "little") & 0x3FFF, int.from_bytes(head[16:18], "little") & 0x3FFF
+    return None

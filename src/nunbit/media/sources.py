@@ -1,0 +1,128 @@
+"""Where a picture's bytes come from: a path, bytes, base64 text or a ``data:`` URI.
+
+The kind of a source is decided from its text, the kind of a file from its content, never by whether a file exists.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from nunbit.errors import UserError
+from nunbit.media.limits import ALLOWED, Limits, check_bytes
+
+Kind = Literal["inline", "address", "path"]
+
+_DATA_URI = re.compile(r"data:image/[\w.+-]+(;[\w=.+-]*)*;base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
+_BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGODlh", "R0lGODdh", "Qk")
+
+
+def kind_of(source: object) -> Kind:
+    """Whether a source carries its own bytes, is a web address, or is a path.
+
+    Decided from the text alone, never by checking whether such a file exists: `decode` and the fetch policy must always
+    agree.
+    """
+    if isinstance(source, os.PathLike):
+        return "path"
+    if not isinstance(source, str):
+        return "inline"
+    if source[:5].lower() == "data:":
+        return "inline"
+    if re.match(r"\s*[a-z][a-z0-9+.-]+:/", source, re.IGNORECASE):
+        return "address"
+    long_enough = len(source) > 260 or (len(source) >= 40 and source.startswith(_BASE64_STARTS))
+    return "inline" if long_enough and _BASE64.fullmatch(source) else "path"
+
+
+def sources_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """The picture files directly in a folder, by name.
+
+    The first bytes decide, so damaged pictures are listed, and `decode` names them in its error.
+
+    Raises:
+        UserError: a folder that cannot be listed.
+    """
+    path = Path(folder)
+    try:
+        return [p for p in sorted(path.iterdir()) if p.is_file() and _is_picture(p)]
+    except (OSError, ValueError) as e:
+        raise UserError(
+            f"'{path}' cannot be listed ({type(e).__name__})", allowed="a folder of pictures", todo="check the path"
+        ) from None
+
+
+def read_source(source: object, name: str | None, limits: Limits) -> tuple[bytes, str]:
+    """The bytes of a source, and its name in errors.
+
+    Raises:
+        UserError: another type, an address, a missing file, text that is not base64, or too many bytes.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        size = source.nbytes if isinstance(source, memoryview) else len(source)
+        check_bytes(size, name or "the picture", limits)
+        return bytes(source), name or "the picture"
+    if not isinstance(source, (str, os.PathLike)):
+        raise UserError(
+            f"a picture of type {type(source).__name__}", allowed="a path, bytes, base64 text or a data: URI"
+        )
+    kind = kind_of(source)
+    if kind == "inline":
+        assert isinstance(source, str)
+        if source[:5].lower() == "data:":
+            return _from_uri(source, name or "the data: URI", limits), name or "the data: URI"
+        return _from_base64(source, name or "the base64 text", limits), name or "the base64 text"
+    name = name or f"'{os.fsdecode(source)[:200]}'"
+    if kind == "address":
+        raise UserError(f"{name} is an address", allowed="a file on this machine", todo="download the picture first")
+    return _from_path(source, name, limits), name
+
+
+def _from_path(source: str | os.PathLike[str], name: str, limits: Limits) -> bytes:
+    try:
+        path = Path(os.fsdecode(source))
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "is not a file that exists"
+            raise UserError(f"{name} {what}", allowed=ALLOWED, todo="check the path")
+        check_bytes(path.stat().st_size, name, limits)
+        with path.open("rb") as f:
+            data = f.read(limits.max_bytes + 1)  # the file may have grown, or hide its size
+        check_bytes(len(data), name, limits)
+        return data
+    except UserError:
+        raise
+    except (OSError, ValueError) as e:
+        raise UserError(f"{name} cannot be read ({type(e).__name__})", allowed=ALLOWED, todo="check the path") from None
+
+
+def _from_uri(source: str, name: str, limits: Limits) -> bytes:
+    head = _DATA_URI.match(source[:300])
+    if not head:
+        raise UserError(
+            f"{name} is not a base64 picture", allowed="data:image/png;base64,... (or jpeg, webp, gif, bmp)"
+        )
+    return _from_base64(source[head.end() :], name, limits)
+
+
+def _from_base64(text: str, name: str, limits: Limits) -> bytes:
+    """Bytes of base64 text; line breaks, a missing ``=`` and the URL-safe alphabet are all in common use."""
+    check_bytes(len(text) * 3 // 4, name, limits)
+    try:
+        plain = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:
+        raise UserError(f"{name} is not base64", allowed="the base64 form of a picture file") from None
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as f:
+            head = f.read(12)
+    except OSError:
+        return path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return webp or head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"))

@@ -1,4 +1,4 @@
-"""The command line: thin commands, everything heavy imported inside them so that `nunbit --help` answers at once."""
+"""The command line. Its commands import what they need when they run, so that ``nunbit --help`` answers at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point: user errors become one sentence on stderr and exit code 2, never a traceback."""
+    """Run the command line. A user error becomes one sentence on stderr and exit code 2, never a traceback."""
     import os
 
     from nunbit.cli.commands import app
@@ -24,6 +24,6 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
-    except OSError as e:  # a full disk, a folder that may not be written: nothing a traceback would explain
+    except OSError as e:  # a full disk, a folder without permission: a traceback would explain nothing
         print(f"nunbit: {e.strerror or e}{f': {e.filename}' if e.filename else ''}", file=sys.stderr)
         sys.exit(2)

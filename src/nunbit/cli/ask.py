@@ -1,63 +1,81 @@
-"""ask, ask --batch and chat."""
+"""``nunbit ask``, ``nunbit ask --batch`` and ``nunbit chat``."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import time
 from pathlib import Path
 from typing import Any
 
-from nunbit.cli.prompt_options import PromptedAssistant, PromptOptions
+from nunbit.assistant import Answer, Assistant
+from nunbit.cli.prompt_options import AskOptions, ChatOptions
+from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.evaluation.matching import is_right
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant, question
-from nunbit.models.assistant import Answer, Assistant
 
 
-def ask_once(pictures: Sequence[str], text: str, model: str | None, device: str, as_json: bool, max_new_tokens: int,
-             wishes: PromptOptions = PromptOptions()) -> None:  # fmt: skip
+def ask_once(options: AskOptions) -> None:
+    """Answer one question about one or several pictures: the answer on stdout, its time to the first token on stderr.
+
+    Raises:
+        UserError: a picture that cannot be read, or an empty question.
+    """
+    *pictures, text = options.words or []
     images = [decode(Path(p)) for p in pictures]
-    _need_words(text)
-    asker = PromptedAssistant(wishes, model, device)
-    answer = asker.ask(question(text, images), max_new_tokens, None if as_json else _say)
-    if as_json:
-        print(json.dumps({"image": list(pictures), "question": text, **_figures(answer)}, ensure_ascii=False))
+    if not text.strip():
+        raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
+    prompted = PromptedAssistant(options.prompt, options.model, options.device)
+    answer = prompted.ask(question(text, images), options.max_new_tokens, None if options.as_json else _write)
+    if options.as_json:
+        out = {"image": pictures, "question": text, **_answer_fields(answer)}
+        print(json.dumps(out, ensure_ascii=False))
     else:
-        print()
-        print(f"[{answer.ttft_ms:.0f} ms to the first token]", file=sys.stderr)
+        print(f"\n[{answer.ttft_ms:.0f} ms to the first token]", file=sys.stderr)
 
 
-def ask_batch(
-    file: Path, model: str | None, device: str, readable: bool, max_new_tokens: int, wishes: PromptOptions = PromptOptions()
-) -> None:
-    """One model load for a whole file. With known answers, a last line on stderr counts the right ones."""
-    if wishes.pointers:
-        raise UserError(
-            "--batch with a place to point at", allowed="--point, --box, --circle and --arrow for one picture"
-        )
-    rows = read_questions(file)
-    images = [decode(file.parent / r["image"]) for r in rows]
-    asker = PromptedAssistant(wishes, model, device)
-    asker.helper.ask(
-        question(rows[0]["question"], [images[0]]), max_new_tokens=1
-    )  # the first pass through a model warms it up
-    marks = []
-    for row, image in zip(rows, images, strict=True):
-        answer = asker.ask(question(row["question"], [image]), max_new_tokens)
-        out: dict[str, Any] = {"image": row["image"], "question": row["question"], **_figures(answer)}
+def ask_batch(options: AskOptions) -> None:
+    """Answer a file of questions, several at a time. Pictures are decoded as the engine takes them, never all at once.
+
+    Every answer is a line on stdout as soon as it and those before it are ready. The last lines on stderr have the
+    time and, where answers are known, how many are right.
+
+    Raises:
+        UserError: a line that is not a question, a picture that cannot be read, or a pointer, which needs one picture.
+    """
+    assert options.batch is not None
+    if options.prompt.pointers:
+        allowed = "--point, --box, --circle and --arrow for one picture"
+        raise UserError("--batch with a place to point at", allowed=allowed)
+    rows, folder = read_questions(options.batch), options.batch.parent
+    for row in rows:
+        if not (folder / row["image"]).is_file():
+            decode(folder / row["image"])  # raises, before the model loads
+    prompted = PromptedAssistant(options.prompt, options.model, options.device)
+    began, right = time.perf_counter(), list[bool]()
+    conversations = (question(row["question"], [decode(folder / row["image"])]) for row in rows)
+    for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
+        out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
         if row.get("answers"):
             out |= {"answers": row["answers"], "right": is_right(answer.text, row["answers"])}
-            marks.append(out["right"])
+            right.append(out["right"])
+        readable = options.readable and not options.as_json
         print(_readable(out) if readable else json.dumps(out, ensure_ascii=False), flush=True)
-    if marks:
-        print(f"{sum(marks)} of {len(marks)} right", file=sys.stderr)
+    print(f"{len(rows)} answers in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+    if right:
+        print(f"{sum(right)} of {len(right)} right", file=sys.stderr)
 
 
-def chat_loop(pictures: Sequence[str], model: str | None, device: str) -> None:
-    images = [decode(Path(p)) for p in pictures]
-    helper = Assistant(model, device)
+def chat_loop(options: ChatOptions) -> None:
+    """Read questions from stdin and answer them, until an empty line or the end of the input.
+
+    Raises:
+        UserError: a picture that cannot be read, or a conversation that the model's context does not hold.
+    """
+    images = [decode(Path(p)) for p in options.pictures]
+    model = Assistant(options.model, options.device)
     turns: list[Message] = []
     while True:
         try:
@@ -68,47 +86,47 @@ def chat_loop(pictures: Sequence[str], model: str | None, device: str) -> None:
             break
         parts = [Part.image(i) for i in images] if not turns else []
         turns.append(Message("user", (*parts, Part.text(text))))
-        answer = helper.ask(turns, on_text=_say)
+        answer = model.ask(turns, max_new_tokens=options.max_new_tokens, on_text=_write)
         print()
         turns.append(assistant(answer.text))
 
 
 def read_questions(file: Path) -> list[dict[str, Any]]:
-    """Lines of ``image``, ``question`` and, optionally, ``answers``; the first bad line is named."""
+    """Read lines of ``image``, ``question`` and, optionally, ``answers``.
+
+    Raises:
+        UserError: the file cannot be read, holds nothing, or has a bad line, which is named.
+    """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
-        raise UserError(
-            f"the file '{file}' cannot be read ({e.__class__.__name__})", allowed="a UTF-8 text file of JSON lines"
-        ) from None
+        problem = f"the file '{file}' cannot be read ({e.__class__.__name__})"
+        raise UserError(problem, allowed="a UTF-8 text file of JSON lines") from None
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-            good = (
-                isinstance(row["image"], str)
-                and isinstance(row["question"], str)
-                and isinstance(row.get("answers", []), list)
-            )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-            good = False
-        if not good or not row["question"].strip():
-            raise UserError(f"line {number} of '{file}' is not a question",
-                            allowed='{"image": "file.png", "question": "...", "answers": ["..."]}, answers optional')  # fmt: skip
+        row = _question_row(line)
+        if row is None:
+            allowed = '{"image": "file.png", "question": "...", "answers": ["..."]}, answers optional'
+            raise UserError(f"line {number} of '{file}' is not a question", allowed=allowed)
         rows.append(row)
     if not rows:
         raise UserError(f"the file '{file}' holds no question", allowed="one JSON object a line")
     return rows
 
 
-def _need_words(text: str) -> None:
-    if not text.strip():
-        raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
+def _question_row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+        texts = isinstance(row["image"], str) and isinstance(row["question"], str) and row["question"].strip()
+        good = texts and isinstance(row.get("answers", []), list)
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    return row if good else None
 
 
-def _figures(answer: Answer) -> dict[str, Any]:
+def _answer_fields(answer: Answer) -> dict[str, Any]:
     return {"answer": answer.text, "ttft_ms": round(answer.ttft_ms, 1)}
 
 
@@ -118,5 +136,5 @@ def _readable(out: dict[str, Any]) -> str:
     return f"{out['image']:24} {out['question']}\n{'':24} -> {out['answer']}   [{out['ttft_ms']:.0f} ms] {mark}{known}"
 
 
-def _say(text: str) -> None:
+def _write(text: str) -> None:
     print(text, end="", flush=True)

@@ -1,4 +1,4 @@
-"""doctor: what is there, what is missing, and what to do about it."""
+"""``nunbit doctor``: what is installed, what is missing, and what to do about it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,17 @@ LAYOUTS = ("moai-7b", "collavo-7b")
 
 
 def examine(layouts: Sequence[str]) -> dict[str, Any]:
-    """A report of JSON values; ``ok`` is False when something the core needs is missing."""
+    """Examine the installation.
+
+    Args:
+        layouts: released checkpoints (`LAYOUTS`) whose names and shapes are also checked.
+
+    Returns:
+        JSON values; ``ok`` is False when something that every command needs is missing.
+
+    Raises:
+        UserError: an unknown layout.
+    """
     check_names("layout", layouts, LAYOUTS)
     import torch
 
@@ -51,12 +61,12 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
         )
     if not report["tesseract"]:
         report["warnings"].append(
-            "tesseract is missing: no text is read outside the model. Install it with tools/system.sh"
+            "tesseract is missing: the embedded model reads text instead. Install it with tools/system.sh"
         )
     if layouts:
         from nunbit.models.importers.layout import check_layout
 
-        # Every name and shape is compared where the reference list is at hand; the counts come out in any case.
+        # Names and shapes are compared where the reference list exists; the tensors are counted in any case.
         reference = Path(os.environ.get("NUNBIT_GOLDEN", "../shared/golden")) / "meta_counts.json"
         report["layouts"] = {name: check_layout(name, reference if reference.exists() else None) for name in layouts}
     core = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pillow")
@@ -65,16 +75,19 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
     return report
 
 
-def print_report(report: dict[str, Any]) -> None:
+def as_text(report: dict[str, Any]) -> str:
+    """The report for a terminal."""
+    lines = []
     for key in ("packages", "embedded_model", "layouts"):
         for name, value in report.get(key, {}).items():
-            print(f"{name:28} {value if value is not None else 'missing'}")
-    print(f"{'device':28} {report['device']}, {report['threads']} threads")
-    print(f"{'fonts':28} {', '.join(report['fonts'])}")
-    print(f"{'tesseract':28} {', '.join(report['tesseract']) or 'missing'}")
-    for warning in report["warnings"]:
-        print("note:", warning)
-    print("all that the core needs is here" if report["ok"] else "something the core needs is missing: see above")
+            lines.append(f"{name:28} {value if value is not None else 'missing'}")
+    lines.append(f"{'device':28} {report['device']}, {report['threads']} threads")
+    lines.append(f"{'fonts':28} {', '.join(report['fonts'])}")
+    lines.append(f"{'tesseract':28} {', '.join(report['tesseract']) or 'missing'}")
+    lines += [f"note: {warning}" for warning in report["warnings"]]
+    complete = "everything that nunbit needs is installed"
+    lines.append(complete if report["ok"] else "something that nunbit needs is missing: see above")
+    return "\n".join(lines)
 
 
 def _package() -> Path:
@@ -89,7 +102,7 @@ def _version(package: str) -> str | None:
 
 
 def _tesseract() -> list[str]:
-    """Languages of the OCR engine, empty if it is not installed."""
+    """Languages of the OCR engine; empty if it is not installed."""
     program = shutil.which("tesseract")
     if not program:
         return []
@@ -98,7 +111,7 @@ def _tesseract() -> list[str]:
 
 
 def _embedded() -> dict[str, Any]:
-    """Whether the shipped model's files are all there and its weights readable."""
+    """Whether the embedded model's files are there and its weights can be read."""
     from safetensors import SafetensorError, safe_open
 
     from nunbit.files import EMBEDDED

@@ -1,4 +1,4 @@
-"""How a question is asked from the command line: what is sent, in which order, and what comes back as the answer."""
+"""How a question is prompted from the command line: what is sent, in which order, and what comes back as the answer."""
 
 import json
 import subprocess
@@ -7,11 +7,12 @@ import sys
 import pytest
 from PIL import Image
 
-from nunbit.cli import ask, prompt_options
-from nunbit.cli.prompt_options import PromptedAssistant, PromptOptions
+from nunbit.assistant import Answer
+from nunbit.cli import ask, prompted
+from nunbit.cli.prompt_options import AskOptions, PromptOptions
+from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.messages import question
-from nunbit.models.assistant import Answer
 from nunbit.prompting import show
 from nunbit.scene import Scene, SceneObject
 
@@ -19,7 +20,7 @@ GREY = Image.new("RGB", (90, 60), (128, 128, 128))
 
 
 class Helper:
-    """Says what it is told to say, in turn, and remembers what it was asked."""
+    """Answers with the given texts in turn, and remembers what it was asked."""
 
     def __init__(self, *says):
         self.says, self.asked, self.seeds, self.name = says or ("red",), [], [], "helper"
@@ -32,13 +33,16 @@ class Helper:
             on_text(text)
         return Answer(text, 10.0 * len(self.asked), 3)
 
+    def stream_many(self, conversations, *, max_new_tokens):
+        return (self.ask(c, max_new_tokens=max_new_tokens) for c in conversations)
+
 
 @pytest.fixture
 def asker(monkeypatch):
-    def make(wished, *says):
+    def make(options, *says):
         helper = Helper(*says)
-        monkeypatch.setattr(prompt_options, "Assistant", lambda *a: helper)
-        return PromptedAssistant(wished)
+        monkeypatch.setattr(prompted, "Assistant", lambda *a: helper)
+        return PromptedAssistant(options)
 
     return make
 
@@ -58,25 +62,25 @@ def test_a_plain_question_is_sent_as_it_is_and_streamed(asker):
     a = asker(PromptOptions())
     turns = question("What?", [GREY])
     assert a.ask(turns, 9, said.append) == Answer("red", 10.0, 3) and said == ["red"]
-    assert a.helper.asked == [turns] and a.helper.seeds == [None]
+    assert a.assistant.asked == [turns] and a.assistant.seeds == [None]
 
 
 def test_k_examples_in_the_order_of_the_file_with_or_without_pictures(asker, shots):
     a = asker(PromptOptions(shots=shots, k=2))
     a.ask(question("What?", [GREY]), 9)
-    sent = a.helper.asked[0]
+    sent = a.assistant.asked[0]
     assert [m.text for m in sent] == ["Colour 0?", "red", "Colour 1?", "green", "What?"]
     assert [len(m.images) for m in sent] == [1, 0, 1, 0, 1]
     a = asker(PromptOptions(shots=shots, k=1, text_only=True))
     a.ask(question("What?", [GREY]), 9)
-    assert [len(m.images) for m in a.helper.asked[0]] == [0, 0, 1]
+    assert [len(m.images) for m in a.assistant.asked[0]] == [0, 0, 1]
 
 
 def test_chain_of_thought_shows_solutions_and_keeps_the_answer(asker, shots, capsys):
     said = []
     a = asker(PromptOptions(shots=shots, k=1, cot=True), "I see blue. The answer is blue.")
     assert a.ask(question("What?", [GREY]), 9, said.append).text == "blue" and said == ["blue"]
-    assert a.helper.asked[0][1].text == "I see red. The answer is red."
+    assert a.assistant.asked[0][1].text == "I see red. The answer is red."
     assert "thinking: I see blue." in capsys.readouterr().err
 
 
@@ -85,20 +89,20 @@ def test_zero_shot_chain_of_thought_asks_twice_and_shows_both_prompts(asker, cap
     assert a.ask(question("몇 개?", [GREY]), 9) == Answer("2", 10.0, 6)
     err = capsys.readouterr().err
     assert err.count("차근차근") == 2 and err.count("따라서") == 1 and "thinking: 둘이 있다" in err
-    assert [len(t) for t in a.helper.asked] == [1, 3]
+    assert [len(t) for t in a.assistant.asked] == [1, 3]
 
 
 def test_a_vote_samples_with_seeds_and_counts_answers_not_texts(asker, shots, capsys):
-    a = asker(PromptOptions(votes=3, show_prompt=True), "a", "B", "b.")
-    assert a.ask(question("?", [GREY]), 9).text == "B" and a.helper.seeds == [0, 1, 2]
+    a = asker(PromptOptions(self_consistency=3, show_prompt=True), "a", "B", "b.")
+    assert a.ask(question("?", [GREY]), 9).text == "B" and a.assistant.seeds == [0, 1, 2]
     assert capsys.readouterr().err.count("user:") == 1, "the same prompt is shown once"
-    a = asker(PromptOptions(shots=shots, k=1, cot=True, votes=3), "x. The answer is 4.", "y. The answer is 5.", "z. The answer is 5.")  # fmt: skip
+    a = asker(PromptOptions(shots=shots, k=1, cot=True, self_consistency=3), "x. The answer is 4.", "y. The answer is 5.", "z. The answer is 5.")  # fmt: skip
     assert a.ask(question("?", [GREY]), 9).text == "5"
-    a = asker(PromptOptions(zero_shot_cot=True, votes=3), "r1", "4", "r2", "The answer is 5.", "r3", "5")
-    assert a.ask(question("?", [GREY]), 9).text == "5" and a.helper.seeds == [0, 0, 1, 1, 2, 2]
+    a = asker(PromptOptions(zero_shot_cot=True, self_consistency=3), "r1", "4", "r2", "The answer is 5.", "r3", "5")
+    assert a.ask(question("?", [GREY]), 9).text == "5" and a.assistant.seeds == [0, 0, 1, 1, 2, 2]
 
 
-def test_likest_examples_are_sought_with_the_picture_before_it_is_drawn_on(asker, shots, monkeypatch):
+def test_similar_examples_are_found_with_the_picture_before_it_is_drawn_on(asker, shots, monkeypatch):
     import torch
     from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
@@ -107,54 +111,81 @@ def test_likest_examples_are_sought_with_the_picture_before_it_is_drawn_on(asker
     helper = Helper()
     helper.model = CLIPVisionModel(CLIPVisionConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8)).eval()  # fmt: skip
     helper.processor = type("P", (), {"image_processor": CLIPImageProcessor(size=size, crop_size=size)})()
-    monkeypatch.setattr(prompt_options, "Assistant", lambda *a: helper)
-    a = PromptedAssistant(PromptOptions(shots=shots, k=3, rices=True, pointers={"box": "2,2,20,20"}))
+    monkeypatch.setattr(prompted, "Assistant", lambda *a: helper)
+    a = PromptedAssistant(PromptOptions(shots=shots, k=3, rices=True, box="2,2,20,20"))
     a.ask(question("Now?", [Image.new("RGB", (32, 32), (255, 0, 0))]), 9)
-    told = [m.text for m in helper.asked[0]]
-    assert "red" not in told and len(told) == 5 and "box" in told[-1], "its own picture is not an example"
+    texts = [m.text for m in helper.asked[0]]
+    assert "red" not in texts and len(texts) == 5 and "box" in texts[-1], "its own picture is not an example"
     assert shots.with_suffix(".rices.safetensors").exists()
     with pytest.raises(UserError, match="without a picture"):
         a.ask(question("no picture"), 9)
 
 
 def test_numbers_and_pointers_are_drawn_and_named(asker, capsys):
-    a = asker(PromptOptions(marks=True, pointers={"point": "70,40", "arrow": "5,50,30,50"}))
-    a._see = lambda images: [Scene(i.width, i.height, [SceneObject("cup", (0.0, 0.0, 40.0, 40.0))]) for i in images]
+    a = asker(PromptOptions(marks=True, point="70,40", arrow="5,50,30,50"))
+    a._perceive = lambda images: [
+        Scene(i.width, i.height, [SceneObject("cup", (0.0, 0.0, 40.0, 40.0))]) for i in images
+    ]
     a.ask(question("What?", [GREY]), 9)
-    (sent,) = a.helper.asked[0]
+    (sent,) = a.assistant.asked[0]
     assert "numbers" in sent.text and " point " in sent.text and " arrow " in sent.text and sent.text.endswith("What?")
     assert "1: cup" in capsys.readouterr().err
     drawn = sent.images[0]
     assert drawn.getpixel((70, 40)) != (128,) * 3 and drawn.getpixel((20, 50)) != (128,) * 3 and GREY.getpixel((70, 40)) == (128,) * 3  # fmt: skip
 
 
-def test_a_batch_is_asked_the_same_way(asker, shots, monkeypatch, capsys):
+def batch_of(shots, *rows, **options):
+    file = shots.parent / "q.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return AskOptions(batch=file, max_new_tokens=9, **options)
+
+
+ROW = {"image": "0.png", "question": "Which?", "answers": ["red"]}
+
+
+def test_a_batch_is_prompted_the_same_way(asker, shots, capsys):
     asker(PromptOptions())
-    (shots.parent / "q.jsonl").write_text('{"image": "0.png", "question": "Which?", "answers": ["red"]}\n' * 2)
-    ask.ask_batch(shots.parent / "q.jsonl", None, "cpu", False, 9, PromptOptions(shots=shots, k=1))
-    helper = prompt_options.Assistant()
-    assert [len(t) for t in helper.asked] == [1, 3, 3], "the first warms the model up"
+    ask.ask_batch(batch_of(shots, ROW, ROW, prompt=PromptOptions(shots=shots, k=1)))
+    helper = prompted.Assistant()
+    assert [len(t) for t in helper.asked] == [3, 3]
     out, err = capsys.readouterr()
     assert [json.loads(line)["right"] for line in out.splitlines()] == [True, True] and "2 of 2 right" in err
     with pytest.raises(UserError, match="--batch"):
-        ask.ask_batch(shots.parent / "q.jsonl", None, "cpu", False, 9, PromptOptions(pointers={"point": "1,1"}))
+        ask.ask_batch(batch_of(shots, ROW, prompt=PromptOptions(point="1,1")))
+
+
+@pytest.mark.parametrize("options", [PromptOptions(), PromptOptions(zero_shot_cot=True)])
+def test_a_batch_decodes_pictures_as_they_are_needed_and_prints_at_once(asker, shots, monkeypatch, capsys, options):
+    """Never more pictures than the engine takes: here one, so the picture of a question is decoded after the answer before it."""
+    asker(PromptOptions())
+    events = []
+    monkeypatch.setattr(ask, "decode", lambda path: events.append("decode") or GREY)
+    monkeypatch.setattr("builtins.print", lambda *a, **k: events.append("print") if "file" not in k else None)
+    ask.ask_batch(batch_of(shots, *[ROW] * 4, prompt=options))
+    assert events == ["decode", "print"] * 4
+
+
+def test_a_picture_that_is_not_there_is_named_before_the_model_loads(shots, monkeypatch):
+    monkeypatch.setattr(prompted, "Assistant", lambda *a: pytest.fail("the model was loaded"))
+    with pytest.raises(UserError, match="none.png"):
+        ask.ask_batch(batch_of(shots, ROW, ROW | {"image": "none.png"}))
 
 
 @pytest.mark.parametrize(
-    ("wished", "says"),
+    ("options", "says"),
     [
         (PromptOptions(rices=True), "--rices without examples"),
         (PromptOptions(text_only=True), "--text-only without examples"),
         (PromptOptions(cot=True), "--cot without examples"),
         (PromptOptions(zero_shot_cot=True, cot=True, shots="SHOTS"), "both --cot"),
-        (PromptOptions(pointers={"box": "1,2"}), "2 numbers"),
-        (PromptOptions(pointers={"point": "a,b"}), "--point a,b"),
+        (PromptOptions(box="1,2"), "2 numbers"),
+        (PromptOptions(point="a,b"), "--point a,b"),
     ],
 )
-def test_wishes_that_cannot_be_are_refused_before_the_model_comes(wished, says, monkeypatch):
-    monkeypatch.setattr(prompt_options, "Assistant", lambda *a: pytest.fail("the model was loaded"))
+def test_options_that_do_not_go_together_are_refused_before_the_model_loads(options, says, monkeypatch):
+    monkeypatch.setattr(prompted, "Assistant", lambda *a: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match=says):
-        PromptedAssistant(wished)
+        PromptedAssistant(options)
 
 
 def run(*words):

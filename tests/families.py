@@ -122,6 +122,9 @@ def vision(kind: str, folder: Path) -> Path:
         CLIPImageProcessor,
         CLIPVisionConfig,
         CLIPVisionModel,
+        ConvNextConfig,
+        ConvNextImageProcessor,
+        ConvNextModel,
         Dinov2Config,
         Dinov2Model,
         SiglipImageProcessor,
@@ -131,7 +134,10 @@ def vision(kind: str, folder: Path) -> Path:
 
     torch.manual_seed(2)
     size = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14)
-    if kind == "clip":
+    if kind == "convnext":
+        config = ConvNextConfig(hidden_sizes=[8, 16, 24, 24], depths=[1, 1, 1, 1], image_size=64)
+        model, images = ConvNextModel(config), ConvNextImageProcessor(size={"shortest_edge": 64})
+    elif kind == "clip":
         model, images = CLIPVisionModel(CLIPVisionConfig(**size, intermediate_size=32)), CLIPImageProcessor()
     elif kind == "dinov2":
         model, images = (

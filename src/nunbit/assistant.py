@@ -21,6 +21,7 @@ from nunbit.engine.scheduler import Engine
 from nunbit.errors import ContextLengthError, UserError
 from nunbit.media import decode
 from nunbit.messages import Message, check_turns
+from nunbit.models.composed import is_gated
 from nunbit.models.loading import LoadedModel, load_model
 from nunbit.models.object_aware import ObjectAwareModule
 from nunbit.models.text_encoder import TextEncoder
@@ -203,6 +204,8 @@ class Assistant:
             finally:
                 if self.aware is not None:
                     self.aware.clear_context()
+                if is_gated(self.model):
+                    self.model.connector.clear_context()
         total_ms = 1000 * (time.perf_counter() - began)
         finish = "length" if len(streamer.ids) >= max_new_tokens else "stop"
         return Answer(

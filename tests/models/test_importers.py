@@ -15,10 +15,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from nunbit.errors import UserError
 from nunbit.models.importers.collavo import ReleasedCoLLaVO
+from nunbit.models.importers.dims import Dims, decoder_config
+from nunbit.models.importers.fitting import POSITIONS, WORDS, resize_positions
 from nunbit.models.importers.layout import check_layout
 from nunbit.models.importers.moai import ReleasedMoAI
-from nunbit.models.importers.released import POSITIONS, WORDS, Dims, decoder_config, resize_positions
-from nunbit.models.internlm2 import InternLM2Config, InternLM2ForCausalLM
+from nunbit.models.internlm2 import InternLM2ForCausalLM
+from nunbit.models.internlm2_layers import InternLM2Config
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(os.environ.get("NUNBIT_GOLDEN", ROOT.parent / "shared" / "golden"))
@@ -199,7 +201,7 @@ def test_the_decoder_is_llama_with_packed_weights():
 
 def test_image_rows_take_the_low_rank_map():
     config = InternLM2Config(plora_rank=2, plora_alpha=6.0)
-    from nunbit.models.internlm2 import PLoRALinear
+    from nunbit.models.internlm2_layers import PLoRALinear
 
     torch.manual_seed(0)
     module, x = PLoRALinear(config, 5, 7).eval(), torch.randn(2, 3, 5)

@@ -32,7 +32,7 @@ def test_saved_and_opened_by_transformers_alone(tmp_path):
     inputs = processor(
         text=processor.apply_chat_template(turns, add_generation_prompt=True), images=noise(), return_tensors="pt"
     )
-    ours = assistant._inputs([question("What is in the picture?", [noise()])])
+    ours = assistant._inputs(question("What is in the picture?", [noise()]), [noise()])
     assert type(model).__name__ == "LlavaForConditionalGeneration"
     with torch.no_grad():
         gap = (model.eval()(**inputs).logits - assistant.model(**ours).logits).abs().max()

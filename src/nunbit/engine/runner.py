@@ -82,7 +82,7 @@ class Runner:
     @torch.inference_mode()
     def text_states(self, ids: Sequence[int]) -> Tensor:
         """The decoder's last hidden states of a text, ``(T, D)``, in one pass that leaves the slots untouched."""
-        with self._pass:
+        with self._context():
             out = self.decoder(torch.tensor([list(ids)], device=self.device), use_cache=False)
         states: Tensor = out.last_hidden_state[0]
         return states

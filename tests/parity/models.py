@@ -55,7 +55,7 @@ def moai_inside(
     model: ReleasedMoAI, t: dict[str, Tensor], inputs: dict[str, Tensor], valid: Tensor, check: Checks
 ) -> None:
     """Values on the way, loss, the fixed colour map, training step 1 and silent experts."""
-    features = model.look(model.normalise(inputs["images"]))
+    features = model.encode_images(model.normalise(inputs["images"]))
     check.close("moai_tiny vit", features, t["out.vit"])
     check.close("moai_tiny image_tokens", model.vision_proj(features), t["out.image_tokens"])
     aux = model.aux_tokens(inputs["aux_ids"], inputs["panoptic_ids"], inputs["colour_table"])
@@ -78,8 +78,8 @@ def moai_inside(
         span = slice(first, first + 16)
         check.close(f"moai_tiny layer {n}, first 16 rows", outputs[n][:, span], theirs, valid[:, span])
     last = valid[:, -64:]
-    for i, seen in kept.items():
-        check.close(f"moai_tiny mixed_layer{i}", seen["mixed"][:, -64:], t[f"out.mixed_layer{i}_last64"], last)
+    for i, states in kept.items():
+        check.close(f"moai_tiny mixed_layer{i}", states["mixed"][:, -64:], t[f"out.mixed_layer{i}_last64"], last)
     for hook in hooks:
         hook.remove()
     for n, draws in enumerate(t["out.step1_draws"]):

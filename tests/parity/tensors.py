@@ -29,10 +29,10 @@ from nunbit.connectors.moai_compressor import MoAICompressor
 from nunbit.connectors.moai_config import IMAGE_EXPERTS, LANGUAGE_EXPERTS, MoAIConfig
 from nunbit.connectors.moai_mixer import MoAIExpert
 from nunbit.models.importers.collavo import TARGETS, ReleasedCoLLaVO
+from nunbit.models.importers.fitting import resize_positions
 from nunbit.models.importers.layout import MODELS, check_layout
 from nunbit.models.importers.moai import ReleasedMoAI
-from nunbit.models.importers.released import resize_positions
-from nunbit.models.internlm2 import InternLM2Config, InternLM2DecoderLayer, rope_table
+from nunbit.models.internlm2_layers import InternLM2Config, InternLM2DecoderLayer, rope_table
 
 DEFAULT = Path(__file__).resolve().parents[3] / "shared" / "golden"
 RESIZE_TOLERANCE = 1e-3

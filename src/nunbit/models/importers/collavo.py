@@ -1,15 +1,18 @@
-"""The released CoLLaVO-7B. Source: arXiv 2402.11248; layout and habits: released checkpoint and code."""
+"""The released CoLLaVO-7B. Source: arXiv 2402.11248; layout and accidents: released checkpoint and code.
+
+Letters: B sequences, T prompt ids, S sides of the picture in pixels, N image tokens.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from torch import Tensor, nn
 
 from nunbit.connectors.crayon import CrayonConfig, CrayonPrompt, LowRank
-from nunbit.models.importers.released import Dims, Merged, ReleasedModel
-from nunbit.models.internlm2 import InternLM2Config
+from nunbit.models.importers.dims import Dims
+from nunbit.models.importers.released import Merged, ReleasedModel
+from nunbit.models.internlm2_layers import InternLM2Config
 
 TARGETS = ("wqkv", "wo", "w1", "w3")
 _BRANCH = re.compile(r"crayon\.branches\.(\d+)\.(\w+)__(\w+)\.(A|B)\.weight")
@@ -17,7 +20,10 @@ _UNUSED = re.compile(r"unused\.(\d+)\.(A|B)\.weight")
 
 
 class ReleasedCoLLaVO(ReleasedModel):
-    """`unused` holds the checkpoint's crayon maps of ``w2``, which the released code never calls."""
+    """CLIP, InternLM2 and the Crayon Prompt.
+
+    ``unused`` holds the checkpoint's crayon maps of ``w2``, which the released code never calls.
+    """
 
     def __init__(self, config: InternLM2Config, dims: Dims, *, compat: bool = True) -> None:
         super().__init__(config, dims, compat=compat)
@@ -40,6 +46,7 @@ class ReleasedCoLLaVO(ReleasedModel):
 
     @staticmethod
     def released_key(name: str) -> str:
+        """The checkpoint's name of a parameter."""
         if found := _BRANCH.fullmatch(name):
             return f"model.layers.{found[1]}.{found[2]}.{found[3]}.Plora_seg_{found[4]}.weight"
         if found := _UNUSED.fullmatch(name):
@@ -64,20 +71,17 @@ class ReleasedCoLLaVO(ReleasedModel):
         semantic: Tensor | None = None,
         numbering: Tensor | None = None,
     ) -> Merged:
-        """Args:
-        input_ids: ``(B, T)``, left padded, one ``<image>`` each.
-        images: ``(B, 3, S, S)`` uint8.
-        attention_mask: ``(B, T)``.
-        semantic, numbering: crayon grids ``(B, N)``; without them there is no crayon term at all.
+        """Merge the prompt and set the crayon's context.
+
+        Args:
+            input_ids: ``(B, T)``, left padded, one ``<image>`` each.
+            images: ``(B, 3, S, S)`` uint8.
+            attention_mask: ``(B, T)``.
+            semantic, numbering: crayon grids ``(B, N)``; without them there is no crayon term at all.
         """
-        merged = self.merge(input_ids, attention_mask, self.vision_proj(self.look(self.normalise(images))))
+        merged = self.merge(input_ids, attention_mask, self.vision_proj(self.encode_images(self.normalise(images))))
         if semantic is None or numbering is None:
             self.crayon.clear_context()
         else:
             self.crayon.set_context(self.crayon(semantic, numbering), merged.image_mask)
         return merged
-
-
-def open_collavo(folder: str, **options: Any) -> tuple[ReleasedCoLLaVO, Any]:
-    """`ReleasedCoLLaVO.from_folder`: the model and its load report."""
-    return ReleasedCoLLaVO.from_folder(folder, **options)

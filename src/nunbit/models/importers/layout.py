@@ -9,12 +9,14 @@ from typing import Any
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.models.importers.collavo import ReleasedCoLLaVO
+from nunbit.models.importers.dims import Dims
 from nunbit.models.importers.moai import ReleasedMoAI
-from nunbit.models.importers.released import Dims, ReleasedModel
+from nunbit.models.importers.released import ReleasedModel
 
 MODELS: dict[str, tuple[str, type[ReleasedModel]]] = {
-    "moai-7b": ("MoAI-7B", ReleasedMoAI), "collavo-7b": ("CoLLaVO-7B", ReleasedCoLLaVO),
-}  # fmt: skip
+    "moai-7b": ("MoAI-7B", ReleasedMoAI),
+    "collavo-7b": ("CoLLaVO-7B", ReleasedCoLLaVO),
+}
 
 
 def shapes(name: str) -> dict[str, tuple[int, ...]]:

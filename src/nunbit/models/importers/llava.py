@@ -1,7 +1,10 @@
 """Original LLaVA checkpoints -> the native `llava` type: whole ones, and first-stage projectors (``mm_projector.bin``).
 
-Original names: ``model.mm_projector.{0,2}`` (or one ``model.mm_projector`` without numbers), ``model.vision_tower.vision_tower.*``, and the
-language model's own. What a file holds is told by its names, never by its folder's.
+Original names: ``model.mm_projector.{0,2}`` (or one ``model.mm_projector`` without numbers),
+``model.vision_tower.vision_tower.*``, and the language model's own. The names of its tensors decide what a file holds,
+never the folder's name.
+
+Letters: tensors keep their shapes ``(...)``.
 """
 
 from __future__ import annotations
@@ -22,7 +25,14 @@ _SKIP = re.compile(r".*rotary_emb\.inv_freq|.*position_ids")
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a file or of a folder's safetensors and .bin files; pickled code is never run."""
+    """All tensors of a file or of a folder's safetensors and .bin files; pickled code is never run.
+
+    Returns:
+        name -> tensor ``(...)``.
+
+    Raises:
+        UserError: a file that holds anything else, or no projector.
+    """
     path = Path(path)
     files = [path] if path.is_file() else sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
     out: dict[str, Tensor] = {}
@@ -57,8 +67,11 @@ def load_projector(path: str | Path, model: Any) -> LoadReport:
             report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[name].shape)}"
     report.missing += [n for n in wanted if n not in found]
     if not report.complete:
-        raise UserError(f"the projector '{path}' does not fit: {report}", allowed="one trained for this encoder and this language model",
-                        todo="a projector belongs to the pair it was trained with; train one for this pair")  # fmt: skip
+        raise UserError(
+            f"the projector '{path}' does not fit: {report}",
+            allowed="one trained for this encoder and this language model",
+            todo="a projector belongs to the pair it was trained with; train one for this pair",
+        )
     model.model.multi_modal_projector.load_state_dict(found)
     return report
 
@@ -71,7 +84,8 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
     """
     report, state = LoadReport(), read(path)
     wanted = model.model.state_dict() | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
-    found = {f"multi_modal_projector.{k}": v for k, v in _projector({k: v for k, v in state.items() if _PROJECTOR.fullmatch(k)}, report).items()}  # fmt: skip
+    projector = _projector({k: v for k, v in state.items() if _PROJECTOR.fullmatch(k)}, report)
+    found = {f"multi_modal_projector.{k}": v for k, v in projector.items()}
     for name, value in state.items():
         if _PROJECTOR.fullmatch(name):
             continue
@@ -113,8 +127,11 @@ def _projector(held: dict[str, Tensor], report: LoadReport) -> dict[str, Tensor]
         number, leaf = _PROJECTOR.fullmatch(name).groups()  # type: ignore[union-attr]
         place = {"0": "linear_1", "2": "linear_2"}.get(number or "")
         if place is None:
-            raise UserError(f"a projector with the layer '{name}'", allowed="mlp2x_gelu: layers 0 and 2",
-                            todo="a linear projector (LLaVA 1) has no native type: use the connector 'linear'")  # fmt: skip
+            raise UserError(
+                f"a projector with the layer '{name}'",
+                allowed="mlp2x_gelu: layers 0 and 2",
+                todo="a linear projector (LLaVA 1) has no native type: use the connector 'linear'",
+            )
         out[f"{place}.{leaf}"] = value
         report.matched.append(name)
     return out

@@ -1,9 +1,12 @@
-"""The released MoAI-7B. Source: arXiv 2403.07508; layout and habits: released checkpoint and code."""
+"""The released MoAI-7B. Source: arXiv 2403.07508; layout and accidents: released checkpoint and code.
+
+Letters: B sequences, T prompt ids, L rows of the merged sequence, A aux ids, S sides of the picture in pixels, N image
+tokens, D width of the decoder.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +15,9 @@ from nunbit.connectors.moai import MoAI
 from nunbit.connectors.moai_config import MoAIConfig
 from nunbit.crayon_map import palette
 from nunbit.errors import UserError
-from nunbit.models.importers.released import Dims, Merged, ReleasedModel
-from nunbit.models.internlm2 import InternLM2Config
+from nunbit.models.importers.dims import Dims
+from nunbit.models.importers.released import Merged, ReleasedModel
+from nunbit.models.internlm2_layers import InternLM2Config
 
 EXPERTS = {
     "img.aux": "moai_CA_img_aux",
@@ -29,9 +33,15 @@ _MIXER = re.compile(r"moai\.mixers\.(\d+)\.(" + "|".join(EXPERTS).replace(".", r
 
 
 class ReleasedMoAI(ReleasedModel):
-    """``gate_dtype``: ``float16`` rounds gates as the released evaluation does, ``bfloat16`` as its training; or empty.
+    """CLIP, InternLM2 and MoAI's compressor and mixers.
 
-    ``fixed_colour`` scales the colour map to 0..255 before it is normalised; the released code forgets to.
+    Args:
+        config: of the decoder.
+        dims: sizes of the rest.
+        compat: see `ReleasedModel`.
+        gate_dtype: ``float16`` rounds gates as the released evaluation does, ``bfloat16`` as its training; or empty.
+        fixed_colour: scale the colour map to 0..255 before it is normalised, which the released code does not; None:
+            unless compat.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class ReleasedMoAI(ReleasedModel):
 
     @staticmethod
     def released_key(name: str) -> str:
+        """The checkpoint's name of a parameter."""
         if found := _MIXER.fullmatch(name):
             return f"model.layers.{found[1]}.attention.{EXPERTS[found[2]]}.{found[3]}"
         for ours, theirs in (
@@ -91,7 +102,7 @@ class ReleasedMoAI(ReleasedModel):
 
     def aux_tokens(self, aux_ids: Tensor, panoptic_ids: Tensor, table: Tensor | None = None) -> Tensor:
         """Words of the auxiliary text ``(B, A)`` and the colour map's tokens: ``(B, A + N, D)``."""
-        maps = self.vision_proj(self.look(self.colours(panoptic_ids, table)))
+        maps = self.vision_proj(self.encode_images(self.colours(panoptic_ids, table)))
         return torch.cat([self.language_model.model.tok_embeddings(aux_ids), maps], dim=1)
 
     def read(  # type: ignore[override]
@@ -107,16 +118,19 @@ class ReleasedMoAI(ReleasedModel):
         expert_choice: Tensor | None = None,
         colour_table: Tensor | None = None,
     ) -> Merged:
-        """Args:
-        input_ids: ``(B, T)``, left padded, one ``<image>`` each.
-        images: ``(B, 3, S, S)`` uint8.
-        aux_ids, aux_mask: ``(B, A)`` ids of the auxiliary text with BOS, and which are real; compat does not mask.
-        panoptic_ids: ``(B, S, S)`` segment ids, 0 = unknown.
-        attention_mask: ``(B, T)``.
-        language_mask: ``(B, L)`` bool over the merged sequence, to leave out answers; otherwise every word.
-        expert_choice: ``(mixers, 2)``, training step 1.
+        """Merge the prompt, compress the aux tokens and set MoAI's context.
+
+        Args:
+            input_ids: ``(B, T)``, left padded, one ``<image>`` each.
+            images: ``(B, 3, S, S)`` uint8.
+            aux_ids, aux_mask: ``(B, A)`` ids of the auxiliary text with BOS, and which are real; compat does not mask.
+            panoptic_ids: ``(B, S, S)`` segment ids, 0 = unknown.
+            attention_mask: ``(B, T)``.
+            language_mask: ``(B, L)`` bool over the merged sequence, to leave out answers; otherwise every word.
+            expert_choice: ``(mixers, 2)``, training step 1.
+            colour_table: ``(ids, 3)`` of 0..1 instead of the palette.
         """
-        merged = self.merge(input_ids, attention_mask, self.vision_proj(self.look(self.normalise(images))))
+        merged = self.merge(input_ids, attention_mask, self.vision_proj(self.encode_images(self.normalise(images))))
         aux = self.aux_tokens(aux_ids, panoptic_ids, colour_table)
         if aux_mask is not None:
             aux_mask = torch.nn.functional.pad(aux_mask.bool(), (0, aux.shape[1] - aux_mask.shape[1]), value=True)
@@ -125,8 +139,3 @@ class ReleasedMoAI(ReleasedModel):
             words = words & language_mask.bool()
         self.moai.set_context(self.moai.compress(aux, aux_mask), merged.image_mask, words, expert_choice=expert_choice)
         return merged
-
-
-def open_moai(folder: str, **options: Any) -> tuple[ReleasedMoAI, Any]:
-    """`ReleasedMoAI.from_folder`: the model and its load report."""
-    return ReleasedMoAI.from_folder(folder, **options)

@@ -1,7 +1,9 @@
 """OpenFlamingo checkpoints (arXiv 2308.01390) -> our resampler and gated cross-attention blocks.
 
-Such a file holds what was trained and nothing else: resampler, gated blocks, the language model's input embeddings. The frozen encoder
-and language model come from their own folders, so their absence is not a fault, and the report says which is which.
+Such a file holds what was trained and nothing else: resampler, gated blocks, the language model's input embeddings. The
+frozen encoder and language model come from their own folders, so their absence is no error, and the report lists both.
+
+Letters: V words of the vocabulary, Dt width of the language model.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ _ATTENTION = {
 
 @dataclass
 class FlamingoReport(LoadReport):
-    """Args:
-    frozen: tensors of the checkpoint that belong to the frozen parts and are loaded again from their own folders.
-    embeddings: name of the input embeddings that were trained, if the checkpoint has them.
+    """What became of each tensor, and:
+
+    Args:
+        frozen: tensors of the checkpoint that belong to the frozen parts and are loaded again from their own folders.
+        embeddings: name of the input embeddings that were trained, if the checkpoint has them.
     """
 
     frozen: list[str] = field(default_factory=list)
@@ -41,11 +45,19 @@ class FlamingoReport(LoadReport):
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file, ``module.`` and an outer ``model_state_dict`` taken off. Pickled code is never run."""
+    """The tensors of a checkpoint file, name -> ``(...)``, without ``module.`` and an outer ``model_state_dict``.
+
+    Pickled code is never run.
+
+    Raises:
+        UserError: another file, or one without a resampler.
+    """
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # torch raises many kinds for one thing: this is no tensor file
-        raise UserError(f"'{path}' cannot be read ({type(e).__name__})", allowed="an OpenFlamingo checkpoint (.pt) of tensors only") from None  # fmt: skip
+        raise UserError(
+            f"'{path}' cannot be read ({type(e).__name__})", allowed="an OpenFlamingo checkpoint (.pt) of tensors only"
+        ) from None
     held = held.get("model_state_dict", held) if isinstance(held, dict) else {}
     out = {k.removeprefix("module."): v for k, v in held.items() if isinstance(v, Tensor)}
     if not any(k.startswith("perceiver.") for k in out):
@@ -56,7 +68,7 @@ def read(path: str | Path) -> dict[str, Tensor]:
 
 
 def config_of(state: dict[str, Tensor], layers: int, heads: int = 8) -> GatedCrossAttentionConfig:
-    """Sizes are read from the tensors; only the number of decoder layers and of heads cannot be.
+    """The config that fits the tensors ``(...)``; only the number of decoder layers and of heads cannot be read there.
 
     Raises:
         UserError: blocks at places that no "every k-th" rule gives.
@@ -64,13 +76,19 @@ def config_of(state: dict[str, Tensor], layers: int, heads: int = 8) -> GatedCro
     places = sorted({int(m[1]) for k in state if (m := _BLOCK.fullmatch(k))})
     every = places[0] + 1 if places else 0
     if not places or places != list(range(every - 1, layers, every)):
-        raise UserError(f"gated blocks before layers {places} of {layers}", allowed="every k-th layer, from layer k - 1",
-                        todo="give the number of layers of this checkpoint's language model")  # fmt: skip
+        raise UserError(
+            f"gated blocks before layers {places} of {layers}",
+            allowed="every k-th layer, from layer k - 1",
+            todo="give the number of layers of this checkpoint's language model",
+        )
     try:
         return _sizes(state, layers, every, heads)
     except (KeyError, ValueError, IndexError, StopIteration, ZeroDivisionError) as e:
-        raise UserError(f"the sizes cannot be read from the tensors ({type(e).__name__}: {e})", allowed="a whole OpenFlamingo checkpoint",
-                        todo="download it again") from None  # fmt: skip
+        raise UserError(
+            f"the sizes cannot be read from the tensors ({type(e).__name__}: {e})",
+            allowed="a whole OpenFlamingo checkpoint",
+            todo="download it again",
+        ) from None
 
 
 def _sizes(state: dict[str, Tensor], layers: int, every: int, heads: int) -> GatedCrossAttentionConfig:
@@ -79,22 +97,40 @@ def _sizes(state: dict[str, Tensor], layers: int, every: int, heads: int) -> Gat
     vision = state[first.replace("to_q", "to_kv")].shape[1]
     latents, _ = state["perceiver.latents"].shape
     resampler_inner = state["perceiver.layers.0.0.to_q.weight"].shape[0]
-    depth = len({m[1] for k in state if (m := _PERCEIVER.fullmatch(k))})  # counted: a number in a name is nobody's size
+    depth = len({m[1] for k in state if (m := _PERCEIVER.fullmatch(k))})  # counted, as a name may hold any number
     frames = state["perceiver.frame_embs"].shape[0] if "perceiver.frame_embs" in state else 0
     mult = state["perceiver.layers.0.1.1.weight"].shape[0] // vision
     return GatedCrossAttentionConfig(
-        "gated_cross_attention", vision, text, layers=layers, every=every, heads=heads, head_dim=inner // heads, ff_mult=mult,
-        activation="gelu", latents=latents, resampler_depth=depth, resampler_heads=heads, resampler_head_dim=resampler_inner // heads,
+        "gated_cross_attention",
+        vision,
+        text,
+        layers=layers,
+        every=every,
+        heads=heads,
+        head_dim=inner // heads,
+        ff_mult=mult,
+        activation="gelu",
+        latents=latents,
+        resampler_depth=depth,
+        resampler_heads=heads,
+        resampler_head_dim=resampler_inner // heads,
         max_frames=frames,
-    )  # fmt: skip
+    )
 
 
-def load(path: str | Path, layers: int, *, heads: int = 8, strict: bool = True) -> tuple[GatedCrossAttention, FlamingoReport, dict[str, Any]]:  # fmt: skip
-    """The connector with the checkpoint's weights, what became of each tensor, and the trained embeddings ``{name: (V, Dt)}``.
+def load(
+    path: str | Path, layers: int, *, heads: int = 8, strict: bool = True
+) -> tuple[GatedCrossAttention, FlamingoReport, dict[str, Any]]:
+    """The connector with the checkpoint's weights, the report, and the trained embeddings ``{name: (V, Dt)}``.
 
     Args:
+        path: the checkpoint's file.
         layers: decoder layers of the language model.
+        heads: attention heads.
         strict: raise unless every tensor of the connector was found and everything else is known to be frozen.
+
+    Raises:
+        UserError: another file, or (strict) tensors that do not fit.
     """
     state = read(path)
     connector = GatedCrossAttention(config_of(state, layers, heads))

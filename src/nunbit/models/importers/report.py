@@ -27,10 +27,15 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
+        """Whether every tensor found its place."""
         return not (self.missing or self.unexpected or self.misshapen)
 
     def check(self, folder: str) -> None:
-        """Raise unless every tensor found its place."""
+        """Check that every tensor found its place.
+
+        Raises:
+            UserError: lists those that did not.
+        """
         if not self.complete:
             raise UserError(
                 f"the checkpoint '{folder}' does not fit: {self}",

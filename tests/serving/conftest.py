@@ -41,7 +41,7 @@ class Running:
 
 @pytest.fixture(scope="session")
 def assistant():
-    from nunbit.models.assistant import Assistant
+    from nunbit.assistant import Assistant
 
     return Assistant()
 

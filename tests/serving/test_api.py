@@ -239,7 +239,7 @@ def test_a_full_queue_says_when_to_come_back(start, uris):
         "temperature": 2,
         "logit_bias": {"2": -100},
     }
-    ends = dict.fromkeys(map(str, server.engine.runner.ends), -100)
+    ends = dict.fromkeys(map(str, server.engine.runner.end_ids), -100)
 
     async def crowd():
         async with httpx.AsyncClient(timeout=60) as client:
@@ -255,7 +255,7 @@ def test_a_full_queue_says_when_to_come_back(start, uris):
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_hanging_up_stops_the_work(running, uris, stream):
-    ends = dict.fromkeys(map(str, running.engine.runner.ends), -100)
+    ends = dict.fromkeys(map(str, running.engine.runner.end_ids), -100)
     body = {
         "messages": turn("Describe.", uris[4]),
         "stream": stream,

@@ -52,12 +52,13 @@ def test_prompt_and_answer_must_fit_the_context(running, stream):
 
 
 def test_the_last_token_that_fits_is_given(running):
-    runner, url = running.engine.runner, running.url + "/v1/completions"
-    text = "a b c d " * (runner.length // 8)
-    while len(runner.raw(text).ids) < runner.length - 4:
+    engine, url = running.engine, running.url + "/v1/completions"
+    length = engine.runner.length
+    text = "a b c d " * (length // 8)
+    while len(engine.prepare_text(text).ids) < length - 4:
         text += "a "
-    room = runner.length - len(runner.raw(text).ids)
-    body = {"prompt": text, "logit_bias": dict.fromkeys(map(str, runner.ends), -100)}
+    room = length - len(engine.prepare_text(text).ids)
+    body = {"prompt": text, "logit_bias": dict.fromkeys(map(str, engine.runner.ends), -100)}
     got = httpx.post(url, json=body, timeout=60).json()
     assert got["usage"]["completion_tokens"] == room and got["choices"][0]["finish_reason"] == "length"
     assert httpx.post(url, json=body | {"max_tokens": room}, timeout=60).json()["usage"]["completion_tokens"] == room

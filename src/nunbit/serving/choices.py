@@ -9,7 +9,7 @@ from functools import partial
 
 from fastapi import Request
 
-from nunbit.engine.runner import Prompt
+from nunbit.engine.request import PreparedPrompt
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine, Event, RequestOutput, TokenChunk
 from nunbit.engine.scheduler import Request as EngineRequest
@@ -17,7 +17,7 @@ from nunbit.errors import UserError
 from nunbit.serving.errors import describe_failure, error_body
 from nunbit.serving.responses import STREAM_END, ResponseFormatter, event
 
-Job = tuple[Prompt, SamplingParams | None]
+Job = tuple[PreparedPrompt, SamplingParams | None]
 """A prompt and how it is answered; None where nothing is generated (``max_tokens=0``)."""
 
 
@@ -48,7 +48,7 @@ class ChoiceStream:
                 if sampling is None:
                     self._receive(i, RequestOutput("", "length", len(prompt.ids), []))
                 else:
-                    self._requests.append(self.engine.send(prompt, sampling, partial(self._receive, i)))
+                    self._requests.append(self.engine.submit(prompt, sampling, partial(self._receive, i)))
         except UserError:
             self.cancel()
             raise
@@ -107,7 +107,7 @@ async def stream_events(
             i, item = await choices.next()
             if isinstance(item, TokenChunk):
                 yield formatter.chunk(i, item)
-            elif item.broken:
+            elif item.failed:
                 yield event(error_body(*describe_failure(item)[:2]))
             else:
                 yield formatter.closing(i, item)

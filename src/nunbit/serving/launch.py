@@ -48,10 +48,10 @@ def build_app(options: ServeOptions) -> FastAPI:
     """Load the model, start its engine, and make the application over them."""
     import torch
 
+    from nunbit.assistant import Assistant
     from nunbit.engine.int8_linear import quantise
     from nunbit.engine.packed_linear import pack
     from nunbit.engine.scheduler import Engine
-    from nunbit.models.assistant import Assistant
     from nunbit.serving.app import create_app
     from nunbit.serving.heap import trim_when_idle, use_single_heap
 
@@ -61,8 +61,8 @@ def build_app(options: ServeOptions) -> FastAPI:
     if options.int8:
         quantise(loaded.model)
     pack(loaded.model)
-    engine = Engine.of(loaded, slots=options.slots, max_queue=options.max_queue)
-    trim_when_idle(lambda: engine.figures.requests, lambda: not engine.waiting and not engine.running)
+    engine = Engine.from_loaded(loaded, slots=options.slots, max_queue=options.max_queue)
+    trim_when_idle(lambda: engine.stats.requests, lambda: not engine.waiting and not engine.running)
     return create_app(engine, loaded.name, options.settings)
 
 

@@ -32,13 +32,13 @@ class Metrics:
         self.queued.observe(output.queued_s)
         self.request.observe(output.total_s)
         if output.tokens:
-            self.first_token.observe(output.first_s)
+            self.first_token.observe(output.ttft_s)
         if len(output.tokens) > 1:
-            self.inter_token.observe((output.total_s - output.first_s) / (len(output.tokens) - 1))
+            self.inter_token.observe((output.total_s - output.ttft_s) / (len(output.tokens) - 1))
 
     def collect(self) -> Iterator[Metric]:
         """Gauges and counters as they stand. The registry calls this."""
-        engine, stats = self.engine, self.engine.figures
+        engine, stats = self.engine, self.engine.stats
         gauges = {
             "nunbit_requests_running": len(engine.running),
             "nunbit_requests_waiting": engine.waiting,

@@ -72,7 +72,7 @@ class ResponseFormatter:
         kind = "chat.completion" if self.chat else "text_completion"
         response = self.base | {"object": kind, "choices": choices, "usage": usage(outputs, self.choices_per_prompt)}
         response["nunbit"] = {
-            "first_token_ms": round(1000 * min((o.first_s for o in outputs), default=0.0), 1),
+            "first_token_ms": round(1000 * min((o.ttft_s for o in outputs), default=0.0), 1),
             "total_ms": round(1000 * max((o.total_s for o in outputs), default=0.0), 1),
         }
         return response | ({"nunbit_warnings": self.warnings} if self.warnings else {})

@@ -13,7 +13,7 @@ import torch
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from nunbit.engine.runner import Prompt
+from nunbit.engine.request import PreparedPrompt
 from nunbit.engine.scheduler import Engine
 from nunbit.engine.scoring import prompt_logprobs
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
@@ -49,7 +49,7 @@ class ApiServer:
         """Answer a conversation with pictures."""
         tool_choice = tool_choice_of(body)
         messages = await self._in_thread(messages_of, body, self.settings)
-        prompt = await self._in_thread(partial(self.engine.runner.prompt, messages, tools=tool_choice.tools))
+        prompt = await self._in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
         warnings = self._warnings(body)
         if tool_choice.tools and "tools" not in (self.engine.runner.tokenizer.chat_template or ""):
             warnings.append("this model's chat template has no place for tools: the model does not see them")
@@ -68,7 +68,7 @@ class ApiServer:
         """Continue one or several texts."""
         texts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
         self._check_choices(body, len(texts))
-        prompts = [await self._in_thread(self.engine.runner.raw, text) for text in texts]
+        prompts = [await self._in_thread(self.engine.prepare_text, text) for text in texts]
         for prompt in prompts:  # before the prompts are scored, which costs a pass
             self._max_tokens(body, prompt)
         echo = []
@@ -85,12 +85,12 @@ class ApiServer:
         )
         return await self._answer(prompts, body, request, formatter)
 
-    def _echo(self, text: str, prompt: Prompt, top: int | None) -> EchoedPrompt:
+    def _echo(self, text: str, prompt: PreparedPrompt, top: int | None) -> EchoedPrompt:
         scores = [] if top is None else prompt_logprobs(self.engine.runner, prompt.ids, top)
         return EchoedPrompt(text, prompt.ids, scores)
 
     async def _answer(
-        self, prompts: Sequence[Prompt], body: GenerationRequest, request: Request, formatter: ResponseFormatter
+        self, prompts: Sequence[PreparedPrompt], body: GenerationRequest, request: Request, formatter: ResponseFormatter
     ) -> Response:
         self._check_choices(body, len(prompts))
         jobs = [job for prompt in prompts for job in self._jobs(prompt, body, formatter.tool_choice.schema)]
@@ -104,7 +104,7 @@ class ApiServer:
                 events, media_type="text/event-stream", headers=headers | {"Cache-Control": "no-store"}
             )
         outputs = await choices.wait(request)
-        failed = next((o for o in outputs if o.broken), None)
+        failed = next((o for o in outputs if o.failed), None)
         if failed is not None:
             message, kind, status = describe_failure(failed)
             return JSONResponse(error_body(message, kind), status)
@@ -116,13 +116,13 @@ class ApiServer:
                 f"{body.n * prompts} answers", allowed=f"at most {self.settings.max_choices} in one request", param="n"
             )
 
-    def _jobs(self, prompt: Prompt, body: GenerationRequest, schema: dict[str, Any] | None) -> list[Job]:
+    def _jobs(self, prompt: PreparedPrompt, body: GenerationRequest, schema: dict[str, Any] | None) -> list[Job]:
         most = self._max_tokens(body, prompt)
         if not most:
             return [(prompt, None)] * body.n
         return [(prompt, sampling_of(body, self.settings, most, index=i, schema=schema)) for i in range(body.n)]
 
-    def _max_tokens(self, body: GenerationRequest, prompt: Prompt) -> int:
+    def _max_tokens(self, body: GenerationRequest, prompt: PreparedPrompt) -> int:
         return max_tokens_of(body, self.settings, len(prompt.ids), self.engine.runner.length)
 
     async def embed(self, body: EmbeddingRequest) -> Response:

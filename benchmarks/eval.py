@@ -86,15 +86,15 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=int(os.environ.get("N", "5000")))
     parser.add_argument("--environment", type=Path, default=harness.ROOT / ".cache" / "harness")
     parser.add_argument("--alone", action="store_true", help="nunbit only")
-    given = parser.parse_args()
+    options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as scratch:
         found = measured(
-            given.n,
+            options.n,
             Path(scratch),
             f"http://127.0.0.1:{server.server_port}/v1",
-            None if given.alone else given.environment,
+            None if options.alone else options.environment,
         )
     if os.environ.get("JSON"):
         print(json.dumps(found))

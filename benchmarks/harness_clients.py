@@ -40,11 +40,11 @@ def main() -> None:
     parser.add_argument("--vlmevalkit", type=Path, help="a checkout; without it VLMEvalKit is left out")
     parser.add_argument("-n", type=int, default=48, help="questions")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        python = harness.environment(given.environment)
-        if not given.setup_only:
-            show(compared(python, given.vlmevalkit, given.n), given.json)
+        python = harness.environment(options.environment)
+        if not options.setup_only:
+            show(compared(python, options.vlmevalkit, options.n), options.json)
     except harness.Missing as e:
         print(e)
 

@@ -47,8 +47,7 @@ def samples_of(folder: Path, length: int, count: int) -> Setting:
     from nunbit.models.prompt import PromptBuilder
 
     processor = AutoProcessor.from_pretrained(folder / "model")
-    tokens = image_tokens(AutoConfig.from_pretrained(folder / "model"))
-    builder = PromptBuilder.from_processor(processor)
+    builder = PromptBuilder.from_processor(processor, image_tokens(AutoConfig.from_pretrained(folder / "model")))
 
     def write(words: int, many: int) -> tuple[list[Any], list[dict[str, Any]]]:
         records = [
@@ -66,7 +65,7 @@ def samples_of(folder: Path, length: int, count: int) -> Setting:
             for i, r in enumerate(records)
         ]
         (folder / "talk.json").write_text(json.dumps(talk))
-        return encode(read_conversations(folder / "talk.json"), builder, tokens, max_tokens=10**6)[0], records
+        return encode(read_conversations(folder / "talk.json"), builder, max_tokens=10**6)[0], records
 
     none, one = write(0, 1)[0][0].length, write(1, 1)[0][0].length
     if length < one:
@@ -94,7 +93,7 @@ def collect(sides: list[str], folder: Path, batches: list[int], lengths: list[in
     for length in lengths:
         for batch in batches:
             for side in sides:
-                given = [
+                command = [
                     sys.executable,
                     "-m",
                     "benchmarks.memory",
@@ -107,7 +106,7 @@ def collect(sides: list[str], folder: Path, batches: list[int], lengths: list[in
                     "--lengths",
                     str(length),
                 ]
-                done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
+                done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
                 if done.returncode:
                     print(
                         f"{side}, batch {batch}, {length} tokens failed: {done.stderr.strip().splitlines()[-1][:150]}",
@@ -176,19 +175,19 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=None if quick else ROOT / "docs" / "memory.png")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        measure(given.one, given.folder, given.batches[0], given.lengths[0])
+    options = parser.parse_args()
+    if options.one:
+        measure(options.one, options.folder, options.batches[0], options.lengths[0])
         return
     sides = [s for s in SIDES if s != "TRL SFTTrainer" or importlib.util.find_spec("trl")]
     with tempfile.TemporaryDirectory() as where:
-        make(Path(where), given.vocabulary, 2)
-        table = collect(sides, Path(where), given.batches, given.lengths)
-    report(table, given.batches, given.limit)
+        make(Path(where), options.vocabulary, 2)
+        table = collect(sides, Path(where), options.batches, options.lengths)
+    report(table, options.batches, options.limit)
     if len(sides) < len(SIDES):
         print("TRL is not installed: pip install 'nunbit[peers]'")
-    if given.plot:
-        plot(table, given.limit, given.plot)
+    if options.plot:
+        plot(table, options.limit, options.plot)
 
 
 def _numbers(text: str) -> list[int]:

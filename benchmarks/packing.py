@@ -20,7 +20,7 @@ from typing import Any
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 SAMPLES, BATCH, ROW_TOKENS = 128, 16, 1024
-WAYS: dict[str, dict[str, Any]] = {
+BATCHINGS: dict[str, dict[str, Any]] = {
     "longest": {"group": False},
     "grouped": {"group": True},
     "packed": {"group": False, "pack": ROW_TOKENS},
@@ -75,11 +75,14 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     for i in range(SAMPLES):
         words = int(np.clip(rng.lognormal(4.6, 0.9), 20, ROW_TOKENS - 80))
         ids = rng.integers(300, len(tokenizer), words).astype(np.int32)
-        learnt = np.arange(words) >= words // 2
+        loss_mask = np.arange(words) >= words // 2
         shown = (picture,) if i % 4 else ()
         if shown:
             ids[1] = model.config.image_token_id
-        samples.append(Prompt(str(i), ids, learnt, shown, words + (image_tokens(model.config) - 1 if shown else 0)))
+        repeats = np.ones(words, np.int32)
+        if shown:
+            repeats[1] = image_tokens(model.config)
+        samples.append(Prompt(ids, loss_mask, repeats, shown, str(i)))
     return model.to(device), processor, samples
 
 
@@ -105,18 +108,20 @@ def main() -> None:
     ask.add_argument("--rounds", type=int, default=3)
     ask.add_argument("--device", default="cpu")
     ask.add_argument("--json", action="store_true")
-    given = ask.parse_args()
+    options = ask.parse_args()
     from nunbit.training.loop import Stage
     from nunbit.training.multimodal import ConversationTask
 
-    model, processor, samples = make(given.device)
+    model, processor, samples = make(options.device)
     stage = Stage(name="bench", steps=1, batch=BATCH, lr=1e-4)
-    tasks = {k: ConversationTask(model, processor.image_processor, samples, pad=0, **how) for k, how in WAYS.items()}
-    one_pass(tasks["grouped"], stage, given.device)  # warm
+    tasks = {
+        k: ConversationTask(model, processor.image_processor, samples, pad=0, **how) for k, how in BATCHINGS.items()
+    }
+    one_pass(tasks["grouped"], stage, options.device)  # warm
     seconds: dict[str, list[float]] = {k: [] for k in tasks}
-    for _ in range(given.rounds):
+    for _ in range(options.rounds):
         for name, task in tasks.items():
-            seconds[name].append(one_pass(task, stage, given.device))
+            seconds[name].append(one_pass(task, stage, options.device))
     rows = {
         name: {
             "samples_per_second": round(SAMPLES / statistics.median(s), 2),
@@ -125,10 +130,10 @@ def main() -> None:
         }
         for name, s in seconds.items()
     }
-    if given.json:
+    if options.json:
         print(json.dumps(rows))
         return
-    print(f"{SAMPLES} samples, batches of {BATCH}, on {given.device}; medians of {given.rounds}")
+    print(f"{SAMPLES} samples, batches of {BATCH}, on {options.device}; medians of {options.rounds}")
     for name, r in rows.items():
         speed = f"{r['samples_per_second']:8.2f} samples/s  x{r['ratio_to_longest']:.2f}"
         print(f"{name:10}{speed}  {100 * r['real_tokens']:.0f} % real tokens")

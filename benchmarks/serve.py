@@ -80,15 +80,15 @@ def reference_model(folder: Path) -> None:
 
 @dataclass
 class Stream:
-    """One streamed answer: when it was asked, when pieces came, and how many tokens it had."""
+    """One streamed answer: when it was sent, when pieces came, and how many tokens it had."""
 
-    asked: float
+    sent: float
     pieces: list[float] = field(default_factory=list)
     tokens: int = 0
 
     @property
     def first_s(self) -> float:
-        return self.pieces[0] - self.asked
+        return self.pieces[0] - self.sent
 
     @property
     def gaps_s(self) -> list[float]:
@@ -132,7 +132,7 @@ def load(server: Server, model: str, clients: int, tokens: int, seed: int) -> di
     if len(out) < clients:
         raise RuntimeError(f"{server.name}: {clients - len(out)} of {clients} clients got no answer")
     wall, made = time.monotonic() - start, sum(s.tokens for s in out)
-    first, gaps = [s.first_s for s in out], [g for s in out for g in s.gaps_s]
+    first, gaps = [s.ttft_s for s in out], [g for s in out for g in s.gaps_s]
     return {
         "tokens_s": made / wall,
         "requests_s": clients / wall,
@@ -149,7 +149,7 @@ def second_question(server: Server, model: str, pictures: int = 5) -> float:
     for seed in range(pictures):
         uri = noise(9000 + seed)
         first, second = ask(server, model, uri, 4), ask(server, model, uri, 4, "How many things are there, and which?")
-        shares.append(second.first_s / first.first_s)
+        shares.append(second.ttft_s / first.ttft_s)
     return statistics.median(shares)
 
 
@@ -199,7 +199,7 @@ def started(wanted: dict[str, list[str]]) -> tuple[list[Server], dict[str, str]]
         if server.wait():
             running.append(server)
         else:
-            absent[name] = server.said()
+            absent[name] = server.last_line()
             server.stop(5)
     return running, absent
 
@@ -231,23 +231,25 @@ def main() -> None:
     parser.add_argument("--vllm", help="a vllm executable")
     parser.add_argument("--only", default="", help="names by commas; all if empty")
     parser.add_argument("--json", action="store_true")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     work = Path(tempfile.mkdtemp())
     folder, running = work / "model", []
     try:
-        if wish.model == "reference":
+        if options.model == "reference":
             reference_model(folder)
         else:
             shutil.copytree(TINY, folder, ignore=EXTRAS)
-        wanted = commands(folder, wish.llama_cpp, wish.vllm)
-        names = wish.only.split(",") if wish.only else list(wanted)
+        wanted = commands(folder, options.llama_cpp, options.vllm)
+        names = options.only.split(",") if options.only else list(wanted)
         running, absent = started({n: c for n, c in wanted.items() if n in names})
-        report = measure(running, str(folder), [int(n) for n in wish.clients.split(",")], wish.rounds, wish.tokens)
+        report = measure(
+            running, str(folder), [int(n) for n in options.clients.split(",")], options.rounds, options.tokens
+        )
         second = {s.name: round(second_question(s, str(folder)), 3) for s in running}
     finally:
         [s.stop(10) for s in running]
         shutil.rmtree(work, ignore_errors=True)
-    show(report, second, absent, as_json=wish.json)
+    show(report, second, absent, as_json=options.json)
 
 
 def show(report: dict[str, Any], second: dict[str, float], absent: dict[str, str], *, as_json: bool) -> None:

@@ -41,11 +41,11 @@ class Server:
             self.port = int(s.getsockname()[1])
         self.name, self.url = name, f"http://127.0.0.1:{self.port}"
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        asked = [part.replace("{port}", str(self.port)) for part in command]
-        self.process = subprocess.Popen(asked, env=os.environ | (env or {}), stdout=self.log, stderr=self.log)
+        arguments = [part.replace("{port}", str(self.port)) for part in command]
+        self.process = subprocess.Popen(arguments, env=os.environ | (env or {}), stdout=self.log, stderr=self.log)
 
     def wait(self, seconds: float = 600) -> bool:
-        """Until it says that it is well; false when it ended or did not come."""
+        """Wait until ``/health`` answers 200; false when the process ended or the time is over."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
             try:
@@ -57,12 +57,12 @@ class Server:
         return False
 
     def must_start(self) -> None:
-        """`wait`, or leave the script with what the server said."""
+        """`wait`, or exit with the last line that the server wrote."""
         if not self.wait():
             self.stop(5)
-            raise SystemExit(f"{self.name} did not start: {self.said()}")
+            raise SystemExit(f"{self.name} did not start: {self.last_line()}")
 
-    def said(self) -> str:
+    def last_line(self) -> str:
         """The last line it wrote."""
         self.log.seek(0)
         return (self.log.read().decode(errors="replace").strip().splitlines() or ["nothing"])[-1][:200]
@@ -149,5 +149,5 @@ def noise(seed: int, side: int = 224) -> str:
 
 def turn(text: Any, *uris: Any) -> list[dict[str, Any]]:
     """A conversation of one question about pictures."""
-    seen = [{"type": "image_url", "image_url": {"url": u}} for u in uris]
-    return [{"role": "user", "content": [*seen, {"type": "text", "text": text}]}]
+    images = [{"type": "image_url", "image_url": {"url": u}} for u in uris]
+    return [{"role": "user", "content": [*images, {"type": "text", "text": text}]}]

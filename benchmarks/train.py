@@ -140,20 +140,16 @@ def hugging_face(setting: Setting, steps: int, out: Path) -> tuple[list[float], 
     from nunbit.media.images import decode
 
     tokenizer = setting.processor.tokenizer
-    count = int(setting.model().config.image_seq_length)
-    image = tokenizer.convert_tokens_to_ids("<image>")
 
     def collate(rows: list[Any]) -> dict[str, Any]:
-        full = [np.repeat(np.stack([r.ids, r.loss_mask]), np.where(r.ids == image, count, 1), axis=1) for r in rows]
-        width = max(f.shape[1] for f in full)
+        width = max(r.length for r in rows)
         ids = torch.full((len(rows), width), tokenizer.pad_token_id)
         labels, mask = torch.full((len(rows), width), -100), torch.zeros(len(rows), width, dtype=torch.long)
-        for i, f in enumerate(full):
-            n = f.shape[1]
-            ids[i, :n], mask[i, :n] = torch.from_numpy(f[0].astype(np.int64)), 1
-            labels[i, :n] = torch.from_numpy(np.where(f[1] > 0, f[0], -100).astype(np.int64))
+        for i, r in enumerate(rows):
+            ids[i, : r.length], mask[i, : r.length] = torch.from_numpy(r.expanded()[0].astype(np.int64)), 1
+            labels[i, : r.length] = torch.from_numpy(r.labels().astype(np.int64))
         pixels = setting.processor.image_processor(
-            images=[decode(p) for r in rows for p in r.images], return_tensors="pt"
+            images=[decode(p) for r in rows for p in r.media], return_tensors="pt"
         )
         return {"input_ids": ids, "labels": labels, "attention_mask": mask, "pixel_values": pixels["pixel_values"]}
 
@@ -214,34 +210,34 @@ def main() -> None:
         "--vocabulary", type=int, default=32_000, help="Llama 2's; Llama 3 and Qwen have four times as many"
     )
     parser.add_argument("--threads", type=int, default=0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     import torch
 
-    if given.threads:
-        torch.set_num_threads(given.threads)
+    if options.threads:
+        torch.set_num_threads(options.threads)
     sides = {"nunbit": ours, "transformers Trainer": hugging_face}
     if importlib.util.find_spec("trl"):
         sides["TRL SFTTrainer"] = trl
     with tempfile.TemporaryDirectory() as where:
         folder = Path(where)
-        setting = make(folder, given.vocabulary, BATCH * max(given.curve, given.steps) + 40)
+        setting = make(folder, options.vocabulary, BATCH * max(options.curve, options.steps) + 40)
         curves = (
-            {n: side(setting, given.curve, folder / f"curve-{n}")[0] for n, side in sides.items()}
-            if given.curve
+            {n: side(setting, options.curve, folder / f"curve-{n}")[0] for n, side in sides.items()}
+            if options.curve
             else {}
         )
         speeds: dict[str, list[float]] = {n: [] for n in sides}
         first: dict[str, list[float]] = {}
-        for r in range(given.rounds):
+        for r in range(options.rounds):
             order = list(sides)[:: 1 if r % 2 == 0 else -1]
             for n in order:
-                losses, speed = sides[n](setting, given.steps, folder / f"{n}-{r}")
+                losses, speed = sides[n](setting, options.steps, folder / f"{n}-{r}")
                 speeds[n].append(speed)
                 first.setdefault(n, losses)
-    report(given, curves or first, speeds, as_json)
+    report(options, curves or first, speeds, as_json)
 
 
-def report(given: Any, curves: dict[str, list[float]], speeds: dict[str, list[float]], as_json: bool) -> None:
+def report(options: Any, curves: dict[str, list[float]], speeds: dict[str, list[float]], as_json: bool) -> None:
     peers = [n for n in speeds if n != "nunbit"]
     middle = {n: statistics.median(s) for n, s in speeds.items()}
     ratio = statistics.median(a / max(b) for a, *b in zip(speeds["nunbit"], *(speeds[p] for p in peers), strict=True))
@@ -251,9 +247,9 @@ def report(given: Any, curves: dict[str, list[float]], speeds: dict[str, list[fl
         "ratio_to_best_peer": round(ratio, 3),
         "largest_relative_loss_gap": gaps,
         "steps_compared": len(curves["nunbit"]),
-        "rounds": given.rounds,
+        "rounds": options.rounds,
         "batch": BATCH,
-        "vocabulary": given.vocabulary,
+        "vocabulary": options.vocabulary,
         "missing": [] if len(peers) == 2 else ["trl"],
     }
     if as_json:
@@ -264,7 +260,7 @@ def report(given: Any, curves: dict[str, list[float]], speeds: dict[str, list[fl
             f"{n:22}{v:8.2f} samples/s   loss {curves[n][0]:.4f} -> {curves[n][-1]:.4f}"
             + ("" if n == "nunbit" else f"   largest relative gap to ours {gaps[n]:.1e}")
         )
-    runs = f"median of {given.rounds} paired runs, batch {BATCH}, vocabulary {given.vocabulary}"
+    runs = f"median of {options.rounds} paired runs, batch {BATCH}, vocabulary {options.vocabulary}"
     print(f"nunbit / best peer: {ratio:.2f}x ({runs})")
     if out["missing"]:
         print("TRL is not installed: pip install 'nunbit[peers]'")

@@ -89,6 +89,6 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
     (folder / "talk.json").write_text(json.dumps(found), encoding="utf-8")
     model, processor = build_model(folder / "vision", folder / "llm")
     save(model, processor, folder / "model")
-    builder = PromptBuilder.from_processor(processor)
-    samples, _ = encode(read_conversations(folder / "talk.json"), builder, image_tokens(model.config), max_tokens=2048)
+    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
+    samples, _ = encode(read_conversations(folder / "talk.json"), builder, max_tokens=2048)
     return Setting(folder, samples, records, processor)

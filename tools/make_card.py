@@ -10,17 +10,18 @@ import sys
 from pathlib import Path
 
 from nunbit.evaluation.old_names import with_current_keys
+from nunbit.training.aliases import stage_folder
 
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
 CURVE = ROOT / "docs/nunbit-tiny-curve.png"
 FIGURES = {
-    "eyes": ("glyph_ok", "name_ok", "colour_ok"),
-    "words": ("token_ok", "answer_ok"),
+    "encoder": ("glyph_ok", "name_ok", "colour_ok"),
+    "language": ("token_ok", "answer_ok"),
     "connect": ("imitate",),
     "together": ("token_ok", "answer_ok", "glyph_ok", "name_ok"),
-    "told": ("token_ok", "answer_ok"),
-    "aware": ("token_ok", "answer_ok"),
+    "scene_text": ("token_ok", "answer_ok"),
+    "object_aware": ("token_ok", "answer_ok"),
 }
 
 
@@ -30,9 +31,10 @@ def stages(run: Path) -> dict[str, list[dict]]:
 
     out = {}
     for stage in FIGURES:
-        if (run / stage / "last.pt").exists():
-            last = torch.load(run / stage / "last.pt", weights_only=True)["step"]
-            rows = [json.loads(line) for line in (run / stage / "log.jsonl").read_text().splitlines()]
+        folder = stage_folder(run, stage)
+        if (folder / "last.pt").exists():
+            last = torch.load(folder / "last.pt", weights_only=True)["step"]
+            rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
             out[stage] = sorted({r["step"]: r for r in rows if r["step"] <= last}.values(), key=lambda r: r["step"])
     return out
 
@@ -82,7 +84,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
         "procedural world only, on a processor with two cores (Intel Xeon 2.5 GHz, no accelerator). It answers in",
         "English and Korean about pictures like those of the world. It was never trained on photographs.",
         "",
-        "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny.py`); data: `nunbit.world.samples`, drawn as it goes.",
+        "Recipe: `nunbit train tiny` (`src/nunbit/recipes/tiny/`); data: `nunbit.world.samples`, drawn as it goes.",
         "Optimiser steps and minutes of this version, read from its logs:",
         "",
         "| stage | steps | minutes | pictures a step |",

@@ -3,7 +3,7 @@
     python -m tools.oracle_encoder runs/mine [--stage together] [--seed 7] [--limit 420]
 
 The oracle encoder reports the true content of every cell. Right with the oracle and wrong on pixels: the encoder or the
-connector is at fault. Wrong with both: the language model is. Below the table stands the share of things that the
+connector is at fault. Wrong with compared: the language model is. Below the table stands the share of things that the
 encoder's own read-outs name correctly, in the known styles and in the unseen one.
 """
 
@@ -34,8 +34,8 @@ from nunbit.world.samples import sample
 LONGEST = 60
 
 
-class Both:
-    """A run's model, asked in both ways."""
+class Comparison:
+    """A run's model, with the tokens of its own encoder or of the oracle encoder."""
 
     def __init__(self, run: Path, stage: str) -> None:
         self.tokenizer = load_or_make_tokenizer(run)
@@ -46,20 +46,20 @@ class Both:
             raise SystemExit(f"'{run / stage}' holds no checkpoint; name the folder of a run with that stage")
         self.model.eval()
 
-    def seen(self, picture: Picture) -> torch.Tensor:
-        """(C, D), the connector's tokens."""
+    def from_pixels(self, picture: Picture) -> torch.Tensor:
+        """The connector's tokens ``(C, D)``, C cells of width D."""
         return self.model.model.multi_modal_projector(
             features(self.model.model.vision_tower, to_pixels([picture.pixels]))
         )[0]
 
-    def perfect(self, picture: Picture) -> torch.Tensor:
-        """(C, D), the tokens that the oracle encoder would give."""
+    def from_oracle(self, picture: Picture) -> torch.Tensor:
+        """The oracle encoder's tokens ``(C, D)``."""
         return self.oracle_task.oracle(stack([cells_of(picture, self.names)]))[0]
 
     def answer(self, question: str, tokens: torch.Tensor) -> str:
         ids, decoder, table = self.oracle_task.ids, self.model.model.language_model, self.model.get_input_embeddings()
-        said = [*encode_words(question, self.tokenizer), self.tokenizer.convert_tokens_to_ids(ASSISTANT)]
-        head, rest = table(torch.tensor([[ids["<bos>"], ids["<user>"]]])), table(torch.tensor([said]))
+        prompt = [*encode_words(question, self.tokenizer), self.tokenizer.convert_tokens_to_ids(ASSISTANT)]
+        head, rest = table(torch.tensor([[ids["<bos>"], ids["<user>"]]])), table(torch.tensor([prompt]))
         out, made = decoder(inputs_embeds=torch.cat([head, tokens[None], rest], 1), use_cache=True), list[int]()
         while len(made) < LONGEST:
             made.append(int(self.model.lm_head(out.last_hidden_state[:, -1]).argmax(-1)))
@@ -93,15 +93,15 @@ def main() -> None:
     parser.add_argument("--stage", default="together")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--limit", type=int, default=420)
-    wish = parser.parse_args()
-    both, table = Both(wish.run, wish.stage), defaultdict(list)
+    options = parser.parse_args()
+    compared, table = Comparison(options.run, options.stage), defaultdict(list)
     tokens: dict[tuple[int, str], tuple[torch.Tensor, torch.Tensor]] = {}
-    for item in items(wish.seed, wish.limit):
+    for item in items(options.seed, options.limit):
         key = item.picture, item.split
         if key not in tokens:
-            picture = picture_of(item, wish.seed)
-            tokens = {key: (both.seen(picture), both.perfect(picture))}
-        right = [item.right(both.answer(item.qa.question, t)) for t in tokens[key]]
+            picture = picture_of(item, options.seed)
+            tokens = {key: (compared.from_pixels(picture), compared.from_oracle(picture))}
+        right = [item.right(compared.answer(item.qa.question, t)) for t in tokens[key]]
         domain = f"{item.domain} (unseen style)" if item.split == "unseen" else item.domain
         for row in ("all", f"domain: {domain}", f"kind: {item.qa.kind}"):
             table[row].append(right)
@@ -110,7 +110,7 @@ def main() -> None:
         pixels, perfect = (100 * sum(r[i] for r in table[row]) / len(table[row]) for i in (0, 1))
         print(f"{row:34}{len(table[row]):>6}{pixels:>8.1f}%{perfect:>14.1f}%")
     for split, called in (("test", "known styles"), ("unseen", "unseen style")):
-        print(f"things named by the encoder, {called}: {100 * both.named(split):.1f}%")
+        print(f"things named by the encoder, {called}: {100 * compared.named(split):.1f}%")
 
 
 if __name__ == "__main__":

@@ -23,25 +23,25 @@ def draw(rows: list[dict], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    told = next((r for r in rows if r["variant"] == "all" and r["gates"]), None) or next(
+    gated = next((r for r in rows if r["variant"] == "all" and r["gates"]), None) or next(
         (r for r in rows if r["gates"]), None
     )
     figure, panels = plt.subplots(
         1,
-        3 if told else 1,
-        figsize=(15 if told else 6, 4.6),
+        3 if gated else 1,
+        figsize=(15 if gated else 6, 4.6),
         layout="constrained",
         squeeze=False,
-        width_ratios=(2.2, 1, 1) if told else None,
+        width_ratios=(2.2, 1, 1) if gated else None,
     )
     bars(panels[0][0], rows)
-    for axes, (side, experts) in zip(panels[0][1:], SIDES.items() if told else (), strict=True):
-        kinds = sorted(told["gates"][side])
-        values = [told["gates"][side][k] for k in kinds]
+    for axes, (side, experts) in zip(panels[0][1:], SIDES.items() if gated else (), strict=True):
+        kinds = sorted(gated["gates"][side])
+        values = [gated["gates"][side][k] for k in kinds]
         axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(3), experts)
         axes.set_yticks(range(len(kinds)), kinds)
-        axes.set_title(f"{told['variant']}, {told['scenes']}: {side} rows look at", fontsize=10)
+        axes.set_title(f"{gated['variant']}, {gated['scenes']}: {side} rows attend to", fontsize=10)
         for y, row in enumerate(values):
             for x, v in enumerate(row):
                 axes.text(x, y, f"{v:.2f}", ha="center", va="center", fontsize=8, color="white" if v > 0.6 else "black")

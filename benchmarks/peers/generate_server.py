@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
+from nunbit.assistant import Assistant
 from nunbit.media import decode
 from nunbit.messages import Message, Part
-from nunbit.models.assistant import Assistant
 
 
-def asked(body: dict[str, Any]) -> list[Message]:
-    """The one question that `bench_serve` asks."""
+def conversation(body: dict[str, Any]) -> list[Message]:
+    """The one question that `benchmarks.serve` sends."""
     parts = body["messages"][0]["content"]
     made = (Part.text(p["text"]) if p["type"] == "text" else Part.image(decode(p["image_url"]["url"])) for p in parts)
     return [Message("user", tuple(made))]
@@ -39,14 +39,14 @@ class Loop(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.do_GET()
         with self.one:
-            made = self.assistant.ask(
-                asked(body),
+            made = self.assistant.generate(
+                conversation(body),
                 max_new_tokens=body["max_tokens"],
-                on_text=lambda t: self.tell({"choices": [{"delta": {"content": t}}]}),
+                on_text=lambda t: self.send_event({"choices": [{"delta": {"content": t}}]}),
             )
-        self.tell({"choices": [], "usage": {"completion_tokens": made.tokens}})
+        self.send_event({"choices": [], "usage": {"completion_tokens": made.tokens}})
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def send_event(self, event: dict[str, Any]) -> None:
         self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
         self.wfile.flush()
 

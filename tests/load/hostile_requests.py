@@ -21,11 +21,11 @@ def bomb(width: int, height: int) -> str:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    words = chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(3_000_000), 9))
+    comment = chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(3_000_000), 9))
     return uri(
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
-        + words
+        + comment
         + chunk(b"IDAT", zlib.compress(bytes(100_000)))
         + chunk(b"IEND", b"")
     )
@@ -53,9 +53,9 @@ class Hostile:
             self.pictures,
             self.pictures,
             self.addresses,
-            self.words,
-            self.wishes,
-            self.forms,
+            self.texts,
+            self.parameters,
+            self.structured_output,
             self.json,
             self.turns,
             self.others,
@@ -116,9 +116,9 @@ class Hostile:
             )
         }
 
-    def words(self) -> tuple[str, Body]:
+    def texts(self) -> tuple[str, Body]:
         many = self.rng.randrange(1, 9000)
-        said = self.rng.choice(
+        text = self.rng.choice(
             (
                 "<eos><user><image>" * (many % 60 + 1),
                 "\u202e" + "가" * many,
@@ -130,9 +130,9 @@ class Hostile:
                 " " * many,
             )
         )
-        return CHAT, {"messages": turn(said, self.picture), "max_tokens": 4}
+        return CHAT, {"messages": turn(text, self.picture), "max_tokens": 4}
 
-    def wishes(self) -> tuple[str, Body]:
+    def parameters(self) -> tuple[str, Body]:
         fields = (
             "temperature",
             "top_p",
@@ -152,7 +152,7 @@ class Hostile:
         worst = (-1, 0, 1e308, "x", None, [], {}, [[[]]], 10**30, True, {"x": {}}, [""], "\x00" * 99, float("nan"))
         return CHAT, {"messages": turn("hi", self.picture), self.rng.choice(fields): self.rng.choice(worst)}
 
-    def forms(self) -> tuple[str, Body]:
+    def structured_output(self) -> tuple[str, Body]:
         schema = self.rng.choice(
             (
                 {"$ref": "#"},
@@ -166,12 +166,12 @@ class Hostile:
             )
         )
         pattern = self.rng.choice(("(", "(a+)+b", "a{99999}", "[" * 500, "(?=x)", "((a{1,99}){1,99}){1,99}", "\\p{L}+"))
-        wish = (
+        options = (
             {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
             if self.rng.random() < 0.5
             else {"type": "regex", "pattern": pattern}
         )
-        return CHAT, {"messages": turn("hi", self.picture), "response_format": wish, "max_tokens": 8}
+        return CHAT, {"messages": turn("hi", self.picture), "response_format": options, "max_tokens": 8}
 
     def json(self) -> tuple[str, Body]:
         return CHAT, self.rng.choice(

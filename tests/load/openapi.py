@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--examples", type=int, default=60, help="for each route and phase")
     parser.add_argument("--seed", type=int, default=0)
-    wish = parser.parse_args()
+    options = parser.parse_args()
     if not TOOL.exists():
         raise SystemExit("schemathesis is not installed: make schemathesis")
     server = Server(NUNBIT, env=ONE_THREAD)
@@ -41,9 +41,9 @@ def main() -> None:
                 "--request-timeout",
                 "120",
                 "--max-examples",
-                str(wish.examples),
+                str(options.examples),
                 "--seed",
-                str(wish.seed),
+                str(options.seed),
                 "--continue-on-failure",
                 "--suppress-health-check",
                 "filter_too_much,too_slow",

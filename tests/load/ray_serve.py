@@ -3,7 +3,7 @@
     python -m tests.load.ray_serve [--seconds 120] [--clients 8] [--every 20] [--no-scale]
 
 Passes if
-- every answer, whole or streamed, is what the library gives alone, and a stream comes in pieces;
+- every answer, whole or streamed, is what `generate` gives alone, and a stream comes in pieces;
 - a client that retries after a 5xx or a broken connection loses no question;
 - killed replicas are replaced, and after SIGTERM the answers under way are completed;
 - from one replica of at most two, a crowd of clients starts the second.
@@ -77,17 +77,17 @@ class Patient:
         begun = time.monotonic()
         self.counts["requests"] += 1
         for again in range(TRIES):
-            said = self._said(client, {"messages": CANARIES[at], "max_tokens": TOKENS, "stream": stream})
-            if said is not None:
+            text = self._answer(client, {"messages": CANARIES[at], "max_tokens": TOKENS, "stream": stream})
+            if text is not None:
                 self.seconds.append(time.monotonic() - begun)
-                if said.strip() != self.known[at]:
-                    self.wrong.append(f"question {at}: {said[:60]!r} in place of {self.known[at][:60]!r}")
+                if text.strip() != self.known[at]:
+                    self.wrong.append(f"question {at}: {text[:60]!r} in place of {self.known[at][:60]!r}")
                 return
             self.counts["retries"] += 1
             time.sleep(min(2.0, 0.1 * 2**again))
         self.counts["lost"] += 1
 
-    def _said(self, client: httpx.Client, body: dict[str, Any]) -> str | None:
+    def _answer(self, client: httpx.Client, body: dict[str, Any]) -> str | None:
         try:
             got = client.post(CHAT, json=body)
             if got.status_code == 200 and not body["stream"]:
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--every", type=float, default=20)
     parser.add_argument("--scale", action=argparse.BooleanOptionalAction, default=True)
-    wish = parser.parse_args()
+    options = parser.parse_args()
     known = known_answers()
     server = start("2")
     patient = Patient(server, known)
@@ -173,12 +173,12 @@ def main() -> None:
             for at in range(len(CANARIES)):
                 [patient.ask(client, at, stream=s) for s in (False, True)]
         calm, stream = Counter(patient.counts), pieces(server)
-        kills = killed(server, patient, wish.clients, wish.seconds, wish.every)
+        kills = killed(server, patient, options.clients, options.seconds, options.every)
         back = wait_for(server, 2)
         drain = drained(server, Crowd(server, known))
     finally:
         server.stop(90)
-    scale = scaled(known, wish.clients + 4) if wish.scale else None
+    scale = scaled(known, options.clients + 4) if options.scale else None
     good = (
         both
         and back
@@ -193,8 +193,8 @@ def main() -> None:
         json.dumps(
             {
                 "replicas": 2,
-                "clients": wish.clients,
-                "seconds": wish.seconds,
+                "clients": options.clients,
+                "seconds": options.seconds,
                 "killed": kills,
                 "requests": patient.counts["requests"],
                 "retries": patient.counts["retries"],

@@ -2,7 +2,7 @@
 
     python -m tests.load.soak [--minutes 20] [--clients 24] [--p99 30]
 
-Passes if every canary question gets the answer that the library gives alone, nothing fails except what is refused with
+Passes if every canary question gets the answer that `generate` gives alone, nothing fails except what is refused with
 503 and Retry-After, 99 of 100 answers come within ``--p99`` seconds, memory (without what the bounded caches hold) is
 flat from the first quarter on, and after SIGTERM the answers under way are completed and the process ends by itself.
 Prints one JSON line.
@@ -27,9 +27,9 @@ import numpy as np
 from benchmarks.server_process import CHAT, NUNBIT, ONE_THREAD, Server, noise, plain, turn
 
 FLAT_MB = 40
-ASKED = ("What color is the picture?", "How many things are there?", "Describe the picture.", "무엇이 보이나요?")
+QUESTIONS = ("What color is the picture?", "How many things are there?", "Describe the picture.", "무엇이 보이나요?")
 COLOURS = ((200, 40, 40), (30, 60, 200), (20, 160, 60))
-CANARIES = [turn(q, plain(colour=c)) for q in ASKED for c in COLOURS]
+CANARIES = [turn(q, plain(colour=c)) for q in QUESTIONS for c in COLOURS]
 TOKENS = 32
 SCHEMA = {
     "type": "json_schema",
@@ -41,22 +41,22 @@ SCHEMA = {
 
 
 def known_answers(folder: Path | None = None) -> list[str]:
-    """What the library answers to the canaries, one at a time; the embedded model unless a folder is named."""
+    """What `generate` answers to the canaries, one at a time; by the embedded model unless a folder is named."""
     from PIL import Image
 
+    from nunbit.assistant import Assistant
     from nunbit.messages import question
-    from nunbit.models.assistant import Assistant
 
     assistant = Assistant(folder)
     return [
-        assistant.ask(question(q, [Image.new("RGB", (64, 64), c)]), max_new_tokens=TOKENS).text
-        for q in ASKED
+        assistant.generate(question(q, [Image.new("RGB", (64, 64), c)]), max_new_tokens=TOKENS).text
+        for q in QUESTIONS
         for c in COLOURS
     ]
 
 
 class Crowd:
-    """Clients that ask until they are told to stop, and what came back."""
+    """Clients that ask until they are stopped, and what came back."""
 
     def __init__(self, server: Server, known: list[str]) -> None:
         self.server, self.known = server, known
@@ -75,7 +75,7 @@ class Crowd:
                     self.wrong.append(type(e).__name__)
 
     def post(self, client: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response | None:
-        """A reply; None when the server is full: then it waits as it is told."""
+        """A reply; None when the server is full: after waiting for Retry-After."""
         start = time.monotonic()
         got = client.post(path, json=body)
         self.counts[str(got.status_code)] += 1
@@ -94,10 +94,10 @@ class Crowd:
         if (got := self.post(client, CHAT, body)) is not None:
             self.judge(at, streamed(got.text) if body["stream"] else got.json()["choices"][0]["message"]["content"])
 
-    def judge(self, at: int, said: str) -> None:
+    def judge(self, at: int, text: str) -> None:
         self.counts["canaries"] += 1
-        if said.strip() != self.known[at]:
-            self.wrong.append(f"canary {at}: {said[:60]!r} in place of {self.known[at][:60]!r}")
+        if text.strip() != self.known[at]:
+            self.wrong.append(f"canary {at}: {text[:60]!r} in place of {self.known[at][:60]!r}")
 
     def leave(self, client: httpx.Client, rng: random.Random) -> None:
         """Hang up, at once or in the middle of an answer."""
@@ -115,7 +115,7 @@ class Crowd:
             self.counts["left"] += 1
 
     def crowd(self, client: httpx.Client, rng: random.Random) -> None:
-        """Everything else that a server is asked."""
+        """Other kinds of requests."""
         picture = noise(rng.randrange(10**6), 96)
         path, body = rng.choice(
             (
@@ -154,9 +154,9 @@ def drained(server: Server, crowd: Crowd) -> dict[str, Any]:
         body = {"messages": CANARIES[at], "max_tokens": TOKENS, "stream": True}
         with httpx.stream("POST", server.url + CHAT, json=body, timeout=120) as reply:
             pieces = reply.iter_text()
-            said = next(pieces)
+            text = next(pieces)
             first.wait(120)
-            whole = said + "".join(pieces)
+            whole = text + "".join(pieces)
         done["right" if streamed(whole).strip() == crowd.known[at] else "wrong"] += 1
 
     threads = [threading.Thread(target=hold, args=(i,)) for i in range(8)]
@@ -191,12 +191,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--clients", type=int, default=24)
     parser.add_argument("--p99", type=float, default=30)
-    wish = parser.parse_args()
+    options = parser.parse_args()
     server = Server((*NUNBIT, "--slots", "8", "--queue", "12"), env=ONE_THREAD)
     crowd = Crowd(server, known_answers())
     server.must_start()
     try:
-        curve = soak(server, crowd, wish.minutes, wish.clients)
+        curve = soak(server, crowd, options.minutes, options.clients)
         cpu, made = server.cpu_s(), server.figure("nunbit_generated_tokens_total")
         drain = drained(server, crowd)
     finally:
@@ -206,14 +206,17 @@ def main() -> None:
     ]
     p99 = float(np.quantile(crowd.seconds, 0.99)) if crowd.seconds else float("inf")
     good = (
-        not crowd.wrong and crowd.counts["canaries"] > 0 and p99 <= wish.p99 and quarters[-1] - quarters[0] <= FLAT_MB
+        not crowd.wrong
+        and crowd.counts["canaries"] > 0
+        and p99 <= options.p99
+        and quarters[-1] - quarters[0] <= FLAT_MB
     )
     good = good and drain["whole"] == drain["of"] and drain["ended"]
     print(
         json.dumps(
             {
-                "minutes": wish.minutes,
-                "clients": wish.clients,
+                "minutes": options.minutes,
+                "clients": options.clients,
                 "replies": dict(sorted(crowd.counts.items())),
                 "wrong": crowd.wrong[:10],
                 "p50_s": round(statistics.median(crowd.seconds or [0]), 2),

@@ -19,10 +19,10 @@ from nunbit.scene import TextLine
 
 def strings(file: Path, check: Any) -> None:
     record = json.loads(file.read_text(encoding="utf-8"))
-    for kind, say in SAYINGS.items():
+    for kind, verbaliser in VERBALISERS.items():
         for n, case in enumerate(record.get(kind, [])):
-            want = ("raises", case["raises"]) if "raises" in case else ("says", expected(kind, case))
-            check.same(f"{kind} {n}: {case.get('name', '')[:34]}", outcome(lambda s=say, c=case: s(c)), want)
+            want = ("raises", case["raises"]) if "raises" in case else ("returns", expected(kind, case))
+            check.same(f"{kind} {n}: {case.get('name', '')[:34]}", outcome(lambda s=verbaliser, c=case: s(c)), want)
     check.same("tables: classes", list(coco.PANOPTIC_CLASSES), record["tables"]["coco_panoptic_classes"])
     check.same("tables: predicates", list(coco.PREDICATES), record["tables"]["predicates"])
     check.same("colour table", palette().tolist(), record["colour_table_times_255"])
@@ -30,7 +30,7 @@ def strings(file: Path, check: Any) -> None:
 
 def outcome(call: Callable[[], Any]) -> tuple[str, Any]:
     try:
-        return "says", call()
+        return "returns", call()
     except Exception as e:  # the type is what is compared
         return "raises", type(e).__name__
 
@@ -58,11 +58,11 @@ def paint(case: dict[str, Any]) -> np.ndarray:
     return cells
 
 
-def say_panoptic(case: dict[str, Any]) -> str:
+def verbalise_panoptic(case: dict[str, Any]) -> str:
     return verbalise.panoptic_sentence(paint(case), coco.segments_from_info(case["segments_info"]), compat=True)
 
 
-def say_detection(case: dict[str, Any]) -> str:
+def verbalise_detection(case: dict[str, Any]) -> str:
     names = [f"name {i}" for i in range(1847)]
     for label, name in zip(case["labels"], case["label_names"], strict=True):
         if name is not None:
@@ -71,7 +71,7 @@ def say_detection(case: dict[str, Any]) -> str:
     return verbalise.detection_sentence(objects, 490, 490, compat=True)
 
 
-def say_relations(case: dict[str, Any]) -> Any:
+def verbalise_relations(case: dict[str, Any]) -> Any:
     scores = np.zeros((len(case["pairs"]), 57), dtype=np.float32)
     for row, entries in zip(scores, case["relation_scores_column_value"], strict=True):
         for column, value in entries:
@@ -82,14 +82,14 @@ def say_relations(case: dict[str, Any]) -> Any:
     return sorted(said.removeprefix("The image includes relationships between objects: ")[:-1].split(", and "))
 
 
-def say_text(case: dict[str, Any]) -> str:
+def verbalise_text(case: dict[str, Any]) -> str:
     lines = case["lines"]
     if lines is not None:
         lines = [TextLine.from_box(text, (0, 0, 1, 1), score) for text, score in lines]
     return verbalise.text_sentence(lines, compat=True)
 
 
-def say_collavo(case: dict[str, Any]) -> Any:
+def verbalise_collavo(case: dict[str, Any]) -> Any:
     cells, segments = paint(case), coco.segments_from_info(case["segments_info"])
     maps = crayon_grids(cells, segments, compat=True)
     listed = verbalise.object_list(cells, segments, compat=True)
@@ -104,14 +104,14 @@ def say_collavo(case: dict[str, Any]) -> Any:
     )
 
 
-SAYINGS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "moai_seg": say_panoptic,
-    "moai_od": say_detection,
-    "moai_sgg": say_relations,
-    "moai_ocr": say_text,
+VERBALISERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "moai_seg": verbalise_panoptic,
+    "moai_od": verbalise_detection,
+    "moai_sgg": verbalise_relations,
+    "moai_ocr": verbalise_text,
     "moai_aux_join": lambda c: verbalise.join_aux(c["parts_seg_od_sgg_ocr"], compat=True),
     "box_to_string": lambda c: verbalise.box_to_string(c["box"]),
-    "collavo_prompt": say_collavo,
+    "collavo_prompt": verbalise_collavo,
     "system_prompt": lambda c: (
         verbalise.SYSTEM,
         verbalise.collavo_prompt(c["question"], "demo"),

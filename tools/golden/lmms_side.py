@@ -1,4 +1,4 @@
-"""One benchmark as lmms-eval has it, the base of `tools.golden.lmms`. Importing this replaces packages that go unused."""
+"""One benchmark as lmms-eval has it, the base of `tools.golden.lmms`. Importing it replaces packages that go unused."""
 
 from __future__ import annotations
 

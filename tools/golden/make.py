@@ -38,23 +38,23 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="a checkout of the harness")
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "evaluation" / "golden")
     parser.add_argument("--only", nargs="*", default=[], help="benchmarks; all if none is named")
-    given = parser.parse_args()
-    source = given.source.resolve()
+    options = parser.parse_args()
+    source = options.source.resolve()
     commit = subprocess.run(["git", "-C", source, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
     sys.path.insert(0, str(source))
     with tempfile.TemporaryDirectory() as scratch:
         os.environ.update(LMUData=scratch)
         os.chdir(scratch)
-        if given.harness == "vlmevalkit":
+        if options.harness == "vlmevalkit":
             from tools.golden import vlmevalkit as side
         else:
             from tools.golden import lmms as side
-        head = {"harness": given.harness, "version": side.version(source), "commit": commit.stdout.strip()}
-        for name in given.only or side.BENCHMARKS:
+        head = {"harness": options.harness, "version": side.version(source), "commit": commit.stdout.strip()}
+        for name in options.only or side.BENCHMARKS:
             written = {**head, **golden(name, side, Path(scratch) / name)}
-            write(given.out / f"{given.harness}-{name}.json", written)
-        if not given.only:
-            write(given.out / f"{given.harness}-defects.json", {**head, "defects": side.defects(Path(scratch))})
+            write(options.out / f"{options.harness}-{name}.json", written)
+        if not options.only:
+            write(options.out / f"{options.harness}-defects.json", {**head, "defects": side.defects(Path(scratch))})
 
 
 def golden(name: str, side: Any, folder: Path) -> dict[str, Any]:

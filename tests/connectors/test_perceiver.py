@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tests.connectors.small import DV, features, make
 
+from nunbit.connectors import build
 from nunbit.errors import UserError
 
 
@@ -43,3 +46,31 @@ def test_with_grid_positions_the_place_of_a_feature_matters(name):
 def test_grid_positions_are_added_to_every_frame():
     connector, video = make("perceiver", grid_positions=True), features(1).view(1, 4, 5, DV)[:, :, :4]
     assert (connector(video.flip(2), grid=(2, 2)) - connector(video, grid=(2, 2))).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_the_perceiver_is_that_of_idefics():
+    from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
+
+    torch.manual_seed(3)
+    config = SimpleNamespace(
+        perceiver_config=SimpleNamespace(qk_layer_norms_perceiver=False), vision_config=SimpleNamespace(embed_dim=DV)
+    )
+    theirs = IdeficsPerceiverResampler(config, DV, 2, 2, 4, 3)
+    for value in theirs.parameters():
+        value.normal_()
+    ours = build("perceiver", vision_width=DV, text_width=DV, latents=3, depth=2, heads=2, head_dim=4,
+                 activation="relu", max_frames=0, project=False)  # fmt: skip
+    renames = {"blocks.": "layers.", "context_layer_norm": "features_norm", "latents_layer_norm": "latents_norm",
+               ".0.output_proj": ".attention.out_proj", "layer_norm.": "norm.", ".1.ln": ".feed_forward.0",
+               ".1.fc": ".feed_forward.1", ".1.c_proj": ".feed_forward.3", ".0.features_norm": ".features_norm",
+               ".0.latents_norm": ".latents_norm", ".0.q_": ".attention.q_", ".0.k_": ".attention.k_",
+               ".0.v_": ".attention.v_"}  # fmt: skip
+    state = {}
+    for key, value in theirs.state_dict().items():
+        for old, new in renames.items():
+            key = key.replace(old, new)
+        state[key] = value
+    ours.load_state_dict(state)
+    x = torch.randn(4, 7, DV)
+    assert (ours(x) - theirs(x)).abs().max() < 1e-4

@@ -12,7 +12,7 @@ QWEN = (
     "{%- if message.role in ('user', 'system') or (message.role == 'assistant' and not message.tool_calls) %}"
     "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
     "{%- elif message.role == 'assistant' %}{{- '<|im_start|>assistant' }}{%- if message.content %}{{- '\n' + message.content }}{%- endif %}"
-    "{%- for call in message.tool_calls %}{{- '\n<tool_call>\n{\"name\": \"' + call.function.name + '\", \"arguments\": ' }}"
+    '{%- for call in message.tool_calls %}{{- \'\n<tool_call>\n{"name": "\' + call.function.name + \'", "arguments": \' }}'
     "{{- call.function.arguments | tojson }}{{- '}\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
     "{%- elif message.role == 'tool' %}{{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response><|im_end|>\n' }}{%- endif %}"
     "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
@@ -21,7 +21,7 @@ LLAMA3 = (
     "{{- bos_token }}{%- for message in messages %}{%- if message.role == 'tool' %}"
     "{{- '<|start_header_id|>ipython<|end_header_id|>\n\n' + message.content | tojson + '<|eot_id|>' }}"
     "{%- elif message.tool_calls %}{%- set call = message.tool_calls[0].function %}"
-    "{{- '<|start_header_id|>assistant<|end_header_id|>\n\n{\"name\": \"' + call.name + '\", \"parameters\": ' }}"
+    '{{- \'<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "\' + call.name + \'", "parameters": \' }}'
     "{{- call.arguments | tojson }}{{- '}<|eot_id|>' }}"
     "{%- else %}{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + '<|eot_id|>' }}{%- endif %}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
@@ -45,7 +45,8 @@ SMOLLM2 = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 IM = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>")
-# name: (template, kind of tokenizer, control tokens, bos, eos, takes tools, takes a system turn); None: the tokenizer's own
+# name: (template, kind of tokenizer, control tokens, bos, eos, takes tools, takes a system turn); None: the tokenizer's
+# own
 _OF = {
     "chatml": (CHATML, "bytes", IM, None, "<|im_end|>", False, True),
     "llama3": (LLAMA3, "bytes", ("<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
@@ -68,7 +69,11 @@ def tokenizer_of(name: str):
     if name == "nunbit":
         from nunbit.recipes.tiny.tokenizer import build_tokenizer
 
-        return build_tokenizer(["What", "is", "in", "the", "picture", "dog", "무엇이", "있나요"], ["고양이", "개"]), False, True
+        return (
+            build_tokenizer(["What", "is", "in", "the", "picture", "dog", "무엇이", "있나요"], ["고양이", "개"]),
+            False,
+            True,
+        )
     template, kind, controls, bos, eos, tools, system = _OF[name]
     made = _trained(kind, controls, bos, eos)
     made.chat_template = template
@@ -99,7 +104,10 @@ def _trained(kind, controls, bos, eos):
     from tests.families import _without_specials
 
     t = _without_specials(t, pieces)
-    special = [AddedToken(c, special="tool_call" not in c and "think" not in c, normalized=False) for c in (*controls, "<image>")]
+    special = [
+        AddedToken(c, special="tool_call" not in c and "think" not in c, normalized=False)
+        for c in (*controls, "<image>")
+    ]
     t.add_special_tokens([c for c in special if c.special])
     t.add_tokens([c for c in special if not c.special])
     return PreTrainedTokenizerFast(tokenizer_object=t, bos_token=bos, eos_token=eos, clean_up_tokenization_spaces=False)

@@ -1,6 +1,7 @@
 """Assistant: a loaded model that answers conversations, as a client of the engine in this process.
 
-Models that the engine does not hold (see `nunbit.engine.runner.unsupported`) are asked through transformers' `generate`, one at a time.
+Models that the engine does not hold (see `nunbit.engine.runner.unsupported`) are asked through transformers'
+`generate`, one at a time.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ class Assistant:
         max_new_tokens: int | None = None,
         batch: int = 16,
     ) -> Iterator[Answer]:
-        """Answers of many conversations in order, as they are there; pictures are prepared while earlier questions are answered."""
+        """Answers of many conversations in order, as they are there; pictures are prepared while earlier questions are
+        answered."""
         if unsupported(self.model):
             yield from (self.generate(c, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS) for c in conversations)
             return
@@ -179,7 +181,8 @@ class Assistant:
         on_text: Callable[[str], None] | None = None,
         seed: int | None = None,
     ) -> Answer:
-        """Answer through transformers' `generate` and the model's own processor: for models the engine does not hold, and as its oracle."""
+        """Answer through transformers' `generate` and the model's own processor: for models the engine does not hold,
+        and as its oracle."""
         import torch
 
         began = time.perf_counter()
@@ -215,9 +218,7 @@ class Assistant:
     def _inputs(self, messages: Sequence[Message], pictures: Sequence[Any]) -> Any:
         check_turns(messages)
         encoder = TextEncoder(self.processor.tokenizer)
-        turns = [
-            {"role": m.role, "content": [_part(p, encoder) for p in m.parts]} for m in messages
-        ]
+        turns = [{"role": m.role, "content": [_part(p, encoder) for p in m.parts]} for m in messages]
         text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         inputs = self.processor(
             text=[text], images=list(pictures) or None, return_tensors="pt", add_special_tokens=False

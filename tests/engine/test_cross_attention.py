@@ -1,4 +1,5 @@
-"""A model with gated cross-attention answers in the engine as `generate` does: alone, beside others, in chunks, from the caches."""
+"""A model with gated cross-attention answers in the engine as `generate` does: alone, beside others, in chunks, from
+the caches."""
 
 import queue
 
@@ -15,14 +16,24 @@ from nunbit.messages import assistant, question, user
 from nunbit.models.build import GATED, build_model
 
 TOKENS = 24
-SIZES = {"every": 2, "heads": 2, "head_dim": 8, "latents": 5, "resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 8}
+SIZES = {
+    "every": 2,
+    "heads": 2,
+    "head_dim": 8,
+    "latents": 5,
+    "resampler_depth": 1,
+    "resampler_heads": 2,
+    "resampler_head_dim": 8,
+}
 
 
 def composed(root, only_last):
     """A random model with open gates."""
     torch.manual_seed(3)
     options = SIZES | {"only_last": only_last}
-    model, processor = build_model(vision("clip", root / "v"), language("qwen3", root / "l"), connector=GATED, options=options)
+    model, processor = build_model(
+        vision("clip", root / "v"), language("qwen3", root / "l"), connector=GATED, options=options
+    )
     for p in model.model.language_model.parameters():
         if p.ndim == 2:
             torch.nn.init.normal_(p, std=0.3)
@@ -75,7 +86,10 @@ def ids_of(box):
 def test_alone_beside_others_and_from_the_caches(seeing, engine):
     wanted = [("length", [*seeing.generate(m, max_new_tokens=TOKENS).ids]) for m in ASKED]
     assert wanted[0] != wanted[3], "the pictures do not show in the answers: the test proves nothing"
-    assert [(r.finish, [t.token for t in r.tokens]) for r in (engine.ask(m, SamplingParams(max_tokens=TOKENS)) for m in ASKED)] == wanted
+    assert [
+        (r.finish, [t.token for t in r.tokens])
+        for r in (engine.ask(m, SamplingParams(max_tokens=TOKENS)) for m in ASKED)
+    ] == wanted
     for _ in range(2):  # prompts in six-token pieces between the steps of others; with prefixes
         assert [ids_of(box) for box in ask_all(engine, ASKED)[1]] == wanted
     assert engine.stats.rows > engine.stats.steps and engine.stats.cached_tokens and engine.runner.features.hits
@@ -94,7 +108,10 @@ def test_neighbours_that_leave_change_nothing(seeing, engine):
 
 def test_vectors_of_text_are_made_while_answers_are(seeing, engine):
     """The connector holds what the running pass looks at: another thread's text must not see it, nor disturb it."""
-    wanted, alone = ("length", [*seeing.generate(ASKED[1], max_new_tokens=TOKENS).ids]), engine.runner.text_vector("a cat")[0]
+    wanted, alone = (
+        ("length", [*seeing.generate(ASKED[1], max_new_tokens=TOKENS).ids]),
+        engine.runner.text_vector("a cat")[0],
+    )
     for _ in range(3):
         _, (box,) = ask_all(engine, ASKED[1:2])
         beside = [engine.runner.text_vector("a cat")[0] for _ in range(20)]

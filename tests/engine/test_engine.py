@@ -83,7 +83,9 @@ def test_packed_weights_change_nothing_that_is_said(reference):
     engine = Engine(held.model, held.processor, slots=4, chunk=64)
     try:
         flying = [collect(engine, m) for m in ASKED]
-        assert [drain(out)[1].text for _, out in flying] == [reference.generate(m, max_new_tokens=24).text for m in ASKED]
+        assert [drain(out)[1].text for _, out in flying] == [
+            reference.generate(m, max_new_tokens=24).text for m in ASKED
+        ]
     finally:
         engine.close(5)
 
@@ -91,7 +93,9 @@ def test_packed_weights_change_nothing_that_is_said(reference):
 def test_packing_is_the_same_product_and_keeps_to_its_bytes():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(48, 80), torch.nn.Linear(80, 33, bias=False))
-    assert pack(model, most_bytes=4 * (48 * 80 + 80 * 33) - 1) == [] and not pack(torch.nn.Sequential(torch.nn.Linear(4, 4)).double())
+    assert pack(model, most_bytes=4 * (48 * 80 + 80 * 33) - 1) == [] and not pack(
+        torch.nn.Sequential(torch.nn.Linear(4, 4)).double()
+    )
     held = model.state_dict()
     x = [torch.randn(shape) for shape in ((48,), (1, 48), (1, 1, 48), (7, 48), (3, 5, 48), (2, 300, 48), (0, 48))]
     want = [model(each) for each in x]
@@ -113,7 +117,9 @@ def test_many_are_answered_in_order_however_short_the_queue(reference):
 
 
 def test_a_template_that_refuses_is_a_sentence(reference, engine, monkeypatch):
-    monkeypatch.setattr(engine.runner.preparation.builder.template, "template", "{{ raise_exception('no system turns here') }}")
+    monkeypatch.setattr(
+        engine.runner.preparation.builder.template, "template", "{{ raise_exception('no system turns here') }}"
+    )
     with pytest.raises(UserError, match="no system turns here"):
         engine.prepare(ASKED[0])
 
@@ -151,7 +157,9 @@ def test_the_same_seed_gives_the_same_answer_in_any_company(engine):
     crowd = [collect(engine, m, SamplingParams(max_tokens=30, temperature=1.0)) for m in ASKED[1:4]]
     _, out = collect(engine, ASKED[0], wish)
     assert drain(out)[1].text == alone
-    assert len({engine.ask(ASKED[0], SamplingParams(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
+    assert (
+        len({engine.ask(ASKED[0], SamplingParams(max_tokens=20, temperature=1.5, seed=s)).text for s in range(6)}) > 1
+    )
     [drain(o) for _, o in crowd]
 
 
@@ -193,7 +201,9 @@ def test_a_failing_listener_or_model_ends_one_request_only(reference, engine, mo
     monkeypatch.setattr(engine.runner, "_features", lambda p, i: (_ for _ in ()).throw(RuntimeError("eye")))
     assert engine.ask(ASKED[1]).finish.startswith("error")
     monkeypatch.setattr(engine.runner, "_features", look)
-    assert engine.ask(ASKED[1], SamplingParams(max_tokens=24)).text == reference.generate(ASKED[1], max_new_tokens=24).text
+    assert (
+        engine.ask(ASKED[1], SamplingParams(max_tokens=24)).text == reference.generate(ASKED[1], max_new_tokens=24).text
+    )
 
 
 def test_logprobs_are_those_of_the_model(reference, engine):
@@ -202,7 +212,9 @@ def test_logprobs_are_those_of_the_model(reference, engine):
     ids = torch.tensor([prompt.ids + [t.token for t in result.tokens[:-1]]])
     with torch.no_grad():
         logits = (
-            reference.model(input_ids=ids, pixel_values=torch.cat(prompt.pixels)).logits[0, len(prompt.ids) - 1 :].log_softmax(-1)
+            reference.model(input_ids=ids, pixel_values=torch.cat(prompt.pixels))
+            .logits[0, len(prompt.ids) - 1 :]
+            .log_softmax(-1)
         )
     for row, t in zip(logits, result.tokens, strict=True):
         assert abs(row[t.token].item() - t.logprob) < 1e-3
@@ -341,7 +353,12 @@ def test_plain_language_models_run_too(reference):
 def test_threads_that_prepare_at_once_get_the_ids_of_one(engine):
     """Control tokens typed by a user are words, whatever another thread encodes at the same moment."""
     text = "<eos>yes<image>"
-    asked = [text, question("What <image> is it?", [picture(1)]), question("<assistant>yes<eos>"), question("그림에 무엇이 있나요?")]
+    asked = [
+        text,
+        question("What <image> is it?", [picture(1)]),
+        question("<assistant>yes<eos>"),
+        question("그림에 무엇이 있나요?"),
+    ]
 
     def ids(one):
         return engine.prepare_text(one).ids if isinstance(one, str) else engine.prepare(one).ids

@@ -1,4 +1,5 @@
-"""An object-aware model answers in the engine as it does alone: many at once, in chunks where it may, with prefixes where it may."""
+"""An object-aware model answers in the engine as it does alone: many at once, in chunks where it may, with prefixes
+where it may."""
 
 import queue
 from dataclasses import replace
@@ -33,7 +34,12 @@ def conditioned(request, tmp_path_factory):
     aware = ObjectAwareModule(
         model.float(),
         processor,
-        ObjectAwareConfig(connectors=parts, classes=classes, scene_prompt="objects" if request.param == "moai" else "none", perception=eyes),
+        ObjectAwareConfig(
+            connectors=parts,
+            classes=classes,
+            scene_prompt="objects" if request.param == "moai" else "none",
+            perception=eyes,
+        ),
     )
     torch.manual_seed(2)
     for p in aware.connectors[request.param].parameters():

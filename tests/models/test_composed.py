@@ -1,4 +1,5 @@
-"""Every connector x encoder family x language model family: trained, saved, opened by transformers, asked, batched. No code for any."""
+"""Every connector x encoder family x language model family: trained, saved, opened by transformers, asked, batched. No
+code for any."""
 
 from dataclasses import replace
 
@@ -43,7 +44,11 @@ def picture(seed, size=(50, 70)):
 
 TALKS = [
     question("What is in the picture?", [picture(1)]),
-    [Message("user", (Part.image(picture(2)), Part.text("this"), Part.image(picture(3, (30, 90))), Part.text("or this?")))],
+    [
+        Message(
+            "user", (Part.image(picture(2)), Part.text("this"), Part.image(picture(3, (30, 90))), Part.text("or this?"))
+        )
+    ],
     question("Say something."),
     [*question("What is it?", [picture(1)]), assistant("a red dog"), user("고양이?")],
 ]
@@ -58,7 +63,9 @@ def folders(tmp_path_factory):
 def composed(folders, connector, encoder, llm):
     torch.manual_seed(0)
     layer = -1 if encoder == "convnext" else -2
-    model, processor = build_model(folders[encoder], folders[llm], connector=connector, options=OPTIONS[connector], layer=layer)
+    model, processor = build_model(
+        folders[encoder], folders[llm], connector=connector, options=OPTIONS[connector], layer=layer
+    )
     if connector == GATED:  # closed gates would make every test of pictures pass
         for block in model.connector.blocks.values():
             torch.nn.init.constant_(block.attention_gate, 1.0)
@@ -79,7 +86,12 @@ def trained(model, processor, folder):
     task = ConversationTask(model, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     rates = {"connector": 1e-2, "language": 1e-3}
-    train(task, Stage(name="x", steps=2, batch=3, lr=1e-2, part_lr=rates, warmup=0), folder / "run", RunOptions(say=lambda _: None))
+    train(
+        task,
+        Stage(name="x", steps=2, batch=3, lr=1e-2, part_lr=rates, warmup=0),
+        folder / "run",
+        RunOptions(say=lambda _: None),
+    )
     moved = {n for n, p in model.named_parameters() if not torch.equal(before[n], p)}
     assert any("multi_modal_projector" in n for n in moved) and any("language_model" in n for n in moved)
     assert not any("vision_tower" in n for n in moved)
@@ -120,7 +132,9 @@ def assert_padding_leaks_nothing(model, processor):
     assert torch.allclose(beside, alone, atol=1e-4)
     other = both["pixel_values"].clone()
     other[1] += 1.0
-    changed = model(**(both | {"pixel_values": other}), position_ids=(both["attention_mask"].cumsum(-1) - 1).clamp(min=0)).logits
+    changed = model(
+        **(both | {"pixel_values": other}), position_ids=(both["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    ).logits
     assert torch.allclose(changed[0, -1], beside, atol=1e-5) and not torch.allclose(changed[1, -1], alone, atol=1e-3)
 
 
@@ -159,5 +173,7 @@ def test_gradients_reach_the_encoder_only_where_it_learns(folders):
 def test_the_config_says_what_the_connector_is(folders):
     model, _ = composed(folders, "pixel_shuffle", "convnext", "llama")
     held = model.config.to_dict()
-    assert held["connector"]["name"] == "pixel_shuffle" and held["image_seq_length"] == 1 and held["vision_grid"] == [2, 2]
+    assert (
+        held["connector"]["name"] == "pixel_shuffle" and held["image_seq_length"] == 1 and held["vision_grid"] == [2, 2]
+    )
     assert build(**held["connector"]).config == replace(model.connector.config)

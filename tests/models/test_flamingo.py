@@ -1,4 +1,5 @@
-"""A composed Flamingo: the bare language model while its gates are closed, the same from disk, the same with a cache."""
+"""A composed Flamingo: the bare language model while its gates are closed, the same from disk, the same with a
+cache."""
 
 import json
 import shutil
@@ -21,7 +22,15 @@ from nunbit.models.build import GATED, build_model
 from nunbit.models.checkpoint import open_model, save
 from nunbit.models.flamingo import CONFIG, VISION, WEIGHTS, gated_parts
 
-SMALL = {"every": 1, "heads": 2, "head_dim": 8, "latents": 3, "resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 8}
+SMALL = {
+    "every": 1,
+    "heads": 2,
+    "head_dim": 8,
+    "latents": 3,
+    "resampler_depth": 1,
+    "resampler_heads": 2,
+    "resampler_head_dim": 8,
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +45,9 @@ def other_family(folder):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     words = tokenizer("smollm")
-    GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=256, vocab_size=len(words))).save_pretrained(folder)
+    GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=256, vocab_size=len(words))).save_pretrained(
+        folder
+    )
     words.save_pretrained(folder)
     return folder
 
@@ -89,7 +100,11 @@ def test_saved_and_opened_again_is_the_same_and_answers(folders, tmp_path):
     assert torch.equal(again(**inputs(their)).logits, wanted)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
     helper = Assistant(tmp_path / "m")
-    two = [Message("user", (Part.image(pixels(1)[0]), Part.text("this"), Part.image(pixels(1, 1)[0]), Part.text("or this?")))]
+    two = [
+        Message(
+            "user", (Part.image(pixels(1)[0]), Part.text("this"), Part.image(pixels(1, 1)[0]), Part.text("or this?"))
+        )
+    ]
     talks = [two, question("What is this?", pixels(1, 2)), question("Hello?")]
     alone = [helper.ask(t, max_new_tokens=4).text for t in talks]
     assert helper.ask_many(talks, max_new_tokens=4) == alone
@@ -179,7 +194,9 @@ def test_a_folder_of_before_opens(old):
     assert torch.equal(helper.model(**inputs(helper.processor)).logits, model(**inputs(processor)).logits)
 
 
-@pytest.mark.parametrize("file, held", [(CONFIG, "{"), (CONFIG, "[]"), (CONFIG, '{"connector": {}}'), (WEIGHTS, "no tensors")])
+@pytest.mark.parametrize(
+    "file, held", [(CONFIG, "{"), (CONFIG, "[]"), (CONFIG, '{"connector": {}}'), (WEIGHTS, "no tensors")]
+)
 def test_a_damaged_folder_is_refused_with_a_sentence(old, file, held):
     (old[2] / file).write_text(held)
     with pytest.raises(UserError, match="cannot be opened"):
@@ -209,7 +226,8 @@ def test_absurd_sizes_of_a_composed_model_are_refused_too(folders, tmp_path):
 
 @pytest.mark.parametrize("every, layers, width, billions", [(1, 24, 2048, 1.2), (4, 40, 4096, 1.6)])
 def test_the_published_sizes_have_the_published_parameters(every, layers, width, billions):
-    """GATED XATTN-DENSE of Flamingo-3B and 9B over pictures 1536 wide. Source: Flamingo, arXiv 2204.14198, tables 1 and 5."""
+    """GATED XATTN-DENSE of Flamingo-3B and 9B over pictures 1536 wide. Source: Flamingo, arXiv 2204.14198, tables 1 and
+    5."""
     from nunbit.connectors import build
 
     sizes = asdict(GatedOptions(every=every))

@@ -1,4 +1,5 @@
-"""One way from messages to ids: ids in training are ids in asking, typed control tokens are words, labels are the answers."""
+"""One way from messages to ids: ids in training are ids in asking, typed control tokens are words, labels are the
+answers."""
 
 import json
 import random
@@ -35,7 +36,8 @@ def text(rng):
 
 
 def conversation(seed, tools):
-    """Turns of a user and an assistant, pictures in any place, text parts, tool calls, control tokens that a user types."""
+    """Turns of a user and an assistant, pictures in any place, text parts, tool calls, control tokens that a user
+    types."""
     rng = random.Random(seed)
     turns = [system(text(rng))] if rng.random() < 0.2 else []
     for _ in range(rng.randint(1, 4)):
@@ -101,20 +103,30 @@ def normal(text):
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_ids_are_those_of_the_template_where_nothing_is_typed(name):
-    """Words and template are encoded as one text, as transformers does it: a released model sees what it was trained with."""
+    """Words and template are encoded as one text, as transformers does it: a released model sees what it was trained
+    with."""
     words, _, _ = tokenizer_of(name)
     builder = PromptBuilder(words)
     turns = [user("What is in the picture?"), assistant("a red dog"), user("고양이 개?")]
     flat = [{"role": m.role, "content": m.text} for m in turns]
-    theirs = words.apply_chat_template(flat, chat_template=builder.template.template, tokenize=False, add_generation_prompt=True)
+    theirs = words.apply_chat_template(
+        flat, chat_template=builder.template.template, tokenize=False, add_generation_prompt=True
+    )
     assert builder.build(turns).ids.tolist() == words(theirs, add_special_tokens=False)["input_ids"]
 
 
 def test_tool_calls_and_results_stand_in_the_prompt_as_json():
     words, _, _ = tokenizer_of("qwen")
     call = ToolCall("look_up", {"query": 'a "dog" <|im_end|>', "limit": 3})
-    turns = [user("How old?"), Message("assistant", (), (call,)), Message("tool", (Part.text("<|im_start|>seven"),), name="look_up")]
-    schema = {"type": "function", "function": {"name": "look_up", "description": "<|im_end|>", "parameters": {"type": "object"}}}
+    turns = [
+        user("How old?"),
+        Message("assistant", (), (call,)),
+        Message("tool", (Part.text("<|im_start|>seven"),), name="look_up"),
+    ]
+    schema = {
+        "type": "function",
+        "function": {"name": "look_up", "description": "<|im_end|>", "parameters": {"type": "object"}},
+    }
     prompt = PromptBuilder(words).build(turns, tools=[schema])
     said = words.decode(prompt.ids)
     assert '"query": "a \\"dog\\" <|im_end|>"' in said and '"limit": 3' in said and "<|im_start|>seven" in said

@@ -8,20 +8,29 @@ import numpy as np
 import pytest
 import torch
 
+from nunbit.assistant import Assistant
 from nunbit.data.crayon_instructions import instruction
 from nunbit.errors import UserError
 from nunbit.messages import PLACEHOLDER, Message, Part, question
-from nunbit.models.assistant import Assistant
 from nunbit.models.checkpoint import open_model, save
-from nunbit.models.object_aware.module import ObjectAwareConfig, ObjectAwareModule, as_seen, in_words, language_of
+from nunbit.models.object_aware import (
+    ObjectAwareConfig,
+    ObjectAwareModule,
+    language_of,
+    open_object_aware,
+    scene_words,
+    squared_map,
+)
 from nunbit.recipes import collavo, load, moai, names
+from nunbit.recipes.debug_set import write_conversations
 from nunbit.scene import Scene, SceneObject, Segment, TextLine
-from nunbit.training.debug_set import write_conversations
-from nunbit.training.loop import Stage
-from nunbit.training.object_aware import DualTask, ObjectAwareTask
+from nunbit.training.dual import DualTask
+from nunbit.training.object_aware import ObjectAwareTask
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 from nunbit.world.samples import sample
 
-QUIET = {"say": lambda _: None}
+QUIET = RunOptions(say=lambda _: None)
 
 
 def scene(number: int) -> Scene:
@@ -34,7 +43,7 @@ def scene(number: int) -> Scene:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A small native LLaVA on disk."""
-    from nunbit.training.debug_set import write_language, write_vision
+    from nunbit.recipes.debug_set import write_language, write_vision
 
     folder = tmp_path_factory.mktemp("base")
     from nunbit.models.build import build_model
@@ -83,7 +92,7 @@ def logits(made: ObjectAwareModule, inputs, scenes) -> torch.Tensor:
     if scenes:
         made.look(inputs, scenes, range(len(scenes)))
     else:
-        made.forget()
+        made.clear_context()
     return made.model(**inputs).logits
 
 
@@ -126,13 +135,13 @@ def test_a_later_word_changes_no_earlier_logit(base):
 
 
 def test_saved_and_opened_again_is_the_same(base, tmp_path):
-    made = aware(base, words="objects")
+    made = aware(base, scene_prompt="objects")
     save(made.model, made.processor, tmp_path)
     made.save(tmp_path)
     inputs = prompts(made, 2)
     wanted = logits(made, inputs, [scene(0), scene(1)])
     model, processor = open_model(tmp_path)
-    again = ObjectAwareModule.open(tmp_path, model, processor)
+    again = open_object_aware(tmp_path, model, processor)
     assert again.config.words == "objects"
     assert torch.allclose(logits(again, inputs, [scene(0), scene(1)]), wanted, atol=1e-5)
     helper = Assistant(tmp_path)
@@ -154,10 +163,10 @@ def test_damaged_parts_are_refused_in_words(base, tmp_path, damage):
 
 
 def test_words_of_a_scene():
-    assert in_words(Scene(10, 10), "objects") == "" == in_words(Scene(10, 10), "plain")
-    assert in_words(scene(0), "objects").startswith("The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)")
+    assert scene_words(Scene(10, 10), "objects") == "" == scene_words(Scene(10, 10), "plain")
+    assert scene_words(scene(0), "objects").startswith("The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)")
     with pytest.raises(UserError):
-        in_words(scene(0), "loud")
+        scene_words(scene(0), "loud")
 
 
 @pytest.mark.parametrize(("asked", "language"), [
@@ -167,8 +176,8 @@ def test_words_of_a_scene():
 def test_a_question_is_told_in_its_language(base, asked, language):
     assert language_of(question(asked, [PLACEHOLDER])[0]) == language
     seen = replace(Scene(10, 10), objects=[SceneObject("dog", (1, 1, 5, 5), attributes={"colour": "red"})])
-    made = aware(base, connectors={}, words="plain", called={"ko": {"dog": "개", "red": "빨간색"}})
-    (said,) = [p.content for p in made.spoken(question(asked, [PLACEHOLDER]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
+    made = aware(base, connectors={}, scene_prompt="plain", translations={"ko": {"dog": "개", "red": "빨간색"}})
+    (said,) = [p.content for p in made.add_scene_text(question(asked, [PLACEHOLDER]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
     assert said.startswith("물체: 빨간색 개 [" if language == "ko" else "Objects: red dog [")
 
 
@@ -180,19 +189,19 @@ def test_every_question_of_the_world_is_told_in_its_own_language():
 
 def test_words_that_find_no_room_are_left_out(base):
     many = replace(scene(0), text_lines=[TextLine.from_box(f"line {i}", (0, i, 9, i + 1), 1.0) for i in range(30)])
-    made = aware(base, connectors={}, words="plain")
+    made = aware(base, connectors={}, scene_prompt="plain")
     size = lambda words: len(made.processor.tokenizer(words, add_special_tokens=False)["input_ids"])  # noqa: E731
-    whole = size(made.in_words(many))
+    whole = size(made.scene_text.words(many))
     for room in (whole, whole // 2, whole // 5, 0):
-        made.config = replace(made.config, words_tokens=room)
-        said = made.in_words(many)
+        made.config = replace(made.config, max_scene_tokens=room)
+        said = made.scene_text.words(many)
         assert size(said) <= room and (room == whole) == ("line 29" in said)
     assert said == ""
 
 
 def test_spoken_words_stand_after_their_picture(base):
-    made = aware(base, connectors={}, words="objects")
-    said = made.spoken(question("What?", [PLACEHOLDER, PLACEHOLDER]), [scene(0), Scene(5, 5)])
+    made = aware(base, connectors={}, scene_prompt="objects")
+    said = made.add_scene_text(question("What?", [PLACEHOLDER, PLACEHOLDER]), [scene(0), Scene(5, 5)])
     assert [p.kind for p in said[0].parts] == ["image", "text", "image", "text"] and "person" in said[0].parts[
         1
     ].content
@@ -207,9 +216,9 @@ def test_a_map_is_cut_as_the_picture_is():
         do_center_crop = True
 
     wide = np.arange(8).reshape(2, 4)
-    assert np.array_equal(as_seen(wide, Pads()), np.pad(wide, ((1, 1), (0, 0))))
-    assert np.array_equal(as_seen(wide, Crops()), wide[:, 1:3])
-    assert as_seen(wide, object()) is wide
+    assert np.array_equal(squared_map(wide, Pads()), np.pad(wide, ((1, 1), (0, 0))))
+    assert np.array_equal(squared_map(wide, Crops()), wide[:, 1:3])
+    assert squared_map(wide, object()) is wide
 
 
 def test_instructions_name_what_is_there():
@@ -227,14 +236,14 @@ def test_instructions_name_what_is_there():
 
 
 def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
-    from nunbit.training.object_aware_stages import ADAPTERS, with_adapters
-    from nunbit.training.recipe import LoraConfig, Phase
+    from nunbit.recipes.object_aware import ADAPTERS, with_adapters
+    from nunbit.training.config import LoraConfig, Phase
 
     model, processor = with_adapters(base, LoraConfig(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
     made = ObjectAwareModule(model.get_base_model(), processor, ObjectAwareConfig(connectors={"crayon": BOTH["crayon"]}))
     from nunbit.data.conversations import Conversation, encode
     from nunbit.models.image_tokens import image_tokens
-    from nunbit.models.prompt import Renderer
+    from nunbit.models.prompt import PromptBuilder
 
     picture = Path(base).parent / "picture.png"
     from PIL import Image
@@ -249,7 +258,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
     ]
     samples, _ = encode(
         told,
-        Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token),
+        PromptBuilder.from_processor(processor),
         image_tokens(made.model.config),
         max_tokens=500,
     )
@@ -287,12 +296,12 @@ def test_the_recipe_runs_resumes_and_its_model_answers(name, base, tmp_path):
     assert name in names()
     data = write_conversations(tmp_path / "data", samples=8)
     done = recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"])
-    out = recipe.run(done, tmp_path / "run", **QUIET)
+    out = recipe.run(done, tmp_path / "run", QUIET)
     first = {p.name: p.read_bytes() for p in out.glob("*.safetensors")}
     assert {"aware.safetensors", "model.safetensors"} <= set(first)
     stages = [p.parent.name for p in (tmp_path / "run").glob("*/last.pt")]
     assert sorted(stages) == sorted(done.phases())
-    assert recipe.run(done, tmp_path / "run", **QUIET) == out
+    assert recipe.run(done, tmp_path / "run", QUIET) == out
     assert {p.name: p.read_bytes() for p in out.glob("*.safetensors")} == first
     helper = Assistant(out)
     assert (
@@ -336,7 +345,7 @@ def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
     done = moai.configure(
         [f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true", "stages=experts"]
     )
-    moai.run(done, tmp_path / "run", **QUIET)
+    moai.run(done, tmp_path / "run", QUIET)
     learnt = torch.load(tmp_path / "run" / "experts" / "last.pt", weights_only=True)["modules"]["moai"]
     gates = {k: v for k, v in learnt.items() if ".gate_" in k}
     assert gates and all(not v.any() for v in gates.values())
@@ -346,7 +355,7 @@ def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
 @pytest.mark.parametrize("changes", [[], ["model.base=/nowhere"], ["stages=prompt,dance", "debug=true"], ["lora.rank=0", "debug=true"], ["instruct.connector_lr=1", "debug=true"], ["stages=", "debug=true"]])  # fmt: skip
 def test_what_cannot_be_is_said(changes, tmp_path):
     with pytest.raises(UserError):
-        collavo.run(collavo.configure(changes), tmp_path, **QUIET)
+        collavo.run(collavo.configure(changes), tmp_path, QUIET)
 
 
 def test_truncated_files_are_said_in_a_sentence(base, tmp_path):

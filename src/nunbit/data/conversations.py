@@ -1,8 +1,11 @@
 """Conversation files -> conversations -> prompts with their targets marked.
 
-Two layouts are read: LLaVA's JSON list (``{"id", "image", "conversations": [{"from": "human" | "gpt", "value"}]}``, the picture's place
-marked by ``<image>``) and JSON lines of ``{"id", "messages": [{"role", "content"}], "images": [...]}`` whose content is a string or a
-list of ``{"type": "text", "text"}`` and ``{"type": "image", "image"}``. Pictures lie under one folder, which no path may leave.
+Two layouts are read: LLaVA's JSON list (``{"id", "image", "conversations": [{"from": "human" | "gpt", "value"}]}``, the
+    picture's place
+marked by ``<image>``) and JSON lines of ``{"id", "messages": [{"role", "content"}], "images": [...]}`` whose content is
+a string or a
+list of ``{"type": "text", "text"}`` and ``{"type": "image", "image"}``. Pictures lie under one folder, which no path
+may leave.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ class Conversation:
 
     @property
     def images(self) -> tuple[Path, ...]:
+        """Paths of the pictures in order."""
         return tuple(i for m in self.messages for i in m.images)
 
 

@@ -1,6 +1,8 @@
-"""Any vision encoder of transformers as features ``(B, N, Dv)`` with a grid: with a class token, without one, or convolutional.
+"""Any vision encoder of transformers as features ``(B, N, Dv)`` with a grid: with a class token, without one, or
+convolutional.
 
-What differs between encoders (class token, register tokens, patch size, feature maps) is measured by running one blank picture.
+What differs between encoders (class token, register tokens, patch size, feature maps) is measured by running one blank
+picture.
 
 Letters: B pictures, N features, Dv their width, H and W rows and columns of a feature map.
 """
@@ -52,7 +54,6 @@ def load_vision_encoder(folder: str | Path) -> Any:
     """
     from transformers import AutoConfig, AutoModel
 
-
     config = opened("vision encoder", folder, lambda: AutoConfig.from_pretrained(folder))
     config = getattr(config, "vision_config", config)
     return opened("vision encoder", folder, lambda: AutoModel.from_pretrained(folder, config=config, dtype="float32"))
@@ -103,12 +104,14 @@ def patch_side_px(config: Any) -> int:
 
 
 def hidden_states(encoder: Any, pixels: Tensor) -> Any:
-    """Pictures ``(B, 3, H, W)`` to the encoder's hidden states, one for each layer: ``(B, N, Dv)`` or maps ``(B, Dv, H, W)``."""
+    """Pictures ``(B, 3, H, W)`` to the encoder's hidden states, one for each layer: ``(B, N, Dv)`` or maps ``(B, Dv, H,
+    W)``."""
     return encoder(pixels.to(encoder.dtype), output_hidden_states=True).hidden_states
 
 
 def picture_features(states: Any, layers: int | list[int], extra: int) -> Tensor:
-    """Features ``(B, N, Dv)`` of one layer, or of several layers side by side; the first ``extra`` tokens are left out."""
+    """Features ``(B, N, Dv)`` of one layer, or of several layers side by side; the first ``extra`` tokens are
+    left out."""
     chosen = [states[i] for i in ([layers] if isinstance(layers, int) else layers)]
     rows = [h.flatten(2).transpose(1, 2) if h.ndim == 4 else h[:, extra:] for h in chosen]
     return rows[0] if len(rows) == 1 else torch.cat(rows, -1)

@@ -1,4 +1,5 @@
-"""Memory of the engine: the slots' keys and values, finished prefixes, picture features. Each is bounded when it is made.
+"""Memory of the engine: the slots' keys and values, finished prefixes, picture features. Each is bounded when it is
+made.
 
 Legend: S slots, H key heads, T tokens, D head width, L layers, B rows of a step.
 """
@@ -61,6 +62,7 @@ class SlotLayer(CacheLayerMixin):
         return min(self.length, max(FIRST_ROOM, 1 << (tokens - 1).bit_length()))
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Write keys and values ``(B, H, T, D)`` where the window says; return all that the pass reads, ``(B, H, T, D)`` each."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None and self.values is not None
@@ -75,17 +77,21 @@ class SlotLayer(CacheLayerMixin):
         return self.keys[: len(rows), :, : w.upto], self.values[: len(rows), :, : w.upto]
 
     def get_seq_length(self) -> int:
+        """Tokens before the ones of the next pass."""
         return self.window.start
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Tokens that the next pass reads, and where they begin."""
         return self.window.upto, 0
 
     def get_max_length(self) -> int:
+        """Tokens that a slot may hold."""
         return self.length
 
 
 class SlotCache(Cache):
-    """transformers' `Cache` over slots: any decoder that takes a `Cache` runs on it. Active slots are always the first ones."""
+    """transformers' `Cache` over slots: any decoder that takes a `Cache` runs on it. Active slots are always the first
+    ones."""
 
     def __init__(self, layers: int, slots: int, length: int) -> None:
         self.window = Window()
@@ -98,7 +104,7 @@ class SlotCache(Cache):
         w.prefill, w.slot, w.start, w.upto = True, slot, start, start + count
 
     def set_decode(self, positions: torch.Tensor, upto: int) -> None:
-        """The next pass writes one token a slot at ``positions`` (B,), and reads tokens up to ``upto``."""
+        """The next pass writes one token a slot at ``positions`` ``(B,)``, and reads tokens up to ``upto``."""
         w = self.window
         w.prefill, w.positions, w.upto, w.start = False, positions, upto, upto - 1
 
@@ -143,7 +149,8 @@ class CachedPrefix:
 
 
 class LRUCache:
-    """Tensors (or what else has ``nbytes``) by key, the least recently used dropped first, never more than ``max_bytes``."""
+    """Tensors (or what else has ``nbytes``) by key, the least recently used dropped first, never more than
+    ``max_bytes``."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.bytes, self.hits, self.misses = max_bytes, 0, 0, 0
@@ -180,14 +187,16 @@ class LRUCache:
 
 
 class PrefixCache:
-    """What is kept of sequences seen before. A sequence is known by its token ids, where picture tokens carry a number of their picture,
+    """What is kept of sequences seen before. A sequence is known by its token ids, where picture tokens carry a number
+    of their picture,
     so that two pictures never share a prefix."""
 
     def __init__(self, max_bytes: int) -> None:
         self.held = LRUCache(max_bytes)
 
     def longest(self, wanted: tuple[int, ...]) -> tuple[int, CachedPrefix | None]:
-        """Length of the longest common beginning with a sequence held, short of the last token (its logits are needed)."""
+        """Length of the longest common beginning with a sequence held, short of the last token (its logits are
+        needed)."""
         best, best_key, beginning = 0, None, np.asarray(wanted[:-1])
         for key in self.held.known():
             n = min(len(key), len(beginning))

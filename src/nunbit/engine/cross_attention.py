@@ -1,6 +1,7 @@
 """Gated cross-attention in the engine: what each prompt attends to, and the rows of a decode step side by side.
 
-Such a model reads one token a picture; the pictures stay outside the sequence, as keys and values of each block. They are made once a
+Such a model reads one token a picture; the pictures stay outside the sequence, as keys and values of each block. They
+are made once a
 prompt, in its first pass, and stacked for decoding only when other rows come together than in the step before.
 
 Letters: B rows, I pictures, M media tokens a picture, Dv their width, T tokens of a prompt, L tokens a slot holds.
@@ -54,7 +55,8 @@ class CrossAttentionState:
         self.connector.set_media(None)
 
     def _stack(self, rows: Sequence[Media | None]) -> Media | None:
-        """Rows beside each other, those with fewer pictures padded. A word of an answer stands after all its pictures."""
+        """Rows beside each other, those with fewer pictures padded. A word of an answer stands after all its
+        pictures."""
         some = next((m for m in rows if m is not None), None)
         if some is None:
             return None

@@ -10,7 +10,8 @@ from typing import Any
 class Detokenizer:
     """Turns one answer's ids into text, piece by piece.
 
-    The last character is held back while the answer goes on: a Hangul syllable or a byte sequence may still grow, and so is
+    The last character is held back while the answer goes on: a Hangul syllable or a byte sequence may still grow, and
+    so is
     anything that may be the beginning of a stop string.
     """
 

@@ -1,4 +1,5 @@
-"""Answers of a given form: JSON schema or regular expression, held by llguidance (an existing library) one token mask at a time."""
+"""Answers of a given form: JSON schema or regular expression, held by llguidance (an existing library) one token mask
+at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +11,14 @@ import torch
 from nunbit.errors import UserError
 
 MAX_CHARS = 20_000
-LIMITS: dict[str, Any] = {"initial_lexer_fuel": 100_000, "step_lexer_fuel": 100_000, "max_lexer_states": 10_000, "max_grammar_size": 50_000}
-"""Of the library: a tenth of its own. A pattern of eight letters, ``a{99999}``, takes 30 MB and a quarter of a second without them."""
+LIMITS: dict[str, Any] = {
+    "initial_lexer_fuel": 100_000,
+    "step_lexer_fuel": 100_000,
+    "max_lexer_states": 10_000,
+    "max_grammar_size": 50_000,
+}
+"""Of the library: a tenth of its own. A pattern of eight letters, ``a{99999}``, takes 30 MB and a quarter of a second
+without them."""
 
 
 class Grammars:
@@ -49,7 +56,9 @@ class Grammars:
 
 
 def _refused(why: str) -> UserError:
-    return UserError(f"a form of answer that cannot be used ({(why.splitlines() or [''])[0][:160]})", todo="ask for a simpler one")
+    return UserError(
+        f"a form of answer that cannot be used ({(why.splitlines() or [''])[0][:160]})", todo="ask for a simpler one"
+    )
 
 
 class Matcher:
@@ -73,6 +82,7 @@ class Matcher:
         return logits.masked_fill(~allowed, float("-inf")) if bool(allowed.any()) else logits
 
     def take(self, token: int) -> None:
+        """The answer goes on with this token."""
         self.held.consume_token(token)
 
     def _check(self) -> None:

@@ -1,6 +1,7 @@
 """8-bit linear layers on a processor: weights in int8 per output channel, activations quantised as they come.
 
-One kernel of torch (FBGEMM / oneDNN), the fastest measured for prefill on processors with VNNI. Embeddings, norms, convolutions and the
+One kernel of torch (FBGEMM / oneDNN), the fastest measured for prefill on processors with VNNI. Embeddings, norms,
+convolutions and the
 LM head keep their precision: the head decides between close answers.
 """
 
@@ -15,7 +16,8 @@ from nunbit.engine.replace_layer import swap
 from nunbit.errors import UserError
 
 NARROW = not torch.cpu._is_vnni_supported()
-"""Without VNNI pairs of products are added in 16 bits and would overflow: activations get seven bits there instead of eight."""
+"""Without VNNI pairs of products are added in 16 bits and would overflow: activations get seven bits there instead of
+eight."""
 
 
 class Int8Linear(nn.Module):
@@ -33,6 +35,7 @@ class Int8Linear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(..., Din)`` to ``(..., Dout)``."""
         return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=NARROW)
 
 

@@ -1,4 +1,5 @@
-"""Messages -> prepared prompts: perception, prompt, pixels. Any number of threads may prepare at once; no state of the model is touched.
+"""Messages -> prepared prompts: perception, prompt, pixels. Any number of threads may prepare at once; no state of the
+model is touched.
 
 Letters: T tokens.
 """
@@ -98,11 +99,13 @@ class Preparation:
             )
 
     def _prefix_key(self, ids: list[int], prompt: Prompt, hashes: list[str]) -> tuple[int, ...]:
-        """Picture tokens become numbers of their picture below zero. A number is never given to a second picture; one that was not seen
+        """Picture tokens become numbers of their picture below zero. A number is never given to a second picture; one
+        that was not seen
         for long gets a new number, and misses the cache."""
         with self._lock:
             numbers = [self._number(h) for h in hashes]
-            # Mixers let every token read all Scenes of a prompt: prefixes are shared only by prompts with the same pictures.
+            # Mixers let every token read all Scenes of a prompt: prefixes are shared only by prompts with the same
+            # pictures.
             first = self._number("+".join(hashes)) if self._shares_mixers else ids[0]
         key = np.asarray(ids)
         for (start, stop), number in zip(prompt.media_spans(self.image_id), numbers, strict=True):

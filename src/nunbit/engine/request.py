@@ -24,7 +24,8 @@ class PreparedPrompt:
 
     Attributes:
         ids: (T,) with every token of the pictures in place.
-        prefix_key: the ids with picture tokens replaced by a number of their picture, so that two pictures never share a prefix.
+        prefix_key: the ids with picture tokens replaced by a number of their picture, so that two pictures never share
+            a prefix.
         hashes: content hash of each picture; pixels, sizes: what the image processor made of each.
         scenes: the Scene of each picture, of a model that uses Scenes; scene_features: the Scenes as tensors.
         mixer_cache: hidden states that came into each MoAI mixer so far, ``(1, T, D)`` each.
@@ -55,7 +56,8 @@ class RequestOutput:
     """A whole answer.
 
     Attributes:
-        finish: stop, length, cancelled, deadline, ``error: ...`` or ``refused: ...`` (what was asked for cannot be done).
+        finish: stop, length, cancelled, deadline, ``error: ...`` or ``refused: ...`` (what was asked for cannot be
+            done).
         queued_s, ttft_s, total_s: seconds since submission.
         scenes: of the prompt's pictures, of a model that uses Scenes.
     """

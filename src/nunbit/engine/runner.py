@@ -1,6 +1,7 @@
 """Forward passes of one model on a slot cache: embeddings of a prompt, a chunk of prefill, a batched decode step.
 
-Models that fit: LLaVA-shaped ones (native LLaVA and LLaVA-NeXT, `ComposedModel`) and plain causal language models, each with or without
+Models that fit: LLaVA-shaped ones (native LLaVA and LLaVA-NeXT, `ComposedModel`) and plain causal language models, each
+    with or without
 layer connectors on its decoder.
 
 Letters: B rows, T tokens, D width, V vocabulary, M tokens a picture.
@@ -97,7 +98,8 @@ class Runner:
         return normalize(tokens.mean(0), dim=0).cpu(), len(tokens)
 
     def embed(self, prompt: PreparedPrompt) -> Tensor:
-        """Embeddings ``(1, T, D)`` of a whole prompt; picture features come from the cache where the same pixels were seen."""
+        """Embeddings ``(1, T, D)`` of a whole prompt; picture features come from the cache where the same pixels were
+        seen."""
         ids = torch.tensor([prompt.ids], device=self.device)
         if not prompt.pixels:
             return embed(self.model, ids, None)
@@ -108,7 +110,8 @@ class Runner:
         return embed(self.model, ids, torch.cat(tokens))
 
     def prefill(self, slot: int, start: int, embeds: Tensor, prompt: PreparedPrompt) -> Tensor:
-        """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one, ``(V,)``."""
+        """Run tokens ``start ...`` of a slot, embeddings ``(1, T, D)``; returns the logits of the last one,
+        ``(V,)``."""
         count = embeds.shape[1]
         self.cache.set_prefill(slot, start, count)
         at = torch.arange(start, start + count, device=self.device)
@@ -155,7 +158,8 @@ class Runner:
         aware.set_context(features, image, ~image, owner, mixer_cache=prompt.mixer_cache)
 
     def _features(self, prompt: PreparedPrompt, i: int) -> Tensor:
-        """Picture ``i`` of a prompt as tokens of the sequence, or as what gated cross-attention attends to, ``(M, D)``."""
+        """Picture ``i`` of a prompt as tokens of the sequence, or as what gated cross-attention attends to,
+        ``(M, D)``."""
         held = self.features.get(prompt.hashes[i])
         if held is None:
             held = self._picture_tokens(prompt.pixels[i], prompt.sizes[i])

@@ -1,6 +1,7 @@
 """The engine: a thread that admits requests, prefills them in chunks, and decodes all running ones together.
 
-One loop, four verbs: admit, prefill, decode, finish. Nothing else runs the decoder. A second thread encodes pictures, one request at a
+One loop, four verbs: admit, prefill, decode, finish. Nothing else runs the decoder. A second thread encodes pictures,
+    one request at a
 time and in order, so that no answer waits for the encoder of another's picture.
 """
 
@@ -45,7 +46,8 @@ class Engine:
         chunk: prompt tokens prefilled between two steps of the others.
         max_queue: requests that may wait; more are refused with `Busy`.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
-        aware: object-aware parts of the model. With a mixer, where tokens of a picture read each other, there are no chunks; where tokens
+        aware: object-aware parts of the model. With a mixer, where tokens of a picture read each other, there are no
+            chunks; where tokens
             read all later ones, as released, no prefixes either.
     """
 
@@ -84,7 +86,8 @@ class Engine:
 
     @classmethod
     def from_loaded(cls, loaded: Any, **options: Any) -> Engine:
-        """An engine for a model that is loaded: anything with ``model``, ``processor`` and ``aware`` (`nunbit.models.loading`)."""
+        """An engine for a model that is loaded: anything with ``model``, ``processor`` and ``aware``
+        (`nunbit.models.loading`)."""
         return cls(loaded.model, loaded.processor, aware=loaded.aware, **options)
 
     # what callers use, from any thread
@@ -115,9 +118,7 @@ class Engine:
         """
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt)
-        sampler = Sampler(
-            sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar)
-        )
+        sampler = Sampler(sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar))
         request = Request(prompt, sampling, on_event, sampler, Detokenizer(self.runner.tokenizer, sampling.stop))
         with self._lock:
             if not self._open or len(self._admitted) >= self.max_queue + self.slots:

@@ -1,6 +1,8 @@
-"""A vision encoder's folder, a connector's name and a language model's folder -> one model with its processor. No code for any pair.
+"""A vision encoder's folder, a connector's name and a language model's folder -> one model with its processor. No code
+for any pair.
 
-Linear and MLP connectors over patch encoders become the native `llava` (with tiles `llava_next`) of transformers, which any tool opens;
+Linear and MLP connectors over patch encoders become the native `llava` (with tiles `llava_next`) of transformers, which
+any tool opens;
 other compositions are a `ComposedModel`.
 """
 
@@ -51,7 +53,8 @@ def build_model(
         vision, llm: folders or hub ids.
         connector: one of `connector_names`.
         options: fields of the connector's config, without the widths.
-        layer: hidden state of the encoder that the connector reads. LLaVA-1.5 (arXiv 2310.03744) takes the last but one.
+        layer: hidden state of the encoder that the connector reads. LLaVA-1.5 (arXiv 2310.03744) takes the last but
+            one.
         tiles: arrangements of an any-resolution model (`nunbit.models.tiling.NEXT`); none: one square.
 
     Raises:
@@ -162,7 +165,9 @@ def llava_config(
     return LlavaNextConfig(**values, image_grid_pinpoints=pinpoints(tiles, image_side_px(vision)))
 
 
-def build_llava(vision: Any, text: Any, tokenizer: Any, *, activation: str = "gelu", image_size_px: int, patch_px: int) -> Any:
+def build_llava(
+    vision: Any, text: Any, tokenizer: Any, *, activation: str = "gelu", image_size_px: int, patch_px: int
+) -> Any:
     """A native LLaVA from configs or models, with a class token left out and the last hidden state shown.
 
     Args:
@@ -176,7 +181,9 @@ def build_llava(vision: Any, text: Any, tokenizer: Any, *, activation: str = "ge
 
     side = image_size_px // patch_px
     shape = FeatureShape(getattr(vision, "config", vision).hidden_size, (side, side), extra=1)
-    config = llava_config(getattr(vision, "config", vision), getattr(text, "config", text), tokenizer, -1, activation, shape)
+    config = llava_config(
+        getattr(vision, "config", vision), getattr(text, "config", text), tokenizer, -1, activation, shape
+    )
     model = LlavaForConditionalGeneration(config)
     if hasattr(vision, "state_dict"):
         model.model.vision_tower.load_state_dict(vision.state_dict())
@@ -190,7 +197,8 @@ def build_llava(vision: Any, text: Any, tokenizer: Any, *, activation: str = "ge
 
 
 def linear_as_llava(model: ComposedModel) -> Any:
-    """A `ComposedModel` with a linear connector as a native LLaVA of equal outputs: no activation, and an identity as its second layer."""
+    """A `ComposedModel` with a linear connector as a native LLaVA of equal outputs: no activation, and an identity as
+    its second layer."""
     inner, old = model.model, model.config
     shape = FeatureShape(old.vision_config.hidden_size, tuple(old.vision_grid), old.vision_extra_tokens)
     from transformers import LlavaConfig, LlavaForConditionalGeneration

@@ -1,6 +1,7 @@
 """Chat templates: what a template writes around the words of each turn.
 
-The template is rendered with one private-use character in place of each piece of content. Where content goes is then known whatever it is:
+The template is rendered with one private-use character in place of each piece of content. Where content goes is then
+known whatever it is:
 nothing is searched for in it, and the template's own logic cannot be steered by it.
 """
 
@@ -25,7 +26,8 @@ FLATTEN = (
     "{%- elif p['type'] == 'text' -%}{%- set said.text = said.text + p['text'] -%}{%- endif -%}{%- endfor -%}{%- endif -%}"
     "{%- set ns.flat = ns.flat + [dict(m, content=said.text)] -%}{%- endfor -%}{%- set messages = ns.flat -%}"
 )
-"""Put before a language model's own template: pictures become ``<image>`` and a line break before the words, as in LLaVA-1.5, and a
+"""Put before a language model's own template: pictures become ``<image>`` and a line break before the words, as in
+LLaVA-1.5, and a
 template that can think aloud is asked not to."""
 
 VICUNA = (
@@ -100,7 +102,8 @@ class ChatTemplate:
         both = self._render([question, answer], "the template's trial")
         prompt = self._render([question], "the template's trial", generate=True)
         at = both.index(chr(FIRST_SLOT + 1))
-        # What stands between the generation prompt and an answer (a space, say) is written by the model, so it is learnt.
+        # What stands between the generation prompt and an answer (a space, say) is written by the model, so it is
+        # learnt.
         self._lead = at - len(prompt) if both.startswith(prompt) and len(prompt) <= at else 0
         self.begin = tokenizer.bos_token if tokenizer.bos_token and both.startswith(tokenizer.bos_token) else ""
         self.end = _up_to_control(both[at + 1 :], first_control)
@@ -241,7 +244,9 @@ def _check_json(tools: Sequence[Any] | None) -> None:
     try:
         json.dumps(tools).encode()
     except (TypeError, ValueError) as e:
-        raise UserError(f"tools that are no JSON ({str(e)[:160]})", allowed="schemas of functions as JSON values") from None
+        raise UserError(
+            f"tools that are no JSON ({str(e)[:160]})", allowed="schemas of functions as JSON values"
+        ) from None
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:

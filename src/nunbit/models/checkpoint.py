@@ -33,7 +33,8 @@ def save_new(model: Any, processor: Any, folder: Path) -> None:
 
 
 def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
-    """Open any image-text-to-text model of transformers, or a `ComposedModel`, with its processor: weights only, no remote code.
+    """Open any image-text-to-text model of transformers, or a `ComposedModel`, with its processor: weights only, no
+    remote code.
 
     Raises:
         UserError: nothing there, or nothing of that kind.
@@ -66,14 +67,22 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
 
 
 def looks_like_path(name: str | Path) -> bool:
-    """Whether a model's name can only be a path: a `Path`, one that begins like one, or one with more than one slash (a hub id has one)."""
+    """Whether a model's name can only be a path: a `Path`, one that begins like one, or one with more than one slash (a
+    hub id has one)."""
     if isinstance(name, Path):
         return True
-    return name.startswith((".", "/", "~")) or os.sep != "/" and os.sep in name or name.count("/") > 1 or Path(name).exists()
+    return (
+        name.startswith((".", "/", "~"))
+        or os.sep != "/"
+        and os.sep in name
+        or name.count("/") > 1
+        or Path(name).exists()
+    )
 
 
 def _check_composed(folder: Path) -> None:
-    """Hold the connector's config of a `ComposedModel` to the tensors beside it, before memory is taken for what it says.
+    """Hold the connector's config of a `ComposedModel` to the tensors beside it, before memory is taken for what it
+    says.
 
     Raises:
         ValueError: they are not of each other's sizes.

@@ -1,9 +1,12 @@
-"""Encoder + connector + language model as one model: the splice, and a type of our own for compositions without a native one.
+"""Encoder + connector + language model as one model: the splice, and a type of our own for compositions without a
+native one.
 
-`embed` is the only place where picture tokens enter a sequence; training, the engine and the studies call it, for native LLaVAs and for
+`embed` is the only place where picture tokens enter a sequence; training, the engine and the studies call it, for
+native LLaVAs and for
 `ComposedModel` alike. Parameters of a `ComposedModel` are named as in a native LLaVA.
 
-Letters: B rows, T tokens, P pictures, N features and M tokens a picture, D width of the language model, Dv of the encoder, V vocabulary.
+Letters: B rows, T tokens, P pictures, N features and M tokens a picture, D width of the language model, Dv of the
+    encoder, V vocabulary.
 """
 
 from __future__ import annotations
@@ -55,7 +58,8 @@ def image_features(model: Any, pixels: Tensor, *, sizes: Tensor | None = None, l
     """The connector's tokens of pictures, ready for `embed`.
 
     Args:
-        pixels: ``(P, 3, H, W)``; of an any-resolution model tiles ``(P, K, 3, H, W)`` with the pictures' ``sizes`` (P, 2).
+        pixels: ``(P, 3, H, W)``; of an any-resolution model tiles ``(P, K, 3, H, W)`` with the pictures' ``sizes`` (P,
+            2).
         learning: keep a graph behind the encoder.
 
     Returns:
@@ -131,7 +135,8 @@ def _sub_config(values: Any) -> Any:
 
 
 class ComposedBody(nn.Module):
-    """The three parts under the names that they have in a native LLaVA; ``image_marker`` is the row of ``<image>`` of a gated model."""
+    """The three parts under the names that they have in a native LLaVA; ``image_marker`` is the row of ``<image>`` of a
+    gated model."""
 
     def __init__(self, vision: nn.Module, connector: nn.Module, language: nn.Module, marker: Tensor | None) -> None:
         super().__init__()
@@ -142,8 +147,10 @@ class ComposedBody(nn.Module):
 class ComposedModel(PreTrainedModel, GenerationMixin):
     """Any vision encoder, any registered connector, any causal language model.
 
-    A token connector's output is spliced into the sequence. Gated cross-attention acts inside the decoder layers instead: a picture then
-    takes one token, whose row learns although the embedding table is frozen. Source: OpenFlamingo, arXiv 2308.01390, sec. 3.1.
+    A token connector's output is spliced into the sequence. Gated cross-attention acts inside the decoder layers
+    instead: a picture then
+    takes one token, whose row learns although the embedding table is frozen. Source: OpenFlamingo, arXiv 2308.01390,
+    sec. 3.1.
     A gated model holds the pictures of one batch at a time, so one thread at a time may run it.
     """
 
@@ -197,7 +204,8 @@ class ComposedModel(PreTrainedModel, GenerationMixin):
         return self.model.language_model
 
     def encoder_features(self, pixels: Tensor, *, learning: bool = False) -> Tensor:
-        """``(P, 3, H, W)`` to the encoder's features ``(P, N, Dv)``, without a graph behind an encoder that is not ``learning``."""
+        """``(P, 3, H, W)`` to the encoder's features ``(P, N, Dv)``, without a graph behind an encoder that is not
+        ``learning``."""
         with torch.set_grad_enabled(learning and torch.is_grad_enabled()):
             states = hidden_states(self.model.vision_tower, pixels)
         found = picture_features(states, self.config.vision_feature_layer, self.config.vision_extra_tokens)
@@ -271,7 +279,7 @@ class ComposedModel(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=out.past_key_values)
 
     def prepare_inputs_for_generation(self, *args: Any, pixel_values: Tensor | None = None, **kwargs: Any) -> Any:
-        """As in transformers; pictures are given to the first pass alone."""
+        """As in transformers; pictures ``(P, 3, H, W)`` are given to the first pass alone."""
         inputs = super().prepare_inputs_for_generation(*args, **kwargs)
         past = inputs.get("past_key_values")
         if past is None or not past.get_seq_length():

@@ -1,4 +1,5 @@
-"""Flamingo folders of versions before 0.2: a language model with ``vision/``, ``flamingo.json`` and ``flamingo.safetensors`` beside it.
+"""Flamingo folders of versions before 0.2: a language model with ``vision/``, ``flamingo.json`` and
+``flamingo.safetensors`` beside it.
 
 They open as a `ComposedModel` with gated cross-attention, which is how such models are made and saved today.
 Source: Flamingo, arXiv 2204.14198, sec. 2; OpenFlamingo, arXiv 2308.01390, sec. 3.1.
@@ -62,7 +63,8 @@ def open_flamingo_folder(folder: str | Path, device: str = "cpu") -> tuple[Any, 
 
 
 def gated_parts(model: Any) -> dict[str, nn.Module]:
-    """What learns of a model with gated cross-attention, by part: the resampler, the gated blocks, the row of the image token."""
+    """What learns of a model with gated cross-attention, by part: the resampler, the gated blocks, the row of the image
+    token."""
     marker = nn.ParameterDict({"image": model.model.image_marker})
     parts = {"resampler": model.connector.resampler, "cross_attention": model.connector.blocks, "marker": marker}
     return {name: part for name, part in parts.items() if part is not None}

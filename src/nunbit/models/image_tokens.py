@@ -16,7 +16,8 @@ def image_tokens(config: Any, size_px: tuple[int, int] | None = None) -> int:
 
     Args:
         config: of the model.
-        size_px: height and width of the picture. Most models scale every picture to one square and need none; LLaVA-NeXT does.
+        size_px: height and width of the picture. Most models scale every picture to one square and need none;
+            LLaVA-NeXT does.
     """
     if config.model_type != ANY_RESOLUTION:
         return int(config.image_seq_length)

@@ -34,7 +34,8 @@ def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_
     Args:
         folder: a folder or hub id; None for the embedded `nunbit-tiny`.
         device: ``cpu``, ``cuda``, ``mps`` ...
-        object_aware: attach the object-aware parts that lie in the folder; without them the model answers unconditioned.
+        object_aware: attach the object-aware parts that lie in the folder; without them the model answers
+            unconditioned.
 
     Raises:
         UserError: nothing there, or nothing that opens.

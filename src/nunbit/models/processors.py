@@ -13,7 +13,8 @@ from nunbit.models.tiling import pinpoints
 def llava_processor(
     tokenizer: Any, vision_config: Any, extra: int, mean: Any = CLIP_MEAN, std: Any = CLIP_STD, *, tiles: str = ""
 ) -> Any:
-    """The processor of a native LLaVA: pictures are padded to a square in the mean colour, or with ``tiles`` cut as LLaVA-NeXT does.
+    """The processor of a native LLaVA: pictures are padded to a square in the mean colour, or with ``tiles`` cut as
+    LLaVA-NeXT does.
 
     Source: LLaVA-1.5, arXiv 2310.03744, ``image_aspect_ratio pad``; LLaVA-NeXT, ``image_aspect_ratio anyres``.
 
@@ -36,7 +37,8 @@ def llava_processor(
 
 
 def fixed_count_processor(tokenizer: Any, side_px: int, count: int, mean: Any = CLIP_MEAN, std: Any = CLIP_STD) -> Any:
-    """A native `LlavaProcessor` in which every picture takes ``count`` tokens: its one patch is the whole picture, the rest is extra."""
+    """A native `LlavaProcessor` in which every picture takes ``count`` tokens: its one patch is the whole picture, the
+    rest is extra."""
     from transformers import LlavaProcessor
 
     return LlavaProcessor(
@@ -51,7 +53,8 @@ def fixed_count_processor(tokenizer: Any, side_px: int, count: int, mean: Any = 
 
 
 def scaled_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> Any:
-    """The processor of `nunbit-tiny`: pictures are scaled to a square, whatever their shape, and normalised to -1 .. 1."""
+    """The processor of `nunbit-tiny`: pictures are scaled to a square, whatever their shape, and normalised to
+    -1 .. 1."""
     from transformers import CLIPImageProcessor, LlavaProcessor
 
     images = CLIPImageProcessor(

@@ -1,7 +1,9 @@
 """The one way from messages to token ids: training, asking, serving and evaluation all build their prompts here.
 
-A `PromptBuilder` renders the chat template, puts one id in each picture's place, adds the words of Scenes where the model is conditioned on
-them, and marks what is to be learnt. Ids of a conversation in training begin with the ids of the prompt that asks for its last answer.
+A `PromptBuilder` renders the chat template, puts one id in each picture's place, adds the words of Scenes where the
+model is conditioned on
+them, and marks what is to be learnt. Ids of a conversation in training begin with the ids of the prompt that asks for
+its last answer.
 
 Letters: T tokens, P pictures.
 """
@@ -141,8 +143,10 @@ class PromptBuilder:
         Args:
             messages: turns in order; content is read as words, whatever control tokens are written in it.
             scenes: the Scene of each picture, in order, for a builder with `scene_text`.
-            training: mark the answers as targets, and end with the last of them; otherwise end with the prompt for an answer.
-            plain: for training without a template, as in LLaVA-1.5's first stage: the pictures, then the answers, a line each.
+            training: mark the answers as targets, and end with the last of them; otherwise end with the prompt for an
+                answer.
+            plain: for training without a template, as in LLaVA-1.5's first stage: the pictures, then the answers, a
+                line each.
             tools: schemas of functions that the model may call.
             max_tokens: a longer prompt is refused; nothing is cut, least of all a picture.
             name: names the conversation in errors.
@@ -204,7 +208,8 @@ class PromptBuilder:
 
 
 def _overlaps(target: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-    """(T,) bool: which tokens come from a character that is learnt. A token of no characters counts with the next one."""
+    """(T,) bool: which tokens come from a character that is learnt. A token of no characters counts with the
+    next one."""
     learnt = np.concatenate([[0], np.cumsum(target)])
     last = len(target)
     return np.array([learnt[min(max(e, s + 1), last)] > learnt[s] for s, e in spans], bool)

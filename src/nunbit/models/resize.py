@@ -12,9 +12,11 @@ TABLE = "model.vision_tower.embeddings.position_embeddings"
 
 
 def for_small_pictures(model: Any, processor: Any, side_px: int) -> tuple[Any, Any]:
-    """A native LLaVA with a `dpt` encoder that takes pictures of ``side_px``: same weights, the corner of the table of places.
+    """A native LLaVA with a `dpt` encoder that takes pictures of ``side_px``: same weights, the corner of the table of
+    places.
 
-    The places are cut out, not stretched: neighbours stay as far apart as they were learned, on pictures drawn at the same scale.
+    The places are cut out, not stretched: neighbours stay as far apart as they were learned, on pictures drawn at the
+        same scale.
     """
     import torch
     from transformers import LlavaForConditionalGeneration
@@ -23,7 +25,9 @@ def for_small_pictures(model: Any, processor: Any, side_px: int) -> tuple[Any, A
     vision = config.vision_config
     old, new = vision.image_size // vision.patch_size, side_px // vision.patch_size
     if side_px % vision.patch_size or not 1 <= new <= old:
-        raise UserError(f"pictures of {side_px} pixels", allowed=f"multiples of {vision.patch_size} up to {vision.image_size}")
+        raise UserError(
+            f"pictures of {side_px} pixels", allowed=f"multiples of {vision.patch_size} up to {vision.image_size}"
+        )
     vision.image_size, config.image_seq_length = side_px, new * new
     vision.backbone_featmap_shape = [*vision.backbone_featmap_shape[:2], new, new]
     state = model.state_dict()

@@ -1,4 +1,5 @@
-"""A module's config, held to the tensors that lie beside it on disk, before memory is taken for what the config says."""
+"""A module's config, held to the tensors that lie beside it on disk, before memory is taken for what the config
+says."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 
-def check_shapes(kept: Mapping[str, Tensor], name: str, values: Mapping[str, Any], parts: Callable[[], Mapping[str, nn.Module]]) -> None:
+def check_shapes(
+    kept: Mapping[str, Tensor], name: str, values: Mapping[str, Any], parts: Callable[[], Mapping[str, nn.Module]]
+) -> None:
     """Compare what would be built with what is kept.
 
     Args:

@@ -1,7 +1,10 @@
-"""Text -> token ids without any shared mutable state: control tokens of the template work, the same words typed by a user do not.
+"""Text -> token ids without any shared mutable state: control tokens of the template work, the same words typed by a
+user do not.
 
-A transformers tokenizer keeps how it was last called (``split_special_tokens``, padding, truncation), so two threads that share one can read each
-other's setting. This class copies the tokenizer's backend twice when it is made and never changes the copies: one obeys control tokens, one does
+A transformers tokenizer keeps how it was last called (``split_special_tokens``, padding, truncation), so two threads
+that share one can read each
+other's setting. This class copies the tokenizer's backend twice when it is made and never changes the copies: one obeys
+control tokens, one does
 not know any. Both may be called from any number of threads.
 """
 
@@ -17,7 +20,8 @@ from weakref import WeakKeyDictionary
 from nunbit.errors import UserError
 
 ANCHORS = ("\n", ".", "x")
-"""One of them stands before a piece of text that is encoded apart, so that no tokenizer adds the space it puts at the beginning of a text."""
+"""One of them stands before a piece of text that is encoded apart, so that no tokenizer adds the space it puts at the
+beginning of a text."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,9 @@ class TextEncoder:
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise UserError(
-                "a tokenizer without offsets", allowed="fast tokenizers (a tokenizer.json)", todo="convert the tokenizer"
+                "a tokenizer without offsets",
+                allowed="fast tokenizers (a tokenizer.json)",
+                todo="convert the tokenizer",
             )
         from tokenizers import Tokenizer
 
@@ -85,7 +91,8 @@ class TextEncoder:
         Args:
             text: template and words together.
             content: for each character, whether it is a user's, a tool's or an answer's and not the template's.
-            stops: characters up to which the ids must not depend on what follows: where generation begins to write. Encoding
+            stops: characters up to which the ids must not depend on what follows: where generation begins to write.
+                Encoding
                 ``text[:stop]`` gives the first ids of the whole text.
         """
         out = TokenSpans()
@@ -103,7 +110,8 @@ class TextEncoder:
         return out
 
     def _runs(self, text: str, content: Sequence[bool]) -> list[tuple[int, int, bool]]:
-        """The text in pieces ``(start, stop, spelled)``: control tokens that overlap content are pieces of their own."""
+        """The text in pieces ``(start, stop, spelled)``: control tokens that overlap content are pieces of
+        their own."""
         runs, at = [], 0
         for found in self._controls.finditer(text):
             start, stop = found.start(), found.end(1)
@@ -169,7 +177,8 @@ _ENCODERS: WeakKeyDictionary[Any, TextEncoder] = WeakKeyDictionary()
 
 
 def encode_words(text: str, tokenizer: Any) -> list[int]:
-    """Ids of plain words with a tokenizer whose vocabulary no longer changes; control tokens in them are words (`TextEncoder.words`)."""
+    """Ids of plain words with a tokenizer whose vocabulary no longer changes; control tokens in them are words
+    (`TextEncoder.words`)."""
     if tokenizer not in _ENCODERS:
         _ENCODERS[tokenizer] = TextEncoder(tokenizer)
     return _ENCODERS[tokenizer].words(text)

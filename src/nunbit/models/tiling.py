@@ -1,6 +1,8 @@
-"""Any resolution: a picture is shown whole, and again in tiles of the encoder's size, in the arrangement that fits it best.
+"""Any resolution: a picture is shown whole, and again in tiles of the encoder's size, in the arrangement that fits it
+best.
 
-Source: LLaVA-NeXT (the LLaVA-1.6 release, ``anyres`` with ``spatial_unpad``), as transformers' native `llava_next` does it: rows and columns
+Source: LLaVA-NeXT (the LLaVA-1.6 release, ``anyres`` with ``spatial_unpad``), as transformers' native `llava_next` does
+    it: rows and columns
 that only pad are taken out again, and a learned token ends every row.
 """
 
@@ -39,7 +41,8 @@ def tile_grid(config: Any, size_px: tuple[int, int]) -> tuple[int, int]:
 
 
 def tiled_tokens(config: Any, size_px: tuple[int, int]) -> int:
-    """Tokens of a picture of this height and width: those of the whole, those of the tiles without padding, one a row."""
+    """Tokens of a picture of this height and width: those of the whole, those of the tiles without padding, one
+    a row."""
     rows, columns = tile_grid(config, size_px)
     across = config.vision_config.image_size // config.vision_config.patch_size
     rows, columns = rows * across, columns * across

@@ -26,7 +26,8 @@ from nunbit.recipes import object_aware as shared
 from nunbit.training.adapters import add_lora, learn, open_base
 from nunbit.training.checkpoints import restore
 from nunbit.training.config import LoraConfig, Phase
-from nunbit.training.object_aware import DualTask, ObjectAwareTask
+from nunbit.training.dual import DualTask
+from nunbit.training.object_aware import ObjectAwareTask
 from nunbit.training.options import RunOptions
 from nunbit.training.stages import Data, train_phase
 

@@ -126,7 +126,7 @@ def scene_task(aware: ObjectAwareModule, data: Data, phase: Phase, sample_expert
         aware,
         processor.image_processor,
         data.samples,
-        draws=sample_experts,
+        random_experts=sample_experts,
         pad=processor.tokenizer.pad_token_id,
         group=phase.group,
         accumulate=phase.mixing == "accumulate",

@@ -52,9 +52,9 @@ from nunbit.scene import Scene
 from nunbit.studies.ablation_report import as_text, page, summary
 from nunbit.studies.study import StudyRun, run_study
 from nunbit.training.config import LoraConfig, Phase
+from nunbit.training.dual import DualTask
 from nunbit.training.loop import train
 from nunbit.training.multimodal import freeze
-from nunbit.training.object_aware import DualTask
 from nunbit.training.options import RunOptions
 from nunbit.training.stage import Stage
 from nunbit.world.samples import sample
@@ -282,7 +282,7 @@ def mean_gates(assistant: Assistant, test: Sequence[WorldItem]) -> dict[str, dic
     for t in test:
         for rows in recorded.values():
             rows.clear()
-        assistant.generate(question(t.qa.question, [t.pixels]), max_new_tokens=1)
+        assistant.generate(question(t.qa.question, [Image.fromarray(t.pixels)]), max_new_tokens=1)
         for side, rows in recorded.items():
             out[side][t.qa.kind].append(torch.stack(rows).mean(0))
     for hook in hooks:

@@ -1,4 +1,5 @@
-"""Training a LLaVA-shaped model (any encoder, connector and language model) on conversations: its parts, its batches, its loss.
+"""Training a LLaVA-shaped model (any encoder, connector and language model) on conversations: its parts, its batches,
+its loss.
 
 Letters: B rows, T tokens, P pictures, D width of the language model.
 """
@@ -31,7 +32,8 @@ PARTS = {
 
 
 def part_of(name: str) -> str:
-    """Which part of a LLaVA-shaped model a parameter belongs to, by its name (adapters and wrappers keep the prefix)."""
+    """Which part of a LLaVA-shaped model a parameter belongs to, by its name (adapters and wrappers keep the
+    prefix)."""
     return next(part for part, heads in PARTS.items() if name.startswith(heads))
 
 
@@ -97,14 +99,16 @@ class ConversationTask(SampleTask):
         return LlavaCost(self.model, inside=self.aware is not None or self.gated)
 
     def prepare(self, device: str, shard: bool = False) -> None:
-        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the processes."""
+        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the
+        processes."""
         if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
             self.model.to(device)
         if shard and self.learns["language"]:
             shard_layers(self.model.model.language_model.layers, device)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """`answer_loss` of the micro-batch: a scalar, and figures to log. Target positions are chosen before the LM head."""
+        """`answer_loss` of the micro-batch: a scalar, and figures to log. Target positions are chosen before the LM
+        head."""
         inner, rows = self.model.model, batch["labels"] >= 0
         embeds = self.embed(batch)
         if "document" in batch:
@@ -119,9 +123,10 @@ class ConversationTask(SampleTask):
         return answer_loss(self.model.lm_head(hidden[rows]), batch["labels"][rows], batch["answers"], weight)
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        """Words with the pictures' tokens in their places (B, T, D).
+        """Words with the pictures' tokens in their places, ``(B, T, D)``.
 
-        A batch without pictures is given a blank one with weight zero, so that every process of a distributed run has a gradient for
+        A batch without pictures is given a blank one with weight zero, so that every process of a distributed run has a
+        gradient for
         the connector.
         """
         if self.gated:
@@ -138,7 +143,8 @@ class ConversationTask(SampleTask):
         return words + 0.0 * self.features(blank).sum().to(words.dtype)
 
     def features(self, batch: Batch) -> torch.Tensor:
-        """The connector's tokens of the batch's pictures in order, ``(P, M, D)`` or ``(sum of M, D)``; no graph behind a frozen encoder."""
+        """The connector's tokens of the batch's pictures in order, ``(P, M, D)`` or ``(sum of M, D)``; no graph behind
+        a frozen encoder."""
         return image_features(self.model, batch["pixels"], sizes=batch.get("sizes"), learning=self.learns["vision"])
 
     @cached_property

@@ -1,4 +1,5 @@
-"""Prompts with targets as batches, whatever model learns from them: which samples a step shows, padded or packed rows, pictures.
+"""Prompts with targets as batches, whatever model learns from them: which samples a step shows, padded or packed rows,
+pictures.
 
 Letters: B rows, T tokens, P pictures, K tiles a picture, H and W their sides, R target positions, V vocabulary.
 """
@@ -61,7 +62,8 @@ class SampleTask(ABC):
         pad, image_id: ids of padding and of a picture's place.
         group: batches of samples of like length and of one kind (with pictures or without); otherwise shuffled only.
         ordered: not even shuffled.
-        pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row each.
+        pack: tokens a row; the samples of a batch share rows, each under its own block of the attention mask. 0: a row
+            each.
         sizes, weights, accumulate: where the samples are of several files, see `nunbit.data.mixture.MixtureSampler`.
         processor: with it the model can be evaluated while it learns (`as_assistant`).
     """
@@ -121,7 +123,8 @@ class SampleTask(ABC):
         return max(1, round(self.sampler.steps(batch) * epochs))
 
     def sampler_state(self, step: int, stage: Stage) -> dict[str, Any]:
-        """Where the sampler stands before a step: what it draws from, and of several files how many samples each has shown."""
+        """Where the sampler stands before a step: what it draws from, and of several files how many samples each has
+        shown."""
         drawn = self.sampler.drawn(step, stage.batch, stage.seed) if self.sizes and len(self.sizes) > 1 else {}
         return {"data": self._digest, "batch": stage.batch, "seed": stage.seed, "drawn": drawn}
 
@@ -162,8 +165,10 @@ class SampleTask(ABC):
         """Right-padded rows, longest first, so that micro-batches are of like length too.
 
         Returns:
-            ``ids``, ``labels`` (shifted: position t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what `collate` says;
-            what `pixels` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of targets;
+            ``ids``, ``labels`` (shifted: position t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what
+            `collate` says;
+            what `pixels` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of
+            targets;
             ``weight`` (B, T) of each target, where data sets are accumulated.
         """
         shown = self.sampler.at(step, stage.batch, stage.seed)
@@ -174,7 +179,8 @@ class SampleTask(ABC):
         return self.load([self.samples[i] for i in order], [weights[i] for i in order])
 
     def _weights(self, shown: Sequence[np.ndarray]) -> dict[int, float]:
-        """Of each target of a sample: its data set's weight over the data set's targets in this step, so that losses are weighted means.
+        """Of each target of a sample: its data set's weight over the data set's targets in this step, so that losses
+        are weighted means.
         Source: Flamingo, arXiv 2204.14198, sec. 2.4."""
         out: dict[int, float] = {}
         for part, weight in zip(shown, self.sampler.weights, strict=True):
@@ -206,18 +212,21 @@ class SampleTask(ABC):
         return out
 
     def pixels(self, pictures: Sequence[Any]) -> Batch:
-        """``pixels`` (P, 3, H, W) of PIL pictures; of an any-resolution model (P, K, 3, H, W), K tiles padded to the most, and ``sizes``
+        """``pixels`` (P, 3, H, W) of PIL pictures; of an any-resolution model (P, K, 3, H, W), K tiles padded to the
+        most, and ``sizes``
         (P, 2), their heights and widths."""
         found = self.images(images=list(pictures), return_tensors="pt")
         names = {"pixel_values": "pixels", "image_sizes": "sizes"}
         return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}
 
     def scene_features(self, pictures: Sequence[Any]) -> Batch:
-        """Tensors of the pictures' Scenes, for a model that is conditioned on them; none here (see `nunbit.training.object_aware`)."""
+        """Tensors of the pictures' Scenes, for a model that is conditioned on them; none here (see
+        `nunbit.training.object_aware`)."""
         return {}
 
     def collate(self, rows: Sequence[Sequence[Prompt]]) -> Batch:
-        """One or more samples a row; where it may be more, ``document`` (B, T) numbers them from 1 (-1: padding) and ``positions`` (B, T)
+        """One or more samples a row; where it may be more, ``document`` (B, T) numbers them from 1 (-1: padding) and
+        ``positions`` (B, T)
         begin anew with each."""
         shape = len(rows), max(sum(s.length for s in row) for row in rows)
         ids, labels = np.full(shape, self.pad, np.int64), np.full(shape, -100, np.int64)
@@ -237,7 +246,8 @@ class SampleTask(ABC):
         return out | {"answers": (out["labels"] >= 0).sum()}
 
     def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
-        """Rows ``stage.micro_batch_size`` at a time, each micro-batch as wide as its longest row; their losses add up to the batch's."""
+        """Rows ``stage.micro_batch_size`` at a time, each micro-batch as wide as its longest row; their losses add up
+        to the batch's."""
         size = stage.micro_batch_size or len(batch["ids"])
         for start in range(0, len(batch["ids"]), size):
             rows = slice(start, start + size)

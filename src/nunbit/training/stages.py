@@ -23,8 +23,8 @@ from nunbit.training.options import RunOptions
 from nunbit.training.settings import changed_settings, settings
 
 if TYPE_CHECKING:
+    from nunbit.training.dual import DualTask
     from nunbit.training.multimodal import SampleTask
-    from nunbit.training.object_aware import DualTask
 
 Say = Callable[[str], None]
 

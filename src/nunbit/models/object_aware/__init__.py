@@ -1,4 +1,5 @@
-"""Object-aware models: a model whose decoder is conditioned on Scenes, by words in its prompt and by layer connectors."""
+"""Object-aware models: a model whose decoder is conditioned on Scenes, by words in its prompt and by layer
+connectors."""
 
 from nunbit.models.object_aware.checkpoint import is_object_aware, open_object_aware, save_object_aware
 from nunbit.models.object_aware.config import SCENE_PROMPTS, ObjectAwareConfig

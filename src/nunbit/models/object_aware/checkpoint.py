@@ -1,4 +1,5 @@
-"""The object-aware parts on disk: two files beside the model, which stays as it is. Without them the folder is a model like any other."""
+"""The object-aware parts on disk: two files beside the model, which stays as it is. Without them the folder is a model
+like any other."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def open_object_aware(folder: str | Path, model: Any, processor: Any) -> ObjectA
             check_shapes(own, name, values, partial(_attached_alone, name, values, model))
         module = ObjectAwareModule(model, processor, config)
         for name, connector in module.connectors.items():
-            connector.load_state_dict({k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")})
+            connector.load_state_dict(
+                {k.removeprefix(f"{name}."): v for k, v in kept.items() if k.startswith(f"{name}.")}
+            )
             connector.eval()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as e:
         raise UserError(

@@ -27,7 +27,8 @@ class ObjectAwareConfig:
         aux_tokens: of the verbalised Scene at most so many tokens reach the compressor.
         scene_prompt: words of the Scene in the question's turn: "none", "objects" (CoLLaVO's numbered list), "plain"
             (`nunbit.verbalise.transcribe`).
-        translations: names and colours in other languages than English by language code ("ko"): a question in such a language gets its
+        translations: names and colours in other languages than English by language code ("ko"): a question in such a
+            language gets its
             Scene in that language.
         max_scene_tokens: tokens of a picture's Scene words at most; objects that find no room are counted or left out.
         perception: where Scenes come from when the caller gives none.

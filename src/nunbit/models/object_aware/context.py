@@ -1,6 +1,8 @@
-"""An object-aware model: layer connectors (Crayon Prompt, MoAI) on a model's decoder, and how Scenes become their context.
+"""An object-aware model: layer connectors (Crayon Prompt, MoAI) on a model's decoder, and how Scenes become their
+context.
 
-The model itself is not changed: the connectors register forward hooks on its decoder. `ObjectAwareModule.set_context` says what the next
+The model itself is not changed: the connectors register forward hooks on its decoder. `ObjectAwareModule.set_context`
+    says what the next
 forward pass is conditioned on, `clear_context` ends it; engine and training use the same two calls.
 
 Letters: B rows, T tokens, P pictures, N tokens a picture, A aux tokens, D width of the decoder, H and W of a picture.
@@ -70,7 +72,8 @@ class ObjectAwareModule:
         return bool(self.connectors) or self.config.scene_prompt != "none"
 
     def perceive(self, pictures: Sequence[Any]) -> list[Scene]:
-        """Scenes of PIL pictures. Recent ones are kept, since the next question is often about the same picture; one caller at a time."""
+        """Scenes of PIL pictures. Recent ones are kept, since the next question is often about the same picture; one
+        caller at a time."""
         names = [content_hash(p) for p in pictures]
         with self._perceiving:
             new = {n: p for n, p in zip(names, pictures, strict=True) if n not in self._scenes}
@@ -91,7 +94,8 @@ class ObjectAwareModule:
         return dict(self.connectors)
 
     def scene_features(self, scenes: Sequence[Scene]) -> dict[str, Tensor]:
-        """Scenes as tensors: ``semantic``, ``numbering`` (P, N) for the crayon; ``aux_ids``, ``aux_mask`` (P, A) and, with ``maps``,
+        """Scenes as tensors: ``semantic``, ``numbering`` (P, N) for the crayon; ``aux_ids``, ``aux_mask`` (P, A) and,
+        with ``maps``,
         ``aux_pixels`` (P, 3, H, W) for MoAI."""
         out: dict[str, Tensor] = {}
         if "crayon" in self.connectors:
@@ -114,9 +118,11 @@ class ObjectAwareModule:
 
         Args:
             features: from `scene_features`, of the batch's pictures in order.
-            image_mask: (B, T) bool, tokens of pictures; prompt_mask: (B, T) bool, words that are no answer and no padding.
-            owner: (P,) the row of each picture.
-            expert_choice, mixer_cache, attention_mask: of `MoAI.set_context`: for its first training step; for a prompt that comes in
+            image_mask: ``(B, T)`` bool, tokens of pictures; prompt_mask: ``(B, T)`` bool, words that are no answer and no
+                padding.
+            owner: ``(P,)`` the row of each picture.
+            expert_choice, mixer_cache, attention_mask: of `MoAI.set_context`: for its first training step; for a prompt
+            that comes in
                 several passes; for several questions about one picture in a row.
         """
         if not len(owner):
@@ -235,7 +241,8 @@ def squared_map(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
 
 
 def _by_row(aux: Tensor, mask: Tensor, owner: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Aux tokens of each row's pictures, one after another: (P, A, D) -> (B, most * A, D). A row without pictures has none."""
+    """Aux tokens of each row's pictures, one after another: (P, A, D) -> (B, most * A, D). A row without pictures has
+    none."""
     each = torch.bincount(owner, minlength=rows)
     before = torch.arange(len(owner), device=owner.device) - (each.cumsum(0) - each)[owner]
     most = max(1, int(each.max()))

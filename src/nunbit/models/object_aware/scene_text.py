@@ -1,4 +1,5 @@
-"""Scenes in words, inside a conversation: what a picture holds stands right after the picture, in the question's language."""
+"""Scenes in words, inside a conversation: what a picture holds stands right after the picture, in the question's
+language."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class SceneText:
         ]
 
     def words(self, scene: Scene, language: str = "en") -> str:
-        """A Scene in words, with as many of its objects and lines as fit; in English where the language has no translations."""
+        """A Scene in words, with as many of its objects and lines as fit; in English where the language has no
+        translations."""
         known = self.config.translations.get(language)
         for most in MAX_ITEMS:
             words = scene_words(scene, self.config.scene_prompt, most, language if known else "en", known)
@@ -80,7 +82,8 @@ def scene_words(
 
 
 def language_of(message: Message) -> str:
-    """The language of a question, "ko" or "en", by its letters outside of quotes: a Hangul syllable counts for two letters."""
+    """The language of a question, "ko" or "en", by its letters outside of quotes: a Hangul syllable counts for two
+    letters."""
     words = QUOTED.sub("", " ".join(p.content for p in message.parts if p.kind == "text"))
     korean, latin = sum("가" <= c <= "힣" for c in words), sum(c.isascii() and c.isalpha() for c in words)
     return "ko" if korean and 2 * korean >= latin else "en"

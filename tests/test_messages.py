@@ -33,7 +33,17 @@ def test_decoded_images_and_typed_references_are_taken(image):
     assert user("a", Part.image(image)).images == [image]
 
 
-UNDECODED = ["a.png", "https://host/a.png", "data:image/png;base64,AAAA", b"\x89PNG", bytearray(b"x"), memoryview(b"x"), None, 3, [1]]  # fmt: skip
+UNDECODED = [
+    "a.png",
+    "https://host/a.png",
+    "data:image/png;base64,AAAA",
+    b"\x89PNG",
+    bytearray(b"x"),
+    memoryview(b"x"),
+    None,
+    3,
+    [1],
+]
 
 
 @pytest.mark.parametrize("content", UNDECODED, ids=lambda x: type(x).__name__)
@@ -54,7 +64,9 @@ def test_an_array_that_is_no_rgb_image_is_refused(array):
         Part.image(array)
 
 
-@pytest.mark.parametrize(("kind", "content"), [("text", b"a"), ("text", None), ("audio", "a.wav"), ("audio", b"RIFF"), ("video", 1)])
+@pytest.mark.parametrize(
+    ("kind", "content"), [("text", b"a"), ("text", None), ("audio", "a.wav"), ("audio", b"RIFF"), ("video", 1)]
+)
 def test_other_parts_have_their_types_too(kind, content):
     with pytest.raises(UserError):
         Part(kind, content)

@@ -13,6 +13,7 @@ from PIL import Image
 
 import nunbit
 from nunbit import api
+from nunbit.api import model as api_model
 from nunbit.errors import UserError
 from nunbit.messages import Message, Part
 from nunbit.scene import Scene, SceneObject, TextLine
@@ -52,8 +53,8 @@ def test_every_public_name_is_there_and_typed():
 def test_the_documented_examples_hold(monkeypatch, model):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(nunbit, "load", lambda *_: model, raising=False)
-    result = doctest.testmod(api)
-    assert result.failed == 0 and result.attempted >= 10
+    results = [doctest.testmod(module) for module in (api, api_model)]
+    assert not any(r.failed for r in results) and sum(r.attempted for r in results) >= 10
 
 
 @pytest.mark.parametrize("form", ["str", "bytes", "image", "array", "list", "messages", "dictionaries", "uri"])

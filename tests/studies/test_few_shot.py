@@ -10,6 +10,7 @@ from nunbit.assistant import Assistant
 from nunbit.errors import UserError
 from nunbit.messages import question
 from nunbit.models.image_tokens import image_tokens
+from nunbit.models.prompt import PromptBuilder
 from nunbit.models.resize import for_small_pictures
 from nunbit.prompting.shots import few_shot as examples_first
 from nunbit.studies import few_shot
@@ -37,11 +38,9 @@ def test_small_pictures_take_few_tokens_and_the_same_weights(shipped, small):
     assert torch.equal(model.lm_head.weight, shipped[0].lm_head.weight)
     e = few_shot.draw(0, seed=0, split="test", pool=8)
     asked = examples_first(few_shot.shots_of(e.pool))(question(e.query.question, [e.query.pixels]))
-    inputs = Assistant.from_loaded(model, processor)._inputs([asked])
-    assert (
-        int((inputs["input_ids"] == model.config.image_token_id).sum()) == 9 * 16
-        and inputs["input_ids"].shape[1] < 1024
-    )
+    prompt = PromptBuilder.from_processor(processor, image_tokens(model.config)).build(asked)
+    ids, _ = prompt.expanded()
+    assert int((ids == model.config.image_token_id).sum()) == 9 * 16 and prompt.length == len(ids) < 1024
     with pytest.raises(UserError, match="multiples of 16"):
         for_small_pictures(*shipped, 100)
 

@@ -7,12 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import (
     AsJson,
     Device,
@@ -21,7 +23,7 @@ from nunbit.cli.options import (
     ObjectAware,
     Ray,
     RayAddress,
-    Target,
+    TargetName,
     Together,
     Tries,
 )
@@ -29,22 +31,61 @@ from nunbit.cli.output import progress, show
 from nunbit.errors import UserError
 
 if TYPE_CHECKING:
-    from nunbit.evaluation.target import Conversation
+    from nunbit.evaluation.target import Conversation, Target
+
+
+@dataclass(frozen=True, slots=True)
+class AskingOptions:
+    """How items are asked: options of ``nunbit eval run`` and ``grid``."""
+
+    model_id: ModelId = ""
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None
+    object_aware: ObjectAware = True
+    max_new_tokens: MaxNewTokens = 64
+    batch: Together = 16
+    tries: Tries = 3
+    device: Device = "cpu"
+    ray: Ray = 0
+    ray_address: RayAddress = ""
+
+    def opener(self, model: str) -> Callable[[], Target]:
+        """A function that opens the target of a model, on a Ray cluster if one is wanted."""
+        opened = partial(
+            target_at, model, self.model_id, self.device, self.max_new_tokens, self.batch, self.object_aware
+        )
+        if not self.ray:
+            return opened
+        return partial(spread_over, opened, self.ray, self.ray_address, self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    """Options of ``nunbit eval run``."""
+
+    benchmark: Annotated[str, typer.Argument(help="BENCHMARK or BENCHMARK@PROTOCOL, see `nunbit eval list`.")]
+    data: Annotated[Path, typer.Option(help="File, folder or zip with the benchmark's data; nothing is downloaded.")]
+    asking: AskingOptions
+    model: TargetName = "embedded"
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a judge model. It grades benchmarks that need one; for others its agreement with the "
+            "rules is reported."
+        ),
+    ] = None
+    judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = ""
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")] = (
+        None
+    )
+    as_json: AsJson = False
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit eval``."""
-    from nunbit.cli.grid import grid
-
-    for name, command in (
-        ("list", list_all),
-        ("run", run),
-        ("grid", grid),
-        ("compare", compare_two),
-        ("report", report),
-        ("abilities", abilities),
-    ):
-        app.command(name)(command)
+    app.command("list")(list_all)
+    command(app, EvalOptions, "run")(run)
+    for name, function in (("compare", compare_two), ("report", report), ("abilities", abilities)):
+        app.command(name)(function)
 
 
 def list_all(as_json: AsJson = False) -> None:
@@ -73,32 +114,7 @@ def list_all(as_json: AsJson = False) -> None:
         print(f"{'':18}@{', @'.join(r['protocols'])}")
 
 
-def run(
-    benchmark: Annotated[str, typer.Argument(help="BENCHMARK or BENCHMARK@PROTOCOL, see `nunbit eval list`.")],
-    data: Annotated[Path, typer.Option(help="File, folder or zip with the benchmark's data; nothing is downloaded.")],
-    model: Target = "embedded",
-    model_id: ModelId = "",
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a judge model. It grades benchmarks that need one; for others its agreement with the "
-            "rules is reported."
-        ),
-    ] = None,
-    judge_id: Annotated[str, typer.Option(help="The judge's name at its address.")] = "",
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder of the run; an existing one is resumed.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items, their groups whole.")] = None,
-    object_aware: ObjectAware = True,
-    max_new_tokens: MaxNewTokens = 64,
-    batch: Together = 16,
-    tries: Tries = 3,
-    device: Device = "cpu",
-    ray: Ray = 0,
-    ray_address: RayAddress = "",
-    as_json: AsJson = False,
-) -> None:
+def run(options: EvalOptions) -> None:
     """Run a benchmark on a model.
 
     The same command resumes a stopped run; a request that keeps failing ends it with an error.
@@ -107,20 +123,20 @@ def run(
     from nunbit.evaluation.runner import limited
     from nunbit.evaluation.runner import run as run_it
 
-    name, _, protocol_name = benchmark.partition("@")
-    what = BENCHMARKS[name]
-    protocol = what.protocol(protocol_name or "official")
-    items = limited(what.read(data), limit)
-    opened = partial(target_at, model, model_id, device, max_new_tokens, batch, object_aware)
-    target = spread_over(opened, ray, ray_address, device) if ray else opened()
-    judged_by = target_at(judge, judge_id, device, 16, batch) if judge else None
-    folder = out or _default_folder(f"{name}@{protocol.name}", target.name)
-    where = str(data.resolve())
-    run_it(what, protocol, items, target, folder, data=where, judge=judged_by, tries=tries, say=progress)
+    asking = options.asking
+    name, _, protocol_name = options.benchmark.partition("@")
+    benchmark = BENCHMARKS[name]
+    protocol = benchmark.protocol(protocol_name or "official")
+    items = limited(benchmark.read(options.data), asking.limit)
+    target = asking.opener(options.model)()
+    judge = target_at(options.judge, options.judge_id, asking.device, 16, asking.batch) if options.judge else None
+    folder = options.out or _default_folder(f"{name}@{protocol.name}", target.name)
+    data = str(options.data.resolve())
+    run_it(benchmark, protocol, items, target, folder, data=data, judge=judge, tries=asking.tries, say=progress)
     print(file=sys.stderr)
     written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    show({k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)}, as_text, as_json)
-    if not as_json:
+    show({k: v for k, v in written.items() if k != "units"} | {"folder": str(folder)}, as_text, options.as_json)
+    if not options.as_json:
         print(f"written to {folder}", file=sys.stderr)
 
 
@@ -162,7 +178,7 @@ def abilities(
     names: Annotated[list[str] | None, typer.Argument(help="Suites; all if none is named.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Trials a suite.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the trials; they are held out whatever it is.")] = 0,
-    model: Target = "embedded",
+    model: TargetName = "embedded",
     model_id: ModelId = "",
     write: Annotated[
         Path | None, typer.Option(help="Only write the suites into this folder, for other harnesses.")
@@ -188,7 +204,7 @@ def abilities(
     show(result, abilities_text, as_json)
 
 
-def ask_with(target: Any) -> Callable[[Sequence[Conversation]], list[str]]:
+def ask_with(target: Target) -> Callable[[Sequence[Conversation]], list[str]]:
     """A function from conversations with decoded pictures to answers.
 
     Raises (the function):
@@ -232,7 +248,7 @@ def as_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def spread_over(opened: Callable[[], Any], workers: int, address: str, device: str) -> Any:
+def spread_over(opened: Callable[[], Target], workers: int, address: str, device: str) -> Target:
     """The target on a cluster; on CUDA each worker takes a GPU."""
     from nunbit.evaluation.ray_cluster import spread
 
@@ -241,7 +257,7 @@ def spread_over(opened: Callable[[], Any], workers: int, address: str, device: s
 
 def target_at(
     model: str, model_id: str, device: str, max_new_tokens: int, batch: int, object_aware: bool = True
-) -> Any:
+) -> Target:
     """The target that a name stands for: the embedded model, a folder or hub id, or an address.
 
     Args:

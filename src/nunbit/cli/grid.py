@@ -4,84 +4,75 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nunbit.cli.options import (
-    AsJson,
-    Device,
-    MaxNewTokens,
-    ModelId,
-    ObjectAware,
-    Ray,
-    RayAddress,
-    Together,
-    Tries,
-    by_commas,
-)
+from nunbit.cli.dataclass_options import command
+from nunbit.cli.evaluate import AskingOptions
+from nunbit.cli.options import AsJson, by_commas
 from nunbit.cli.output import progress, show
 
 if TYPE_CHECKING:
     from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResources
 
 
-def grid(
-    benchmarks: Annotated[list[str], typer.Argument(help="BENCHMARK=DATA or BENCHMARK@PROTOCOL,PROTOCOL=DATA, each.")],
+@dataclass(frozen=True, slots=True)
+class GridOptions:
+    """Options of ``nunbit eval grid``."""
+
+    benchmarks: Annotated[list[str], typer.Argument(help="BENCHMARK=DATA or BENCHMARK@PROTOCOL,PROTOCOL=DATA, each.")]
+    asking: AskingOptions
     model: Annotated[
         list[str] | None,
         typer.Option("-m", "--model", help="embedded, a folder or hub id, or an address; repeatable."),
-    ] = None,
-    model_id: ModelId = "",
-    shots: Annotated[str, typer.Option(help="Numbers of solved examples, by commas: 0,4,8.")] = "0",
-    examples: Annotated[Path | None, typer.Option(help="Solved examples: JSON lines, or a folder of them.")] = None,
+    ] = None
+    shots: Annotated[str, typer.Option(help="Numbers of solved examples, by commas: 0,4,8.")] = "0"
+    examples: Annotated[Path | None, typer.Option(help="Solved examples: JSON lines, or a folder of them.")] = None
     rices: Annotated[
         str, typer.Option(help="Choose examples by similarity of pictures: no, yes, or both by a comma.")
-    ] = "no",
-    cot: Annotated[str, typer.Option(help="Chain of thought: no, zero-shot, worked, by commas.")] = "no",
+    ] = "no"
+    cot: Annotated[str, typer.Option(help="Chain of thought: no, zero-shot, worked, by commas.")] = "no"
     scene_prompt: Annotated[
         str, typer.Option(help="Text about each picture in the prompt: none, objects, plain, by commas.")
-    ] = "none",
+    ] = "none"
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the grid; an existing one is resumed.")] = Path(
         "runs/grid"
-    ),
-    limit: Annotated[int | None, typer.Option(min=1, help="The first so many items of each benchmark.")] = None,
-    object_aware: ObjectAware = True,
-    max_new_tokens: MaxNewTokens = 64,
-    batch: Together = 16,
-    tries: Tries = 3,
-    device: Device = "cpu",
-    ray: Ray = 0,
-    ray_address: RayAddress = "",
-    samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100,
-    as_json: AsJson = False,
-) -> None:
+    )
+    samples: Annotated[int, typer.Option(min=0, help="At most so many items of each benchmark in the page.")] = 100
+    as_json: AsJson = False
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``nunbit eval``."""
+    command(app, GridOptions, "grid")(grid)
+
+
+def grid(options: GridOptions) -> None:
     """Models x benchmarks x protocols x shots x RICES x chain of thought x scene prompt: one table and one page.
 
     Resumes.
     """
-    from nunbit.cli.evaluate import spread_over, target_at
     from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
     from nunbit.evaluation.prompt_strategies import strategies
     from nunbit.evaluation.report import page
     from nunbit.evaluation.target import NOT_OBJECT_AWARE
     from nunbit.files import write_text
 
-    def opener(name: str) -> Any:
-        opened = partial(target_at, name, model_id, device, max_new_tokens, batch, object_aware)
-        return partial(spread_over, opened, ray, ray_address, device) if ray else opened
-
-    columns = columns_of(benchmarks)
-    chosen = strategies(_numbers(shots), _switch(rices), by_commas(cot), by_commas(scene_prompt))
+    asking, out = options.asking, options.out
+    columns = columns_of(options.benchmarks)
+    cot, scene_prompts = by_commas(options.cot), by_commas(options.scene_prompt)
+    chosen = strategies(_numbers(options.shots), _switch(options.rices), cot, scene_prompts)
     # A label of its own: answers with and without scene conditioning must not share a folder.
-    labels = {m if object_aware else f"{m} {NOT_OBJECT_AWARE}": m for m in model or ["embedded"]}
-    targets = {label: opener(m) for label, m in labels.items()}
-    rows = run_grid(Grid(targets, columns, chosen, _resources(examples, chosen, device), limit, tries), out, progress)
+    suffix = "" if asking.object_aware else f" {NOT_OBJECT_AWARE}"
+    targets = {f"{m}{suffix}": asking.opener(m) for m in options.model or ["embedded"]}
+    resources = _resources(options.examples, chosen, asking.device)
+    rows = run_grid(Grid(targets, columns, chosen, resources, asking.limit, asking.tries), out, progress)
     print(file=sys.stderr)
-    write_text(out / "report.html", page(runs_of(rows), samples=samples))
-    show(rows, as_text, as_json)
+    write_text(out / "report.html", page(runs_of(rows), samples=options.samples))
+    show(rows, as_text, options.as_json)
     print(f"written to {out / 'report.html'}", file=sys.stderr)
 
 

@@ -25,7 +25,7 @@ Pair = Annotated[
 ]
 
 # options of `nunbit eval run` and its neighbours
-Target = Annotated[
+TargetName = Annotated[
     str, typer.Option(help="embedded, a folder or hub id, or the address of a server (http://HOST:PORT/v1).")
 ]
 ModelId = Annotated[str, typer.Option(help="The model's name at its address; the first listed if not named.")]

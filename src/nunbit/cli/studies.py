@@ -1,4 +1,6 @@
-"""eval ablation, connectors, few-shot, chain-of-thought and classify: studies that train or compare, one command each."""
+"""eval ablation, connectors, few-shot, chain-of-thought and classify: studies that train or compare, one command
+each.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nunbit.cli import evaluate, studies
+from nunbit.cli import evaluate, grid, studies
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     """Add the group to ``nunbit``."""
     group = typer.Typer(no_args_is_help=True, help="Benchmarks and studies.")
     evaluate.register(group)
+    grid.register(group)
     studies.register(group)
     command(group, TinyWorldOptions, "tiny-world")(tiny_world)
     app.add_typer(group, name="eval")

@@ -31,46 +31,48 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
 
     The encoder has 3 M parameters, the decoder 11 M and those of the vocabulary.
     """
-    import numpy as np
-    import torch
-    from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
-
     from nunbit.data.conversations import encode, read_conversations
     from nunbit.models.build import build_model
     from nunbit.models.checkpoint import save
     from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import PromptBuilder
-    from nunbit.recipes.debug_set import to_image
+
+    save_parts(folder, vocabulary)
+    records = write_conversations(folder, count)
+    model, processor = build_model(folder / "vision", folder / "llm")
+    save(model, processor, folder / "model")
+    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
+    samples, _ = encode(read_conversations(folder / "talk.json"), builder, max_tokens=2048)
+    return Setting(folder, samples, records, processor)
+
+
+def save_parts(folder: Path, vocabulary: int) -> None:
+    """Write a random Llama to ``llm`` and a random CLIP encoder to ``vision``."""
+    import torch
+    from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
+
     from nunbit.recipes.tiny.tokenizer import build_tokenizer
-    from nunbit.world.samples import sample
 
     torch.manual_seed(0)
-    words = build_tokenizer(["What", "is", "in", "the", "picture", "there", "a", "How", "many"])
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=vocabulary,
-            hidden_size=384,
-            intermediate_size=1024,
-            num_hidden_layers=6,
-            num_attention_heads=6,
-            max_position_embeddings=2048,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
-        )
-    ).save_pretrained(folder / "llm")
-    words.save_pretrained(folder / "llm")
-    CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=256,
-            intermediate_size=1024,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            image_size=112,
-            patch_size=14,
-        )
-    ).save_pretrained(folder / "vision")
-    records, found = [], []
+    tokenizer = build_tokenizer(["What", "is", "in", "the", "picture", "there", "a", "How", "many"])
+    marks = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    size = dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6)
+    LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=2048, **size, **marks)).save_pretrained(
+        folder / "llm"
+    )
+    tokenizer.save_pretrained(folder / "llm")
+    size = dict(hidden_size=256, intermediate_size=1024, num_hidden_layers=4, num_attention_heads=4)
+    CLIPVisionModel(CLIPVisionConfig(image_size=112, patch_size=14, **size)).save_pretrained(folder / "vision")
+
+
+def write_conversations(folder: Path, count: int) -> list[dict[str, Any]]:
+    """Write pictures and ``talk.json``; return image, question and answer of each conversation."""
+    import numpy as np
+
+    from nunbit.recipes.debug_set import to_image
+    from nunbit.world.samples import sample
+
+    records, conversations = [], []
     for i in range(count):
         many = int(np.clip(round(np.exp(np.random.default_rng(i).normal(0.7, 0.9))), 1, 16))
         drawn = sample(i, seed=5, questions=many, korean=0.3)
@@ -78,17 +80,8 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
             continue
         to_image(drawn.picture.pixels).save(folder / f"{i}.png")
         question, answer = (" ".join(getattr(q, part) for q in drawn.questions) for part in ("question", "answer"))
-        found.append(
-            {
-                "id": str(i),
-                "image": f"{i}.png",
-                "conversations": [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}],
-            }
-        )
+        turns = [{"from": "human", "value": f"<image>\n{question}"}, {"from": "gpt", "value": answer}]
+        conversations.append({"id": str(i), "image": f"{i}.png", "conversations": turns})
         records.append({"image": str(folder / f"{i}.png"), "question": question, "answer": answer})
-    (folder / "talk.json").write_text(json.dumps(found), encoding="utf-8")
-    model, processor = build_model(folder / "vision", folder / "llm")
-    save(model, processor, folder / "model")
-    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
-    samples, _ = encode(read_conversations(folder / "talk.json"), builder, max_tokens=2048)
-    return Setting(folder, samples, records, processor)
+    (folder / "talk.json").write_text(json.dumps(conversations), encoding="utf-8")
+    return records

@@ -96,7 +96,12 @@ def test_a_vote_samples_with_seeds_and_counts_answers_not_texts(asker, shots, ca
     a = asker(PromptOptions(self_consistency=3, show_prompt=True), "a", "B", "b.")
     assert a.ask(question("?", [GREY]), 9).text == "B" and a.assistant.seeds == [0, 1, 2]
     assert capsys.readouterr().err.count("user:") == 1, "the same prompt is shown once"
-    a = asker(PromptOptions(shots=shots, k=1, cot=True, self_consistency=3), "x. The answer is 4.", "y. The answer is 5.", "z. The answer is 5.")  # fmt: skip
+    a = asker(
+        PromptOptions(shots=shots, k=1, cot=True, self_consistency=3),
+        "x. The answer is 4.",
+        "y. The answer is 5.",
+        "z. The answer is 5.",
+    )
     assert a.ask(question("?", [GREY]), 9).text == "5"
     a = asker(PromptOptions(zero_shot_cot=True, self_consistency=3), "r1", "4", "r2", "The answer is 5.", "r3", "5")
     assert a.ask(question("?", [GREY]), 9).text == "5" and a.assistant.seeds == [0, 0, 1, 1, 2, 2]
@@ -109,7 +114,16 @@ def test_similar_examples_are_found_with_the_picture_before_it_is_drawn_on(asker
     torch.manual_seed(0)
     size = {"height": 32, "width": 32}
     helper = Helper()
-    helper.model = CLIPVisionModel(CLIPVisionConfig(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8)).eval()  # fmt: skip
+    helper.model = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=8,
+        )
+    ).eval()
     helper.processor = type("P", (), {"image_processor": CLIPImageProcessor(size=size, crop_size=size)})()
     monkeypatch.setattr(prompted, "Assistant", lambda *a: helper)
     a = PromptedAssistant(PromptOptions(shots=shots, k=3, rices=True, box="2,2,20,20"))
@@ -131,7 +145,11 @@ def test_numbers_and_pointers_are_drawn_and_named(asker, capsys):
     assert "numbers" in sent.text and " point " in sent.text and " arrow " in sent.text and sent.text.endswith("What?")
     assert "1: cup" in capsys.readouterr().err
     drawn = sent.images[0]
-    assert drawn.getpixel((70, 40)) != (128,) * 3 and drawn.getpixel((20, 50)) != (128,) * 3 and GREY.getpixel((70, 40)) == (128,) * 3  # fmt: skip
+    assert (
+        drawn.getpixel((70, 40)) != (128,) * 3
+        and drawn.getpixel((20, 50)) != (128,) * 3
+        and GREY.getpixel((70, 40)) == (128,) * 3
+    )
 
 
 def batch_of(shots, *rows, **options):
@@ -156,7 +174,8 @@ def test_a_batch_is_prompted_the_same_way(asker, shots, capsys):
 
 @pytest.mark.parametrize("options", [PromptOptions(), PromptOptions(zero_shot_cot=True)])
 def test_a_batch_decodes_pictures_as_they_are_needed_and_prints_at_once(asker, shots, monkeypatch, capsys, options):
-    """Never more pictures than the engine takes: here one, so the picture of a question is decoded after the answer before it."""
+    """Never more pictures than the engine takes: here one, so the picture of a question is decoded after the answer
+    before it."""
     asker(PromptOptions())
     events = []
     monkeypatch.setattr(ask, "decode", lambda path: events.append("decode") or GREY)
@@ -195,8 +214,25 @@ def run(*words):
 
 
 def test_the_embedded_model_is_asked_with_everything(shots):
-    done = run("ask", shots.parent / "0.png", "What is it?", "--shots", shots.parent, "--k", "2", "--rices", "--marks", "--circle", "9,9,6",
-               "--show-prompt", "--self-consistency", "2", "--max-new-tokens", "4", "--json")  # fmt: skip
+    done = run(
+        "ask",
+        shots.parent / "0.png",
+        "What is it?",
+        "--shots",
+        shots.parent,
+        "--k",
+        "2",
+        "--rices",
+        "--marks",
+        "--circle",
+        "9,9,6",
+        "--show-prompt",
+        "--self-consistency",
+        "2",
+        "--max-new-tokens",
+        "4",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["question"] == "What is it?"
     assert done.stderr.count("user: [image") == 3 and "circle" in done.stderr and "assistant: green" in done.stderr
@@ -207,7 +243,13 @@ def test_the_embedded_model_is_asked_with_everything(shots):
 def test_connectors_are_listed_with_their_papers():
     rows = json.loads(run("connectors", "--json").stdout)
     kinds = {r["name"]: r["kind"] for r in rows}
-    assert {"linear": "token", "mlp": "token", "qformer": "token", "gated_cross_attention": "layer", "moai": "layer"}.items() <= kinds.items()  # fmt: skip
+    assert {
+        "linear": "token",
+        "mlp": "token",
+        "qformer": "token",
+        "gated_cross_attention": "layer",
+        "moai": "layer",
+    }.items() <= kinds.items()
     assert all("arXiv" in r["paper"] and len(r["what"]) > 15 and "\n" not in r["what"] for r in rows)
     table = run("connectors").stdout
     assert all(r["name"] in table and r["what"] in table for r in rows)

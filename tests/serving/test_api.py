@@ -45,8 +45,14 @@ def test_streams_say_the_same_and_end_with_usage(client, running, uris):
         .choices[0]
         .message.content
     )
-    chunks = list(client.chat.completions.create(model="nunbit-tiny", messages=turn("그림을 설명하세요.", uris[1]), stream=True,
-                                                 stream_options={"include_usage": True}))  # fmt: skip
+    chunks = list(
+        client.chat.completions.create(
+            model="nunbit-tiny",
+            messages=turn("그림을 설명하세요.", uris[1]),
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices).rstrip() == want
     assert chunks[-1].usage.completion_tokens > 0 and not chunks[-1].choices
     raw = httpx.post(running.url + "/v1/chat/completions", json={"messages": turn(ASK, uris[1]), "stream": True}).text
@@ -90,8 +96,11 @@ def test_answers_of_a_given_form(client, uris):
         "required": ["yes"],
         "additionalProperties": False,
     }
-    got = client.chat.completions.create(model="m", messages=turn(ASK, uris[0]),
-        response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}})  # fmt: skip
+    got = client.chat.completions.create(
+        model="m",
+        messages=turn(ASK, uris[0]),
+        response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}},
+    )
     assert set(json.loads(got.choices[0].message.content)) == {"yes"}
 
 
@@ -299,8 +308,11 @@ def test_stopping_lets_answers_end(assistant, start, uris):
         "POST", server.url + "/v1/chat/completions", json={"messages": turn(ASK, uris[0]), "stream": True}
     ) as got:
         server.server.should_exit = True
-        said = "".join(json.loads(line[6:])["choices"][0]["delta"].get("content", "") for line in got.iter_lines()
-                       if line.startswith("data: {") and '"delta"' in line)  # fmt: skip
+        said = "".join(
+            json.loads(line[6:])["choices"][0]["delta"].get("content", "")
+            for line in got.iter_lines()
+            if line.startswith("data: {") and '"delta"' in line
+        )
     assert said == want["content"]
     server.thread.join(20)
     assert not server.engine.alive

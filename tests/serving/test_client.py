@@ -1,4 +1,5 @@
-"""The client of other servers: connections are kept, what a server does wrong is a failure, and nothing is carried elsewhere."""
+"""The client of other servers: connections are kept, what a server does wrong is a failure, and nothing is carried
+elsewhere."""
 
 import json
 import threading
@@ -74,8 +75,17 @@ def test_a_connection_closed_meanwhile_is_no_failure(server):
         assert [*target.answer(asked(2))] == ["yes"] * 2
 
 
-@pytest.mark.parametrize("status, body", [(500, b"oops"), (429, b"later"), (200, b"no json"), (200, b"{}"), (200, b'{"choices": [{"message": {"content": null}}]}'),
-                                          (200, b"[" * 100_000)])  # fmt: skip
+@pytest.mark.parametrize(
+    "status, body",
+    [
+        (500, b"oops"),
+        (429, b"later"),
+        (200, b"no json"),
+        (200, b"{}"),
+        (200, b'{"choices": [{"message": {"content": null}}]}'),
+        (200, b"[" * 100_000),
+    ],
+)
 def test_what_a_server_does_wrong_is_a_failure(server, status, body):
     server.act = lambda h: h.reply(status, body)
     (found,) = client.remote_target(server.url).answer(asked(1))

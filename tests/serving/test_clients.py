@@ -71,11 +71,17 @@ def test_langchain_passes_tools_and_their_results(chain, wanted, uris):
     assert got.content == wanted and not got.tool_calls
     used = [
         *seen(uris[0]),
-        {"role": "assistant", "content": None, "tool_calls": [
-            {"id": str(i), "type": "function", "function": {"name": "add", "arguments": '{"a":1,"b":1}'}} for i in (1, 2)]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": str(i), "type": "function", "function": {"name": "add", "arguments": '{"a":1,"b":1}'}}
+                for i in (1, 2)
+            ],
+        },
         {"role": "tool", "tool_call_id": "1", "content": "2"},
         {"role": "tool", "tool_call_id": "2", "content": "2"},
-    ]  # fmt: skip
+    ]
     assert isinstance(chain.bind(max_tokens=4).invoke(used).content, str)
 
 

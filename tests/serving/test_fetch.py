@@ -21,8 +21,12 @@ def test_private_addresses_are_refused_even_beside_public_ones(monkeypatch, addr
 
 def test_only_allowed_hosts_are_even_resolved(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: pytest.fail("resolved"))
-    for address in ("https://evil.example/x.png", "http://pictures.example/x.png", "https://pictures.example@evil.example/x",
-                    "https://pictures.example\\@evil.example/"):  # fmt: skip
+    for address in (
+        "https://evil.example/x.png",
+        "http://pictures.example/x.png",
+        "https://pictures.example@evil.example/x",
+        "https://pictures.example\\@evil.example/",
+    ):
         with pytest.raises(UserError):
             room.fetch(address, FetchPolicy(hosts=("pictures.example",)), max_bytes=10)
 

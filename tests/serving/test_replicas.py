@@ -1,4 +1,5 @@
-"""nunbit serve --ray: what is asked of Ray Serve; and, where Ray is installed, the same answers from two replicas of which one is killed."""
+"""nunbit serve --ray: what is asked of Ray Serve; and, where Ray is installed, the same answers from two replicas of
+which one is killed."""
 
 import importlib
 import os

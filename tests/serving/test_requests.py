@@ -58,7 +58,7 @@ def test_the_last_token_that_fits_is_given(running):
     while len(engine.prepare_text(text).ids) < length - 4:
         text += "a "
     room = length - len(engine.prepare_text(text).ids)
-    body = {"prompt": text, "logit_bias": dict.fromkeys(map(str, engine.runner.ends), -100)}
+    body = {"prompt": text, "logit_bias": dict.fromkeys(map(str, engine.runner.end_ids), -100)}
     got = httpx.post(url, json=body, timeout=60).json()
     assert got["usage"]["completion_tokens"] == room and got["choices"][0]["finish_reason"] == "length"
     assert httpx.post(url, json=body | {"max_tokens": room}, timeout=60).json()["usage"]["completion_tokens"] == room

@@ -59,8 +59,10 @@ def test_echoed_prompts_are_scored_as_the_model_scores_them(client, assistant):
     assert choice.text == text and choice.finish_reason == "length" and got.usage.completion_tokens == 0
     assert found.token_logprobs[0] is None and found.top_logprobs[0] is None
     assert found.token_logprobs[1:] == pytest.approx(wanted, abs=1e-3) and len(found.tokens) == len(ids)
-    assert all(len(top) <= 2 and max(top.values()) >= value - 1e-6
-               for top, value in zip(found.top_logprobs[1:], found.token_logprobs[1:], strict=True))  # fmt: skip
+    assert all(
+        len(top) <= 2 and max(top.values()) >= value - 1e-6
+        for top, value in zip(found.top_logprobs[1:], found.token_logprobs[1:], strict=True)
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -11,10 +11,18 @@ from nunbit.serving.schemas import ChatRequest
 from nunbit.serving.tools import MAX_CALLS, ToolCall, ToolChoice, tool_choice_of
 
 openai = pytest.importorskip("openai")
-POINT = {"type": "object", "properties": {"x": {"enum": [1, 2]}, "y": {"enum": [1, 2]}}, "required": ["x", "y"],
-         "additionalProperties": False}  # fmt: skip
-COLOURS = {"type": "object", "properties": {"colour": {"enum": ["red", "green"]}}, "required": ["colour"],
-           "additionalProperties": False}  # fmt: skip
+POINT = {
+    "type": "object",
+    "properties": {"x": {"enum": [1, 2]}, "y": {"enum": [1, 2]}},
+    "required": ["x", "y"],
+    "additionalProperties": False,
+}
+COLOURS = {
+    "type": "object",
+    "properties": {"colour": {"enum": ["red", "green"]}},
+    "required": ["colour"],
+    "additionalProperties": False,
+}
 TOOLS = [
     {"type": "function", "function": {"name": "click", "description": "Click a pixel.", "parameters": POINT}},
     {"type": "function", "function": {"name": "paint", "parameters": COLOURS}},
@@ -105,8 +113,15 @@ def client(running):
 
 
 def test_required_gives_calls_that_fit(client):
-    got = client.chat.completions.create(model="m", messages=MESSAGES, tools=TOOLS, tool_choice="required",
-                                         parallel_tool_calls=False, seed=3, temperature=1.0)  # fmt: skip
+    got = client.chat.completions.create(
+        model="m",
+        messages=MESSAGES,
+        tools=TOOLS,
+        tool_choice="required",
+        parallel_tool_calls=False,
+        seed=3,
+        temperature=1.0,
+    )
     (made,) = got.choices
     (call,) = made.message.tool_calls
     assert made.finish_reason == "tool_calls" and made.message.content is None and call.id.startswith("call_")

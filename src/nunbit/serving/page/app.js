@@ -1,4 +1,4 @@
-/* The page: pictures on one side, the conversation on the other. Whatever the model or a user wrote is only ever set as text. */
+/* The page: pictures on one side, the conversation on the other. What the model or a user wrote is only ever set as text. */
 import { ApiError, ask, assemble, healthy, key, models, perceive } from "./api.js";
 import { Drawing } from "./draw.js";
 import { photograph, readPicture, sent } from "./pictures.js";
@@ -30,7 +30,7 @@ function speak(code) {
 }
 function notice(text) { $("notice").textContent = text; $("notice").hidden = !text; }
 function announce(text) { if (text.trim()) $("live").append(make("p", { textContent: text })); }
-function told(error) {
+function messageOf(error) {
   if (!(error instanceof ApiError)) return String(error.message || error);
   if (error.status === 0) { state.online = false; showServed(); }
   if (error.status === 401) openSettings(true);
@@ -46,7 +46,7 @@ async function greet() {
     $("model").replaceChildren(...names.map((n) => make("option", { value: n, textContent: n, selected: n === state.model })));
     $("model").hidden = names.length < 2;
     $("model-name").textContent = names.length < 2 ? state.model : "";
-  } catch (e) { if (e.status === 401) notice(told(e)); }
+  } catch (e) { if (e.status === 401) notice(messageOf(e)); }
   showServed();
 }
 function showServed() {
@@ -113,7 +113,7 @@ function showPens() {
   $("canvas").classList.toggle("drawing", Boolean(drawing.pen));
 }
 
-/* ---- what the model saw ---- */
+/* ---- perception ---- */
 function settled(body) {
   const s = body.scene || {}, whole = (b) => Array.isArray(b) && b.length === 4 && b.every(Number.isFinite), objects = (s.objects || []).filter((o) => whole(o.box));
   const both = objects.length === (s.objects || []).length;
@@ -122,14 +122,14 @@ function settled(body) {
     scene: { ...s, objects, relations: both ? (s.relations || []).filter((r) => objects[r.subject] && objects[r.object]) : [], text_lines: s.text_lines || [], segments: s.segments || [] },
   };
 }
-/* Look at a picture once. By itself the page looks silently, and not again where the server has no eyes. */
+/* Run perception on a picture once. After an answer it runs silently, and not again where the server has no perception. */
 async function look(item, silently = false) {
   if (!item || item.seen || item.looking || (silently && (state.blind || !$("auto").checked))) return;
   item.looking = true; item.unseen = "";
   if (item === state.current) showView();
   try { item.seen = settled(await perceive(item.uri)); } catch (e) {
     if (e.status === 501) state.blind = true;
-    if (!silently) item.unseen = told(e);
+    if (!silently) item.unseen = messageOf(e);
   }
   item.looking = false;
   if (item === state.current) showView();
@@ -206,10 +206,10 @@ async function answer(turn) {
   showThumbs();
   $("send").hidden = true; $("stop").hidden = false; notice(""); $("live").replaceChildren();
   showTurn(turn); bottom(turn, true);
-  try { await converse(turn); } catch (e) { if (e.name === "AbortError") turn.stopped = true; else turn.error = told(e); }
+  try { await converse(turn); } catch (e) { if (e.name === "AbortError") turn.stopped = true; else turn.error = messageOf(e); }
   if (!turn.answer && !turn.error && !turn.stopped) turn.error = say("noAnswer");
   turn.running = false; state.abort = null;
-  if (!turn.answer) { turn.going.forEach((p, i) => { if (p.gone === turn.pictures[i].uri) p.gone = null; }); showThumbs(); } // not heard: it goes with the next question
+  if (!turn.answer) { turn.going.forEach((p, i) => { if (p.gone === turn.pictures[i].uri) p.gone = null; }); showThumbs(); } // no answer: the pictures are sent with the next question
   $("send").hidden = false; $("stop").hidden = true;
   if (document.activeElement === $("stop") || document.activeElement === document.body) $("question").focus();
   showTurn(turn); bottom(turn);
@@ -220,14 +220,14 @@ async function converse(turn) {
   const past = before.flatMap((t) => [{ role: "user", text: t.question, pictures: t.pictures }, { role: "assistant", text: t.answer }]);
   const shots = $("use-shots").checked ? state.shots.slice(0, Math.max(0, Number($("k").value) || 0)) : [], tongue = /[가-힣]/.test(turn.question) ? "ko" : "en";
   const asked = { role: "user", text: turn.steps ? `${turn.question}\n${THINK[tongue]}` : turn.question, pictures: turn.pictures };
-  if (!turn.steps) { await hear(turn, "answer", [...past, asked], shots); return; }
-  await hear(turn, "thinking", [...past, asked], shots);
-  await hear(turn, "answer", [...past, asked, { role: "assistant", text: turn.thinking }, { role: "user", text: CONCLUDE[tongue], pictures: [] }], shots);
+  if (!turn.steps) { await generate(turn, "answer", [...past, asked], shots); return; }
+  await generate(turn, "thinking", [...past, asked], shots);
+  await generate(turn, "answer", [...past, asked, { role: "assistant", text: turn.thinking }, { role: "user", text: CONCLUDE[tongue], pictures: [] }], shots);
 }
-async function hear(turn, into, turns, shots) {
+async function generate(turn, into, turns, shots) {
   const { messages, left } = assemble(turns, shots, MOST_PICTURES), warn = (list) => list.forEach((w) => { const text = String(w); if (!turn.warnings.includes(text)) turn.warnings.push(text); });
   if (left) warn([say("leftOut", { n: MOST_PICTURES })]);
-  const wish = { ...(state.model && { model: state.model }), messages, temperature: Number($("temperature").value) || 0, max_tokens: Number($("longest").value) || 256 };
+  const request = { ...(state.model && { model: state.model }), messages, temperature: Number($("temperature").value) || 0, max_tokens: Number($("longest").value) || 256 };
   let unsaid = "";
   const onText = (piece) => {
     turn[into] += piece; unsaid += piece;
@@ -236,7 +236,7 @@ async function hear(turn, into, turns, shots) {
     if (words && !turn.reply.classList.contains("waiting")) words.textContent = turn[into]; else showTurn(turn);
     bottom(turn);
   };
-  const facts = await ask(wish, { signal: state.abort.signal, onText, onWarnings: warn });
+  const facts = await ask(request, { signal: state.abort.signal, onText, onWarnings: warn });
   announce(unsaid);
   const had = turn.facts, usage = facts.usage || {};
   turn.facts = { first: had.first ?? facts.first, total: (had.total || 0) + (facts.total || 0), read: usage.prompt_tokens, written: usage.completion_tokens === undefined ? undefined : (had.written || 0) + usage.completion_tokens,
@@ -281,7 +281,7 @@ function figures(turn) {
   }
   return line;
 }
-/* The answer, with the names of things that were seen made into buttons that show their boxes. */
+/* The answer; names of objects that perception found become buttons that show their boxes. */
 function linked(turn) {
   const seen = turn.around.filter((p) => p.seen && state.pictures.includes(p)).map((item) => ({ item, scene: item.seen.scene }));
   return link(turn.answer, seen).map((piece) => {
@@ -305,7 +305,7 @@ function bottom(turn, always = false) {
 }
 function grow() { const q = $("question"); q.style.height = "auto"; q.style.height = `${Math.min(q.scrollHeight + 2, innerHeight * 0.3)}px`; }
 
-/* ---- solved examples ---- */
+/* ---- examples ---- */
 function showShots() {
   $("shots").replaceChildren(...state.shots.map((s, i) => {
     const x = make("button", { type: "button", className: "flat round", title: say("remove", { what: say("shot", { n: i + 1 }) }), onclick: () => { state.shots.splice(i, 1); showShots(); state.turns.forEach(showTurn); $("shot-question").focus(); } }, icon("close"));

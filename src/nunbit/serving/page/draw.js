@@ -2,7 +2,7 @@
 const clamp = (x, most) => Math.max(0, Math.min(most, x));
 
 export class Drawing {
-  /* `changed(what)` is told "begun", "placed" or "removed". */
+  /* `changed(what)` is called with "begun", "placed" or "removed". */
   constructor(canvas, changed) {
     Object.assign(this, { canvas, changed, pen: "circle", item: null, begun: null, cursor: null });
     canvas.addEventListener("pointerdown", (e) => { if (this.item && this.pen && e.button === 0) { canvas.setPointerCapture(e.pointerId); this.cursor = null; this.begin(this.at(e)); } });

@@ -1,4 +1,4 @@
-/* What the model saw: a Scene drawn over its picture, as a graph, as a list; and names in an answer tied to their boxes. */
+/* A Scene drawn over its picture, as a graph, and as a list; names in an answer linked to their boxes. */
 import { languageNow, say } from "./strings.js";
 import { THINGS } from "./words.js";
 
@@ -81,7 +81,7 @@ export function graph(scene, lit = -1) {
   return out;
 }
 
-/* The list beside a view: rows of {text, boxes} or {text, relation}. Everything drawn is also here, in words. */
+/* The list below a view: rows of {text, boxes} or {text, relation}. Everything that is drawn is also listed as text. */
 export function rowsOf(view, scene) {
   const described = (o) => [nameOf(o), ...Object.values(o.attributes || {})].join(", ");
   if (view === "boxes") return scene.objects.map((o, i) => ({ text: `${i + 1}. ${described(o)}`, share: o.score, boxes: [{ box: o.box, name: nameOf(o), filled: true }] }));
@@ -94,7 +94,7 @@ export function rowsOf(view, scene) {
   return [];
 }
 
-/* Names in `text` of things in `seen` ([{item, scene}], the newest first): pieces of text, and of {text, name, item, boxes}. */
+/* Splits `text` at the names of objects in `seen` ([{item, scene}], the newest first): strings, and {text, name, item, boxes}. */
 const PARTICLES = /^(?:들)?(?:은|는|이|가|을|를|과|와|의|에|에서|에는|에도|도|로|으로|만|랑|이랑|하고|이고|고|보다|까지|부터|밖에|처럼|뿐|입니다|이다|이에요|예요|이며|이나|나|야|이야)?(?![가-힣])/;
 const LETTER = /[\p{L}\p{N}]/u;
 export function link(text, seen) {

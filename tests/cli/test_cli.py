@@ -80,7 +80,8 @@ def test_ask_prints_json(picture):
 def test_batch_paths_are_relative_to_the_file(picture, tmp_path):
     file = tmp_path / "q.jsonl"
     file.write_text(
-        '{"image": "p.png", "question": "Is there a dog?", "answers": ["no"]}\n\n{"image": "p.png", "question": "개가 있나요?"}\n'
+        '{"image": "p.png", "question": "Is there a dog?", "answers": ["no"]}\n\n'
+        '{"image": "p.png", "question": "개가 있나요?"}\n'
     )
     rows = [json.loads(line) for line in nunbit("ask", "--batch", str(file)).stdout.splitlines()]
     assert [set(r) for r in rows] == [

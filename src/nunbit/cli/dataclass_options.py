@@ -59,4 +59,5 @@ def _parameters(options: type[Any]) -> list[inspect.Parameter]:
 def _build(options: type[T], values: dict[str, Any]) -> T:
     hints = get_type_hints(options)
     nested = {n: _build(h, values) for n, h in hints.items() if is_dataclass(h) and isinstance(h, type)}
-    return options(**{f.name: nested.get(f.name, values.get(f.name)) for f in fields(options)})  # type: ignore[arg-type]
+    given = {f.name: nested.get(f.name, values.get(f.name)) for f in fields(options)}  # type: ignore[arg-type]
+    return options(**given)

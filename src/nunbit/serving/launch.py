@@ -67,7 +67,7 @@ def build_app(options: ServeOptions) -> FastAPI:
 
 
 def serve(options: ServeOptions) -> None:
-    """Serve until the process is told to end: in this process, or in the replicas of a Ray cluster.
+    """Serve until a signal ends the process: here, or in the replicas of a Ray cluster.
 
     Raises:
         UserError: a package of the server is missing, or the replicas do not start.

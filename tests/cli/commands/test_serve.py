@@ -24,8 +24,9 @@ def test_the_defaults_are_those_of_the_server(monkeypatch):
 
 
 def test_everything_that_is_typed_arrives(monkeypatch):
-    words = "--model m --device cuda --host 0.0.0.0 --port 9 --key a --key b --origin https://o --allow-folder f --allow-host h"
-    words += " --slots 2 --queue 3 --rate 4 --threads 5 --int8 --no-page --ray 1-2 --ray-address auto"
+    words = "--model m --device cuda --host 0.0.0.0 --port 9 --key a --key b --origin https://o"
+    words += " --allow-folder f --allow-host h --slots 2 --queue 3 --rate 4 --threads 5 --int8 --no-page"
+    words += " --ray 1-2 --ray-address auto"
     found = options_of(monkeypatch, *words.split())
     settings = found.settings
     assert (found.model, found.device, found.host, found.port) == ("m", "cuda", "0.0.0.0", 9)

@@ -14,7 +14,10 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "src" / "nunbit" / "serving" / "page"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-POLICY = "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
+    "object-src 'none'; base-uri 'none'"
+)
 ANSWER = "There is a cat left of two red cars. 고양이가 category <b>STOP</b> 옆에 있습니다."
 CAR = {"score": 0.9, "attributes": {"colour": "red"}, "segment": None}
 SCENE = {
@@ -184,7 +187,8 @@ def drop(page, selector, files):
     """Drop (name, type, text or data: URI) on an element, as a file manager does."""
     data = page.evaluate_handle(
         """files => { const d = new DataTransfer(); for (const [name, type, body] of files) {
-             const bytes = body.startsWith('data:') ? Uint8Array.from(atob(body.split(',')[1]), c => c.charCodeAt(0)) : body;
+             const bytes = body.startsWith('data:')
+               ? Uint8Array.from(atob(body.split(',')[1]), c => c.charCodeAt(0)) : body;
              d.items.add(new File([bytes], name, {type})); } return d; }""",
         files,
     )

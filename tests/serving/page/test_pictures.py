@@ -38,7 +38,8 @@ def test_several_pictures_dropped_pasted_photographed_and_removed(open_page, stu
     drop(page, "#view", [["a.png", "image/png", uri(drawing())], ["b.png", "image/png", uri(drawing((64, 64)))]])
     page.locator(".thumb").nth(1).wait_for()
     page.evaluate(
-        """body => { const d = new DataTransfer(); d.items.add(new File([Uint8Array.from(atob(body), c => c.charCodeAt(0))], "p.png", {type: "image/png"}));
+        """body => { const d = new DataTransfer(), bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
+             d.items.add(new File([bytes], "p.png", {type: "image/png"}));
              document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true})); }""",
         uri(drawing((90, 40))).split(",")[1],
     )

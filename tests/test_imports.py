@@ -18,12 +18,13 @@ FLOORS = {
     "connectors": 3,
     "models": 4,
     **dict.fromkeys(["prompting", "data", "engine"], 5),
-    **dict.fromkeys(["training", "trust", "evaluation", "api"], 6),
-    "recipes": 7,
-    "studies": 8,
-    "serving": 9,
-    "cli": 10,  # starts the server, so it stands above it
-    "__main__": 11,
+    "assistant": 6,  # a client of the engine
+    **dict.fromkeys(["training", "trust", "evaluation", "api"], 7),
+    "recipes": 8,
+    "studies": 9,
+    "serving": 10,
+    "cli": 11,  # starts the server, so it stands above it
+    "__main__": 12,
 }
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}

@@ -1,4 +1,4 @@
-"""Two runs of one benchmark beside each other: paired difference with interval, McNemar's exact test, the same per
+"""Two runs of one benchmark side by side: paired difference with interval, McNemar's exact test, the same per
 category.
 """
 
@@ -47,7 +47,7 @@ def load(folder: str | Path) -> EvalRun:
         raise UserError(
             f"'{folder}' holds no finished run",
             allowed="a folder that `nunbit eval run -o FOLDER` has finished",
-            todo="give the command of the run again: it goes on where it stopped",
+            todo="give the command of the run again: it resumes",
         ) from None
 
 

@@ -1,8 +1,8 @@
-"""What did the reply say?
+"""Answers read out of replies by rules.
 
 Rules for English, Korean and Chinese, tried in order; the one that applied is named, with the span it read.
 
-No rule, no answer: *unparsed* is a result of its own. Nothing here draws lots or asks for the nearest option.
+No rule, no answer: *unparsed* is a result of its own. No option is chosen at random or by nearness.
 Every folding keeps the length of the text, so that a span always points into the reply as it was given.
 """
 
@@ -40,8 +40,9 @@ from nunbit.evaluation.items import UNPARSED, ParsedAnswer
 
 
 def prepare(reply: str) -> str:
-    """The reply for the rules: reasoning between think tags blanked, full-width characters narrowed, markup blanked;
-    same length.
+    """The reply as the rules read it: reasoning between think tags replaced by spaces, full-width characters narrowed.
+
+    The length stays the same.
     """
     text = THINKING.sub(lambda m: " " * len(m[0]), reply)
     return text.translate(FULL_WIDTH)
@@ -56,7 +57,7 @@ def choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """The letter of one option.
 
     Args:
-        reply: what the model said.
+        reply: the text the model generated.
         options: text by letter.
     """
     text = prepare(reply)
@@ -94,8 +95,8 @@ def yes_no(reply: str) -> ParsedAnswer:
     if stated:
         return ParsedAnswer(_yes_or_no(stated[-1][1]), "stated", stated[-1].span(1))
     tokens = [*re.finditer(r"[A-Za-z]+|[가-힣]+|[\u4e00-\u9fff]+", text)]
-    if tokens and (said := _yes_or_no(tokens[0][0])):
-        return ParsedAnswer(said, "first word", tokens[0].span())
+    if tokens and (answer := _yes_or_no(tokens[0][0])):
+        return ParsedAnswer(answer, "first word", tokens[0].span())
     said_by = {_yes_or_no(t[0]): t.span() for t in tokens} if not refused(reply) else {}
     said_by.pop(None, None)
     if len(said_by) == 1:
@@ -186,8 +187,8 @@ def _alone(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
 
 
 def _text_equal(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
-    said = _folded(text)
-    same = [k for k, v in options.items() if said and _folded(v) == said]
+    folded = _folded(text)
+    same = [k for k, v in options.items() if folded and _folded(v) == folded]
     return ParsedAnswer(same[0], "text of the option", (0, len(text))) if len(same) == 1 else None
 
 
@@ -231,16 +232,16 @@ def _leading(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
 
 def _particle(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [*PARTICLE.finditer(text)]
-    said = {next(g for g in m.groups() if g) for m in found}
-    return _last(found, "letter with particle", options) if len(said) == 1 else None
+    found_letters = {next(g for g in m.groups() if g) for m in found}
+    return _last(found, "letter with particle", options) if len(found_letters) == 1 else None
 
 
 def _numbered(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     found = [*NUMBERED.finditer(text)]
-    said = {CIRCLED.index(m[1]) if m[1] else int(m[2]) - 1 for m in found}
-    if len(said) != 1:
+    found_letters = {CIRCLED.index(m[1]) if m[1] else int(m[2]) - 1 for m in found}
+    if len(found_letters) != 1:
         return None
-    place = said.pop()
+    place = found_letters.pop()
     return ParsedAnswer([*options][place], "number of the option", found[-1].span()) if place < len(options) else None
 
 
@@ -253,13 +254,13 @@ def _bracketed(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
 
 def _text_inside(text: str, options: Mapping[str, str]) -> ParsedAnswer | None:
     """One option's whole text inside the reply; of nested texts ("car", "red car") the longest counts."""
-    said = unicodedata.normalize("NFC", text).casefold()
+    folded = unicodedata.normalize("NFC", text).casefold()
     hits: dict[str, tuple[int, int]] = {}
     for letter, option in options.items():
         words_ = option.strip().casefold().rstrip(".")
         edge = r"\b" if words_.isascii() else ""
         m = re.search(
-            rf"{edge if words_[:1].isalnum() else ''}{re.escape(words_)}{edge if words_[-1:].isalnum() else ''}", said
+            rf"{edge if words_[:1].isalnum() else ''}{re.escape(words_)}{edge if words_[-1:].isalnum() else ''}", folded
         )
         if len(words_) > 1 and m:
             hits[letter] = m.span()

@@ -43,8 +43,8 @@ def vlmevalkit_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
         stated = _BOLD.search(reply)
         if stated and stated[1].upper() in options:
             return ParsedAnswer(stated[1].upper(), "answer is", stated.span(1))
-    said = reply.lower()
-    texts = [k for k, v in options.items() if v.lower() in said]
+    lowered = reply.lower()
+    texts = [k for k, v in options.items() if v.lower() in lowered]
     if len(texts) == 1 and len(reply) <= 2 * sum(len(v) for v in options.values()):
         return ParsedAnswer(texts[0], "one text inside")
     return UNPARSED
@@ -55,8 +55,8 @@ def vlmevalkit_yes_no(reply: str) -> ParsedAnswer:
     asterisk.
     """
     tokens = without_marks(reply.lower()).split()
-    said = {w for w in ("yes", "no") if w in tokens}
-    return ParsedAnswer(said.pop(), "one of the words") if len(said) == 1 else UNPARSED
+    found = {w for w in ("yes", "no") if w in tokens}
+    return ParsedAnswer(found.pop(), "one of the words") if len(found) == 1 else UNPARSED
 
 
 def lmms_mmbench_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
@@ -85,8 +85,8 @@ def _best_placed(reply: str, letters: Sequence[str]) -> ParsedAnswer:
         bare = bare.strip(mark)
     text = f" {bare} "
     found = [(rank, text.rfind(form.format(k)), k) for form, rank in _RANKED for k in letters if form.format(k) in text]
-    for said in _ANNOUNCED.finditer(text.lower()):
-        found += [(7, text.find(k, said.end()), k) for k in letters if k in text[said.end() :]]
+    for announced in _ANNOUNCED.finditer(text.lower()):
+        found += [(7, text.find(k, announced.end()), k) for k in letters if k in text[announced.end() :]]
     bare = bare.strip()
     found += [(10, 0, k) for k in letters if bare.startswith(k) and not bare[1:2].isalpha()]
     found += [(9, len(text), k) for k in letters if bare.endswith(k) and not bare[-2:-1].isalpha()]
@@ -107,10 +107,10 @@ def lmms_exact_letter(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
 
 def lmms_whole_reply(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
     """lmms-eval's ScienceQA: the reply is the letter, or starts with ``X.``; "(B)" is nothing."""
-    said = reply.strip()
-    if said.upper() in options:
-        return ParsedAnswer(said.upper(), "letter alone")
-    leading = re.match(r"([A-Z])\.", said)
+    answer = reply.strip()
+    if answer.upper() in options:
+        return ParsedAnswer(answer.upper(), "letter alone")
+    leading = re.match(r"([A-Z])\.", answer)
     return ParsedAnswer(leading[1], "letter and full stop") if leading and leading[1] in options else UNPARSED
 
 
@@ -124,13 +124,13 @@ def mme_yes_no(reply: str) -> ParsedAnswer:
     """MME's own calculation: the word, one letter, else "yes" or "no" within the first four characters ("None" is a
     no there).
     """
-    said = reply.lower().strip().replace(".", "")
-    if said in ("yes", "no"):
-        return ParsedAnswer(said, "word alone")
-    if said in ("y", "n"):
-        return ParsedAnswer("yes" if said == "y" else "no", "initial")
+    answer = reply.lower().strip().replace(".", "")
+    if answer in ("yes", "no"):
+        return ParsedAnswer(answer, "word alone")
+    if answer in ("y", "n"):
+        return ParsedAnswer("yes" if answer == "y" else "no", "initial")
     for word in ("yes", "no"):
-        if word in said[:4]:
+        if word in answer[:4]:
             return ParsedAnswer(word, "first four characters")
     return UNPARSED
 
@@ -139,14 +139,14 @@ def pope_yes_no(reply: str) -> ParsedAnswer:
     """POPE's own calculation: in the first sentence a "no" or "not" is no, anything else is yes."""
     if not reply.strip():
         return UNPARSED
-    said = reply.split(".")[0].replace(",", "").split()
-    return ParsedAnswer("no", "a no-word") if {"No", "not", "no"} & {*said} else ParsedAnswer("yes", "no no-word")
+    words = reply.split(".")[0].replace(",", "").split()
+    return ParsedAnswer("no", "a no-word") if {"No", "not", "no"} & {*words} else ParsedAnswer("yes", "no no-word")
 
 
 def lmms_pope(reply: str) -> ParsedAnswer:
     """lmms-eval's POPE: the reply must be the word and nothing else, so that "Yes." is not yes."""
-    said = reply.lower().strip()
-    return ParsedAnswer(said, "word alone") if said in ("yes", "no") else UNPARSED
+    answer = reply.lower().strip()
+    return ParsedAnswer(answer, "word alone") if answer in ("yes", "no") else UNPARSED
 
 
 def mmmu_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
@@ -161,10 +161,10 @@ def mmmu_choice(reply: str, options: Mapping[str, str]) -> ParsedAnswer:
             last = max(hits, key=lambda k: text.rfind(place.format(k))) if len(hits) > 1 else hits[0]
             return ParsedAnswer(last, rule)
     if len(text.split()) > 5:
-        said = text.lower()
-        hits = [k for k, v in options.items() if v.lower() in said]
+        lowered = text.lower()
+        hits = [k for k, v in options.items() if v.lower() in lowered]
         if hits:
-            return ParsedAnswer(max(hits, key=lambda k: said.rfind(options[k].lower())), "option text")
+            return ParsedAnswer(max(hits, key=lambda k: lowered.rfind(options[k].lower())), "option text")
     return UNPARSED
 
 

@@ -73,7 +73,7 @@ class ScoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a benchmark is asked and marked: prompt, parsing, credit. A change of any of them is a new version.
+    """How a benchmark is prompted and scored: prompt, parsing, credit. A change of any of them is a new version.
 
     Args:
         total: every text becomes some answer (as the harness it follows does), so nothing but silence is unparsed.

@@ -1,4 +1,4 @@
-"""A judge beside the rules: what a second reader would have marked right, and how often the two agree.
+"""A judge beside the rules: what a second reader would have scored as right, and how often the two agree.
 
 The score stays that of the rules.
 """
@@ -28,7 +28,7 @@ def judge_question(item: Item, answer: str) -> list[Message]:
     return question(_ASK.format(**{k: " ".join(v.split()) for k, v in flat.items()}))
 
 
-def agreement(items: Sequence[Item], marks: Sequence[ScoredAnswer], verdicts: Sequence[str]) -> dict[str, float]:
+def agreement(items: Sequence[Item], scored: Sequence[ScoredAnswer], verdicts: Sequence[str]) -> dict[str, float]:
     """Shares, in hundredths, of the replies with a gold answer and a verdict; Cohen's kappa (Cohen 1960) is the
     agreement beyond chance.
 
@@ -38,16 +38,16 @@ def agreement(items: Sequence[Item], marks: Sequence[ScoredAnswer], verdicts: Se
         verdict was neither yes nor no (a count).
     """
     pairs, silent, unread = [], 0, []
-    for item, mark, reply in zip(items, marks, verdicts, strict=True):
+    for item, answer, reply in zip(items, scored, verdicts, strict=True):
         if not item.gold:
             continue
-        said = extraction.yes_no(reply).value
-        if said is None:
+        verdict = extraction.yes_no(reply).value
+        if verdict is None:
             silent += 1
             continue
-        pairs.append((mark.score >= 0.5, said == "yes"))
-        if not mark.found.parsed:
-            unread.append(said == "yes")
+        pairs.append((answer.score >= 0.5, verdict == "yes"))
+        if not answer.found.parsed:
+            unread.append(verdict == "yes")
     n = max(1, len(pairs))
     rule, judge, same = (sum(x) / n for x in ((r for r, _ in pairs), (j for _, j in pairs), (r == j for r, j in pairs)))
     chance = rule * judge + (1 - rule) * (1 - judge)

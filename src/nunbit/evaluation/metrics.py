@@ -38,7 +38,7 @@ def levenshtein(a: str, b: str) -> int:
     return above[-1]
 
 
-def anls(said: str, golds: Sequence[str], *, raw_lengths: bool = False) -> float:
+def anls(answer: str, golds: Sequence[str], *, raw_lengths: bool = False) -> float:
     """Average normalised Levenshtein similarity of one answer; below 0.5 counts nothing.
 
     Args:
@@ -48,31 +48,31 @@ def anls(said: str, golds: Sequence[str], *, raw_lengths: bool = False) -> float
     """
     best = 0.0
     for gold in golds:
-        a, b = (" ".join(t.lower().split()) for t in (said, gold))
-        longest = max(len(said), len(gold)) if raw_lengths else max(len(a), len(b))
+        a, b = (" ".join(t.lower().split()) for t in (answer, gold))
+        longest = max(len(answer), len(gold)) if raw_lengths else max(len(a), len(b))
         best = max(best, 1.0 - levenshtein(a, b) / longest if longest else 1.0)
     return best if best >= 0.5 else 0.0
 
 
-def relaxed(said: str, gold: str) -> bool:
+def relaxed(answer: str, gold: str) -> bool:
     """ChartQA's relaxed accuracy: 5 % off is right for numbers (years too, as published), else equality without case.
 
     Source: arXiv 2203.10244, sec. 5.1.
     """
-    a, b = _as_float(said), _as_float(gold)
+    a, b = _as_float(answer), _as_float(gold)
     if a is not None and b:
         return abs(a - b) / abs(b) <= 0.05
-    return said.lower() == gold.lower()
+    return answer.lower() == gold.lower()
 
 
-def relaxed_exact_years(said: str, gold: str) -> bool:
+def relaxed_exact_years(answer: str, gold: str) -> bool:
     """Relaxed accuracy without its two traps: a year must be that year, and "1,234", "$5" and "12 %" are numbers."""
     if re.fullmatch(r"(1[5-9]|20)\d\d", gold.strip()):
-        return bool(re.search(rf"(?<!\d){gold.strip()}(?!\d)", said)) and len(re.findall(r"\d+", said)) == 1
-    a, b = (re.sub(r"(?<=\d),(?=\d{3})|[$€£₩¥\s]", "", t) for t in (said, gold))
+        return bool(re.search(rf"(?<!\d){gold.strip()}(?!\d)", answer)) and len(re.findall(r"\d+", answer)) == 1
+    a, b = (re.sub(r"(?<=\d),(?=\d{3})|[$€£₩¥\s]", "", t) for t in (answer, gold))
     if a.endswith("%") != b.endswith("%"):
         a, b = a.rstrip("%"), b.rstrip("%")
-    return relaxed(a, b) or said.strip().rstrip(".").lower() == gold.strip().rstrip(".").lower()
+    return relaxed(a, b) or answer.strip().rstrip(".").lower() == gold.strip().rstrip(".").lower()
 
 
 def without_marks(text: str) -> str:
@@ -105,18 +105,18 @@ def vqa_normal(text: str, *, split_words: bool = True) -> str:
     return " ".join(_SHORTENED.get(w, w) for w in words if w not in _ARTICLES)
 
 
-def vqa_accuracy(said: str, people: Sequence[str], *, split_words: bool = True) -> float:
+def vqa_accuracy(answer: str, people: Sequence[str], *, split_words: bool = True) -> float:
     """min(1, agreeing / 3) over the others, averaged over leaving each person out. One known answer: right or wrong."""
     if not people:
         return 0.0
-    answer, *known = (vqa_normal(t, split_words=split_words) for t in (said, *people))
+    answer, *known = (vqa_normal(t, split_words=split_words) for t in (answer, *people))
     if len(known) == 1:
         return float(answer == known[0])
     agreeing = sum(k == answer for k in known)
     return sum(min(1.0, (agreeing - (k == answer)) / 3) for k in known) / len(known)
 
 
-def contains(said: str, golds: Sequence[str], *, formula: bool = False, narrow: bool = False) -> bool:
+def contains(answer: str, golds: Sequence[str], *, formula: bool = False, narrow: bool = False) -> bool:
     """OCRBench: an answer inside the reply; formulas keep their case and lose their spaces. Source: arXiv 2305.07895.
 
     Args:
@@ -128,7 +128,7 @@ def contains(said: str, golds: Sequence[str], *, formula: bool = False, narrow: 
             return text.strip().replace("\n", " ").replace(" ", "")
         return (text.translate(FULL_WIDTH) if narrow else text).lower().strip().replace("\n", " ")
 
-    return any(fold(g) in fold(said) for g in golds if fold(g))
+    return any(fold(g) in fold(answer) for g in golds if fold(g))
 
 
 def _as_float(text: str) -> float | None:

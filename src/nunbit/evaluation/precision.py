@@ -1,4 +1,4 @@
-"""What 8-bit linear layers change in answers: tiny-world's questions, asked of the engine before and after."""
+"""What 8-bit linear layers change in answers: tiny-world's questions, answered by the engine before and after."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def as_text(result: dict[str, Any]) -> str:
 def _answers(assistant: Assistant, todo: Sequence[WorldItem]) -> list[str]:
     engine = Engine.from_loaded(assistant, slots=8)
     try:
-        asked = [question(t.qa.question, [t.pixels]) for t in todo]
-        return [r.text.strip() for r in ask_all(engine, asked, SamplingParams(max_tokens=48))]
+        questions = [question(t.qa.question, [t.pixels]) for t in todo]
+        return [r.text.strip() for r in ask_all(engine, questions, SamplingParams(max_tokens=48))]
     finally:
         engine.close()

@@ -1,7 +1,7 @@
 """Prompting strategies beside the protocol: solved examples (the first, or the most similar), chain of thought, and
 scene text.
 
-A `PromptStrategy` turns a Target into another Target, so any model, benchmark and protocol can be asked with it. The
+A `PromptStrategy` turns a Target into another Target, so any model, benchmark and protocol can be run with it. The
 strategy's name and the hash of its examples are part of the target, hence of the key of every answer.
 
 Source: Flamingo, arXiv 2204.14198, sec. 2.4 (shots, RICES); arXiv 2201.11903 and 2205.11916 (chain of thought); MoAI,

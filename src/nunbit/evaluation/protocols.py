@@ -25,7 +25,7 @@ def lettered(item: Item, form: str = "{}. {}") -> str:
 
 
 def vlmevalkit_choice_prompt(item: Item) -> str:
-    """VLMEvalKit's form for multiple choice; a question without options is asked as it is."""
+    """VLMEvalKit's form for multiple choice; a question without options stays as it is."""
     hint = f"Hint: {item.hint}\n" if item.hint else ""
     options = (
         f"\nOptions:\n{lettered(item)}\nPlease select the correct answer from the options above. \n"

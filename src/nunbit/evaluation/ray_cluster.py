@@ -54,8 +54,8 @@ def spread(
     remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Worker)
     held = [remote.remote(make) for _ in range(workers)]
     name, settings, batch = ray.get(held[0].about.remote())
-    whole = Target(name, lambda some: _scattered(ray, held, some), settings, batch)
-    return replace(whole, batch=batch * workers)
+    spread_target = Target(name, lambda some: _scattered(ray, held, some), settings, batch)
+    return replace(spread_target, batch=batch * workers)
 
 
 def _scattered(ray: Any, workers: Sequence[Any], batch: Sequence[Sequence[Message]]) -> Answers:

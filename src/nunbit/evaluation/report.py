@@ -218,12 +218,12 @@ def _thumbnails(runs: Sequence[EvalRun], ids: set[str]) -> dict[str, list[str]]:
         data = run.result.get("data")
         if not data or run.benchmark not in BENCHMARKS or not Path(data).exists():
             continue
-        asked = {s["id"]: s["pictures"] for s in run.samples}
+        hashes = {s["id"]: s["pictures"] for s in run.samples}
         try:
             items = BENCHMARKS[run.benchmark].read(data)
         except UserError:
             continue
-        return {i.id: thumbs for i in items if i.id in ids and (thumbs := _thumbs(i.pictures, asked.get(i.id, [])))}
+        return {i.id: thumbs for i in items if i.id in ids and (thumbs := _thumbs(i.pictures, hashes.get(i.id, [])))}
     return {}
 
 

@@ -1,7 +1,7 @@
 """`nunbit eval tiny-world`: held-out questions about world pictures, with two baselines and intervals.
 
 The pictures come from splits that training never draws (`test`, and `unseen` with the artwork style kept out of
-training), so any seed is held out. Baselines: the same model with the picture blanked, and the most frequent answer
+training), so any seed is held out. Baselines: the same model with a blank image, and the most frequent answer
 of the kind (known from training questions, in the question's language).
 """
 
@@ -73,7 +73,7 @@ def majority_answers(pictures: int = 600) -> dict[tuple[str, str, str], str]:
 
 
 def run(ask: Ask, *, seed: int = 0, limit: int = 2000, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Ask everything and report; see `report` for the form."""
+    """Ask all questions and report; see `report` for the form."""
     todo = items(seed, limit)
     majority = majority_answers()
     for i in range(0, len(todo), 64):

@@ -1,7 +1,7 @@
 """Abilities that were shown of GPT-4V by hand-picked pictures (Yang et al., arXiv 2309.17421), as exact tests that
 draw their own.
 
-`drawings` paints what the world's domains lack, `suites` asks, `score` marks, `run` reports, `layouts` writes the
+`drawings` paints what the world's domains lack, `suites` holds the questions, `score` scores, `run` reports, `layouts` writes the
 suites for other harnesses.
 """
 

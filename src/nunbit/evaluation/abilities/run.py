@@ -1,4 +1,4 @@
-"""`nunbit eval abilities`: every suite asked, beside the same model with its pictures blanked."""
+"""`nunbit eval abilities`: every suite, beside the same model with blank images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(
     """Ask ``count`` trials of each named suite (all, if none is named).
 
     Returns:
-        per suite: n, right and credit in 0..1 with 95 % intervals, both with blanked pictures, and the right share by
+        per suite: n, right and credit in 0..1 with 95 % intervals, both with blank images, and the right share by
             language.
     """
     check_names("ability", names, SUITES)
@@ -42,16 +42,16 @@ def table(todo: Sequence[Any], answers: Sequence[str], blanks: Sequence[str]) ->
         todo: the trials.
         answers, blanks: an answer for each trial, and for each trial with blank images.
     """
-    whole = [float(right(a, t)) for a, t in zip(answers, todo, strict=True)]
+    exact = [float(right(a, t)) for a, t in zip(answers, todo, strict=True)]
     part = [credit(a, t) for a, t in zip(answers, todo, strict=True)]
     blank = [float(right(a, t)) for a, t in zip(blanks, todo, strict=True)]
     soft = [credit(a, t) for a, t in zip(blanks, todo, strict=True)]
     clusters = list(range(len(todo)))
-    by = {lang: [w for w, t in zip(whole, todo, strict=True) if t.language == lang] for lang in ("en", "ko")}
+    by = {lang: [w for w, t in zip(exact, todo, strict=True) if t.language == lang] for lang in ("en", "ko")}
     return {
         "n": len(todo),
-        "right": float(np.mean(whole)),
-        "interval": bootstrap_interval(whole, clusters),
+        "right": float(np.mean(exact)),
+        "interval": bootstrap_interval(exact, clusters),
         "credit": float(np.mean(part)),
         "credit_interval": bootstrap_interval(part, clusters),
         "blank_image": float(np.mean(blank)),

@@ -25,7 +25,7 @@ class Trial:
     Attributes:
         content: pictures (H, W, 3) and words, in the order they are shown.
         options: wrong and right answers, where there are a few; other harnesses make a multiple choice of them.
-        measure: how an answer is marked, see `nunbit.evaluation.abilities.score`.
+        measure: how an answer is scored, see `nunbit.evaluation.abilities.score`.
     """
 
     suite: str
@@ -174,15 +174,15 @@ def _called(name: str, language: Language) -> str:
     return things.names()[name][1] if language == "ko" else name
 
 
-@suite("false_premise", "a thing that is not there: is the absence said?")
+@suite("false_premise", "a thing that is not there: does the answer say so?")
 def _false_premise(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     picture, _ = _alone(rng)
     there = {o.name for o in picture.scene.objects}
     name = pick(rng, [n for n in things.names() if n not in there]) if rng.random() < 0.7 else pick(rng, sorted(there))
     word = _called(name, language)
-    asked = f"{josa(word, '이/가')} 있나요?" if language == "ko" else f"Is there a {word}?"
+    text = f"{josa(word, '이/가')} 있나요?" if language == "ko" else f"Is there a {word}?"
     return {
-        "content": [picture.pixels, asked],
+        "content": [picture.pixels, text],
         "answer": yes_no(name in there, language),
         "options": [yes_no(True, language), yes_no(False, language)],
     }
@@ -195,9 +195,9 @@ def _pointing(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     x1, y1, x2, y2 = target.box
     r = max(x2 - x1, y2 - y1) / 2 + 8
     disc(picture.pixels, (x1 + x2) / 2, (y1 + y2) / 2, r + 2, COLOURS["red"][1], hole=r - 2)
-    asked = "빨간 동그라미 안에 무엇이 있나요?" if language == "ko" else "What is inside the red circle?"
+    text = "빨간 동그라미 안에 무엇이 있나요?" if language == "ko" else "What is inside the red circle?"
     names = [_called(o.name, language) for o in (target, *others)]
-    return {"content": [picture.pixels, asked], "answer": names[0], "options": names[:4]}
+    return {"content": [picture.pixels, text], "answer": names[0], "options": names[:4]}
 
 
 @suite("set_of_mark", "which number stands on a thing?")
@@ -210,9 +210,9 @@ def _set_of_mark(rng: np.random.Generator, language: Language) -> dict[str, Any]
         paint(picture.pixels, cx - 4, cy - 9, str(n), font="sans-bold", size_px=14, colour=(255, 255, 255))
     which = int(rng.integers(len(alone)))
     word = _called(alone[which].name, language)
-    asked = f"{josa(word, '은/는')} 몇 번인가요?" if language == "ko" else f"Which number is on the {word}?"
+    text = f"{josa(word, '은/는')} 몇 번인가요?" if language == "ko" else f"Which number is on the {word}?"
     return {
-        "content": [picture.pixels, asked],
+        "content": [picture.pixels, text],
         "answer": str(numbers[which]),
         "options": sorted(str(n) for n in numbers),
     }
@@ -222,9 +222,9 @@ def _set_of_mark(rng: np.random.Generator, language: Language) -> dict[str, Any]
 def _interleaved(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     tags = [drawings.price_tag(rng) for _ in range(2)]
     ko = language == "ko"
-    asked = "두 가격의 합은 얼마인가요?" if ko else "What do both cost together?"
+    text = "두 가격의 합은 얼마인가요?" if ko else "What do both cost together?"
     first, then = ("첫 번째:", "두 번째:") if ko else ("The first:", "The second:")
-    return {"content": [first, tags[0][0], then, tags[1][0], asked], "answer": str(tags[0][1] + tags[1][1])}
+    return {"content": [first, tags[0][0], then, tags[1][0], text], "answer": str(tags[0][1] + tags[1][1])}
 
 
 @suite("in_context", "a gauge without numbers, after two that are read aloud", "number")
@@ -251,19 +251,19 @@ def _difference(rng: np.random.Generator, language: Language) -> dict[str, Any]:
             break
     second = picture.pixels.copy()
     second[max(0, y1 - 1) : y2 + 1, max(0, x1 - 1) : x2 + 1] = np.median(picture.pixels[owner == 0], axis=0)
-    asked = (
+    text = (
         "두 번째 그림에서 사라진 것은 무엇인가요?" if language == "ko" else "What is missing from the second picture?"
     )
     names = [_called(o.name, language) for o in (gone, *[o for o in alone if o is not gone])]
-    return {"content": [picture.pixels, second, asked], "answer": names[0], "options": names[:4]}
+    return {"content": [picture.pixels, second, text], "answer": names[0], "options": names[:4]}
 
 
 @suite("radiograph", "a drawn bone: broken or not (a drawing, not medical advice)")
 def _radiograph(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, broken = drawings.bone(rng)
-    asked = "뼈가 부러졌나요?" if language == "ko" else "Is the bone broken?"
+    text = "뼈가 부러졌나요?" if language == "ko" else "Is the bone broken?"
     return {
-        "content": [pixels, asked],
+        "content": [pixels, text],
         "answer": yes_no(broken, language),
         "options": [yes_no(True, language), yes_no(False, language)],
     }
@@ -274,9 +274,9 @@ def _emotion(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, feeling = drawings.face(rng)
     said = list(drawings.EMOTIONS.values()) if language == "ko" else list(drawings.EMOTIONS)
     listed = ", ".join(said)
-    asked = f"어떤 표정인가요? ({listed})" if language == "ko" else f"Which feeling does the face show? ({listed})"
+    text = f"어떤 표정인가요? ({listed})" if language == "ko" else f"Which feeling does the face show? ({listed})"
     return {
-        "content": [pixels, asked],
+        "content": [pixels, text],
         "answer": drawings.EMOTIONS[feeling] if language == "ko" else feeling,
         "options": said,
     }
@@ -287,11 +287,11 @@ def _video(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     frames, way = drawings.moving_ball(rng)
     said = list(drawings.DIRECTIONS.values()) if language == "ko" else list(drawings.DIRECTIONS)
     listed = ", ".join(said)
-    asked = (
+    text = (
         f"공은 어느 쪽으로 움직이나요? ({listed})" if language == "ko" else f"Which way does the ball move? ({listed})"
     )
     return {
-        "content": [*frames, asked],
+        "content": [*frames, text],
         "answer": drawings.DIRECTIONS[way] if language == "ko" else way,
         "options": said,
     }
@@ -301,9 +301,9 @@ def _video(rng: np.random.Generator, language: Language) -> dict[str, Any]:
 def _matrix(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     pixels, answer = drawings.matrix(rng)
     said = {f: things.names()[f][1] if f in things.names() else f for f in drawings.FIGURES}
-    asked = "물음표 자리에 올 도형은 무엇인가요?" if language == "ko" else "Which figure belongs at the question mark?"
+    text = "물음표 자리에 올 도형은 무엇인가요?" if language == "ko" else "Which figure belongs at the question mark?"
     options = list(said.values()) if language == "ko" else list(said)
-    return {"content": [pixels, asked], "answer": said[answer] if language == "ko" else answer, "options": options}
+    return {"content": [pixels, text], "answer": said[answer] if language == "ko" else answer, "options": options}
 
 
 @suite("ocr_other", "read a printed word in Greek, Cyrillic, kana or Han", "characters")
@@ -333,5 +333,5 @@ def _screen(rng: np.random.Generator, language: Language) -> dict[str, Any]:
     label = pick(rng, labels)
     side = pixels.shape[0]
     box = "[" + ", ".join(str(round(100 * v / side)) for v in boxes[label]) + "]"
-    asked = f"'{label}' 버튼은 어디에 있나요?" if language == "ko" else f"Where is the {label} button?"
-    return {"content": [pixels, asked], "answer": box}
+    text = f"'{label}' 버튼은 어디에 있나요?" if language == "ko" else f"Where is the {label} button?"
+    return {"content": [pixels, text], "answer": box}

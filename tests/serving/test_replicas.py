@@ -16,7 +16,8 @@ import pytest
 pytest.importorskip("fastapi")
 from nunbit.errors import UserError
 from nunbit.media import FetchPolicy
-from nunbit.serving.launch import ServeOptions, serve
+from nunbit.serving.build import ServeOptions
+from nunbit.serving.launch import serve
 from nunbit.serving.replicas import (
     EXTRA_REQUESTS,
     Replica,

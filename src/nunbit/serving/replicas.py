@@ -18,7 +18,7 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.evaluation.ray_cluster import connect
-from nunbit.serving.launch import ServeOptions, address_line, build_app
+from nunbit.serving.build import ServeOptions, address_line, build_app
 
 APPLICATION = "nunbit"
 MAX_REPLICAS = 1000

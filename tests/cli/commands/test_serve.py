@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 pytest.importorskip("fastapi")
 from nunbit.cli.commands import app
 from nunbit.serving import launch
-from nunbit.serving.launch import ServeOptions
+from nunbit.serving.build import ServeOptions
 from nunbit.serving.settings import ServerSettings
 
 

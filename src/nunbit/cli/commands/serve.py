@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 def serve(arguments: ServeArguments) -> None:
     """Answer over the OpenAI API, with a web page."""
     from nunbit.media import FetchPolicy
-    from nunbit.serving.launch import ServeOptions
+    from nunbit.serving.build import ServeOptions
     from nunbit.serving.launch import serve as run
     from nunbit.serving.settings import ServerSettings
 

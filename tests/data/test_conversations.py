@@ -9,21 +9,25 @@ import pytest
 import torch
 from tests.families import LANGUAGE, TEMPLATES, VISION, language, tokenizer, vision
 
+from nunbit.assistant import Assistant
 from nunbit.data.conversations import encode, read_conversations
-from nunbit.data.grouping import token_utilization, packs, plan
+from nunbit.data.grouping import packs, plan, token_utilization
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part, question
 from nunbit.models.build import build_model
-from nunbit.models.assistant import Assistant
 from nunbit.models.checkpoint import save
 from nunbit.models.image_tokens import image_tokens
-from nunbit.models.prompt import Renderer
+from nunbit.models.prompt import PromptBuilder
 from nunbit.recipes import llava15
-from nunbit.training.debug_set import write_conversations
-from nunbit.training.loop import Stage, train
+from nunbit.recipes.debug_set import write_conversations
+from nunbit.training.loop import train
 from nunbit.training.multimodal import ConversationTask, freeze, part_of
-from nunbit.training.stages import run_stages
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
+
+QUIET = RunOptions(say=lambda _: None)
+
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def recipe(parts, world, llm="llama", eyes="clip", *more):
 @pytest.mark.parametrize("llm", LANGUAGE)
 def test_every_pair_trains_saves_reloads_and_answers(parts, world, tmp_path, llm, eyes):
     done = recipe(parts, world, llm, eyes)
-    folder = run_stages(done, done.phases(), tmp_path, say=lambda _: None)
+    folder = llava15.run(done, tmp_path, QUIET)
     lines = [json.loads(t) for t in (tmp_path / "tune" / "log.jsonl").read_text().splitlines()]
     assert len(lines) == 2 and all(np.isfinite(x["loss"]) for x in lines)
     again = Assistant(folder)
@@ -74,17 +78,17 @@ def test_labels_are_the_answers_whatever_the_template(kind, plain):
         Message("user", (Part.text("고양이 model?"),)),
         Message("assistant", (Part.text("no"),)),
     ]
-    renderer = Renderer(words)
-    done = renderer.render(talk, plain=plain)
-    assert done.ids.count(renderer.image_id) == 1  # words that look like one are only words
+    builder = PromptBuilder(words)
+    done = builder.render(talk, plain=plain)
+    assert done.ids.count(builder.image_id) == 1  # words that look like one are only words
     learnt, run = [], []
-    for i, on in zip([*done.ids, 0], [*done.trainable, False], strict=True):
+    for i, on in zip([*done.ids, 0], [*done.loss_mask, False], strict=True):
         if on:
             run.append(i)
         elif run:
             learnt.append(words.decode(run))
             run = []
-    end = "\n" if plain else renderer.end
+    end = "\n" if plain else builder.end
     said = "".join(learnt) if plain else learnt
     if plain:
         assert said == "a red dog\nno\n"
@@ -97,8 +101,8 @@ def test_what_is_learnt_is_what_generation_will_write(parts):
     for kind in TEMPLATES:
         model, processor = build_model(parts[1]["clip"], parts[1][kind])
         talk = [Message("user", (Part.text("What is it?"),)), Message("assistant", (Part.text("a cup"),))]
-        done = Renderer(processor.tokenizer, processor.chat_template).render(talk)
-        before = done.ids[: done.trainable.index(True)]
+        done = PromptBuilder.from_processor(processor).render(talk)
+        before = done.ids[: done.loss_mask.index(True)]
         asked = processor.apply_chat_template(
             [{"role": "user", "content": [{"type": "text", "text": "What is it?"}]}], add_generation_prompt=True
         )
@@ -125,15 +129,15 @@ def test_a_sample_without_an_answer_is_an_error_that_names_it(parts, tmp_path):
     _, processor = build_model(parts[1]["clip"], parts[1]["llama"])
     (tmp_path / "c.jsonl").write_text(json.dumps({"id": "lonely", "messages": [{"role": "user", "content": "x"}]}))
     with pytest.raises(UserError, match="lonely.*no trainable token"):
-        encode(read_conversations(tmp_path / "c.jsonl"), Renderer(processor.tokenizer, processor.chat_template), 4, max_tokens=64)  # fmt: skip
+        encode(read_conversations(tmp_path / "c.jsonl"), PromptBuilder.from_processor(processor), 4, max_tokens=64)  # fmt: skip
 
 
 def test_too_long_samples_are_left_out_and_counted(parts, world):
     model, processor = build_model(parts[1]["clip"], parts[1]["llama"])
-    renderer = Renderer(processor.tokenizer, processor.chat_template)
-    every, none = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=10_000)
+    builder = PromptBuilder.from_processor(processor)
+    every, none = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=10_000)
     most = sorted(s.length for s in every)[-3]
-    kept, dropped = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=most)
+    kept, dropped = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=most)
     assert not none and len(kept) + sum(dropped.values()) == len(every) and all(s.length <= most for s in kept)
 
 
@@ -151,8 +155,8 @@ def task_of(parts, world, rates, *, ordered=True):
     torch.manual_seed(0)
     model, processor = build_model(parts[1]["siglip"], parts[1]["qwen3"])
     freeze(model, rates)
-    renderer = Renderer(processor.tokenizer, processor.chat_template)
-    samples, _ = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=4096)
+    builder = PromptBuilder.from_processor(processor)
+    samples, _ = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=4096)
     return ConversationTask(model, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, ordered=ordered), processor  # fmt: skip
 
 
@@ -185,14 +189,14 @@ def test_frozen_parts_stay_and_learning_ones_move(parts, world, tmp_path):
         task, _ = task_of(parts, world, rates)
         before = {n: p.clone() for n, p in task.model.named_parameters()}
         stage = Stage(name="x", steps=2, batch=4, lr=1e-2, part_lr=rates, warmup=0)
-        train(task, stage, tmp_path / "-".join(rates), say=lambda _: None)
+        train(task, stage, tmp_path / "-".join(rates), QUIET)
         moved = {part_of(n) for n, p in task.model.named_parameters() if not torch.equal(before[n], p)}
         assert moved == set(rates)
 
 
 def test_a_batch_of_words_alone_still_reaches_the_connector(parts, world):
     task, _ = task_of(parts, world, {"connector": 1.0})
-    task.samples = [s for s in task.samples if not s.images]
+    task.samples = [s for s in task.samples if not s.media]
     stage = Stage(name="x", steps=1, batch=2, lr=1e-3)
     batch = task.batch(0, stage)
     assert "pixels" not in batch
@@ -207,7 +211,7 @@ def test_adapters_open_with_plain_peft_and_merge(parts, world, tmp_path, bits):
     if bits:
         pytest.importorskip("bitsandbytes")
     done = recipe(parts, world, "smollm", "dinov2", "lora.rank=4", f"lora.bits={bits}", "tune.language_lr=1e-2")
-    folder = run_stages(done, done.phases(), tmp_path / "run", say=lambda _: None)
+    folder = llava15.run(done, tmp_path / "run", QUIET)
     from peft import PeftModel
     from transformers import AutoModelForImageTextToText
 
@@ -233,7 +237,7 @@ def test_resumed_is_unbroken(parts, world, tmp_path):
             if upto < 4:
                 kill_after(task, upto)
             try:
-                train(task, stage, tmp_path / name, say=lambda _: None)
+                train(task, stage, tmp_path / name, QUIET)
             except KeyboardInterrupt:
                 pass
         curves.append([json.loads(t)["loss"] for t in (tmp_path / name / "log.jsonl").read_text().splitlines()][-2:])
@@ -253,10 +257,9 @@ def kill_after(task, steps):
 
 
 def test_plan_counts_without_opening_weights(parts, world):
-    from nunbit.training.planning import make_plan
-
     done = recipe(parts, world, "gemma", "siglip2")
-    counts, stages = make_plan(done, done.phases(), 1e10)
+    plan = llava15.plan(done, 1e10)
+    counts, stages = plan.parameters, plan.stages
     model, _ = build_model(parts[1]["siglip2"], parts[1]["gemma"])
     truth = {p: sum(v.numel() for n, v in model.named_parameters() if part_of(n) == p) for p in counts}
     assert counts == truth
@@ -275,8 +278,8 @@ def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
 def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever the decoder."""
     model, processor = build_model(parts[1]["clip"], parts[1][llm])
-    renderer = Renderer(processor.tokenizer, processor.chat_template, image_token=processor.image_token)
-    samples, _ = encode(read_conversations(world), renderer, image_tokens(model.config), max_tokens=1000)
+    builder = PromptBuilder.from_processor(processor)
+    samples, _ = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=1000)
     room = 2 * max(s.length for s in samples)
     freeze(model, {"connector": 1.0, "language": 1.0})
     how = {"pad": 0, "ordered": True}
@@ -325,3 +328,9 @@ def test_packs_hold_each_sample_once_and_are_full():
     batches = [np.arange(i, i + 40) for i in range(0, 400, 40)]
     assert token_utilization(lengths, batches, 1000) > 0.85 > token_utilization(lengths, batches)
     assert packs([5, 2000], 1000) == [[1], [0]]  # too long for a row: one of its own
+
+
+def test_json_without_a_floor(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(UserError, match="is not JSON"):
+        read_conversations(tmp_path / "deep.json")

@@ -11,23 +11,24 @@ from nunbit.cli.train import train_recipe
 from nunbit.encoders.zero_shot import TEMPLATES, ZeroShotClassifier
 from nunbit.recipes import clip, copy
 from nunbit.studies import classification
-from nunbit.training.loop import Stage
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 from nunbit.world import portraits, things
 from nunbit.world.base import generator
 
-HOW = {"minutes": 1e9, "device": "cpu", "workers": 0, "shard": False, "debug": True, "track": (), "say": lambda _: None}
+QUIET = RunOptions(say=lambda _: None)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("clip")
-    train_recipe("clip", [], out, torch.get_num_threads(), dict(HOW))
+    train_recipe("clip", ["debug=true"], out, torch.get_num_threads(), QUIET)
     return out
 
 
 def test_a_copy_of_the_recipe_runs_by_its_path(trained, tmp_path):
     mine = copy("clip", tmp_path / "mine.py")
-    train_recipe(str(mine), ["steps=2"], tmp_path / "run", torch.get_num_threads(), dict(HOW))
+    train_recipe(str(mine), ["steps=2", "debug=true"], tmp_path / "run", torch.get_num_threads(), QUIET)
     one, other = ((folder / "model" / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "run"))
     assert one == other
 

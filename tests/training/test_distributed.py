@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from nunbit.training.debug_set import write_conversations, write_language, write_vision
+from nunbit.recipes.debug_set import write_conversations, write_language, write_vision
 
 STEPS = 24
 
@@ -87,7 +87,9 @@ def test_words_alone_do_not_hang(world, tmp_path):
 LAYERS = """
 import sys, torch
 from nunbit.training.distributed import join, shard_layers
-from nunbit.training.loop import Stage, train
+from nunbit.training.loop import train
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 
 class Layers:
     '''Five columns over two processes: shards of unequal size, and a last layer that is not sharded.'''
@@ -116,7 +118,7 @@ class Layers:
         return batch["share"] * (self.model(batch["x"]) - batch["x"].sum(1, keepdim=True)).square().sum() / 4, {}
 
 stage = Stage(name="layers", steps=8, batch=4, lr=1e-2, warmup=0, save_every=2, fused=True, checkpoints=sys.argv[3])
-train(Layers(), stage, sys.argv[1], say=lambda _: None, shard=True)
+train(Layers(), stage, sys.argv[1], RunOptions(say=lambda _: None, shard=True))
 """
 
 

@@ -236,7 +236,7 @@ def test_instructions_name_what_is_there():
 
 
 def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
-    from nunbit.recipes.object_aware import ADAPTERS, with_adapters
+    from nunbit.recipes.collavo import ADAPTERS, with_adapters
     from nunbit.training.config import LoraConfig, Phase
 
     model, processor = with_adapters(base, LoraConfig(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
@@ -257,10 +257,7 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
         for i in range(4)
     ]
     samples, _ = encode(
-        told,
-        PromptBuilder.from_processor(processor),
-        image_tokens(made.model.config),
-        max_tokens=500,
+        told, PromptBuilder.from_processor(processor, image_tokens(made.model.config)), max_tokens=500
     )
     dual = DualTask({kind: ObjectAwareTask(made, processor.image_processor, samples, pad=0) for kind in ("image", "words")})
     stage = Stage(name="s", steps=8, batch=2, lr=1e-2)
@@ -316,19 +313,18 @@ def test_the_recipe_runs_resumes_and_its_model_answers(name, base, tmp_path):
 
 @pytest.mark.parametrize("name", ["collavo", "moai"])
 def test_the_plan_counts_what_the_run_learns(name, base, tmp_path):
-    from nunbit.training.planning import make_plan
-
     recipe = load(name)
     data = write_conversations(tmp_path / "data", samples=8)
     done = recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]).small(
         tmp_path
     )
-    counts, plans = make_plan(done, done.phases(), 1e10)
+    plan = recipe.plan(done, 1e10)
+    counts, plans = plan.parameters, plan.stages
     said = []
     recipe.run(
         recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"]),
         tmp_path / "run",
-        say=said.append,
+        RunOptions(say=said.append),
     )
     for plan in plans:
         line = next(x for x in said if x.startswith(f"{plan.name}: learning"))

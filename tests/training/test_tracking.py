@@ -10,7 +10,9 @@ import torch
 from nunbit.data.packing import pack
 from nunbit.errors import UserError
 from nunbit.training.flops import ceiling
-from nunbit.training.loop import Stage, train
+from nunbit.training.loop import train
+from nunbit.training.options import RunOptions
+from nunbit.training.stage import Stage
 from nunbit.training.tracking import open_trackers, step_figures
 
 STAGE = Stage(name="line", steps=4, batch=2, lr=1e-2, warmup=2)
@@ -44,7 +46,7 @@ def lines(folder):
 
 
 def test_each_line_tells_speed_norms_and_memory(tmp_path):
-    train(Two(), STAGE, tmp_path, say=lambda _: None)
+    train(Two(), STAGE, tmp_path, RunOptions(say=lambda _: None))
     for line in lines(tmp_path):
         assert line["token_utilization"] == 0.8 and line["megabytes"] > 10
         assert line["tokens_per_second"] == pytest.approx(8 * line["pictures_per_second"], rel=0.02)
@@ -59,7 +61,7 @@ def test_trackers_get_the_same_lines(tmp_path, monkeypatch):
     fake.log = lambda figures, step: told.append((step, figures["loss"]))
     fake.finish = lambda: closed.append(True)
     monkeypatch.setitem(sys.modules, "trackio", fake)
-    train(Two(), STAGE, tmp_path / "run", say=lambda _: None, track=["trackio"])
+    train(Two(), STAGE, tmp_path / "run", RunOptions(say=lambda _: None, track=["trackio"]))
     assert told[0]["project"] == "nunbit" and "run" in str(tmp_path / "run") and closed == [True]
     assert told[1:] == [(x["step"], x["loss"]) for x in lines(tmp_path / "run")]
 
@@ -118,7 +120,7 @@ def test_the_share_of_what_the_machine_could_do(tmp_path, monkeypatch):
     state = torch.get_rng_state()
     most = ceiling("cpu", torch.get_num_threads())
     assert most > 1e8 and torch.equal(state, torch.get_rng_state())
-    train(task, STAGE, tmp_path, say=lambda _: None)
+    train(task, STAGE, tmp_path, RunOptions(say=lambda _: None))
     for line in lines(tmp_path):
         assert 0 < line["mfu"] == pytest.approx(2e9 / (line["seconds"] * most), rel=0.1)
         assert line["lr/a"] == pytest.approx(line["lr_scale"] * 1e-2)

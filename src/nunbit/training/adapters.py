@@ -17,8 +17,8 @@ from nunbit.errors import UserError, unknown_name
 from nunbit.models.checkpoint import open_model, save
 from nunbit.models.image_tokens import ANY_RESOLUTION, image_tokens
 from nunbit.models.tiling import tile_grid
+from nunbit.training.config import LoraConfig
 from nunbit.training.multimodal import PARTS, part_of
-from nunbit.training.recipe import LoraConfig
 
 CONNECTOR = "multi_modal_projector"
 TOLERANCE = 1e-3

@@ -134,7 +134,7 @@ def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
 
 def _checkpoint(run: TrainingRun, folder: Path, step: int, guard: NonFiniteGuard) -> None:
     if not weights_are_finite(run.modules.values(), run.group):
-        raise guard.error(step, "its weights are not finite, or too large for their norm to be")
+        raise guard.error(step, "its weights are not finite, or absurdly large")
     checkpoint(folder, run.modules, run.optimisers, step, run.stage, run.group, _sampler_state(run, step))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from nunbit.errors import UserError
@@ -15,6 +14,10 @@ from nunbit.training.distributed import ALONE, Group, local
 MOST_CONSECUTIVE = 20
 MOST_SHARE = 0.1
 """Largest share of a run's steps that may be skipped, once `MOST_CONSECUTIVE` steps are done, and at the end of the stage."""
+
+
+LARGEST_WEIGHT = 1e15
+"""A larger one is as lost: products of such weights overflow."""
 
 
 class NonFiniteGuard:
@@ -43,7 +46,9 @@ class NonFiniteGuard:
         self.consecutive = self.consecutive + 1 if skipped else 0
         self.skipped += skipped
         if skipped and self.skipped.bit_count() == 1:  # 1, 2, 4, 8 ...
-            self.say(f"{self.name}: warning: the gradient of step {step} is not finite, the step is skipped ({self.skipped} so far)")
+            self.say(
+                f"{self.name}: warning: the gradient of step {step} is not finite, the step is skipped ({self.skipped} so far)"
+            )
         if self.consecutive >= MOST_CONSECUTIVE or (self.done >= MOST_CONSECUTIVE and self._too_many):
             raise self.error(step)
 
@@ -63,14 +68,17 @@ class NonFiniteGuard:
         return UserError(
             f"the stage '{self.name}' has diverged at step {step}: {what}",
             allowed=f"at most {MOST_CONSECUTIVE} such steps in a row, and {100 * MOST_SHARE:.0f} % of all",
-            todo=f"lower the learning rate and resume from the last good checkpoint '{kept}'" if kept else "lower the learning rate; there is no checkpoint yet",
+            todo=f"lower the learning rate and resume from the last good checkpoint '{kept}'"
+            if kept
+            else "lower the learning rate; there is no checkpoint yet",
         )
 
 
 def weights_are_finite(modules: Iterable[nn.Module], group: Group = ALONE) -> bool:
-    """Whether the norm of every parameter is a number, on every process. Weights so large that it overflows count as diverged too."""
+    """Whether every learning parameter is a number of at most `LARGEST_WEIGHT`, on every process."""
     parameters = [p for m in modules for p in m.parameters() if p.requires_grad and p.is_floating_point()]
     if not parameters:
         return True
-    norms = [torch.linalg.vector_norm(local(p.detach()), dtype=torch.float32) for p in parameters]
-    return not group.any(not all(bool(torch.isfinite(n)) for n in norms), str(parameters[0].device))
+    parts = [local(p.detach()) for p in parameters]
+    sane = all(bool((part.abs() <= LARGEST_WEIGHT).all()) for part in parts)  # false for what is not a number
+    return not group.any(not sane, str(parameters[0].device))

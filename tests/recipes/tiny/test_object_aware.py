@@ -7,13 +7,13 @@ from PIL import Image
 
 from nunbit.data.packing import pack
 from nunbit.files import EMBEDDED
-from nunbit.recipes.tiny import class_names, spoken_names
-from nunbit.recipes.tiny.language import as_batch
+from nunbit.recipes.tiny.names import class_names, class_words
 from nunbit.recipes.tiny.object_aware import SceneTextTask, WorldTask, low_detail
+from nunbit.recipes.tiny.questions import as_batch
 from nunbit.recipes.tiny.tokenizer import spelt
 from nunbit.scene import Scene
 from nunbit.studies.ablation import VARIANTS, build_variant
-from nunbit.training.loop import Stage
+from nunbit.training.stage import Stage
 
 STAGE = Stage(name="s", steps=1, batch=3, lr=1e-3, seed=5)
 
@@ -32,8 +32,8 @@ def loud(arm: str):
 def test_questions_of_one_row_know_nothing_of_each_other(arm, monkeypatch):
     task = WorldTask(loud(arm), truth=True, questions=3)
     rows = []
-    inner = task._asked
-    monkeypatch.setattr(task, "_asked", lambda *a: rows.append(inner(*a)) or rows[-1])
+    inner = task._rows
+    monkeypatch.setattr(task, "_rows", lambda *a: rows.append(inner(*a)) or rows[-1])
     with torch.no_grad():
         batch = task.batch(0, STAGE)
         together = task.loss(batch)[1]["answer"] * int((batch["labels"] >= 0).sum())
@@ -71,7 +71,7 @@ def test_what_is_copied_is_learnt_spelt_out():
 def test_the_crayon_begins_as_the_names_of_its_classes():
     aware, _ = build_variant(EMBEDDED, "crayon")
     table, tokenizer = aware.model.get_input_embeddings().weight, aware.processor.tokenizer
-    words = dict(zip(class_names(), spoken_names(), strict=True))["elephant"]
+    words = dict(zip(class_names(), class_words(), strict=True))["elephant"]
     ids = [i for w in words for i in tokenizer(w, add_special_tokens=False)["input_ids"]]
     row = aware.connectors["crayon"].semantic.weight[aware.config.classes.index("elephant") + 1]
     assert len(words) == 2 and torch.allclose(row, table[ids].sum(0), atol=1e-6)
@@ -82,7 +82,7 @@ def test_of_untold_pictures_nothing_is_said_and_only_told_ones_are_blurred():
     stage = Stage(name="s", steps=1, batch=12, lr=1e-3, seed=5)
     length, pixels = {}, {}
     for told in (0.0, 0.5, 1.0):
-        batch = WorldTask(aware, truth=1.0, questions=1, told=told, blurred=1.0).batch(0, stage)
+        batch = WorldTask(aware, truth=1.0, questions=1, conditioned=told, blurred=1.0).batch(0, stage)
         length[told], pixels[told] = (batch["positions"] > 0).sum(1), batch["pixels"]
     longer, changed = (length[0.5] > length[0.0]), (pixels[0.5] != pixels[0.0]).flatten(1).any(1)
     assert 0 < longer.sum() < 12 and torch.equal(longer, changed)

@@ -70,7 +70,7 @@ def pixels(count, seed=0):
 def inputs(processor, pictures=3):
     """Two rows, with two pictures and with one, padded on the left."""
     words = ["<image>What is <image>this?", "A red dog <image>is"]
-    return processor(text=words, images=pixels(pictures), padding=True, return_tensors="pt")
+    return processor(text=words, images=pixels(pictures), padding=True, padding_side="left", return_tensors="pt")
 
 
 @pytest.mark.parametrize("llm, eyes", [*((kind, "clip") for kind in LANGUAGE), ("gpt2", "clip"), ("qwen3", "siglip")])
@@ -82,6 +82,7 @@ def test_closed_gates_are_the_language_model_bit_for_bit(folders, llm, eyes):
     seen = model(**given).logits
     bare = AutoModelForCausalLM.from_pretrained(folders[llm]).eval()
     bare.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
+    bare.get_input_embeddings().load_state_dict(model.get_input_embeddings().state_dict())  # new rows are random
     bare.get_input_embeddings().weight[model.config.image_token_id] = model.model.image_marker
     wanted = bare(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).logits
     known = model.config.image_token_id  # rows of the head from <image> on are new, and drawn at random

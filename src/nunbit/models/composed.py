@@ -11,7 +11,7 @@ Letters: B rows, T tokens, P pictures, N features and M tokens a picture, D widt
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ class ComposedConfig(PreTrainedConfig):
         self.vision_feature_layer, self.vision_extra_tokens = vision_feature_layer, vision_extra_tokens
         self.vision_grid = list(vision_grid)
         self.head_bias = head_bias
-        super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
+        super().__init__(**{"tie_word_embeddings": tie_word_embeddings, **kwargs})
 
     @property
     def image_token_index(self) -> int:
@@ -280,7 +280,7 @@ class ComposedModel(PreTrainedModel, GenerationMixin):
 
     def prepare_inputs_for_generation(self, *args: Any, pixel_values: Tensor | None = None, **kwargs: Any) -> Any:
         """As in transformers; pictures ``(P, 3, H, W)`` are given to the first pass alone."""
-        inputs = super().prepare_inputs_for_generation(*args, **kwargs)
+        inputs = cast(Any, super()).prepare_inputs_for_generation(*args, **kwargs)
         past = inputs.get("past_key_values")
         if past is None or not past.get_seq_length():
             inputs["pixel_values"] = pixel_values

@@ -15,7 +15,8 @@ def load_language_model(folder: str | Path) -> tuple[Any, Any]:
 
     tokenizer = load_tokenizer(folder)
     text = opened("language model", folder, lambda: AutoModelForCausalLM.from_pretrained(folder, dtype="float32"))
-    if text.get_input_embeddings().num_embeddings < len(tokenizer):
+    table: Any = text.get_input_embeddings()
+    if table.num_embeddings < len(tokenizer):
         text.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     return tokenizer, text
 

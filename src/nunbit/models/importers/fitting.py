@@ -20,7 +20,7 @@ WORDS = "model.tok_embeddings.weight"
 
 
 def tensors(root: Path) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor (of any shape ``(...)``) of everything in the folder's safetensors files, one at a time.
+    """Name and tensor, such as ``(V, D)``, of everything in the folder's safetensors files, one at a time.
 
     Where there is an index, only its files are read.
     """

@@ -108,8 +108,8 @@ class Scene:
 
     Attributes:
         width, height: size of the picture in pixels.
-        segment_map: ``(height, width)`` integers, 0 = unknown, else the id of a row in ``segments``; None if the picture
-            was not segmented.
+        segment_map: ``(height, width)`` integers, 0 = unknown, else the id of a row in ``segments``; None if the
+            picture was not segmented.
         meta: exact facts of a generated picture (a table's cells, a chart's values); JSON values.
     """
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import math
 
-import pytest
 import torch
+from tests.connectors.decoders import D
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from nunbit.connectors.moai_config import MoAIConfig
 from nunbit.connectors.moai_mixer import MoAIExpert
 
-D, LAYERS = 16, 4
-SIZES = {
-    "vocab_size": 40, "hidden_size": D, "intermediate_size": 24, "num_hidden_layers": LAYERS, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 4, "max_position_embeddings": 128, "bos_token_id": 1, "eos_token_id": None,
-    "pad_token_id": 0, "initializer_range": 0.4,
-}  # fmt: skip
-DECODERS = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
-every_decoder = pytest.mark.parametrize("kind", DECODERS)
+LAYERS = 4
 
 
 def config(**values) -> MoAIConfig:
@@ -47,12 +39,6 @@ def shaken(module: torch.nn.Module, seed: int = 0, scale: float = 0.5) -> torch.
 
 def noise(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def decoder(kind: str) -> torch.nn.Module:
-    torch.manual_seed(3)
-    config_class, model_class = DECODERS[kind]
-    return model_class(config_class(**SIZES)).eval()
 
 
 def masks(rows: list[str]) -> tuple[Tensor, Tensor]:

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.connectors.decoders import D, decoder, every_decoder
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from nunbit.connectors import build
 from nunbit.connectors.crayon import CrayonPrompt
 from nunbit.errors import UserError
 
-D, LAYERS = 16, 3
-SIZES = {
-    "vocab_size": 40, "hidden_size": D, "intermediate_size": 24, "num_hidden_layers": LAYERS, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 4, "max_position_embeddings": 128, "bos_token_id": 1, "eos_token_id": None,
-    "pad_token_id": 0, "initializer_range": 0.4,
-}  # fmt: skip
-DECODERS = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
-every_decoder = pytest.mark.parametrize("kind", DECODERS)
+LAYERS = 3
 IDS = torch.tensor([[1, 5, 9, 9, 9, 6, 7, 8]])
 IMAGE = torch.tensor([[0, 0, 1, 1, 1, 0, 0, 0]]).bool()
 SEMANTIC, NUMBERING = torch.tensor([[1, 1, 4]]), torch.tensor([[1, 2, 1]])
 
 
 def make(kind: str = "llama", *, fresh: bool = False, **values) -> tuple[torch.nn.Module, CrayonPrompt]:
-    torch.manual_seed(3)
-    config_class, model_class = DECODERS[kind]
-    model = model_class(config_class(**SIZES)).eval()
+    model = decoder(kind, LAYERS)
     crayon = build("crayon", vision_width=6, text_width=D, layers=LAYERS, classes=5, numbers=3, rank=2, **values).eval()
     crayon.attach(model)
     if not fresh:

@@ -32,8 +32,8 @@ def language_model(kind: str):
 
 def connector(open_gates: bool = True, **values):
     torch.manual_seed(1)
-    sizes = {"layers": LAYERS, "every": 2, "heads": 2, "head_dim": 4, "latents": 3, "resampler_depth": 1,
-             "resampler_heads": 2, "resampler_head_dim": 4, "image_token_id": IMAGE}  # fmt: skip
+    resampler = {"resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 4}
+    sizes = {"layers": LAYERS, "every": 2, "heads": 2, "head_dim": 4, "latents": 3, "image_token_id": IMAGE} | resampler
     gated = build("gated_cross_attention", vision_width=DV, text_width=DT, **(sizes | values)).eval()
     if open_gates:
         for block in gated.blocks.values():

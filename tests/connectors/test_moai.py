@@ -6,7 +6,8 @@ import copy
 
 import pytest
 import torch
-from tests.connectors.moai_by_hand import LAYERS, D, config, decoder, every_decoder, masks, noise, shaken
+from tests.connectors.decoders import D, decoder, every_decoder
+from tests.connectors.moai_by_hand import LAYERS, config, masks, noise, shaken
 from torch import Tensor
 
 from nunbit.connectors import build
@@ -23,7 +24,7 @@ def logits(model, moai, ids, rows, latents=None, expert_choice=None, **kwargs) -
 
 
 def attached(kind: str, **values) -> tuple[torch.nn.Module, MoAI]:
-    model, moai = decoder(kind), shaken(MoAI(config(**values)), seed=9)
+    model, moai = decoder(kind, LAYERS), shaken(MoAI(config(**values)), seed=9)
     moai.attach(model)
     return model, moai
 
@@ -34,7 +35,7 @@ ROW = "wwiiiwwwaa"
 
 @every_decoder
 def test_fresh_is_silent_and_trained_is_not(kind):
-    model = decoder(kind)
+    model = decoder(kind, LAYERS)
     before = model(input_ids=IDS).logits
     moai = build("moai", vision_width=D, text_width=D, layers=LAYERS, every=2, expert_heads=2).eval()
     moai.attach(model)

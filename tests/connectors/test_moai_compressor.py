@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from tests.connectors.moai_by_hand import D, attention_by_hand, config, gelu, noise, norm_by_hand, shaken
+from tests.connectors.decoders import D
+from tests.connectors.moai_by_hand import attention_by_hand, config, gelu, noise, norm_by_hand, shaken
 
 from nunbit.connectors.moai_compressor import MoAICompressor
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.connectors.moai_by_hand import D, config, expert_by_hand, masks, noise, shaken
+from tests.connectors.decoders import D
+from tests.connectors.moai_by_hand import config, expert_by_hand, masks, noise, shaken
 from torch import Tensor
 
 from nunbit.connectors.moai_config import MoAIConfig

@@ -59,13 +59,33 @@ def test_the_perceiver_is_that_of_idefics():
     theirs = IdeficsPerceiverResampler(config, DV, 2, 2, 4, 3)
     for value in theirs.parameters():
         value.normal_()
-    ours = build("perceiver", vision_width=DV, text_width=DV, latents=3, depth=2, heads=2, head_dim=4,
-                 activation="relu", max_frames=0, project=False)  # fmt: skip
-    renames = {"blocks.": "layers.", "context_layer_norm": "features_norm", "latents_layer_norm": "latents_norm",
-               ".0.output_proj": ".attention.out_proj", "layer_norm.": "norm.", ".1.ln": ".feed_forward.0",
-               ".1.fc": ".feed_forward.1", ".1.c_proj": ".feed_forward.3", ".0.features_norm": ".features_norm",
-               ".0.latents_norm": ".latents_norm", ".0.q_": ".attention.q_", ".0.k_": ".attention.k_",
-               ".0.v_": ".attention.v_"}  # fmt: skip
+    ours = build(
+        "perceiver",
+        vision_width=DV,
+        text_width=DV,
+        latents=3,
+        depth=2,
+        heads=2,
+        head_dim=4,
+        activation="relu",
+        max_frames=0,
+        project=False,
+    )
+    renames = {
+        "blocks.": "layers.",
+        "context_layer_norm": "features_norm",
+        "latents_layer_norm": "latents_norm",
+        ".0.output_proj": ".attention.out_proj",
+        "layer_norm.": "norm.",
+        ".1.ln": ".feed_forward.0",
+        ".1.fc": ".feed_forward.1",
+        ".1.c_proj": ".feed_forward.3",
+        ".0.features_norm": ".features_norm",
+        ".0.latents_norm": ".latents_norm",
+        ".0.q_": ".attention.q_",
+        ".0.k_": ".attention.k_",
+        ".0.v_": ".attention.v_",
+    }
     state = {}
     for key, value in theirs.state_dict().items():
         for old, new in renames.items():

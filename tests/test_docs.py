@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,7 @@ OLD_FLAGS = {"CHANGELOG.md"}
 """Pages that name flags of earlier versions."""
 
 
+@cache
 def code(page: Path) -> list[str]:
     """Lines of fenced blocks, and inline code, without comments."""
     text = page.read_text(encoding="utf-8")
@@ -64,6 +66,7 @@ def absent_names(page: Path) -> list[str]:
     return [name for part in code(page) for name in re.findall(r"\bnunbit(?:\.\w+)+", part) if not exists(name)]
 
 
+@cache
 def exists(name: str) -> bool:
     """Whether a dotted name is a module, or an attribute of one or of its classes."""
     parts = name.split(".")

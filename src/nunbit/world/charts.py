@@ -155,23 +155,23 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     part_en, part_ko = {"bar": ("bar", "막대"), "line": ("point", "점"), "pie": ("sector", "조각")}[chart["type"]]
     out: list[QA] = []
 
-    def say(kind: str, en: str, korean: str, answer: str) -> None:
+    def add(kind: str, en: str, korean: str, answer: str) -> None:
         out.append(QA(korean if ko else en, answer, kind, language))
 
-    say("describe", "What kind of chart is this?", "이것은 어떤 차트인가요?", KINDS[chart["type"]][ko])
+    add("describe", "What kind of chart is this?", "이것은 어떤 차트인가요?", KINDS[chart["type"]][ko])
     i, j = (int(k) for k in rng.permutation(len(labels))[:2])
     if chart["printed"]:
         for k in (i, j):
-            say("lookup", f"What is the value of {labels[k]}?", f"{labels[k]}의 값은 얼마인가요?", str(values[k]))
+            add("lookup", f"What is the value of {labels[k]}?", f"{labels[k]}의 값은 얼마인가요?", str(values[k]))
     if chart["type"] == "pie" or len(set(chart["colours"])) > 1 and chart["type"] == "bar":
-        say(
+        add(
             "attribute",
             f"What color is the {part_en} of {labels[i]}?",
             f"{labels[i]} {part_ko}: 무슨 색인가요?",
             colour_word(chart["colours"][i], language),
         )
     if abs(values[i] - values[j]) >= 4:
-        say(
+        add(
             "compare",
             f"Which is higher, {labels[i]} or {labels[j]}?",
             f"{labels[i]}, {labels[j]} 중 어느 것이 더 높은가요?",
@@ -179,17 +179,17 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
         )
     for en, pie, korean, most in (("highest", "largest", "큰", np.argmax), ("lowest", "smallest", "작은", np.argmin)):
         which = pie if chart["type"] == "pie" else en
-        say("compare", f"Which is the {which}?", f"가장 {korean} 것은 무엇인가요?", labels[int(most(values))])
-    say("count", f"How many {part_en}s are there?", f"{part_ko}: 모두 몇 개 있나요?", str(len(labels)))
+        add("compare", f"Which is the {which}?", f"가장 {korean} 것은 무엇인가요?", labels[int(most(values))])
+    add("count", f"How many {part_en}s are there?", f"{part_ko}: 모두 몇 개 있나요?", str(len(labels)))
     hangul = any(c >= "가" for c in labels[0])
     name = pick(rng, labels) if rng.random() < 0.5 else pick(rng, pick(rng, _LABELS_KO if hangul else _LABELS_EN))
     truth = yes_no(name in labels, language)
-    say("exists", f"Is there a {part_en} named {name}?", f"{name} {part_ko}: 있나요?", truth)
+    add("exists", f"Is there a {part_en} named {name}?", f"{name} {part_ko}: 있나요?", truth)
     if len(labels) <= 4:
         ordered = ", ".join(labels[k] for k in np.argsort(values)[::-1])
-        say("order", "List the labels from highest to lowest.", "큰 것부터 차례로 말해 주세요.", ordered)
+        add("order", "List the labels from highest to lowest.", "큰 것부터 차례로 말해 주세요.", ordered)
     if chart["title"]:
-        say("read", "What is the title?", "제목은 무엇인가요?", chart["title"])
+        add("read", "What is the title?", "제목은 무엇인가요?", chart["title"])
     return out
 
 

@@ -124,56 +124,56 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     doc = picture.scene.meta["doc"]
     out: list[QA] = []
 
-    def say(kind: str, en: str, ko: str, answer: str) -> None:
+    def add(kind: str, en: str, ko: str, answer: str) -> None:
         out.append(QA(ko if language == "ko" else en, answer, kind, language))
 
     kinds = {"receipt": ("receipt", "영수증"), "table": ("table", "표"), "form": ("form", "양식")}
-    say("describe", "What kind of document is this?", "이것은 어떤 문서인가요?", kinds[doc["type"]][language == "ko"])
-    {"receipt": _ask_receipt, "table": _ask_table, "form": _ask_form}[doc["type"]](doc, rng, say, language)
+    add("describe", "What kind of document is this?", "이것은 어떤 문서인가요?", kinds[doc["type"]][language == "ko"])
+    {"receipt": _ask_receipt, "table": _ask_table, "form": _ask_form}[doc["type"]](doc, rng, add, language)
     return out
 
 
-def _ask_receipt(doc: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_receipt(doc: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     hangul, rows = doc["hangul"], doc["rows"]
     for i in rng.permutation(len(rows))[:3]:
         name, price = rows[int(i)]
-        say("lookup", f"What is the price of {name}?", f"{name} 가격은 얼마인가요?", money(price, hangul))
-    say("lookup", "What is the total?", "합계는 얼마인가요?", money(doc["total"], hangul))
-    say("read", "What is the name of the shop?", "가게 이름은 무엇인가요?", doc["shop"])
-    say("count", "How many items are on the receipt?", "영수증에 물건이 몇 가지 있나요?", str(len(rows)))
+        add("lookup", f"What is the price of {name}?", f"{name} 가격은 얼마인가요?", money(price, hangul))
+    add("lookup", "What is the total?", "합계는 얼마인가요?", money(doc["total"], hangul))
+    add("read", "What is the name of the shop?", "가게 이름은 무엇인가요?", doc["shop"])
+    add("count", "How many items are on the receipt?", "영수증에 물건이 몇 가지 있나요?", str(len(rows)))
     goods = [n for n, _ in rows]
     name = pick(rng, goods) if rng.random() < 0.5 else pick(rng, lexicon.GOODS_KO if hangul else lexicon.GOODS_EN)
-    say("exists", f"Is {name} on the receipt?", f"영수증에 {name} 항목이 있나요?", yes_no(name in goods, language))
+    add("exists", f"Is {name} on the receipt?", f"영수증에 {name} 항목이 있나요?", yes_no(name in goods, language))
     (a, pa), (b, pb) = (rows[int(i)] for i in rng.permutation(len(rows))[:2])
-    say("compare", f"Which costs more, {a} or {b}?", f"{a}, {b} 중 어느 것이 더 비싼가요?", a if pa > pb else b)
-    say("order", "Which item is the cheapest?", "가장 싼 물건은 무엇인가요?", min(rows, key=lambda r: r[1])[0])
+    add("compare", f"Which costs more, {a} or {b}?", f"{a}, {b} 중 어느 것이 더 비싼가요?", a if pa > pb else b)
+    add("order", "Which item is the cheapest?", "가장 싼 물건은 무엇인가요?", min(rows, key=lambda r: r[1])[0])
 
 
-def _ask_table(doc: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_table(doc: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     people = list(doc["rows"])
     for _ in range(3):
         p, h = pick(rng, people), pick(rng, doc["heads"])
-        say("lookup", f"What is the {h} of {p}?", f"{p}의 {h}: 얼마인가요?", str(doc["rows"][p][h]))
+        add("lookup", f"What is the {h} of {p}?", f"{p}의 {h}: 얼마인가요?", str(doc["rows"][p][h]))
     h = pick(rng, doc["heads"])
     a, b = (people[int(i)] for i in rng.permutation(len(people))[:2])
     larger = a if doc["rows"][a][h] > doc["rows"][b][h] else b
-    say("compare", f"Who has the larger {h}, {a} or {b}?", f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?", larger)
-    say("count", "How many people are in the table?", "표에 몇 명이 있나요?", str(len(people)))
+    add("compare", f"Who has the larger {h}, {a} or {b}?", f"{a}, {b} 중 {h} 값이 더 큰 쪽은 누구인가요?", larger)
+    add("count", "How many people are in the table?", "표에 몇 명이 있나요?", str(len(people)))
     others = lexicon.PEOPLE_KO if doc["hangul"] else lexicon.PEOPLE_EN
     name = pick(rng, people) if rng.random() < 0.5 else pick(rng, others)
-    say("exists", f"Is {name} in the table?", f"표에 {name} 이름이 있나요?", yes_no(name in people, language))
+    add("exists", f"Is {name} in the table?", f"표에 {name} 이름이 있나요?", yes_no(name in people, language))
     highest = max(people, key=lambda p: doc["rows"][p][h])
-    say("order", f"Who has the highest {h}?", f"{h} 값이 가장 큰 사람은 누구인가요?", highest)
+    add("order", f"Who has the highest {h}?", f"{h} 값이 가장 큰 사람은 누구인가요?", highest)
 
 
-def _ask_form(doc: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_form(doc: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     for label in (pick(rng, list(doc["rows"])) for _ in range(4)):
-        say("lookup", f"What is the {label}?", f"{label} 칸에는 뭐라고 쓰여 있나요?", doc["rows"][label])
-    say("count", "How many fields does the form have?", "양식에 칸이 몇 개 있나요?", str(len(doc["rows"])))
+        add("lookup", f"What is the {label}?", f"{label} 칸에는 뭐라고 쓰여 있나요?", doc["rows"][label])
+    add("count", "How many fields does the form have?", "양식에 칸이 몇 개 있나요?", str(len(doc["rows"])))
     labels = ["이름", "도시", "날짜", "전화", "코드"] if doc["hangul"] else ["Name", "City", "Date", "Phone", "Code"]
     label = pick(rng, labels)
     truth = yes_no(label in doc["rows"], language)
-    say("exists", f"Does the form have a {label} field?", f"양식에 {label} 칸이 있나요?", truth)
+    add("exists", f"Does the form have a {label} field?", f"양식에 {label} 칸이 있나요?", truth)
 
 
 DOMAINS.register("documents")(Domain(draw, make_questions))

@@ -158,14 +158,14 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     order, out = facts["order"], []
     ko = language == "ko"
 
-    def say(kind: str, en: str, korean: str, answer: str) -> None:
+    def add(kind: str, en: str, korean: str, answer: str) -> None:
         out.append(QA(korean if ko else en, answer, kind, language))
 
-    say("order", "In which order do the steps happen?", "어떤 순서로 일어나나요?", ", ".join(order))
-    say("lookup", "Which panel shows the first step?", "첫 단계는 어느 칸인가요?", order[0])
-    say("lookup", "Which panel shows the last step?", "마지막 단계는 어느 칸인가요?", order[-1])
-    say("count", "How many panels are there?", "칸은 모두 몇 개인가요?", str(len(order)))
-    say(
+    add("order", "In which order do the steps happen?", "어떤 순서로 일어나나요?", ", ".join(order))
+    add("lookup", "Which panel shows the first step?", "첫 단계는 어느 칸인가요?", order[0])
+    add("lookup", "Which panel shows the last step?", "마지막 단계는 어느 칸인가요?", order[-1])
+    add("count", "How many panels are there?", "칸은 모두 몇 개인가요?", str(len(order)))
+    add(
         "describe",
         "What is this story about?",
         "무엇에 관한 이야기인가요?",
@@ -173,14 +173,14 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     )
     i, j = (int(k) for k in rng.permutation(len(order))[:2])
     a, b = "ABCDE"[i], "ABCDE"[j]
-    say(
+    add(
         "compare",
         f"Which comes first, {a} or {b}?",
         f"{a}, {b} 중 무엇이 먼저인가요?",
         a if order.index(a) < order.index(b) else b,
     )
     letter = pick(rng, "ABCDEF")
-    say("exists", f"Is there a panel {letter}?", f"{letter} 칸이 있나요?", yes_no(letter in order, language))
+    add("exists", f"Is there a panel {letter}?", f"{letter} 칸이 있나요?", yes_no(letter in order, language))
     return out
 
 

@@ -178,23 +178,23 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     puzzle = picture.scene.meta["puzzle"]
     out: list[QA] = []
 
-    def say(kind: str, en: str, ko: str, answer: str, accept: tuple[str, ...] = ()) -> None:
+    def add(kind: str, en: str, ko: str, answer: str, accept: tuple[str, ...] = ()) -> None:
         out.append(QA(ko if language == "ko" else en, answer, kind, language, accept))
 
     kinds = {"sudoku": ("sudoku", "스도쿠"), "sequence": ("sequence", "수열"), "clock": ("clock", "시계")}
-    say("describe", "What is this?", "이것은 무엇인가요?", kinds[puzzle["type"]][language == "ko"])
-    {"sudoku": _ask_sudoku, "sequence": _ask_sequence, "clock": _ask_clock}[puzzle["type"]](puzzle, rng, say, language)
+    add("describe", "What is this?", "이것은 무엇인가요?", kinds[puzzle["type"]][language == "ko"])
+    {"sudoku": _ask_sudoku, "sequence": _ask_sequence, "clock": _ask_clock}[puzzle["type"]](puzzle, rng, add, language)
     return out
 
 
-def _ask_sudoku(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_sudoku(puzzle: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     board = np.array(puzzle["board"])
     n = len(board)
-    say("count", "How many rows does the board have?", "판은 몇 줄인가요?", str(n))
+    add("count", "How many rows does the board have?", "판은 몇 줄인가요?", str(n))
     for _ in range(3):
         r, c = int(rng.integers(n)), int(rng.integers(n))
         empty = "empty" if language == "en" else "빈칸"
-        say(
+        add(
             "lookup",
             f"What is in row {r + 1}, column {c + 1}?",
             f"{r + 1}행 {c + 1}열에는 무엇이 있나요?",
@@ -202,14 +202,14 @@ def _ask_sudoku(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, lang
         )
     if n == 4:
         r = int(rng.integers(n))
-        say(
+        add(
             "count",
             f"How many empty cells are in row {r + 1}?",
             f"{r + 1}행에는 빈칸이 몇 개 있나요?",
             str(int((board[r] == 0).sum())),
         )
         for r in np.flatnonzero((board == 0).sum(1) == 1)[:1]:
-            say(
+            add(
                 "order",
                 f"Which number is missing in row {r + 1}?",
                 f"{r + 1}행에 없는 수는 무엇인가요?",
@@ -217,17 +217,17 @@ def _ask_sudoku(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, lang
             )
 
 
-def _ask_sequence(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_sequence(puzzle: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     *shown, last = puzzle["terms"]
-    say("count", "How many items come before the question mark?", "물음표 앞에 몇 개가 있나요?", str(len(shown)))
+    add("count", "How many items come before the question mark?", "물음표 앞에 몇 개가 있나요?", str(len(shown)))
     if isinstance(last, int):
-        say("order", "What comes next?", "다음에 올 것은 무엇인가요?", str(last))
-        say("lookup", "What is the first number?", "첫 번째 수는 무엇인가요?", str(shown[0]))
+        add("order", "What comes next?", "다음에 올 것은 무엇인가요?", str(last))
+        add("lookup", "What is the first number?", "첫 번째 수는 무엇인가요?", str(shown[0]))
         return
     name = last[0] if language == "en" else SEQUENCE_SHAPES[last[0]]
-    say("order", "What comes next?", "다음에 올 것은 무엇인가요?", f"{colour_word(last[1], language)} {name}")
+    add("order", "What comes next?", "다음에 올 것은 무엇인가요?", f"{colour_word(last[1], language)} {name}")
     i = int(rng.integers(len(shown)))
-    say(
+    add(
         "attribute",
         f"What color is item {i + 1}?",
         f"{i + 1}번째 것은 무슨 색인가요?",
@@ -235,11 +235,11 @@ def _ask_sequence(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, la
     )
 
 
-def _ask_clock(puzzle: dict[str, Any], rng: np.random.Generator, say: Any, language: Language) -> None:
+def _ask_clock(puzzle: dict[str, Any], rng: np.random.Generator, add: Any, language: Language) -> None:
     hour, minute = puzzle["hour"], puzzle["minute"]
-    say("read", "What time is it?", "몇 시인가요?", f"{hour}:{minute:02d}")
-    say("lookup", "Which hour does the clock show?", "시계는 몇 시를 가리키나요?", str(hour))
-    say("compare", "Is the minute hand past the half hour?", "긴바늘이 30분을 지났나요?", yes_no(minute > 30, language))
+    add("read", "What time is it?", "몇 시인가요?", f"{hour}:{minute:02d}")
+    add("lookup", "Which hour does the clock show?", "시계는 몇 시를 가리키나요?", str(hour))
+    add("compare", "Is the minute hand past the half hour?", "긴바늘이 30분을 지났나요?", yes_no(minute > 30, language))
 
 
 DOMAINS.register("puzzles")(Domain(draw, make_questions))

@@ -108,28 +108,28 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     lines = [t.text for t in scene.text_lines]
     out = []
 
-    def say(kind: str, en: list[str], korean: list[str], answer: str) -> None:
+    def add(kind: str, en: list[str], korean: list[str], answer: str) -> None:
         out.append(QA(pick(rng, korean if ko else en), answer, kind, language))
 
     if len(lines) == 1:
-        say(
+        add(
             "read",
             ["What does it say?", "Read the text.", "What is written here?"],
             ["뭐라고 쓰여 있나요?", "글자를 읽어 주세요."],
             lines[0],
         )
-        say("read", ["Read the sign."], ["표지판을 읽어 주세요."], lines[0])
+        add("read", ["Read the sign."], ["표지판을 읽어 주세요."], lines[0])
     for i in rng.permutation(len(lines))[:2] if len(lines) > 1 else ():
         n = int(i) + 1
-        say(
+        add(
             "read",
             [f"What is written on line {n}?", f"Read line {n}."],
             [f"{n}번째 줄에 뭐라고 쓰여 있나요?", f"{n}번째 줄을 읽어 주세요."],
             lines[int(i)],
         )
-    say("count", ["How many lines of text are there?"], ["글은 몇 줄인가요?"], str(len(lines)))
+    add("count", ["How many lines of text are there?"], ["글은 몇 줄인가요?"], str(len(lines)))
     hue = scene.meta["ink"]
-    say(
+    add(
         "attribute",
         ["What color is the text?", "What colour are the letters?"],
         ["글자는 무슨 색인가요?"],
@@ -139,20 +139,20 @@ def make_questions(picture: Picture, rng: np.random.Generator, language: Languag
     shown = pick(rng, words)
     truth = bool(rng.random() < 0.5)
     other = lexicon.word(rng, any("가" <= c <= "힣" for c in shown))
-    asked = shown if truth or other in words else other
-    say(
+    word = shown if truth or other in words else other
+    add(
         "exists",
-        [f'Is the word "{asked}" written here?'],
-        [f'"{asked}" 글자가 있나요?'],
-        yes_no(asked in words, language),
+        [f'Is the word "{word}" written here?'],
+        [f'"{word}" 글자가 있나요?'],
+        yes_no(word in words, language),
     )
     i = int(rng.integers(len(lines)))
     if lines.count(lines[i]) == 1:
         box = box_text(scene.text_lines[i].box)
         if len(lines) == 1:
-            say("locate", ["Where is the text?"], ["글자는 어디에 있나요?"], box)
+            add("locate", ["Where is the text?"], ["글자는 어디에 있나요?"], box)
         else:
-            say("locate", [f"Where is line {i + 1}?"], [f"{i + 1}번째 줄은 어디에 있나요?"], box)
+            add("locate", [f"Where is line {i + 1}?"], [f"{i + 1}번째 줄은 어디에 있나요?"], box)
     return out
 
 

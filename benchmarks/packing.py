@@ -17,6 +17,8 @@ import statistics
 import time
 from typing import Any
 
+from benchmarks.training_task import save_parts
+
 os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 SAMPLES, BATCH, ROW_TOKENS = 128, 16, 1024
@@ -35,38 +37,15 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     import numpy as np
     import torch
     from PIL import Image
-    from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
     from nunbit.models.build import build_model
     from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import Prompt
-    from nunbit.recipes.tiny.tokenizer import build_tokenizer
     from nunbit.training.multimodal import freeze
 
     torch.manual_seed(0)
     rng, folder = np.random.default_rng(0), Path(tempfile.mkdtemp())
-    tokenizer = build_tokenizer([])
-    tokenizer.save_pretrained(folder / "llm")
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=384,
-            intermediate_size=1024,
-            num_hidden_layers=6,
-            num_attention_heads=6,
-            max_position_embeddings=2048,
-        )
-    ).save_pretrained(folder / "llm")
-    CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=192,
-            intermediate_size=768,
-            num_hidden_layers=4,
-            num_attention_heads=6,
-            image_size=112,
-            patch_size=14,
-        )
-    ).save_pretrained(folder / "vision")
+    save_parts(folder, vision=dict(hidden_size=192, intermediate_size=768, num_attention_heads=6))
     model, processor = build_model(folder / "vision", folder / "llm")
     freeze(model, {"connector": 1.0, "language": 1.0})
     picture = folder / "picture.png"
@@ -74,7 +53,7 @@ def make(device: str) -> tuple[Any, Any, list[Any]]:
     samples = []
     for i in range(SAMPLES):
         words = int(np.clip(rng.lognormal(4.6, 0.9), 20, ROW_TOKENS - 80))
-        ids = rng.integers(300, len(tokenizer), words).astype(np.int32)
+        ids = rng.integers(300, len(processor.tokenizer), words).astype(np.int32)
         loss_mask = np.arange(words) >= words // 2
         shown = (picture,) if i % 4 else ()
         if shown:

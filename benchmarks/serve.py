@@ -52,26 +52,10 @@ def reference_model(folder: Path) -> None:
     words = ["what", "is", "in", "the", "picture"]
     words += [f"w{i}" for i in range(VOCABULARY - len(build_tokenizer(words)))]
     tokenizer = build_tokenizer(words)
-    vision = CLIPVisionModel(
-        CLIPVisionConfig(
-            hidden_size=384,
-            intermediate_size=1536,
-            num_hidden_layers=12,
-            num_attention_heads=6,
-            image_size=224,
-            patch_size=14,
-        )
-    )
-    text = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=512,
-            intermediate_size=1376,
-            num_hidden_layers=12,
-            num_attention_heads=8,
-            max_position_embeddings=2048,
-        )
-    )
+    size = dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=12, num_attention_heads=6)
+    vision = CLIPVisionModel(CLIPVisionConfig(image_size=224, patch_size=14, **size))
+    size = dict(hidden_size=512, intermediate_size=1376, num_hidden_layers=12, num_attention_heads=8)
+    text = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **size))
     model = build_llava(vision, text, tokenizer, image_size_px=224, patch_px=14)
     model.generation_config.eos_token_id = None
     model.config.text_config.eos_token_id = None

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+WORDS = ("What", "is", "in", "the", "picture", "there", "a", "How", "many")
+DECODER = dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6)
+ENCODER = dict(hidden_size=256, intermediate_size=1024, num_attention_heads=4)
 
 
 @dataclass
@@ -37,7 +42,7 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
     from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import PromptBuilder
 
-    save_parts(folder, vocabulary)
+    save_parts(folder, vocabulary, WORDS)
     records = write_conversations(folder, count)
     model, processor = build_model(folder / "vision", folder / "llm")
     save(model, processor, folder / "model")
@@ -46,23 +51,23 @@ def make(folder: Path, vocabulary: int, count: int) -> Setting:
     return Setting(folder, samples, records, processor)
 
 
-def save_parts(folder: Path, vocabulary: int) -> None:
-    """Write a random Llama to ``llm`` and a random CLIP encoder to ``vision``."""
+def save_parts(
+    folder: Path, vocabulary: int = 0, words: Sequence[str] = (), vision: Mapping[str, int] = ENCODER
+) -> None:
+    """Write a random Llama to ``llm`` and a random CLIP encoder to ``vision``; 0: the tokenizer's vocabulary."""
     import torch
     from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
     from nunbit.recipes.tiny.tokenizer import build_tokenizer
 
     torch.manual_seed(0)
-    tokenizer = build_tokenizer(["What", "is", "in", "the", "picture", "there", "a", "How", "many"])
+    tokenizer = build_tokenizer(words)
     marks = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    size = dict(hidden_size=384, intermediate_size=1024, num_hidden_layers=6, num_attention_heads=6)
-    LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=2048, **size, **marks)).save_pretrained(
-        folder / "llm"
-    )
+    size = dict(vocab_size=vocabulary or len(tokenizer), max_position_embeddings=2048)
+    LlamaForCausalLM(LlamaConfig(**size, **DECODER, **marks)).save_pretrained(folder / "llm")
     tokenizer.save_pretrained(folder / "llm")
-    size = dict(hidden_size=256, intermediate_size=1024, num_hidden_layers=4, num_attention_heads=4)
-    CLIPVisionModel(CLIPVisionConfig(image_size=112, patch_size=14, **size)).save_pretrained(folder / "vision")
+    encoder = CLIPVisionConfig(num_hidden_layers=4, image_size=112, patch_size=14, **vision)
+    CLIPVisionModel(encoder).save_pretrained(folder / "vision")
 
 
 def write_conversations(folder: Path, count: int) -> list[dict[str, Any]]:

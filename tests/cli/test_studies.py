@@ -72,8 +72,14 @@ def test_classify_without_a_model_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setattr(classify, "EMBEDDED", tmp_path / "none")
     done = CliRunner().invoke(app, ["eval", "classify", "-o", str(tmp_path / "c.html")])
     assert isinstance(done.exception, UserError) and "nunbit train clip" in str(done.exception)
-    row = {"set": "unseen style", "language": "en", "by_wording": {"{}": 0.5}, "spread": {"low": 0.5, "high": 0.5, "deviation": 0.0},
-           "gain": {"points": 0.0, "interval": [0, 0], "p": 1.0}, **{k: {"right": 0.5, "interval": [0.4, 0.6], "n": 2} for k in ("one", "ensemble")}}
+    row = {
+        "set": "unseen style",
+        "language": "en",
+        "by_wording": {"{}": 0.5},
+        "spread": {"low": 0.5, "high": 0.5, "deviation": 0.0},
+        "gain": {"points": 0.0, "interval": [0, 0], "p": 1.0},
+        **{k: {"right": 0.5, "interval": [0.4, 0.6], "n": 2} for k in ("one", "ensemble")},
+    }
     monkeypatch.setattr(classify, "open_classifier", lambda model: None)
     monkeypatch.setattr(
         classification, "run", lambda eyes, each, seed: {"rows": [row], "pictures": 2, "names": 2, "seed": seed}

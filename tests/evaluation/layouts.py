@@ -1,144 +1,54 @@
-"""Writes small copies of each benchmark in the layouts in which people download them: a dozen items or more, tiny pictures, known answers."""
+"""Writes small copies of each benchmark in the layouts in which people download them: a dozen items or more, tiny
+pictures, known answers.
+"""
 
-import base64
-import csv
-import io
-import json
-import zipfile
-
-from PIL import Image
-
-COLOURS = ["red", "green", "blue", "black", "white", "yellow", "orange", "purple", "pink", "brown", "gray", "cyan"]
-
-
-def png(n):
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), ((n * 37) % 256, (n * 91) % 256, (n * 13) % 256)).save(file, "PNG")
-    return file.getvalue()
-
-
-def b64(n):
-    return base64.b64encode(png(n)).decode()
-
-
-def tsv(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as f:
-        writer = csv.DictWriter(f, list(rows[0]), delimiter="\t")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def write_json(path, content, *, lines=False):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = (
-        "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in content)
-        if lines
-        else json.dumps(content, ensure_ascii=False)
-    )
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def picture(path, n):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png(n))
-
-
-def zipped(folder):
-    out = folder.with_suffix(".zip")
-    with zipfile.ZipFile(out, "w") as z:
-        for f in sorted(folder.rglob("*")):
-            if f.is_file():
-                z.write(f, f.relative_to(folder).as_posix())
-    return out
-
-
-def options_of(n):
-    return [COLOURS[(n + k) % 12] for k in range(4)]
-
-
-def mmbench(folder, name="MMBench_DEV_EN.tsv"):
-    """Four questions of 2 to 4 options in all rotations; copies name the first row's picture."""
-    rows = []
-    for q, count in enumerate((4, 3, 2, 4)):
-        texts, right = options_of(q)[:count], q % count
-        for k in range(count):
-            turned = texts[k:] + texts[:k]
-            letter = "ABCD"[(right - k) % count]
-            rows.append({"index": q + k * 1_000_000, "question": f"Which colour is it, {q}?", "hint": "Look." if q == 1 else "",
-                         **{c: (turned[j] if j < count else "") for j, c in enumerate("ABCD")}, "answer": letter, "category": ["ocr", "colour"][q % 2],
-                         "image": b64(q) if k == 0 else q, "source": "test", "l2-category": "coarse_perception", "comment": "", "split": "dev"})  # fmt: skip
-    return tsv(folder / name, rows)
-
-
-def k_mmbench(folder):
-    return mmbench(folder, "MMBench_DEV_KO.tsv")
-
-
-def lettered(n):
-    return {"index": n, "image": b64(n), "question": f"Which colour, {n}?", **dict(zip("ABCD", options_of(n), strict=True)), "answer": "ABCD"[n % 4],
-            "category": ["food web", "rock cycle"][n % 2]}  # fmt: skip
-
-
-def ai2d_mask(folder):
-    return tsv(folder / "AI2D_TEST.tsv", [lettered(n) for n in range(12)])
-
-
-def ai2d_no_mask(folder):
-    return tsv(folder / "AI2D_TEST_NO_MASK.tsv", [lettered(n) for n in range(12)])
-
-
-def scienceqa(folder):
-    return tsv(folder / "ScienceQA_TEST.tsv", [lettered(n) | {"hint": "Read." if n % 2 else ""} for n in range(12)])
-
-
-def scienceqa_original(folder):
-    rows = {}
-    for n in range(12):
-        rows[str(n)] = {"question": f"Which colour, {n}?", "choices": options_of(n)[: 2 + n % 3], "answer": n % 2, "hint": "Read." if n % 2 else "",
-                        "image": "image.png", "grade": f"grade{1 + n}", "subject": ["natural science", "social science"][n % 2], "split": "test"}  # fmt: skip
-        picture(folder / "images" / "test" / str(n) / "image.png", n)
-    rows["99"] = {"question": "?", "choices": ["a", "b"], "answer": 0, "image": None, "split": "test", "hint": ""}
-    write_json(folder / "problems.json", rows)
-    return folder
-
-
-def seed(folder):
-    questions = [{"question": f"Which colour, {n}?", **dict(zip(("choice_a", "choice_b", "choice_c", "choice_d"), options_of(n), strict=True)),
-                  "answer": "ABCD"[n % 4], "data_id": f"{n}.png", "data_type": "image", "question_id": str(n), "question_type_id": 1 + n % 9, "segment": None}
-                 for n in range(12)]  # fmt: skip
-    questions.append(questions[0] | {"data_type": "video", "data_id": "v.mp4", "question_id": "v"})
-    for n in range(12):
-        picture(folder / "SEED-Bench-image" / f"{n}.png", n)
-    write_json(folder / "SEED-Bench.json", {"questions": questions, "question_type": {"Scene Understanding": 1}})
-    return folder
-
-
-def k_seed(folder):
-    return tsv(folder / "SEEDBench_IMG_KO.tsv", [lettered(n) for n in range(12)])
-
-
-def k_dtcbench(folder):
-    rows = []
-    for n in range(12):
-        r = lettered(n)
-        rows.append({"index": f"doc_{n}", "question": "색은?", **{f"choice_{c.lower()}": r[c] for c in "ABCD"}, "answer": r["answer"],
-                     "category": ["document", "table", "chart"][n % 3], "image": r["image"]})  # fmt: skip
-    return tsv(folder / "K-DTCBench.tsv", rows)
+from tests.evaluation.choice_layouts import (
+    ai2d_mask,
+    ai2d_no_mask,
+    k_dtcbench,
+    k_mmbench,
+    k_seed,
+    mmbench,
+    scienceqa,
+    scienceqa_original,
+    seed,
+)
+from tests.evaluation.data_files import COLOURS, b64, options_of, picture, tsv, write_json, zipped
 
 
 def mathvista_rows():
-    kinds = [("multi_choice", "text", ["3", "4", "5"], "4", None), ("free_form", "integer", None, "12", None), ("free_form", "float", None, "1.2", 1.0),
-             ("free_form", "float", None, "2.55", 2.0), ("free_form", "list", None, "[1, 2, 3]", None), ("multi_choice", "text", ["a cat", "a dog"], "a dog", None)]  # fmt: skip
+    kinds = [
+        ("multi_choice", "text", ["3", "4", "5"], "4", None),
+        ("free_form", "integer", None, "12", None),
+        ("free_form", "float", None, "1.2", 1.0),
+        ("free_form", "float", None, "2.55", 2.0),
+        ("free_form", "list", None, "[1, 2, 3]", None),
+        ("multi_choice", "text", ["a cat", "a dog"], "a dog", None),
+    ]
     rows = {}
     for n in range(12):
         kind, form, choices, answer, precision = kinds[n % 6]
-        rows[str(n + 1)] = {"pid": str(n + 1), "question": f"How many, {n}?", "image": f"images/{n + 1}.png", "choices": choices, "unit": None,
-                            "precision": precision, "answer": answer, "question_type": kind, "answer_type": form, "query": "",
-                            "metadata": {"category": "math-targeted-vqa", "context": "chart", "grade": "daily life", "language": "english",
-                                         "skills": ["arithmetic reasoning", "geometry reasoning"][: 1 + n % 2], "source": "X", "task": "figure QA"}}  # fmt: skip
+        rows[str(n + 1)] = {
+            "pid": str(n + 1),
+            "question": f"How many, {n}?",
+            "image": f"images/{n + 1}.png",
+            "choices": choices,
+            "unit": None,
+            "precision": precision,
+            "answer": answer,
+            "question_type": kind,
+            "answer_type": form,
+            "query": "",
+            "metadata": {
+                "category": "math-targeted-vqa",
+                "context": "chart",
+                "grade": "daily life",
+                "language": "english",
+                "skills": ["arithmetic reasoning", "geometry reasoning"][: 1 + n % 2],
+                "source": "X",
+                "task": "figure QA",
+            },
+        }
     return rows
 
 
@@ -162,15 +72,30 @@ def pope(folder):
     for n in range(4):
         picture(folder / "val2014" / f"COCO_val2014_{n}.jpg", n)
     for kind in ("random", "popular", "adversarial"):
-        rows = [{"question_id": n + 1, "image": f"COCO_val2014_{n}.jpg", "text": f"Is there a {kind} dog in the image?", "label": ["yes", "no"][n % 2]}
-                for n in range(4)]  # fmt: skip
+        rows = [
+            {
+                "question_id": n + 1,
+                "image": f"COCO_val2014_{n}.jpg",
+                "text": f"Is there a {kind} dog in the image?",
+                "label": ["yes", "no"][n % 2],
+            }
+            for n in range(4)
+        ]
         write_json(folder / "coco" / f"coco_pope_{kind}.json", rows, lines=True)
     return folder
 
 
 def pope_tsv(folder):
-    rows = [{"index": n, "image": b64(n), "question": "Is there a dog in the image?", "answer": ["Yes", "No"][n % 2], "category": "random,popular"}
-            for n in range(12)]  # fmt: skip
+    rows = [
+        {
+            "index": n,
+            "image": b64(n),
+            "question": "Is there a dog in the image?",
+            "answer": ["Yes", "No"][n % 2],
+            "category": "random,popular",
+        }
+        for n in range(12)
+    ]
     return tsv(folder / "POPE.tsv", rows)
 
 
@@ -178,8 +103,17 @@ def textvqa(folder):
     rows = []
     for n in range(12):
         picture(folder / "train_images" / f"img{n}.jpg", n)
-        rows.append({"question_id": n, "question": "what word is it?", "image_id": f"img{n}", "image_classes": ["Sign"], "set_name": "val",
-                     "ocr_tokens": ["STOP", COLOURS[n]], "answers": [COLOURS[n]] * 10})  # fmt: skip
+        rows.append(
+            {
+                "question_id": n,
+                "question": "what word is it?",
+                "image_id": f"img{n}",
+                "image_classes": ["Sign"],
+                "set_name": "val",
+                "ocr_tokens": ["STOP", COLOURS[n]],
+                "answers": [COLOURS[n]] * 10,
+            }
+        )
     write_json(folder / "TextVQA_0.5.1_val.json", {"dataset_type": "val", "data": rows})
     return folder
 
@@ -203,16 +137,36 @@ def chartqa(folder):
 def docvqa(folder):
     for n in range(12):
         picture(folder / "documents" / f"d{n}_1.png", n)
-    rows = [{"questionId": 100 + n, "question": "What is the date?", "image": f"documents/d{n}_1.png", "docId": n, "ucsf_document_id": f"d{n}",
-             "ucsf_document_page_no": "1", "question_types": ["form"], "answers": [f"May {n}, 1999", f"{n} May 1999"], "data_split": "val"} for n in range(12)]  # fmt: skip
+    rows = [
+        {
+            "questionId": 100 + n,
+            "question": "What is the date?",
+            "image": f"documents/d{n}_1.png",
+            "docId": n,
+            "ucsf_document_id": f"d{n}",
+            "ucsf_document_page_no": "1",
+            "question_types": ["form"],
+            "answers": [f"May {n}, 1999", f"{n} May 1999"],
+            "data_split": "val",
+        }
+        for n in range(12)
+    ]
     write_json(folder / "val_v1.0_withQT.json", {"dataset_name": "docvqa", "dataset_split": "val", "data": rows})
     return folder
 
 
 def ocrbench(folder):
     kinds = ["Regular Text Recognition", "Doc-oriented VQA", "Handwritten Mathematical Expression Recognition"]
-    rows = [{"index": n, "image": b64(n), "question": "what is written in the image?", "answer": str([["CENTRE"], ["$5", "5 dollars"], ["x ^ 2 + Y"]][n % 3]),
-             "category": kinds[n % 3]} for n in range(12)]  # fmt: skip
+    rows = [
+        {
+            "index": n,
+            "image": b64(n),
+            "question": "what is written in the image?",
+            "answer": str([["CENTRE"], ["$5", "5 dollars"], ["x ^ 2 + Y"]][n % 3]),
+            "category": kinds[n % 3],
+        }
+        for n in range(12)
+    ]
     return tsv(folder / "OCRBench.tsv", rows)
 
 
@@ -220,10 +174,19 @@ def mmmu_rows():
     rows = []
     for n in range(12):
         opened = n % 4 == 3
-        rows.append({"id": f"validation_{['Art', 'Math'][n % 2]}_{n}", "question": "See <image 1> and <image 2>: which?" if n % 3 == 0 else "Which?",
-                     "options": "[]" if opened else str(options_of(n)), "answer": "['12', 'twelve']" if opened else "ABCD"[n % 4],
-                     "question_type": "open" if opened else "multiple-choice", "subfield": "X", "topic_difficulty": "Easy",
-                     "image_1": b64(n), "image_2": b64(n + 50) if n % 3 == 0 else ""})  # fmt: skip
+        rows.append(
+            {
+                "id": f"validation_{['Art', 'Math'][n % 2]}_{n}",
+                "question": "See <image 1> and <image 2>: which?" if n % 3 == 0 else "Which?",
+                "options": "[]" if opened else str(options_of(n)),
+                "answer": "['12', 'twelve']" if opened else "ABCD"[n % 4],
+                "question_type": "open" if opened else "multiple-choice",
+                "subfield": "X",
+                "topic_difficulty": "Easy",
+                "image_1": b64(n),
+                "image_2": b64(n + 50) if n % 3 == 0 else "",
+            }
+        )
     return rows
 
 
@@ -237,9 +200,20 @@ def hallusion(folder):
         for figure in range(2):
             picture(folder / "hallusion_bench" / "VD" / f"{s}_{figure}.png", 2 * s + figure)
             for q in range(2):
-                rows.append({"category": "VD", "subcategory": "illusion", "visual_input": "1", "set_id": str(s), "figure_id": str(figure), "question_id": str(q),
-                             "question": f"Are they equal, {q}?", "gt_answer": str((figure + q) % 2), "gt_answer_details": "x",
-                             "filename": f"./hallusion_bench/VD/{s}_{figure}.png"})  # fmt: skip
+                rows.append(
+                    {
+                        "category": "VD",
+                        "subcategory": "illusion",
+                        "visual_input": "1",
+                        "set_id": str(s),
+                        "figure_id": str(figure),
+                        "question_id": str(q),
+                        "question": f"Are they equal, {q}?",
+                        "gt_answer": str((figure + q) % 2),
+                        "gt_answer_details": "x",
+                        "filename": f"./hallusion_bench/VD/{s}_{figure}.png",
+                    }
+                )
     rows.append(rows[0] | {"category": "VS", "visual_input": "0", "figure_id": "0", "filename": None})
     write_json(folder / "HallusionBench.json", rows)
     return folder
@@ -329,10 +303,27 @@ def own(folder):
 
 
 LAYOUTS = {
-    "mmbench": [mmbench], "mmbench-cn": [mmbench], "k-mmbench": [k_mmbench], "ai2d-mask": [ai2d_mask], "ai2d-no-mask": [ai2d_no_mask],
-    "mathvista": [mathvista], "mme": [mme], "pope": [pope, pope_tsv], "scienceqa-img": [scienceqa, scienceqa_original],
-    "seed-bench": [seed], "k-seed": [k_seed], "k-dtcbench": [k_dtcbench], "textvqa": [textvqa], "chartqa": [chartqa], "docvqa": [docvqa],
-    "ocrbench": [ocrbench], "mmmu": [mmmu], "hallusionbench": [hallusion], "coco-captions": [coco_captions], "chair": [chair], "mm-vet": [mm_vet],
+    "mmbench": [mmbench],
+    "mmbench-cn": [mmbench],
+    "k-mmbench": [k_mmbench],
+    "ai2d-mask": [ai2d_mask],
+    "ai2d-no-mask": [ai2d_no_mask],
+    "mathvista": [mathvista],
+    "mme": [mme],
+    "pope": [pope, pope_tsv],
+    "scienceqa-img": [scienceqa, scienceqa_original],
+    "seed-bench": [seed],
+    "k-seed": [k_seed],
+    "k-dtcbench": [k_dtcbench],
+    "textvqa": [textvqa],
+    "chartqa": [chartqa],
+    "docvqa": [docvqa],
+    "ocrbench": [ocrbench],
+    "mmmu": [mmmu],
+    "hallusionbench": [hallusion],
+    "coco-captions": [coco_captions],
+    "chair": [chair],
+    "mm-vet": [mm_vet],
     "jsonl": [own],
-}  # fmt: skip
+}
 """Benchmark -> the layouts that are written for it."""

@@ -1,18 +1,104 @@
-"""What a model might say to the items of a fixture: right, partly wrong, right in odd words, and nothing that answers. Always the same."""
+"""What a model might say to the items of a fixture: right, partly wrong, right in odd words, and nothing that
+answers.
+
+Always the same.
+"""
 
 LETTERS = (
-    "{L}.", "({L})", "{L}) {T}", "The answer is {L}.", "The correct answer is **{L}**. It stands out against all that is around it.", "{l}", "{T}",
-    "It is {T}, as far as I can see.", "정답은 {L}입니다.", "{L}입니다", "选{L}", "Answer: {L}", "{L} or {W}", "Not {W} but {L}", "**{L}**",
-    "Option {L} is right", "\\boxed{{{L}}}", "{L}. {T}", "{L}: {T}", "I choose {L}, since A is the first.", "A {T} thing", "E", "  {L}\n", "{L}, {L}",
-    "{W} looks good at first, yet after all of this long reasoning about it I say ({L}).", "정답은 {L} 입니다.", "({L}). {T}", "The answer is a {T} one",
-    "Between {W} and {L}: {L}", "It says {T} and also {V}.",
-)  # fmt: skip
-YES_NO = ("{Y}.", "{y}", "{Y}, it is so.", "{I}", "I would say {y}.", "The answer is {y}.", "Not sure.", "None", "Nothing like it.", "Yes and no.",
-          "{k}", "{Y}!", "There is not.", "Cannot say", "Nope", "**{Y}**", "It is so. No doubt.", "No, wait. {Y}.", "unknown", " {Y}\n")  # fmt: skip
-SHORT = ("{T}.", "{U}", "The answer is {T}.", "{T} ", "the {T}", "{T}, I think", "It says {T}", "'{T}'", "{T}\n", "{C}", "12%", "$12", "12.4", "twelve",
-         "1,234", "2019", "0.24", "a-b", "dont", "10:30", "{T} {T}", "Two dogs?")  # fmt: skip
-NUMBERS = ("{T}", "{T}.0", "The answer is {T}.", " {T} ", "\\boxed{{{T}}}", "about {T}", "{T}00", "({L})", "{L}", "The answer is {L}", "twelve", "1.25",
-           "[1, 2, 3]", "It is {T} {L}", "12.0")  # fmt: skip
+    "{L}.",
+    "({L})",
+    "{L}) {T}",
+    "The answer is {L}.",
+    "The correct answer is **{L}**. It stands out against all that is around it.",
+    "{l}",
+    "{T}",
+    "It is {T}, as far as I can see.",
+    "정답은 {L}입니다.",
+    "{L}입니다",
+    "选{L}",
+    "Answer: {L}",
+    "{L} or {W}",
+    "Not {W} but {L}",
+    "**{L}**",
+    "Option {L} is right",
+    "\\boxed{{{L}}}",
+    "{L}. {T}",
+    "{L}: {T}",
+    "I choose {L}, since A is the first.",
+    "A {T} thing",
+    "E",
+    "  {L}\n",
+    "{L}, {L}",
+    "{W} looks good at first, yet after all of this long reasoning about it I say ({L}).",
+    "정답은 {L} 입니다.",
+    "({L}). {T}",
+    "The answer is a {T} one",
+    "Between {W} and {L}: {L}",
+    "It says {T} and also {V}.",
+)
+YES_NO = (
+    "{Y}.",
+    "{y}",
+    "{Y}, it is so.",
+    "{I}",
+    "I would say {y}.",
+    "The answer is {y}.",
+    "Not sure.",
+    "None",
+    "Nothing like it.",
+    "Yes and no.",
+    "{k}",
+    "{Y}!",
+    "There is not.",
+    "Cannot say",
+    "Nope",
+    "**{Y}**",
+    "It is so. No doubt.",
+    "No, wait. {Y}.",
+    "unknown",
+    " {Y}\n",
+)
+SHORT = (
+    "{T}.",
+    "{U}",
+    "The answer is {T}.",
+    "{T} ",
+    "the {T}",
+    "{T}, I think",
+    "It says {T}",
+    "'{T}'",
+    "{T}\n",
+    "{C}",
+    "12%",
+    "$12",
+    "12.4",
+    "twelve",
+    "1,234",
+    "2019",
+    "0.24",
+    "a-b",
+    "dont",
+    "10:30",
+    "{T} {T}",
+    "Two dogs?",
+)
+NUMBERS = (
+    "{T}",
+    "{T}.0",
+    "The answer is {T}.",
+    " {T} ",
+    "\\boxed{{{T}}}",
+    "about {T}",
+    "{T}00",
+    "({L})",
+    "{L}",
+    "The answer is {L}",
+    "twelve",
+    "1.25",
+    "[1, 2, 3]",
+    "It is {T} {L}",
+    "12.0",
+)
 DESCRIPTIONS = (
     "Two knives, three forks and a cup lie on the dining table.",
     "The children share a hot dog; a dog watches them.",
@@ -63,9 +149,17 @@ DESCRIPTIONS = (
     "Donuts, doughnuts, bagels, carrots, burgers, subs, hamburgers and spoons.",
     "The picture is blurry.",
 )
-"""What might be said of the pictures of CHAIR, three times each: plurals, two-word objects, other objects, nothing, other languages."""
-NOISE = ("I do not know.", "Lorem ipsum dolor.", "Sorry, I can't help with images of people yet.", "???", "N/A",
-         "Failed to obtain answer via API.")  # fmt: skip
+"""What might be said of the pictures of CHAIR, three times each: plurals, two-word objects, other objects, nothing,
+other languages.
+"""
+NOISE = (
+    "I do not know.",
+    "Lorem ipsum dolor.",
+    "Sorry, I can't help with images of people yet.",
+    "???",
+    "N/A",
+    "Failed to obtain answer via API.",
+)
 NOTHING = ("A quiet afternoon.", "사진에 고양이가 있습니다.", "I do not know.")
 _ROUNDS = {"odd 1": 0, "odd 2": 1, "odd 3": 2}
 
@@ -126,5 +220,16 @@ def _odd(form, name, item):
     text = item.options.get(letter, gold)
     if name == "mmmu" and not item.options:
         form = SHORT[LETTERS.index(form) % len(SHORT)]
-    return form.format(L=letter, l=letter.lower(), T=text, U=text.upper(), C=text[:-1] + "x", W=others[0], V=item.options.get(others[-1], "none"),
-                       Y=gold.capitalize(), y=gold, I=gold[:1], k={"yes": "네", "no": "아니요"}.get(gold, gold))  # fmt: skip
+    return form.format(
+        L=letter,
+        l=letter.lower(),
+        T=text,
+        U=text.upper(),
+        C=text[:-1] + "x",
+        W=others[0],
+        V=item.options.get(others[-1], "none"),
+        Y=gold.capitalize(),
+        y=gold,
+        I=gold[:1],
+        k={"yes": "네", "no": "아니요"}.get(gold, gold),
+    )

@@ -1,4 +1,6 @@
-"""Ability suites: gold answers are worth everything, nonsense nothing, drawings say what they claim, files open in our own readers."""
+"""Ability suites: gold answers are worth everything, nonsense nothing, drawings say what they claim, files open in
+our own readers.
+"""
 
 import json
 
@@ -25,7 +27,11 @@ def test_gold_is_right_nonsense_is_not_and_a_seed_names_a_trial(name):
         assert not t.options or t.answer in t.options
         check_turns(t.messages())
         assert all((p.content == 127).all() for p in t.messages(blank=True)[0].parts if p.kind == "image")
-    assert any(not np.array_equal(a, b) for t, u in zip(some, other, strict=True) for a, b in zip(t.pictures[:1], u.pictures[:1], strict=True))  # fmt: skip
+    assert any(
+        not np.array_equal(a, b)
+        for t, u in zip(some, other, strict=True)
+        for a, b in zip(t.pictures[:1], u.pictures[:1], strict=True)
+    )
 
 
 def test_marks():

@@ -1,7 +1,9 @@
 """Every benchmark in every layout and protocol: gold answers score all, noise is unparsed, the wrong data are named."""
 
 import pytest
-from tests.evaluation.layouts import LAYOUTS, mmbench, own, png, tsv, write_json, zipped
+from tests.evaluation.choice_layouts import mmbench
+from tests.evaluation.data_files import png, tsv, write_json, zipped
+from tests.evaluation.layouts import LAYOUTS, own
 from tests.evaluation.tables import TABLES
 
 from nunbit.errors import UserError

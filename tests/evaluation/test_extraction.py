@@ -10,15 +10,47 @@ OPTIONS = {"A": "red", "B": "a blue car", "C": "green", "D": "blue"}
 @pytest.mark.parametrize(
     ("reply", "letter"),
     [
-        ("B", "B"), ("b", "B"), ("(C)", "C"), ("C.", "C"), ("**D**", "D"), ("Ｂ", "B"), ("B. a blue car", "B"), ("(A) red", "A"), ("B: yes", "B"),
-        ("The answer is B", "B"), ("The correct answer is (C) green.", "C"), ("Answer: D", "D"), ("answer is option C because of it", "C"),
-        ("The answer is A. Wait, no. The answer is C.", "C"), (r"So \boxed{B}", "B"), (r"\boxed{\text{C}}", "C"), ("green", "C"), ("It is green.", "C"),
-        ("It is a blue car", "B"), ("the option is D", "D"), ("I would say it is C", "C"), ("<think>A? B? maybe A</think>C", "C"),
-        ("정답은 B입니다.", "B"), ("B입니다", "B"), ("선택지 B가 맞습니다", "B"), ("답: C", "C"), ("C번", "C"), ("2번입니다", "B"), ("③", "C"), ("정답은 ④입니다", "D"),
-        ("정답: (B)", "B"), ("보기 C", "C"), ("답은 D예요", "D"),
-        ("答案是B", "B"), ("选C", "C"), ("正确答案为 D。", "D"), ("B是正确的", "B"), ("我选择A", "A"), ("答案：Ｃ", "C"),
+        ("B", "B"),
+        ("b", "B"),
+        ("(C)", "C"),
+        ("C.", "C"),
+        ("**D**", "D"),
+        ("Ｂ", "B"),
+        ("B. a blue car", "B"),
+        ("(A) red", "A"),
+        ("B: yes", "B"),
+        ("The answer is B", "B"),
+        ("The correct answer is (C) green.", "C"),
+        ("Answer: D", "D"),
+        ("answer is option C because of it", "C"),
+        ("The answer is A. Wait, no. The answer is C.", "C"),
+        (r"So \boxed{B}", "B"),
+        (r"\boxed{\text{C}}", "C"),
+        ("green", "C"),
+        ("It is green.", "C"),
+        ("It is a blue car", "B"),
+        ("the option is D", "D"),
+        ("I would say it is C", "C"),
+        ("<think>A? B? maybe A</think>C", "C"),
+        ("정답은 B입니다.", "B"),
+        ("B입니다", "B"),
+        ("선택지 B가 맞습니다", "B"),
+        ("답: C", "C"),
+        ("C번", "C"),
+        ("2번입니다", "B"),
+        ("③", "C"),
+        ("정답은 ④입니다", "D"),
+        ("정답: (B)", "B"),
+        ("보기 C", "C"),
+        ("답은 D예요", "D"),
+        ("答案是B", "B"),
+        ("选C", "C"),
+        ("正确答案为 D。", "D"),
+        ("B是正确的", "B"),
+        ("我选择A", "A"),
+        ("答案：Ｃ", "C"),
     ],
-)  # fmt: skip
+)
 def test_a_choice_is_read(reply, letter):
     found = extraction.choice(reply, OPTIONS)
     assert found.value == letter, found
@@ -27,9 +59,23 @@ def test_a_choice_is_read(reply, letter):
 
 @pytest.mark.parametrize(
     "reply",
-    ["", "?!", "I am not sure.", "A car stands on a road.", "qwxz", "It could be A or C.", "E", "The answer is E", "I do not know", "모르겠습니다", "不知道",
-     "red or green", "A, B, C, D", "<think>the answer is B"],
-)  # fmt: skip
+    [
+        "",
+        "?!",
+        "I am not sure.",
+        "A car stands on a road.",
+        "qwxz",
+        "It could be A or C.",
+        "E",
+        "The answer is E",
+        "I do not know",
+        "모르겠습니다",
+        "不知道",
+        "red or green",
+        "A, B, C, D",
+        "<think>the answer is B",
+    ],
+)
 def test_no_choice_is_made_up(reply):
     assert not extraction.choice(reply, OPTIONS).parsed, extraction.choice(reply, OPTIONS)
 
@@ -43,11 +89,24 @@ def test_the_span_is_where_the_letter_stands():
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ("Yes", "yes"), ("yes.", "yes"), ("No, there is no dog.", "no"), ("The answer is no", "no"), ("There is not a dog.", "no"), ("네", "yes"),
-        ("예, 있습니다.", "yes"), ("아니요.", "no"), ("아니오, 없습니다", "no"), ("是", "yes"), ("是的。", "yes"), ("不是", "no"), ("没有", "no"), ("有。", "yes"), ("정답은 네", "yes"),
+        ("Yes", "yes"),
+        ("yes.", "yes"),
+        ("No, there is no dog.", "no"),
+        ("The answer is no", "no"),
+        ("There is not a dog.", "no"),
+        ("네", "yes"),
+        ("예, 있습니다.", "yes"),
+        ("아니요.", "no"),
+        ("아니오, 없습니다", "no"),
+        ("是", "yes"),
+        ("是的。", "yes"),
+        ("不是", "no"),
+        ("没有", "no"),
+        ("有。", "yes"),
+        ("정답은 네", "yes"),
         ("I see a dog, so yes", "yes"),
     ],
-)  # fmt: skip
+)
 def test_yes_and_no_are_read(reply, said):
     assert extraction.yes_no(reply).value == said
 
@@ -61,9 +120,20 @@ def test_neither_yes_nor_no(reply):
 
 @pytest.mark.parametrize(
     ("reply", "value"),
-    [("12", "12"), ("The answer is 1,234.", "1234"), ("3 + 4 = 7", "7"), ("정답은 5입니다", "5"), ("about 2.50 m", "2.50"), (r"\boxed{-3}", "-3"),
-     ("two", "2"), ("答案是 8", "8"), ("x is 3, y is 4", "4"), ("−5", "-5"), ("There are 3 dogs.", "3")],
-)  # fmt: skip
+    [
+        ("12", "12"),
+        ("The answer is 1,234.", "1234"),
+        ("3 + 4 = 7", "7"),
+        ("정답은 5입니다", "5"),
+        ("about 2.50 m", "2.50"),
+        (r"\boxed{-3}", "-3"),
+        ("two", "2"),
+        ("答案是 8", "8"),
+        ("x is 3, y is 4", "4"),
+        ("−5", "-5"),
+        ("There are 3 dogs.", "3"),
+    ],
+)
 def test_a_number_is_read(reply, value):
     assert extraction.number(reply).value == value
 

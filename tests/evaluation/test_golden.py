@@ -1,4 +1,6 @@
-"""Our protocols score as the harnesses do: golden/ holds what the real code of each made of recorded replies (tools/golden/make.py)."""
+"""Our protocols score as the harnesses do: golden/ holds what the real code of each made of recorded replies
+(tools/golden/make.py).
+"""
 
 import json
 import re
@@ -73,19 +75,24 @@ def test_scores_are_theirs(name, title, tmp_path):
     held = golden(name)["sets"][title]
     mine = {u.id: u.score for u in result.units}
     excused = KNOWN.get(name, lambda item: False)
-    wrong = {i.id: (held["replies"].get(i.id), held["scores"][i.id], mine[i.id]) for i in items
-             if i.id in held["scores"] and mine[i.id] != pytest.approx(held["scores"][i.id]) and not excused(i)}  # fmt: skip
+    wrong = {
+        i.id: (held["replies"].get(i.id), held["scores"][i.id], mine[i.id])
+        for i in items
+        if i.id in held["scores"] and mine[i.id] != pytest.approx(held["scores"][i.id]) and not excused(i)
+    }
     assert not wrong
     if name not in KNOWN:
         totals = {k: v for k, v in held["totals"].items() if (name, k) not in OTHER_TOTALS}
         assert {k: result.figures[k] for k in totals} == pytest.approx(totals, abs=1e-3)
 
 
-# where a harness is wrong -----------------------------------------------------------------------------------------------------------
+# Where a harness is wrong.
 
 
 def test_two_parts_of_hallusionbench_are_one_there(tmp_path):
-    """VLMEvalKit tells figures apart by subcategory, set and number: VD/ocr and VS/ocr, which both exist, fall together."""
+    """VLMEvalKit tells figures apart by subcategory, set and number: VD/ocr and VS/ocr, which both exist, fall
+    together.
+    """
     name = "vlmevalkit-hallusionbench"
     differ = 0
     for title in golden(name)["sets"]:
@@ -119,7 +126,10 @@ def test_a_word_with_a_full_stop_is_a_word_under_our_protocol(tmp_path):
 
 
 def test_open_answers_of_mmmu_are_lost_there(tmp_path):
-    """lmms-eval at that commit compares an open answer letter by letter: even the gold answer scores nothing. Ours scores it."""
+    """lmms-eval at that commit compares an open answer letter by letter: even the gold answer scores nothing.
+
+    Ours scores it.
+    """
     items, result = scored("lmms-mmmu", "gold", tmp_path)
     opened = [i.id for i in items if not i.options]
     mine = {u.id: u.score for u in result.units}
@@ -127,7 +137,9 @@ def test_open_answers_of_mmmu_are_lost_there(tmp_path):
 
 
 def test_mathvista_rounds_as_published_and_noise_is_no_option(tmp_path):
-    """lmms-eval passes a precision of 1.0, which loses every decimal, and takes any noise for the option nearest in letters."""
+    """lmms-eval passes a precision of 1.0, which loses every decimal, and takes any noise for the option nearest in
+    letters.
+    """
     items, result = scored("lmms-mathvista", "gold", tmp_path / "gold")
     mine, theirs = {u.id: u.score for u in result.units}, golden("lmms-mathvista")["sets"]["gold"]["scores"]
     kinds = {i.id: i.facts["type"] for i in items}
@@ -139,8 +151,10 @@ def test_mathvista_rounds_as_published_and_noise_is_no_option(tmp_path):
 
 
 def test_men_and_vases_are_lost_there_and_silence_has_no_chair(tmp_path):
-    """lmms-eval's CHAIR takes "men" for a word of its own and "vases" for more than one "vas", misspells some words of its list, and divides by zero
-    where nothing is named: ``chair@lmms`` loses the same words, ``chair@official`` none, and where nothing is named CHAIRi is 0."""
+    """lmms-eval's CHAIR takes "men" for a word of its own and "vases" for more than one "vas", misspells some words
+    of its list, and divides by zero where nothing is named: ``chair@lmms`` loses the same words, ``chair@official``
+    none, and where nothing is named CHAIRi is 0.
+    """
     from nunbit.evaluation.benchmarks.chair import built_in, lmms_words, mentioned
 
     held = json.loads((FILES["lmms-chair"].parent / "lmms-defects.json").read_text())["defects"]
@@ -163,9 +177,15 @@ def test_men_and_vases_are_lost_there_and_silence_has_no_chair(tmp_path):
 def test_objects_are_read_as_the_authors_read_them():
     from nunbit.evaluation.benchmarks.chair import built_in, mentioned
 
-    for said, objects in (("Mice, knives and wine glasses.", "mouse knife wine_glass"), ("A hot dog; a hot, old dog.", "hot_dog dog"),
-                          ("The train tracks and a baby bear.", "bear"), ("The seat of the toilet", "toilet"), ("A seat at the sink", "chair sink"),
-                          ("A man-made lake, a dog's bed.", "dog bed"), ("A stove top oven.", "oven")):  # fmt: skip
+    for said, objects in (
+        ("Mice, knives and wine glasses.", "mouse knife wine_glass"),
+        ("A hot dog; a hot, old dog.", "hot_dog dog"),
+        ("The train tracks and a baby bear.", "bear"),
+        ("The seat of the toilet", "toilet"),
+        ("A seat at the sink", "chair sink"),
+        ("A man-made lake, a dog's bed.", "dog bed"),
+        ("A stove top oven.", "oven"),
+    ):
         assert [o.replace(" ", "_") for o in mentioned(said, built_in())] == objects.split()
 
 

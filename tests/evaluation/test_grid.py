@@ -4,22 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.evaluation.layouts import mmbench, own
+from tests.evaluation.choice_layouts import mmbench
+from tests.evaluation.layouts import own
+from tests.evaluation.stubs import stub
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.grid import Grid, as_text, columns_of, run_grid, runs_of
 from nunbit.evaluation.report import page
-from nunbit.evaluation.target import Failure, Target
-
-
-def stub(reply="A", name="stub", asked=None):
-    def answer(batch):
-        if asked is not None:
-            asked.extend(batch)
-        return [reply(m) if callable(reply) else reply for m in batch]
-
-    return Target(name, answer, {}, 4)
+from nunbit.evaluation.target import Failure
 
 
 def plan(tmp_path, targets, **more):

@@ -9,9 +9,20 @@ OPTIONS = {"A": "red", "B": "a blue car", "C": "green", "D": "blue"}
 
 @pytest.mark.parametrize(
     ("reply", "letter"),
-    [("정답은 B입니다.", None), ("B입니다", None), ("선택지 B가 맞습니다", None), ("b", None), ("B", "B"), ("The answer is B.", "B"), ("A red car", "A"),
-     ("B is what I see in this picture here", None), ("A or C", None), ("it is green", "C"), ("the answer is **C** as you can see in this one", "C")],
-)  # fmt: skip
+    [
+        ("정답은 B입니다.", None),
+        ("B입니다", None),
+        ("선택지 B가 맞습니다", None),
+        ("b", None),
+        ("B", "B"),
+        ("The answer is B.", "B"),
+        ("A red car", "A"),
+        ("B is what I see in this picture here", None),
+        ("A or C", None),
+        ("it is green", "C"),
+        ("the answer is **C** as you can see in this one", "C"),
+    ],
+)
 def test_vlmevalkit_reads_as_it_does(reply, letter):
     assert harness.vlmevalkit_choice(reply, OPTIONS).value == letter
 

@@ -8,11 +8,20 @@ from nunbit.evaluation.matching import is_right, parse_box, same_list
 @pytest.mark.parametrize(
     ("answer", "truth", "right"),
     [
-        ("Yes.", "yes", True), ("  a  dog ", "a dog", True), ("네", "네", True), ("아니요", "네", False), ("３", "3", True), ("yes no", "yes", False),
-        ("[10, 10, 50, 50]", "[12, 11, 52, 49]", True), ("[0, 0, 10, 10]", "[50, 50, 60, 60]", False), ("[50, 50, 10, 10]", "[10, 10, 50, 50]", False),
-        ("box", "[10, 10, 50, 50]", False), ("", "yes", False), ("SALE", "sale", True),
+        ("Yes.", "yes", True),
+        ("  a  dog ", "a dog", True),
+        ("네", "네", True),
+        ("아니요", "네", False),
+        ("３", "3", True),
+        ("yes no", "yes", False),
+        ("[10, 10, 50, 50]", "[12, 11, 52, 49]", True),
+        ("[0, 0, 10, 10]", "[50, 50, 60, 60]", False),
+        ("[50, 50, 10, 10]", "[10, 10, 50, 50]", False),
+        ("box", "[10, 10, 50, 50]", False),
+        ("", "yes", False),
+        ("SALE", "sale", True),
     ],
-)  # fmt: skip
+)
 def test_right_and_wrong(answer, truth, right):
     assert is_right(answer, [truth]) is right
 

@@ -1,7 +1,8 @@
 """A prompt strategy changes the prompt, and the key of the answer."""
 
 import pytest
-from tests.evaluation.layouts import png
+from tests.evaluation.data_files import png
+from tests.evaluation.stubs import stub
 
 from nunbit.errors import UserError
 from nunbit.evaluation.prompt_strategies import (
@@ -11,20 +12,11 @@ from nunbit.evaluation.prompt_strategies import (
     strategies,
     with_strategy,
 )
-from nunbit.evaluation.target import Failure, Target
+from nunbit.evaluation.target import Failure
 from nunbit.messages import EncodedImage, question
 from nunbit.models.object_aware import config
 from nunbit.prompting.shots import Shot
 from nunbit.scene import Scene, SceneObject
-
-
-def stub(reply="A", name="stub", asked=None):
-    def answer(batch):
-        if asked is not None:
-            asked.extend(batch)
-        return [reply(m) if callable(reply) else reply for m in batch]
-
-    return Target(name, answer, {}, 4)
 
 
 def test_strategies_are_the_combinations_that_make_sense():

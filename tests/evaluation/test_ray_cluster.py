@@ -4,20 +4,12 @@ import sys
 import types
 
 import pytest
+from tests.evaluation.stubs import stub
 
 from nunbit.errors import UserError
 from nunbit.evaluation.ray_cluster import spread
-from nunbit.evaluation.target import Failure, Target
+from nunbit.evaluation.target import Failure
 from nunbit.messages import question
-
-
-def stub(reply="A", name="stub", asked=None):
-    def answer(batch):
-        if asked is not None:
-            asked.extend(batch)
-        return [reply(m) if callable(reply) else reply for m in batch]
-
-    return Target(name, answer, {}, 4)
 
 
 class Reply:

@@ -4,7 +4,7 @@ import json
 import zipfile
 
 import pytest
-from tests.evaluation.layouts import b64, picture, png, write_json
+from tests.evaluation.data_files import b64, picture, png, write_json
 
 from nunbit.errors import UserError
 from nunbit.evaluation.benchmarks import BENCHMARKS

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from tests.evaluation.layouts import png
+from tests.evaluation.data_files import png
 from tests.evaluation.stubs import small_benchmark, stub_target
 
 from nunbit.errors import UserError

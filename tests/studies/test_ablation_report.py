@@ -7,9 +7,19 @@ from nunbit.studies.ablation import as_text, page, summary
 
 def fake(variant, seed, right, scenes="estimated"):
     n = len(right)
-    return {"variant": variant, "seed": seed, "scenes": scenes, "right": right, "pictures": [i // 2 for i in range(n)], "kinds": ["count"] * n,
-            "splits": ["unseen" if i % 4 == 0 else "test" for i in range(n)], "training_seconds": 1.0, "gates": {}, "first_token_ms": 10.0,
-            "added_megabytes": 0.5}  # fmt: skip
+    return {
+        "variant": variant,
+        "seed": seed,
+        "scenes": scenes,
+        "right": right,
+        "pictures": [i // 2 for i in range(n)],
+        "kinds": ["count"] * n,
+        "splits": ["unseen" if i % 4 == 0 else "test" for i in range(n)],
+        "training_seconds": 1.0,
+        "gates": {},
+        "first_token_ms": 10.0,
+        "added_megabytes": 0.5,
+    }
 
 
 def test_the_table_is_the_mean_over_seeds_and_the_gain_is_paired():

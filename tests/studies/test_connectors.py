@@ -1,4 +1,6 @@
-"""The connectors study: composed models answer as the shipped one, variants cost what they say, a killed study resumes."""
+"""The connectors study: composed models answer as the shipped one, variants cost what they say, a killed study
+resumes.
+"""
 
 import json
 

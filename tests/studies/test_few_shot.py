@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from nunbit.assistant import Assistant
 from nunbit.errors import UserError
 from nunbit.messages import question
 from nunbit.models.image_tokens import image_tokens
@@ -17,32 +16,21 @@ from nunbit.studies import few_shot
 from nunbit.world import rules
 
 
-@pytest.fixture(scope="module")
-def shipped():
-    held = Assistant()
-    return held.model, held.processor
-
-
-@pytest.fixture(scope="module")
-def small(shipped):
-    return for_small_pictures(*shipped, rules.SIDE_PX)
-
-
-def test_small_pictures_take_few_tokens_and_the_same_weights(shipped, small):
+def test_small_pictures_take_few_tokens_and_the_same_weights(shipped_pair, small):
     model, processor = small
-    assert image_tokens(model.config) == 16 and image_tokens(shipped[0].config) == 144
-    before, after = (m.model.vision_tower.embeddings.position_embeddings[0] for m in (shipped[0], model))
+    assert image_tokens(model.config) == 16 and image_tokens(shipped_pair[0].config) == 144
+    before, after = (m.model.vision_tower.embeddings.position_embeddings[0] for m in (shipped_pair[0], model))
     assert torch.equal(after[1:].unflatten(0, (4, 4)), before[1:].unflatten(0, (12, 12))[:4, :4]) and torch.equal(
         after[0], before[0]
     )
-    assert torch.equal(model.lm_head.weight, shipped[0].lm_head.weight)
+    assert torch.equal(model.lm_head.weight, shipped_pair[0].lm_head.weight)
     e = few_shot.draw(0, seed=0, split="test", pool=8)
     asked = examples_first(few_shot.shots_of(e.pool))(question(e.query.question, [e.query.pixels]))
     prompt = PromptBuilder.from_processor(processor, image_tokens(model.config)).build(asked)
     ids, _ = prompt.expanded()
     assert int((ids == model.config.image_token_id).sum()) == 9 * 16 and prompt.length == len(ids) < 1024
     with pytest.raises(UserError, match="multiples of 16"):
-        for_small_pictures(*shipped, 100)
+        for_small_pictures(*shipped_pair, 100)
 
 
 def test_the_few_shot_study_runs_and_goes_on(tmp_path):

@@ -1,25 +1,10 @@
 """Generated conversations become batches whose answers are learnt."""
 
-import pytest
 import torch
 
-from nunbit.assistant import Assistant
-from nunbit.models.resize import for_small_pictures
 from nunbit.studies import few_shot
 from nunbit.studies.generated import GeneratedTask
 from nunbit.training.loop import Stage
-from nunbit.world import rules
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    held = Assistant()
-    return held.model, held.processor
-
-
-@pytest.fixture(scope="module")
-def small(shipped):
-    return for_small_pictures(*shipped, rules.SIDE_PX)
 
 
 def test_an_episode_is_a_conversation_whose_answers_are_learnt(small):

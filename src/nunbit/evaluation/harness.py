@@ -23,7 +23,8 @@ _REJECTIONS = (
 )
 _BOLD = re.compile(r"answer\s+is\s+\**([A-D])\**", re.IGNORECASE)
 _ANNOUNCED = re.compile(
-    r"answer is|(?:correct|best) option is|choice is|i (?:choose|select|pick)|옵션|정답은|답은|답:|答案是|答案为|选|答えは"
+    r"answer is|(?:correct|best) option is|choice is|i (?:choose|select|pick)|"
+    r"옵션|정답은|답은|답:|答案是|答案为|选|答えは"
 )
 _RANKED = (("({})", 6), ("{}.", 5), ("{}:", 4), ("{})", 3), ("{} ", 2))
 _AFFIXED = ("{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nunbit.evaluation import extraction
+from nunbit.evaluation import extraction, harness
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 
 Parse = Callable[[str, Item], ParsedAnswer]
@@ -71,3 +71,14 @@ WORDS: Parse = by_text(extraction.words)
 def named(*protocols: Protocol) -> dict[str, Protocol]:
     """The protocols by name."""
     return {p.name: p for p in protocols}
+
+
+VLMEVALKIT_CHOICE = Protocol(
+    "vlmevalkit",
+    vlmevalkit_choice_prompt,
+    by_options(harness.vlmevalkit_choice),
+    equal,
+    "VLMEvalKit's rule matcher",
+    version=2,
+)
+"""VLMEvalKit's protocol for multiple choice, which several benchmarks share."""

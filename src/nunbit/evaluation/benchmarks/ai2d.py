@@ -16,7 +16,14 @@ from nunbit.evaluation import harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, axes
 from nunbit.evaluation.benchmarks.choice import LETTER_COLUMNS, Choice
 from nunbit.evaluation.items import Protocol
-from nunbit.evaluation.protocols import CHOICE, by_options, equal, named, plain_choice_prompt, vlmevalkit_choice_prompt
+from nunbit.evaluation.protocols import (
+    CHOICE,
+    VLMEVALKIT_CHOICE,
+    by_options,
+    equal,
+    named,
+    plain_choice_prompt,
+)
 from nunbit.evaluation.reading import Document
 
 
@@ -28,14 +35,7 @@ class AI2D(Choice):
     columns = (*LETTER_COLUMNS, frozenset({"question", "options", "answer", "image"}))
     protocols = named(
         Protocol("official", plain_choice_prompt, CHOICE, equal, "one letter asked for; nunbit's rules"),
-        Protocol(
-            "vlmevalkit",
-            vlmevalkit_choice_prompt,
-            by_options(harness.vlmevalkit_choice),
-            equal,
-            "VLMEvalKit's rule matcher",
-            version=2,
-        ),
+        VLMEVALKIT_CHOICE,
         Protocol(
             "lmms",
             plain_choice_prompt,

@@ -9,7 +9,14 @@ from nunbit.evaluation import harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, axes
 from nunbit.evaluation.benchmarks.choice import LETTER_COLUMNS, Choice
 from nunbit.evaluation.items import Item, Protocol
-from nunbit.evaluation.protocols import CHOICE, LETTER_KO, by_options, equal, named, vlmevalkit_choice_prompt
+from nunbit.evaluation.protocols import (
+    CHOICE,
+    LETTER_KO,
+    VLMEVALKIT_CHOICE,
+    by_options,
+    equal,
+    named,
+)
 
 
 def _prompt(item: Item) -> str:
@@ -24,14 +31,7 @@ class KDTCBench(Choice):
     columns = LETTER_COLUMNS
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "the authors' prompt; nunbit's rules"),
-        Protocol(
-            "vlmevalkit",
-            vlmevalkit_choice_prompt,
-            by_options(harness.vlmevalkit_choice),
-            equal,
-            "VLMEvalKit's rule matcher",
-            version=2,
-        ),
+        VLMEVALKIT_CHOICE,
         Protocol("lmms", _prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
     )
 

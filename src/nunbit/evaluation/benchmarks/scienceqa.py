@@ -10,7 +10,15 @@ from nunbit.evaluation import harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, axes
 from nunbit.evaluation.benchmarks.choice import LETTER_COLUMNS, Choice
 from nunbit.evaluation.items import Item, Protocol
-from nunbit.evaluation.protocols import CHOICE, LETTER_EN, by_options, equal, lettered, named, vlmevalkit_choice_prompt
+from nunbit.evaluation.protocols import (
+    CHOICE,
+    LETTER_EN,
+    VLMEVALKIT_CHOICE,
+    by_options,
+    equal,
+    lettered,
+    named,
+)
 from nunbit.evaluation.reading import Pictures, plain
 
 _SUBJECTS = {"natural science": "NAT", "social science": "SOC", "language science": "LAN"}
@@ -28,14 +36,7 @@ class ScienceQA(Choice):
     columns = (frozenset({"question", "choices", "answer", "image"}), *LETTER_COLUMNS)
     protocols = named(
         Protocol("official", _prompt, CHOICE, equal, "context, question, options; nunbit's rules"),
-        Protocol(
-            "vlmevalkit",
-            vlmevalkit_choice_prompt,
-            by_options(harness.vlmevalkit_choice),
-            equal,
-            "VLMEvalKit's rule matcher",
-            version=2,
-        ),
+        VLMEVALKIT_CHOICE,
         Protocol(
             "lmms",
             _prompt,

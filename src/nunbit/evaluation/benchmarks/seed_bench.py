@@ -17,11 +17,11 @@ from nunbit.evaluation.items import Protocol
 from nunbit.evaluation.protocols import (
     CHOICE,
     LETTER_KO,
+    VLMEVALKIT_CHOICE,
     by_options,
     equal,
     named,
     plain_choice_prompt,
-    vlmevalkit_choice_prompt,
 )
 from nunbit.evaluation.reading import Document, Pictures, plain
 
@@ -54,14 +54,7 @@ class SeedBench(Choice):
             equal,
             "a letter is generated and read by nunbit's rules (the paper ranks the options by likelihood)",
         ),
-        Protocol(
-            "vlmevalkit",
-            vlmevalkit_choice_prompt,
-            by_options(harness.vlmevalkit_choice),
-            equal,
-            "VLMEvalKit's rule matcher",
-            version=2,
-        ),
+        VLMEVALKIT_CHOICE,
         Protocol(
             "lmms",
             plain_choice_prompt,
@@ -108,14 +101,7 @@ class KSeed(SeedBench):
             equal,
             "the authors' Korean sentence; nunbit's rules",
         ),
-        Protocol(
-            "vlmevalkit",
-            vlmevalkit_choice_prompt,
-            by_options(harness.vlmevalkit_choice),
-            equal,
-            "VLMEvalKit's rule matcher",
-            version=2,
-        ),
+        VLMEVALKIT_CHOICE,
         Protocol("lmms", _korean_prompt, by_options(harness.first_character), equal, "lmms-eval: the first character"),
     )
 

@@ -30,7 +30,7 @@ from benchmarks.training_task import Setting, make
 ROOT = Path(__file__).parents[1]
 SIDES = {
     "nunbit": bench_train.ours,
-    "nunbit, pieces of 2": bench_train.ours,
+    "nunbit, micro-batches of 2": bench_train.ours,
     "transformers Trainer": bench_train.hugging_face,
     "TRL SFTTrainer": bench_train.trl,
 }
@@ -77,7 +77,7 @@ def measure(side: str, folder: Path, batch: int, length: int) -> None:
     """In a process of its own: print the peak of two steps, in megabytes."""
     import torch  # noqa: F401  # all sides hold torch and transformers before the model: what counts is what comes then
 
-    bench_train.BATCH, bench_train.MICRO = batch, 2 if "pieces" in side else batch
+    bench_train.BATCH, bench_train.MICRO = batch, 2 if "micro-batches" in side else batch
     setting = samples_of(folder, length, 2 * batch)
     before = _peak()
     SIDES[side](setting, 2, Path(tempfile.mkdtemp(dir=folder)))

@@ -71,7 +71,7 @@ class Stream:
     tokens: int = 0
 
     @property
-    def first_s(self) -> float:
+    def ttft_s(self) -> float:
         return self.pieces[0] - self.sent
 
     @property

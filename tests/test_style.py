@@ -1,10 +1,9 @@
-"""The style of the house, counted: lengths, docstrings, shapes and words. ``python -m tools.count_style`` prints the figures."""
+"""The style rules, counted: lengths, docstrings, shapes and words. ``python -m tools.count_style`` prints the figures."""
 
 import ast
 from pathlib import Path
 
 import pytest
-
 from tools import count_style
 
 FILES = count_style.sources()
@@ -74,5 +73,6 @@ def test_old_keys_and_tests_may_keep_their_words(tmp_path):
 
 def test_duplicates_are_pairs_of_files_with_equal_lines(tmp_path):
     lines = "".join(f"value_{i} = compute({i})\n" for i in range(count_style.SAME_LINES))
-    files = [source(tmp_path, lines, f"src/{name}.py") for name in "ab"] + [source(tmp_path, lines.splitlines()[0], "src/c.py")]
+    files = [source(tmp_path, lines, f"src/{name}.py") for name in "ab"]
+    files.append(source(tmp_path, lines.splitlines()[0], "src/c.py"))
     assert [*count_style.duplicates(files)] == ["src/a.py ~ src/b.py"]

@@ -1,0 +1,1 @@
+"""Claim checking, injection guard and robustness. Nothing is here yet."""

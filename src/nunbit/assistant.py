@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.engine.many import ask_all
+from nunbit.engine.preparation import open_picture
 from nunbit.engine.request import Event, RequestOutput, TokenChunk
 from nunbit.engine.runner import unsupported
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
 from nunbit.errors import ContextLengthError, UserError
-from nunbit.media import decode
 from nunbit.messages import Message, check_turns
 from nunbit.models.composed import is_gated
 from nunbit.models.loading import LoadedModel, load_model
@@ -186,7 +186,7 @@ class Assistant:
         import torch
 
         began = time.perf_counter()
-        pictures = [decode(p) for m in messages for p in m.images]
+        pictures = [open_picture(p) for m in messages for p in m.images]
         scenes = self.aware.perceive(pictures) if self.aware is not None and pictures else []
         messages = self.aware.add_scene_text(messages, scenes) if self.aware is not None else messages
         inputs = self._inputs(messages, pictures)

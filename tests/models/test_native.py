@@ -71,3 +71,10 @@ def test_too_long_and_wrong_models_are_refused(assistant, tmp_path):
 def test_the_shipped_weights_are_small_and_safe():
     assert sum(f.stat().st_size for f in EMBEDDED.iterdir()) <= 20 * 1024 * 1024
     assert not [f for f in EMBEDDED.iterdir() if f.suffix in (".bin", ".pt", ".pkl", ".py")]
+
+
+def test_arrays_and_files_are_pictures_for_generate_too(assistant):
+    array = np.asarray(noise(5, (64, 48)))
+    want = assistant.generate(question("What is this?", [noise(5, (64, 48))]), max_new_tokens=4).ids
+    assert assistant.generate(question("What is this?", [array]), max_new_tokens=4).ids == want
+    assert assistant.ask(question("What is this?", [array]), max_new_tokens=4).ids == want

@@ -56,7 +56,7 @@ class Preparation:
             UserError: a form that the model cannot take.
             ContextLengthError: no room for an answer.
         """
-        pictures = [_opened(p) for m in messages for p in m.images]
+        pictures = [open_picture(p) for m in messages for p in m.images]
         if pictures and self.image_id < 0:
             raise UserError("a picture", allowed="text: this model takes no pictures")
         scenes = self.aware.perceive(pictures) if pictures and self.aware is not None and self.aware.uses_scenes else []
@@ -120,7 +120,8 @@ class Preparation:
         return number
 
 
-def _opened(picture: Any) -> Image.Image:
+def open_picture(picture: Any) -> Image.Image:
+    """A picture as a message holds it (array, PIL, path, encoded), decoded."""
     if isinstance(picture, np.ndarray):
         return Image.fromarray(picture)
     return decode(picture.data if isinstance(picture, EncodedImage) else picture)

@@ -141,13 +141,13 @@ def commands(folder: Path, llama_cpp: str, vllm: str | None) -> dict[str, list[s
     """How each server is started."""
     ours = [*NUNBIT, "--model", str(folder), "--threads", "1", "--slots", "16"]
     peer, there = (
-        [llama_cpp, str(HERE / "llama_cpp.py"), str(folder), "{port}"],
+        [llama_cpp, str(HERE / "peers" / "llama_cpp.py"), str(folder), "{port}"],
         Path(sys.executable).parent / "transformers",
     )
     out = {
         "nunbit float32": ours,
         "nunbit int8": [*ours, "--int8"],
-        "generate loop": [sys.executable, str(HERE / "generate_server.py"), str(folder), "{port}"],
+        "generate loop": [sys.executable, str(HERE / "peers" / "generate_server.py"), str(folder), "{port}"],
         "transformers serve": [str(there), "serve", str(folder), "--port", "{port}", "--dtype", "float32"],
         "llama.cpp f32": peer,
         "llama.cpp q8_0": [*peer, "--q8"],

@@ -1,4 +1,4 @@
-"""The style rules, counted: lengths, docstrings, shapes and words. ``python -m tools.count_style`` prints the figures."""
+"""The style rules, counted: lengths, docstrings, shapes, words. ``python -m tools.count_style`` prints the figures."""
 
 import ast
 from pathlib import Path

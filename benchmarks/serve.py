@@ -32,7 +32,7 @@ from benchmarks.server_process import CHAT, NUNBIT, ONE_THREAD, Server, noise, t
 
 HERE = Path(__file__).resolve().parent
 TINY = HERE.parent / "src/nunbit/models/weights/nunbit-tiny"
-EXTRAS = shutil.ignore_patterns("perception.safetensors", "aware.*")
+EXTRAS = shutil.ignore_patterns("perception.safetensors", "object_aware.*")
 """Files of perception and of the object-aware module. Only our server can use them, so no server gets them here."""
 VOCABULARY = 8192
 VLLM = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}

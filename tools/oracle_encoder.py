@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from nunbit.evaluation.tiny_world import Item, items
+from nunbit.evaluation.tiny_world import WorldItem, items
 from nunbit.models.text_encoder import encode_words
 from nunbit.perception.cells import DenseHeads, features
 from nunbit.recipes.tiny.cells import cells_of
@@ -81,7 +81,7 @@ class Comparison:
         return float((torch.cat(found) == truth["name"])[middle].float().mean())
 
 
-def picture_of(item: Item, seed: int) -> Picture:
+def picture_of(item: WorldItem, seed: int) -> Picture:
     domain = "things" if item.split == "unseen" else item.domain
     return sample(item.picture, seed=seed, split=item.split, mixture={domain: 1.0}, questions=4).picture
 

@@ -19,20 +19,30 @@ from benchmarks.serve import EXTRAS, TINY, VLLM, commands
 from benchmarks.server_process import CHAT, ONE_THREAD, Server
 from tests.load.soak import CANARIES, TOKENS, known_answers
 
-with tempfile.TemporaryDirectory() as place:
-    folder = Path(place) / "model"
-    shutil.copytree(TINY, folder, ignore=EXTRAS)
-    known = known_answers(folder)
-    server = Server(commands(folder, "", sys.argv[1])["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
-    server.must_start()
-    try:
-        requests = [{"model": str(folder), "messages": m, "max_tokens": TOKENS, "temperature": 0} for m in CANARIES]
-        answers = [
-            httpx.post(server.url + CHAT, json=a, timeout=300).json()["choices"][0]["message"]["content"].strip()
-            for a in requests
-        ]
-    finally:
-        server.stop()
-same = sum(a == b for a, b in zip(answers, known, strict=True))
-print(json.dumps({"equal": same, "of": len(known)}))
-sys.exit(0 if same == len(known) else 1)
+
+def main(executable: str) -> int:
+    """Serve the model, send the canary questions, compare."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "model"
+        shutil.copytree(TINY, folder, ignore=EXTRAS)
+        known = known_answers(folder)
+        server = Server(commands(folder, "", executable)["vLLM-CPU"], "vLLM", ONE_THREAD | VLLM)
+        server.must_start()
+        try:
+            answers = [ask(server, str(folder), messages) for messages in CANARIES]
+        finally:
+            server.stop()
+    same = sum(a == b for a, b in zip(answers, known, strict=True))
+    print(json.dumps({"equal": same, "of": len(known)}))
+    return int(same != len(known))
+
+
+def ask(server: Server, model: str, messages: list[dict]) -> str:
+    """The answer to one conversation."""
+    body = {"model": model, "messages": messages, "max_tokens": TOKENS, "temperature": 0}
+    reply = httpx.post(server.url + CHAT, json=body, timeout=300)
+    return str(reply.json()["choices"][0]["message"]["content"]).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -20,16 +20,13 @@ def register(app: typer.Typer) -> None:
 
 def ask(options: AskOptions) -> None:
     """Answer a question about pictures, or a file of questions."""
-    from nunbit.cli.ask import ask_batch, ask_once
-
-    if options.batch is not None:
-        if options.words:
-            raise UserError("both --batch and a picture", allowed="one of the two")
-        ask_batch(options)
-        return
-    if not options.words or len(options.words) < 2:
+    if options.batch is not None and options.words:
+        raise UserError("both --batch and a picture", allowed="one of the two")
+    if options.batch is None and len(options.words or []) < 2:
         raise UserError(f"{len(options.words or [])} arguments", allowed=ARGUMENTS, todo=EXAMPLE)
-    ask_once(options)
+    from nunbit.cli.ask import ask_batch, ask_once  # after the checks, because it loads torch
+
+    (ask_once if options.batch is None else ask_batch)(options)
 
 
 def chat(options: ChatOptions) -> None:

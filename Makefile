@@ -14,7 +14,7 @@ ask: $(STAMP)           ## answer the questions about the shipped example pictur
 test: $(STAMP)          ## lint, types and the tests
 	$(VENV)/bin/ruff check src tests benchmarks tools
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 setup: $(STAMP)
 

@@ -79,8 +79,8 @@ def test_labels_are_the_answers_whatever_the_template(kind, plain):
         Message("assistant", (Part.text("no"),)),
     ]
     builder = PromptBuilder(words)
-    done = builder.render(talk, plain=plain)
-    assert done.ids.count(builder.image_id) == 1  # words that look like one are only words
+    done = builder.build(talk, training=True, plain=plain)
+    assert done.ids.tolist().count(builder.image_id) == 1  # words that look like one are only words
     learnt, run = [], []
     for i, on in zip([*done.ids, 0], [*done.loss_mask, False], strict=True):
         if on:
@@ -101,8 +101,8 @@ def test_what_is_learnt_is_what_generation_will_write(parts):
     for kind in TEMPLATES:
         model, processor = build_model(parts[1]["clip"], parts[1][kind])
         talk = [Message("user", (Part.text("What is it?"),)), Message("assistant", (Part.text("a cup"),))]
-        done = PromptBuilder.from_processor(processor).render(talk)
-        before = done.ids[: done.loss_mask.index(True)]
+        done = PromptBuilder.from_processor(processor).build(talk, training=True)
+        before = done.ids[: done.loss_mask.argmax()].tolist()
         asked = processor.apply_chat_template(
             [{"role": "user", "content": [{"type": "text", "text": "What is it?"}]}], add_generation_prompt=True
         )
@@ -129,15 +129,15 @@ def test_a_sample_without_an_answer_is_an_error_that_names_it(parts, tmp_path):
     _, processor = build_model(parts[1]["clip"], parts[1]["llama"])
     (tmp_path / "c.jsonl").write_text(json.dumps({"id": "lonely", "messages": [{"role": "user", "content": "x"}]}))
     with pytest.raises(UserError, match="lonely.*no trainable token"):
-        encode(read_conversations(tmp_path / "c.jsonl"), PromptBuilder.from_processor(processor), 4, max_tokens=64)  # fmt: skip
+        encode(read_conversations(tmp_path / "c.jsonl"), PromptBuilder.from_processor(processor, 4), max_tokens=64)
 
 
 def test_too_long_samples_are_left_out_and_counted(parts, world):
     model, processor = build_model(parts[1]["clip"], parts[1]["llama"])
-    builder = PromptBuilder.from_processor(processor)
-    every, none = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=10_000)
+    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
+    every, none = encode(read_conversations(world), builder, max_tokens=10_000)
     most = sorted(s.length for s in every)[-3]
-    kept, dropped = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=most)
+    kept, dropped = encode(read_conversations(world), builder, max_tokens=most)
     assert not none and len(kept) + sum(dropped.values()) == len(every) and all(s.length <= most for s in kept)
 
 
@@ -155,8 +155,8 @@ def task_of(parts, world, rates, *, ordered=True):
     torch.manual_seed(0)
     model, processor = build_model(parts[1]["siglip"], parts[1]["qwen3"])
     freeze(model, rates)
-    builder = PromptBuilder.from_processor(processor)
-    samples, _ = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=4096)
+    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
+    samples, _ = encode(read_conversations(world), builder, max_tokens=4096)
     return ConversationTask(model, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, ordered=ordered), processor  # fmt: skip
 
 
@@ -278,8 +278,8 @@ def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
 def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever the decoder."""
     model, processor = build_model(parts[1]["clip"], parts[1][llm])
-    builder = PromptBuilder.from_processor(processor)
-    samples, _ = encode(read_conversations(world), builder, image_tokens(model.config), max_tokens=1000)
+    builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
+    samples, _ = encode(read_conversations(world), builder, max_tokens=1000)
     room = 2 * max(s.length for s in samples)
     freeze(model, {"connector": 1.0, "language": 1.0})
     how = {"pad": 0, "ordered": True}

@@ -19,8 +19,8 @@ from nunbit.models.object_aware import (
     language_of,
     open_object_aware,
     scene_words,
-    squared_map,
 )
+from nunbit.models.object_aware.context import squared_map
 from nunbit.recipes import collavo, load, moai, names
 from nunbit.recipes.debug_set import write_conversations
 from nunbit.scene import Scene, SceneObject, Segment, TextLine

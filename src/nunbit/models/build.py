@@ -119,8 +119,9 @@ def join_composed(
     model.model.vision_tower, model.model.language_model = encoder, language
     model.model.multi_modal_projector, model.lm_head = module, head
     if connector == GATED:
-        row = language.get_input_embeddings().weight[image_id].detach().clone()
-        model.model.image_marker = torch.nn.Parameter(row)
+        with torch.no_grad():  # as the table gives it: some models scale their rows
+            row = language.get_input_embeddings()(torch.tensor([image_id], device=encoder.device))[0]
+        model.model.image_marker = torch.nn.Parameter(row.clone())
         module.attach(language)
     assert not any(p.is_meta for p in model.parameters())
     return model

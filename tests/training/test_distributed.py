@@ -150,3 +150,27 @@ def test_shards_go_from_two_processes_to_one_and_back(tmp_path):
     assert "shards-00000008" in layers(tmp_path / "cut", 2, 99)
     curves = [[json.loads(t) for t in (tmp_path / n / "log.jsonl").read_text().splitlines()] for n in ("whole", "cut")]
     same(*curves)
+
+
+@pytest.fixture(scope="module")
+def base(world, tmp_path_factory):
+    """A small native LLaVA on disk."""
+    from nunbit.models.build import build_model
+    from nunbit.models.checkpoint import save
+
+    folder = tmp_path_factory.mktemp("base") / "model"
+    save(*build_model(world[0] / "eyes", world[0] / "llm"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("processes", (1, 2))
+@pytest.mark.parametrize("kind", ("adapters", "adapters-4bit", "experts"))
+def test_what_no_process_drew_rests_bit_for_bit(kind, processes, base, world, tmp_path):
+    if kind.endswith("4bit"):
+        pytest.importorskip("bitsandbytes")
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port())]
+    command = [sys.executable, *(launch if processes > 1 else []), "-m", "tests.training.idle_parts", kind, str(base), str(world[1]), str(tmp_path)]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "moved" in done.stdout

@@ -1,7 +1,7 @@
 """Operations of a step are those that torch counts."""
 
 import pytest
-from tests.training.small_llava import RATES, STAGE, task_of, write_world
+from tests.training.small_llava import RATES, task_of, write_world
 
 from nunbit.training.flops import LlavaCost
 

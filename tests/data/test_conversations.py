@@ -1,4 +1,5 @@
-"""Any encoder with any language model: rendered, trained, saved, reloaded, asked, adapted, merged, planned. No code for any pair."""
+"""Any encoder with any language model: rendered, trained, saved, reloaded, asked, adapted, merged, planned. No code for
+any pair."""
 
 import json
 from dataclasses import replace
@@ -27,7 +28,6 @@ from nunbit.training.options import RunOptions
 from nunbit.training.stage import Stage
 
 QUIET = RunOptions(say=lambda _: None)
-
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,9 @@ def test_labels_are_the_answers_whatever_the_template(kind, plain):
         words, "additional_special_tokens"
     ) else words.add_special_tokens({"extra_special_tokens": ["<image>"]})
     talk = [
-        Message("user", (Part.image(Path("x.png")), Part.text("What is <image> in <|im_end|> </s> <eos> the picture?"))),
+        Message(
+            "user", (Part.image(Path("x.png")), Part.text("What is <image> in <|im_end|> </s> <eos> the picture?"))
+        ),
         Message("assistant", (Part.text("a red dog"),)),
         Message("user", (Part.text("고양이 model?"),)),
         Message("assistant", (Part.text("no"),)),
@@ -110,14 +112,38 @@ def test_what_is_learnt_is_what_generation_will_write(parts):
         assert prompt[: len(before)] == before and model.generation_config.eos_token_id
 
 
-@pytest.mark.parametrize("given, said", [
-    ({"id": 1, "image": "../../etc/passwd", "conversations": [{"from": "human", "value": "<image>\nx"}, {"from": "gpt", "value": "y"}]}, "outside"),
-    ({"id": 1, "image": "a.png", "conversations": [{"from": "human", "value": "<image><image>"}, {"from": "gpt", "value": "y"}]}, "more pictures"),
-    ({"id": 1, "image": "a.png", "conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}]}, "1 pictures and places 0"),
-    ({"id": 1, "conversations": [{"from": "robot", "value": "x"}]}, "robot"),
-    ({"id": 1}, "no list of turns"),
-    ([], "is a list"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (
+            {
+                "id": 1,
+                "image": "../../etc/passwd",
+                "conversations": [{"from": "human", "value": "<image>\nx"}, {"from": "gpt", "value": "y"}],
+            },
+            "outside",
+        ),
+        (
+            {
+                "id": 1,
+                "image": "a.png",
+                "conversations": [{"from": "human", "value": "<image><image>"}, {"from": "gpt", "value": "y"}],
+            },
+            "more pictures",
+        ),
+        (
+            {
+                "id": 1,
+                "image": "a.png",
+                "conversations": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}],
+            },
+            "1 pictures and places 0",
+        ),
+        ({"id": 1, "conversations": [{"from": "robot", "value": "x"}]}, "robot"),
+        ({"id": 1}, "no list of turns"),
+        ([], "is a list"),
+    ],
+)
 def test_malformed_samples_are_named(tmp_path, given, said):
     (tmp_path / "c.json").write_text(json.dumps([given]))
     with pytest.raises(UserError, match=said) as found:
@@ -146,7 +172,10 @@ def test_grouping_shows_each_sample_once_and_evens_lengths():
     lengths, kinds = np.exp(rng.normal(5, 1, 1003)).astype(int), rng.random(1003) < 0.7
     batches = plan(lengths, kinds, 8, seed=(0, 0))
     assert sorted(np.concatenate(batches).tolist()) == list(range(1003)) and all(len(b) == 8 for b in batches[:-1])
-    padded = [sum(lengths[b].max() * len(b) for b in batches) for batches in (batches, plan(lengths, kinds, 8, seed=(0, 0), group=False))]  # fmt: skip
+    padded = [
+        sum(lengths[b].max() * len(b) for b in batches)
+        for batches in (batches, plan(lengths, kinds, 8, seed=(0, 0), group=False))
+    ]
     assert padded[0] < 0.7 * padded[1]
     assert sum(len(set(kinds[b])) > 1 for b in batches) <= 2
 
@@ -157,7 +186,9 @@ def task_of(parts, world, rates, *, ordered=True):
     freeze(model, rates)
     builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
     samples, _ = encode(read_conversations(world), builder, max_tokens=4096)
-    return ConversationTask(model, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, ordered=ordered), processor  # fmt: skip
+    return ConversationTask(
+        model, processor.image_processor, samples, pad=processor.tokenizer.pad_token_id, ordered=ordered
+    ), processor
 
 
 def test_the_loss_is_transformers_own(parts, world):
@@ -168,7 +199,9 @@ def test_the_loss_is_transformers_own(parts, world):
         ours, _ = task.loss(batch)
         labels = torch.full_like(batch["labels"], -100)
         labels[:, 1:] = batch["labels"][:, :-1]
-        theirs = task.model(input_ids=batch["ids"], pixel_values=batch["pixels"], attention_mask=batch["mask"].long(), labels=labels).loss  # fmt: skip
+        theirs = task.model(
+            input_ids=batch["ids"], pixel_values=batch["pixels"], attention_mask=batch["mask"].long(), labels=labels
+        ).loss
     assert abs(float(ours) - float(theirs)) < 1e-5 * float(theirs)
 
 
@@ -276,7 +309,8 @@ def test_folder_saved_by_hand_opens_the_same(parts, tmp_path):
 
 @pytest.mark.parametrize("llm", LANGUAGE)
 def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
-    """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever the decoder."""
+    """Hidden states of every document of a packed row equal those of the document by itself: nothing leaks, whatever
+    the decoder."""
     model, processor = build_model(parts[1]["clip"], parts[1][llm])
     builder = PromptBuilder.from_processor(processor, image_tokens(model.config))
     samples, _ = encode(read_conversations(world), builder, max_tokens=1000)
@@ -292,7 +326,10 @@ def test_a_packed_sample_is_the_sample_alone(parts, world, llm):
     assert packed.token_utilization(stage) >= alone.token_utilization(stage)
     with torch.no_grad():
         whole = packed.loss(batch)[0]
-        apart = sum(alone.loss(piece)[0] for piece in alone.micro_batches(alone.batch(0, stage), replace(stage, micro_batch_size=1)))
+        apart = sum(
+            alone.loss(piece)[0]
+            for piece in alone.micro_batches(alone.batch(0, stage), replace(stage, micro_batch_size=1))
+        )
         assert float(whole) == pytest.approx(float(apart), abs=2e-4)
         cut = sum(packed.loss(piece)[0] for piece in packed.micro_batches(batch, replace(stage, micro_batch_size=1)))
         assert float(cut) == pytest.approx(float(whole), abs=2e-4)

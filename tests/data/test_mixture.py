@@ -1,4 +1,5 @@
-"""What a mixture draws: shares by weight, every sample of a file before any comes again, and all of it a function of the step."""
+"""What a mixture draws: shares by weight, every sample of a file before any comes again, and all of it a function of
+the step."""
 
 from collections import Counter
 
@@ -27,7 +28,16 @@ def test_how_a_mixture_is_written(tmp_path):
     odd = tmp_path / "a,b:1"
     odd.write_text("[]")
     assert sources(str(odd)) == [Source(str(odd))]
-    for wrong in ("a.json:0", "a.json:-1", "a.json:nan", "a.json:1,b.json", "a.json:1,a.json:2", "a.json:1e308,b.json:1e308", ":0.5", "a.json:1, a.json :2"):
+    for wrong in (
+        "a.json:0",
+        "a.json:-1",
+        "a.json:nan",
+        "a.json:1,b.json",
+        "a.json:1,a.json:2",
+        "a.json:1e308,b.json:1e308",
+        ":0.5",
+        "a.json:1, a.json :2",
+    ):
         with pytest.raises(UserError):
             sources(wrong)
 

@@ -17,7 +17,11 @@ def write_parts(root):
     talks = write_conversations(root / "talks", samples=8, pictures=2)
     for i, path in enumerate(sorted((root / "talks").glob("*.png"))):
         Image.open(path).resize([(192, 192), (192, 50), (60, 170)][i % 3]).save(path)
-    return [f"model.llm={language('qwen3', root / 'llm')}", f"model.vision={vision('siglip', root / 'vision')}", f"data={talks}"]
+    return [
+        f"model.llm={language('qwen3', root / 'llm')}",
+        f"model.vision={vision('siglip', root / 'vision')}",
+        f"data={talks}",
+    ]
 
 
 def encoded(parts, processor, tokens):

@@ -1,4 +1,5 @@
-"""The recipe of the contrastive pair: captions end in the mark that CLIP pools, batches hold no false negatives, the model opens anywhere."""
+"""The recipe of the contrastive pair: captions end in the mark that CLIP pools, batches hold no false negatives, the
+model opens anywhere."""
 
 import json
 
@@ -43,7 +44,9 @@ def test_a_text_ends_in_the_mark_that_is_pooled():
     with torch.no_grad():
         alone = tokenizer(["고양이 그림."], return_tensors="pt")
         padded = {k: v[:1] for k, v in both.items() if k in ("input_ids", "attention_mask")}
-        one = model.get_text_features(input_ids=alone["input_ids"], attention_mask=alone["attention_mask"]).pooler_output
+        one = model.get_text_features(
+            input_ids=alone["input_ids"], attention_mask=alone["attention_mask"]
+        ).pooler_output
         assert torch.allclose(one, model.get_text_features(**padded).pooler_output, atol=1e-4)
     spelled = tokenizer.tokenize("고양이 cat photo 사진")
     assert len(spelled) == 4, "names and the words of templates are whole"
@@ -66,7 +69,10 @@ def test_the_unseen_style_and_half_of_the_templates_are_kept_out(monkeypatch):
     assert used <= set(things.STYLES) and len(used) > 2 and things.UNSEEN_STYLE not in used
     for language in ("en", "ko"):
         kept_out = set(classification.wordings(language)) - set(clip.CAPTIONS[language])
-        assert len(classification.wordings(language)) == len(set(classification.wordings(language))) == 20 and len(kept_out) >= 12
+        assert (
+            len(classification.wordings(language)) == len(set(classification.wordings(language))) == 20
+            and len(kept_out) >= 12
+        )
         assert len(kept_out & set(TEMPLATES[language])) >= 6
 
 
@@ -89,13 +95,24 @@ def test_naming_counts_what_is_right(monkeypatch):
     names = things.artwork_names()
     first = torch.zeros(len(names), 2)
     first[:, 0], first[0] = 0.5, 1.0
-    classifier = type("E", (), {
-        "encode_labels": lambda self, labels, templates: first, "encode_images": lambda self, images: torch.tensor([[1.0, 0.0]] * len(images)),
-        "probabilities": lambda self, seen, classes: seen @ classes.T})()  # fmt: skip
+    classifier = type(
+        "E",
+        (),
+        {
+            "encode_labels": lambda self, labels, templates: first,
+            "encode_images": lambda self, images: torch.tensor([[1.0, 0.0]] * len(images)),
+            "probabilities": lambda self, seen, classes: seen @ classes.T,
+        },
+    )()
     result = classification.run(classifier, each=2)
-    assert [(r["set"], r["language"]) for r in result["rows"]] == [(s, x) for s in classification.SETS for x in ("en", "ko")]
+    assert [(r["set"], r["language"]) for r in result["rows"]] == [
+        (s, x) for s in classification.SETS for x in ("en", "ko")
+    ]
     for row in result["rows"]:
-        assert row["one"]["right"] == row["ensemble"]["right"] == pytest.approx(1 / len(names)) and row["spread"]["deviation"] == 0
+        assert (
+            row["one"]["right"] == row["ensemble"]["right"] == pytest.approx(1 / len(names))
+            and row["spread"]["deviation"] == 0
+        )
         assert len(row["by_wording"]) == 20 and row["gain"]["points"] == 0
     assert "unseen style" in classification.as_text(result) and "<svg" in classification.page(result)
     assert np.isclose(result["rows"][0]["spread"]["low"], 1 / len(names))

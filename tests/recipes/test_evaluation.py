@@ -36,7 +36,12 @@ def test_a_model_that_is_asked_learns_the_same(world, tmp_path):
     for name, every in (("evaluated", 2), ("left alone", 0)):
         task = task_of(world)
         task.__class__ = Restless
-        train(task, STAGE, tmp_path / name, RunOptions(say=lambda _: None, evaluate=BenchmarkEvaluation("tiny-world:3"), evaluate_every=every))
+        train(
+            task,
+            STAGE,
+            tmp_path / name,
+            RunOptions(say=lambda _: None, evaluate=BenchmarkEvaluation("tiny-world:3"), evaluate_every=every),
+        )
         runs.append([(x["loss"], x["grad"], x["noise"]) for x in lines(tmp_path / name)])
         asked = [x["step"] for x in lines(tmp_path / name) if "eval/tiny-world" in x]
         assert asked == ([2, 4, 6] if every else [])

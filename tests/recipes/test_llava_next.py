@@ -1,6 +1,5 @@
 """LLaVA-NeXT: pictures of many shapes."""
 
-
 import pytest
 import torch
 from tests.recipes.parts import encoded, write_parts
@@ -33,12 +32,20 @@ def test_next_its_loss_is_transformers_own_over_pictures_of_many_shapes(parts):
     model.eval()
     ours, _ = task.loss(batch)
     with torch.no_grad():
-        theirs = model(input_ids=batch["ids"], pixel_values=batch["pixels"], image_sizes=batch["sizes"],
-                       attention_mask=batch["mask"].long(), labels=labels).loss  # fmt: skip
+        theirs = model(
+            input_ids=batch["ids"],
+            pixel_values=batch["pixels"],
+            image_sizes=batch["sizes"],
+            attention_mask=batch["mask"].long(),
+            labels=labels,
+        ).loss
     assert float(ours.detach()) == pytest.approx(float(theirs), rel=1e-5)
     ours.backward()
     assert model.model.image_newline.grad.abs().sum() > 0
-    cut = sum(task.loss(piece)[0].item() for piece in task.micro_batches(batch, Stage(name="x", steps=1, batch=6, lr=1.0, micro_batch_size=2)))
+    cut = sum(
+        task.loss(piece)[0].item()
+        for piece in task.micro_batches(batch, Stage(name="x", steps=1, batch=6, lr=1.0, micro_batch_size=2))
+    )
     assert cut == pytest.approx(float(theirs), rel=1e-5)
 
 
@@ -56,6 +63,13 @@ def test_next_an_adapter_merges(parts, tmp_path):
     pytest.importorskip("peft")
     from nunbit.training.adapters import merge
 
-    changes = ["lora.rank=4", "stages=tune", "tune.vision_lr=0", "tune.language_lr=1e-2", "tune.steps=1", "tune.batch=2"]
+    changes = [
+        "lora.rank=4",
+        "stages=tune",
+        "tune.vision_lr=0",
+        "tune.language_lr=1e-2",
+        "tune.steps=1",
+        "tune.batch=2",
+    ]
     folder = llava_next.run(llava_next.configure([*parts, *changes]), tmp_path / "run", QUIET)
     assert merge(folder, tmp_path / "merged") < 1e-3

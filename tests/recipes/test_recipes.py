@@ -1,6 +1,5 @@
 """Recipes as a room: they run, resume, plan, are copied, and refuse what cannot be."""
 
-
 import pytest
 from tests.recipes.parts import small_flamingo, write_parts
 
@@ -69,12 +68,22 @@ def test_the_plan_counts_what_the_run_learns(name, parts):
     assert all(s.operations > 0 and s.tokens > 0 for s in stages)
 
 
-@pytest.mark.parametrize("name, changes", [
-    ("flamingo", []), ("flamingo", ["debug=true", "lora.rank=4"]), ("flamingo", ["debug=true", "mixture.language_lr=1e-5"]),
-    ("flamingo", ["debug=true", "mixture.pack=64"]), ("flamingo", ["debug=true", "p_next=2"]), ("flamingo", ["model.base=/nowhere", "data=x"]),
-    ("flamingo", ["debug=true", "mixture.schedule=round"]), ("llava_next", []), ("llava_next", ["debug=true", "model.tiles=0x1"]),
-    ("llava_next", ["model.base=a", "model.llm=b"]), ("llava_next", ["model.llm=a", "model.vision=b"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("flamingo", []),
+        ("flamingo", ["debug=true", "lora.rank=4"]),
+        ("flamingo", ["debug=true", "mixture.language_lr=1e-5"]),
+        ("flamingo", ["debug=true", "mixture.pack=64"]),
+        ("flamingo", ["debug=true", "p_next=2"]),
+        ("flamingo", ["model.base=/nowhere", "data=x"]),
+        ("flamingo", ["debug=true", "mixture.schedule=round"]),
+        ("llava_next", []),
+        ("llava_next", ["debug=true", "model.tiles=0x1"]),
+        ("llava_next", ["model.base=a", "model.llm=b"]),
+        ("llava_next", ["model.llm=a", "model.vision=b"]),
+    ],
+)
 def test_what_cannot_be_is_said(name, changes, tmp_path):
     recipe = load(name)
     with pytest.raises(UserError):

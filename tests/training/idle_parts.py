@@ -1,6 +1,7 @@
-"""Run as a process: trains two adapters, or MoAI's random experts, and ends with an error if a part moved in a step that did not draw it.
+"""Run as a process: trains two adapters, or MoAI's random experts, and ends with an error if a part moved in a step
+that did not draw it.
 
-    python -m tests.training.idle_parts adapters|adapters-4bit|experts BASE DATA OUT
+python -m tests.training.idle_parts adapters|adapters-4bit|experts BASE DATA OUT
 """
 
 import sys
@@ -117,7 +118,9 @@ def experts(base, data):
     moai.sample_experts = sample
     watch = Watch(parts)
     samples = samples_of(made, data)
-    task = watched(ObjectAwareTask, watch, drawn)(made, processor.image_processor, samples, random_experts=True, pad=0, group=False)
+    task = watched(ObjectAwareTask, watch, drawn)(
+        made, processor.image_processor, samples, random_experts=True, pad=0, group=False
+    )
     return task, watch, drawn
 
 

@@ -22,8 +22,20 @@ def write_world(root):
 
 def configured(world, *more):
     root, data = world
-    changes = [f"model.llm={root / 'llm'}", f"model.vision={root / 'vision'}", f"data={data}", "stages=tune", "tune.batch=4"]
-    changes += ["tune.micro_batch_size=2", "tune.steps=6", "tune.warmup=0", "tune.save_every=2", "tune.language_lr=1e-3"]
+    changes = [
+        f"model.llm={root / 'llm'}",
+        f"model.vision={root / 'vision'}",
+        f"data={data}",
+        "stages=tune",
+        "tune.batch=4",
+    ]
+    changes += [
+        "tune.micro_batch_size=2",
+        "tune.steps=6",
+        "tune.warmup=0",
+        "tune.save_every=2",
+        "tune.language_lr=1e-3",
+    ]
     return llava15.configure([*changes, *more])
 
 

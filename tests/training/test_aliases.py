@@ -75,10 +75,20 @@ def test_stages_of_old_run_folders_are_found(tmp_path):
 
 
 def test_old_commands_mean_the_same():
-    assert tiny.configure(["stages=eyes,told", "matrix_lr=0.5"]) == tiny.configure(["stages=encoder,scene_text", "muon_lr=0.5"])
+    assert tiny.configure(["stages=eyes,told", "matrix_lr=0.5"]) == tiny.configure(
+        ["stages=encoder,scene_text", "muon_lr=0.5"]
+    )
     assert tiny.configure(["words.micro=3"]) == tiny.configure(["language.micro_batch_size=3"])
-    old = load("moai").configure(["debug=true", "experts.aware_lr=0.5", "experts.micro=2", "eyes.queries=dog", "eyes.detector=x"])
-    new = ["debug=true", "experts.layer_connector_lr=0.5", "experts.micro_batch_size=2", "perception.queries=dog", "perception.detector=x"]
+    old = load("moai").configure(
+        ["debug=true", "experts.aware_lr=0.5", "experts.micro=2", "eyes.queries=dog", "eyes.detector=x"]
+    )
+    new = [
+        "debug=true",
+        "experts.layer_connector_lr=0.5",
+        "experts.micro_batch_size=2",
+        "perception.queries=dog",
+        "perception.detector=x",
+    ]
     assert old == load("moai").configure(new)
 
 
@@ -88,7 +98,9 @@ def test_a_changed_setting_of_a_resumed_run_is_said(tmp_path):
     begin(config, tmp_path, options)
     assert not said
     written = json.loads((tmp_path / "recipe.json").read_text())
-    old = {k.replace("micro_batch_size", "micro").replace("layer_connector_lr", "aware_lr"): v for k, v in written.items()}
+    old = {
+        k.replace("micro_batch_size", "micro").replace("layer_connector_lr", "aware_lr"): v for k, v in written.items()
+    }
     (tmp_path / "recipe.json").write_text(json.dumps(old))
     begin(config, tmp_path, options)
     assert not said

@@ -1,6 +1,5 @@
 """Torn files, foreign checkpoints, kills and full disks: each a sentence, and what was there stays whole."""
 
-
 import pytest
 import torch
 from tests.training.lines import Line, log, quiet
@@ -48,7 +47,8 @@ def test_a_checkpoint_on_a_full_disk_is_an_error_and_the_old_one_stays(tmp_path,
 
 
 def test_shards_resume_bit_for_bit_and_follow_whole_files(tmp_path):
-    """Four steps in shards, two in one file, two in shards: the curve of eight at once; only the newest checkpoint is kept."""
+    """Four steps in shards, two in one file, two in shards: the curve of eight at once; only the newest checkpoint is
+    kept."""
     quiet(Line(), tmp_path / "whole", Stage(**SHARDS | {"steps": 8, "checkpoints": "whole", "decay": 0.01}))
     for upto, way, left in (
         (4, "shards", ["shards-00000004"]),

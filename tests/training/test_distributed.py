@@ -1,4 +1,5 @@
-"""Two processes give what one gives: replicated or sharded, killed and resumed with another number, with steps that show no picture."""
+"""Two processes give what one gives: replicated or sharded, killed and resumed with another number, with steps that
+show no picture."""
 
 import json
 import os
@@ -26,10 +27,30 @@ def world(tmp_path_factory):
 def command(world, out, processes, *more, steps=STEPS):
     root, data = world
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port())]
-    return [sys.executable, *(launch if processes > 1 else []), "-m", "nunbit", "train", "llava15", f"model.llm={root / 'llm'}",
-            f"model.vision={root / 'eyes'}", f"data={data}", "stages=tune", f"tune.steps={steps}", "tune.batch=5", "tune.micro_batch_size=2",
-            "tune.language_lr=1e-3", "tune.connector_lr=1e-3", "tune.warmup=0", "tune.save_every=2", "-o", str(out),
-            "--threads", "1", *more]  # fmt: skip
+    return [
+        sys.executable,
+        *(launch if processes > 1 else []),
+        "-m",
+        "nunbit",
+        "train",
+        "llava15",
+        f"model.llm={root / 'llm'}",
+        f"model.vision={root / 'eyes'}",
+        f"data={data}",
+        "stages=tune",
+        f"tune.steps={steps}",
+        "tune.batch=5",
+        "tune.micro_batch_size=2",
+        "tune.language_lr=1e-3",
+        "tune.connector_lr=1e-3",
+        "tune.warmup=0",
+        "tune.save_every=2",
+        "-o",
+        str(out),
+        "--threads",
+        "1",
+        *more,
+    ]
 
 
 def port():
@@ -69,7 +90,12 @@ def test_two_processes_equal_one(world, alone, tmp_path, more):
 
 def test_killed_with_two_resumed_with_one(world, alone, tmp_path):
     """Killed at whatever step it has reached once four are logged."""
-    process = subprocess.Popen(command(world, tmp_path, 2, "--shard"), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    process = subprocess.Popen(
+        command(world, tmp_path, 2, "--shard"),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     began = time.monotonic()
     while len(lines(tmp_path)) < 4 and time.monotonic() - began < 200:
         time.sleep(0.01)
@@ -108,7 +134,8 @@ class Layers:
     def batch(self, step, stage):
         if step == int(sys.argv[2]):
             raise SystemExit
-        return {"x": torch.randn(4, 3, generator=torch.Generator().manual_seed(step)), "labels": torch.zeros(4), "share": torch.ones(())}
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        return {"x": x, "labels": torch.zeros(4), "share": torch.ones(())}
 
     def micro_batches(self, batch, stage):
         for i in range(2):
@@ -169,7 +196,16 @@ def test_what_no_process_drew_rests_bit_for_bit(kind, processes, base, world, tm
     if kind.endswith("4bit"):
         pytest.importorskip("bitsandbytes")
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(port())]
-    command = [sys.executable, *(launch if processes > 1 else []), "-m", "tests.training.idle_parts", kind, str(base), str(world[1]), str(tmp_path)]
+    command = [
+        sys.executable,
+        *(launch if processes > 1 else []),
+        "-m",
+        "tests.training.idle_parts",
+        kind,
+        str(base),
+        str(world[1]),
+        str(tmp_path),
+    ]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=env)
     assert done.returncode == 0, done.stderr[-3000:]

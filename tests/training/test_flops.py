@@ -13,8 +13,8 @@ def world(tmp_path_factory):
 
 @pytest.mark.parametrize("rates", ({"connector": 1.0}, RATES, {"vision": 1.0, "language": 1.0}))
 def test_operations_are_those_that_torch_counts(world, rates):
-    """Against torch's own counter, where nothing is padding. We count what a first layer would give back, and the encoder's last layer,
-    whose output is not used, as learning."""
+    """Against torch's own counter, where nothing is padding. We count what a first layer would give back, and the
+    encoder's last layer, whose output is not used, as learning."""
     from torch.utils.flop_counter import FlopCounterMode
 
     task = task_of(world, rates)

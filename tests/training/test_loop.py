@@ -70,7 +70,8 @@ def test_a_log_line_that_a_kill_cut_off_does_not_stop_the_run(tmp_path):
 
 
 def test_a_second_process_is_sent_away_and_the_lock_dies_with_its_holder(tmp_path):
-    code = f"import pathlib, time\nfrom nunbit.lock import held\nwith held(pathlib.Path({str(tmp_path)!r})):\n print('held', flush=True)\n time.sleep(60)"
+    holds = f"with held(pathlib.Path({str(tmp_path)!r})):\n print('held', flush=True)\n time.sleep(60)"
+    code = f"import pathlib, time\nfrom nunbit.lock import held\n{holds}"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"held\n"
     with pytest.raises(UserError, match="another process writes"):
@@ -159,9 +160,14 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path, value):
     assert (tmp_path / "last.pt").read_bytes() == kept
 
 
-@pytest.mark.parametrize("device, kind, on", [("cuda", "cuda", True), ("cuda:0", "cuda", True), ("cuda:3", "cuda", True), ("cpu", "cpu", False)])
+@pytest.mark.parametrize(
+    "device, kind, on",
+    [("cuda", "cuda", True), ("cuda:0", "cuda", True), ("cuda:3", "cuda", True), ("cpu", "cpu", False)],
+)
 def test_every_cuda_device_trains_in_bfloat16(monkeypatch, device, kind, on):
     given = {}
-    monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: given.update(kind=kind, dtype=dtype, on=enabled))
+    monkeypatch.setattr(
+        torch, "autocast", lambda kind, dtype, enabled: given.update(kind=kind, dtype=dtype, on=enabled)
+    )
     mixed_precision(device)
     assert given == {"kind": kind, "dtype": torch.bfloat16, "on": on}

@@ -1,4 +1,5 @@
-"""Object-aware models: what is told changes answers only as it should, lies beside the model, and is trained by its recipes."""
+"""Object-aware models: what is told changes answers only as it should, lies beside the model, and is trained by its
+recipes."""
 
 import json
 from dataclasses import replace
@@ -62,7 +63,9 @@ BOTH = {
 
 def aware(base: Path, *, loud: bool = True, connectors=None, **how) -> ObjectAwareModule:
     model, processor = open_model(base)
-    made = ObjectAwareModule(model.float(), processor, ObjectAwareConfig(connectors=BOTH if connectors is None else connectors, **how))
+    made = ObjectAwareModule(
+        model.float(), processor, ObjectAwareConfig(connectors=BOTH if connectors is None else connectors, **how)
+    )
     if loud:
         torch.manual_seed(3)
         for m in made.modules().values():
@@ -151,8 +154,19 @@ def test_saved_and_opened_again_is_the_same(base, tmp_path):
     assert helper.ask_many(batch, max_new_tokens=3) == [helper.ask(q, max_new_tokens=3).text for q in batch]
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"connectors": {"crayon": {"rank": 1000000000}}}', '{"connectors": {"moai": {"depth": 60000}}}',
-                                    '{"connectors": {"crayon": {"rank": 7}}}', '{"connectors": {"crayon": {"rank": "x"}}}', '{"connectors": {}, "what": 1}', '{"connectors": {"mlp": {}}}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[]",
+        '{"connectors": {"crayon": {"rank": 1000000000}}}',
+        '{"connectors": {"moai": {"depth": 60000}}}',
+        '{"connectors": {"crayon": {"rank": 7}}}',
+        '{"connectors": {"crayon": {"rank": "x"}}}',
+        '{"connectors": {}, "what": 1}',
+        '{"connectors": {"mlp": {}}}',
+    ],
+)
 def test_damaged_parts_are_refused_in_words(base, tmp_path, damage):
     made = aware(base)
     save(made.model, made.processor, tmp_path)
@@ -164,20 +178,35 @@ def test_damaged_parts_are_refused_in_words(base, tmp_path, damage):
 
 def test_words_of_a_scene():
     assert scene_words(Scene(10, 10), "objects") == "" == scene_words(Scene(10, 10), "plain")
-    assert scene_words(scene(0), "objects").startswith("The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)")
+    assert scene_words(scene(0), "objects").startswith(
+        "The image includes (#1 person) [0.00, 0.00, 0.50, 1.00], (#1 dog)"
+    )
     with pytest.raises(UserError):
         scene_words(scene(0), "loud")
 
 
-@pytest.mark.parametrize(("asked", "language"), [
-    ("What is it?", "en"), ("무엇인가요?", "ko"), ('Is the word "표지판" written here?', "en"), ('"STOP"라고 써 있나요?', "ko"),
-    ("What is the price of 아이스크림?", "en"), ("NOTICE는 어디에 있나요?", "ko"), ("total은 얼마?", "ko"), ("", "en"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("What is it?", "en"),
+        ("무엇인가요?", "ko"),
+        ('Is the word "표지판" written here?', "en"),
+        ('"STOP"라고 써 있나요?', "ko"),
+        ("What is the price of 아이스크림?", "en"),
+        ("NOTICE는 어디에 있나요?", "ko"),
+        ("total은 얼마?", "ko"),
+        ("", "en"),
+    ],
+)
 def test_a_question_is_told_in_its_language(base, asked, language):
     assert language_of(question(asked, [PLACEHOLDER])[0]) == language
     seen = replace(Scene(10, 10), objects=[SceneObject("dog", (1, 1, 5, 5), attributes={"colour": "red"})])
     made = aware(base, connectors={}, scene_prompt="plain", translations={"ko": {"dog": "개", "red": "빨간색"}})
-    (said,) = [p.content for p in made.add_scene_text(question(asked, [PLACEHOLDER]), [seen])[0].parts if p.content.startswith(("Objects", "물체"))]
+    (said,) = [
+        p.content
+        for p in made.add_scene_text(question(asked, [PLACEHOLDER]), [seen])[0].parts
+        if p.content.startswith(("Objects", "물체"))
+    ]
     assert said.startswith("물체: 빨간색 개 [" if language == "ko" else "Objects: red dog [")
 
 
@@ -205,7 +234,9 @@ def test_spoken_words_stand_after_their_picture(base):
     assert [p.kind for p in said[0].parts] == ["image", "text", "image", "text"] and "person" in said[0].parts[
         1
     ].content
-    assert aware(base, connectors={}).spoken(question("What?", [PLACEHOLDER]), [scene(0)]) == question("What?", [PLACEHOLDER])
+    assert aware(base, connectors={}).spoken(question("What?", [PLACEHOLDER]), [scene(0)]) == question(
+        "What?", [PLACEHOLDER]
+    )
 
 
 def test_a_map_is_cut_as_the_picture_is():
@@ -240,7 +271,9 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
     from nunbit.training.config import LoraConfig, Phase
 
     model, processor = with_adapters(base, LoraConfig(rank=4, alpha=4, dropout=0.0), ADAPTERS, Phase(language_lr=1e-3))
-    made = ObjectAwareModule(model.get_base_model(), processor, ObjectAwareConfig(connectors={"crayon": BOTH["crayon"]}))
+    made = ObjectAwareModule(
+        model.get_base_model(), processor, ObjectAwareConfig(connectors={"crayon": BOTH["crayon"]})
+    )
     from nunbit.data.conversations import Conversation, encode
     from nunbit.models.image_tokens import image_tokens
     from nunbit.models.prompt import PromptBuilder
@@ -256,10 +289,10 @@ def test_each_adapter_learns_from_its_own_data_and_both_speak(base):
         )
         for i in range(4)
     ]
-    samples, _ = encode(
-        told, PromptBuilder.from_processor(processor, image_tokens(made.model.config)), max_tokens=500
+    samples, _ = encode(told, PromptBuilder.from_processor(processor, image_tokens(made.model.config)), max_tokens=500)
+    dual = DualTask(
+        {kind: ObjectAwareTask(made, processor.image_processor, samples, pad=0) for kind in ("image", "words")}
     )
-    dual = DualTask({kind: ObjectAwareTask(made, processor.image_processor, samples, pad=0) for kind in ("image", "words")})
     stage = Stage(name="s", steps=8, batch=2, lr=1e-2)
     turns = {dual.turn(step, stage) for step in range(20)}
     assert turns == {0, 1}
@@ -348,7 +381,17 @@ def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
     assert any(v.any() for k, v in learnt.items() if "linear_o.1" in k)
 
 
-@pytest.mark.parametrize("changes", [[], ["model.base=/nowhere"], ["stages=prompt,dance", "debug=true"], ["lora.rank=0", "debug=true"], ["instruct.connector_lr=1", "debug=true"], ["stages=", "debug=true"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        ["model.base=/nowhere"],
+        ["stages=prompt,dance", "debug=true"],
+        ["lora.rank=0", "debug=true"],
+        ["instruct.connector_lr=1", "debug=true"],
+        ["stages=", "debug=true"],
+    ],
+)
 def test_what_cannot_be_is_said(changes, tmp_path):
     with pytest.raises(UserError):
         collavo.run(collavo.configure(changes), tmp_path, QUIET)

@@ -1,6 +1,5 @@
 """Stages and their learning-rate schedules."""
 
-
 import pytest
 
 from nunbit.errors import UserError

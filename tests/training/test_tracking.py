@@ -1,4 +1,5 @@
-"""What a run tells: speeds, norms by part, memory; and trackers are told the same, each only where it is named and installed."""
+"""What a run tells: speeds, norms by part, memory; and trackers are told the same, each only where it is named and
+installed."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
 """``nunbit train ... --ray N``: the same command in N workers of a Ray cluster.
 
-Ray Train places the workers and gives each its rank and the address of the first, as torchrun does; everything else is `train_recipe`.
-The workers must have the same folders.
+Ray Train places the workers and gives each its rank and the address of the first, as torchrun does; everything else is
+`train_recipe`. The workers must have the same folders.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def train_on_ray(
 
 
 def worker(command: dict[str, Any]) -> None:
-    """Run the command in the folder where it was given. Ray has set RANK, WORLD_SIZE and MASTER_ADDR, and joined the processes."""
+    """Run the command in the folder where it was given. Ray has set RANK, WORLD_SIZE and MASTER_ADDR, and joined the
+    processes."""
     from nunbit.cli.train import train_recipe
 
     os.chdir(command["cwd"])  # paths on the command line are relative to it

@@ -1,0 +1,1 @@
+"""Conversations as training data: reading, mixing, grouping by length, packing, crayon instructions."""

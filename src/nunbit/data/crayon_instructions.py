@@ -1,7 +1,8 @@
-"""Crayon instructions: a Scene -> a question about its numbered objects and the answer, which teaches what the crayon's marks mean.
+"""Crayon instructions: a Scene -> a question about its numbered objects and the answer, which teaches what the crayon's
+marks mean.
 
-Three forms: names with their numbers; names, numbers and boxes; the boxes of one class. The object list is CoLLaVO's (`nunbit.verbalise`);
-the wording is ours, in English and Korean. Source: CoLLaVO, arXiv 2402.11248, sec. 3.2.
+Three forms: names with their numbers; names, numbers and boxes; the boxes of one class. The object list is CoLLaVO's
+(`nunbit.verbalise`); the wording is ours, in English and Korean. Source: CoLLaVO, arXiv 2402.11248, sec. 3.2.
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ from nunbit.verbalise import box_to_string, mask_boxes, relative_box
 
 Language = Literal["en", "ko"]
 ASKED = {
-    "en": ("Which objects are in the picture? Number them.", "Which objects are in the picture? Number them and give their boxes.",
-           "Where is every {name}? Give the boxes."),
-    "ko": ("그림에 어떤 물체가 있나요? 번호를 붙여 주세요.", "그림에 어떤 물체가 있나요? 번호와 위치를 함께 말해 주세요.",
-           "{name}의 위치를 모두 알려 주세요."),
-}  # fmt: skip
+    "en": (
+        "Which objects are in the picture? Number them.",
+        "Which objects are in the picture? Number them and give their boxes.",
+        "Where is every {name}? Give the boxes.",
+    ),
+    "ko": (
+        "그림에 어떤 물체가 있나요? 번호를 붙여 주세요.",
+        "그림에 어떤 물체가 있나요? 번호와 위치를 함께 말해 주세요.",
+        "{name}의 위치를 모두 알려 주세요.",
+    ),
+}
 NOTHING = {"en": "Nothing that is known.", "ko": "알려진 것이 없습니다."}
 
 

@@ -15,12 +15,20 @@ def steps_of(samples: int, batch: int) -> int:
     return -(-samples // batch)
 
 
-def plan(lengths: np.ndarray, kinds: np.ndarray, batch: int, *, seed: tuple[int, ...], group: bool = True,
-         ordered: bool = False) -> list[np.ndarray]:  # fmt: skip
+def plan(
+    lengths: np.ndarray,
+    kinds: np.ndarray,
+    batch: int,
+    *,
+    seed: tuple[int, ...],
+    group: bool = True,
+    ordered: bool = False,
+) -> list[np.ndarray]:
     """One pass over the samples, each in exactly one batch.
 
-    Grouped: samples of one kind (with pictures or without) are shuffled, sorted by length within a few batches' worth, cut, and the
-    batches shuffled. What is left of each kind goes into mixed batches. Source: LLaVA, ``group_by_modality_length``.
+    Grouped: samples of one kind (with pictures or without) are shuffled, sorted by length within a few batches' worth,
+    cut, and the batches shuffled. What is left of each kind goes into mixed batches. Source: LLaVA,
+    ``group_by_modality_length``.
 
     Args:
         lengths, kinds: (n,) tokens of each sample; whether it has a picture.
@@ -48,8 +56,8 @@ def plan(lengths: np.ndarray, kinds: np.ndarray, batch: int, *, seed: tuple[int,
 
 
 def packs(lengths: Sequence[int], room: int) -> list[list[int]]:
-    """Which samples share a row of ``room`` tokens: the longest first, each into the fullest row that still holds it. A sample that is
-    longer than a row has one of its own. Rows are ordered by how full they are."""
+    """Which samples share a row of ``room`` tokens: the longest first, each into the fullest row that still holds it. A
+    sample that is longer than a row has one of its own. Rows are ordered by how full they are."""
     rows: list[tuple[int, list[int]]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         fits = [k for k, (used, _) in enumerate(rows) if used + lengths[i] <= room]
@@ -62,7 +70,8 @@ def packs(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 
 def token_utilization(lengths: np.ndarray, batches: Sequence[np.ndarray], room: int = 0) -> float:
-    """Share of a pass's tokens that are no padding, when each batch is as wide as its longest row; with ``room`` its rows are packed."""
+    """Share of a pass's tokens that are no padding, when each batch is as wide as its longest row; with ``room`` its
+    rows are packed."""
     real = shown = 0
     for batch in batches:
         mine = [int(lengths[i]) for i in batch]

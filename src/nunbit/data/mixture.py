@@ -1,7 +1,8 @@
 """Several files of conversations as one stream: which samples a step shows, as a function of the step alone.
 
-A mixture is written ``a.json:0.7,b.json:0.3``. A pass shows as many samples as there are; with weights each file has its share of them, and
-is gone through from beginning to end, shuffled anew each time, before any of its samples comes again.
+A mixture is written ``a.json:0.7,b.json:0.3``. A pass shows as many samples as there are; with weights each file has
+its share of them, and is gone through from beginning to end, shuffled anew each time, before any of its samples comes
+again.
 """
 
 from __future__ import annotations
@@ -42,10 +43,16 @@ def sources(text: str) -> list[Source]:
         except ValueError:  # a colon of the path's own
             file, weight = part, None
         if weight is not None and not (LIGHTEST <= weight <= HEAVIEST and file.strip()):
-            raise UserError(f"the weight {number} of '{file}'", allowed=f"a file and a number from {LIGHTEST:g} to {HEAVIEST:g}")
+            raise UserError(
+                f"the weight {number} of '{file}'", allowed=f"a file and a number from {LIGHTEST:g} to {HEAVIEST:g}"
+            )
         out.append(Source(file.strip() if weight is not None else part, weight))
     if len({s.weight is None for s in out}) > 1:
-        raise UserError(f"data={text}", allowed="a weight for every file, or for none", todo="write for example: data=a.json:0.7,b.json:0.3")  # fmt: skip
+        raise UserError(
+            f"data={text}",
+            allowed="a weight for every file, or for none",
+            todo="write for example: data=a.json:0.7,b.json:0.3",
+        )
     if len({s.file for s in out}) < len(out):
         raise UserError(f"data={text}", allowed="each file once", todo="give it the sum of its weights")
     return out
@@ -68,8 +75,16 @@ class Stream:
         members: per source, its samples; shares: how many of each a pass shows.
     """
 
-    def __init__(self, lengths: np.ndarray, kinds: np.ndarray, members: Sequence[np.ndarray], shares: Sequence[int], *,
-                 group: bool, ordered: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        kinds: np.ndarray,
+        members: Sequence[np.ndarray],
+        shares: Sequence[int],
+        *,
+        group: bool,
+        ordered: bool,
+    ) -> None:
         self.lengths, self.kinds, self.members, self.shares = lengths, kinds, members, shares
         self.group, self.ordered = group, ordered
         self._key, self._plan, self._drawn = (-1, -1, -1), list[np.ndarray](), np.zeros((0, 0), np.int64)
@@ -112,7 +127,8 @@ class Stream:
         self._key = (turn, batch, seed)
 
     def _pool(self, turn: int, seed: int) -> np.ndarray:
-        """The samples of a pass, a source after the other. One that is shown in full is in its own order: the plan shuffles."""
+        """The samples of a pass, a source after the other. One that is shown in full is in its own order: the plan
+        shuffles."""
         out = []
         for number, (mine, share) in enumerate(zip(self.members, self.shares, strict=True)):
             if share == len(mine):
@@ -128,13 +144,23 @@ class MixtureSampler:
     """Which samples a step shows.
 
     Args:
-        sizes: samples of each source, in the order in which ``lengths`` and ``kinds`` hold them; weights: of each, or None.
-        accumulate: instead of a draw by weight, every step shows each source a part of the batch, and the weights are those of their
-            losses. Source: Flamingo, arXiv 2204.14198, sec. 2.4.
+        sizes: samples of each source, in the order in which ``lengths`` and ``kinds`` hold them; weights: of each, or
+            None.
+        accumulate: instead of a draw by weight, every step shows each source a part of the batch, and the weights are
+            those of their losses. Source: Flamingo, arXiv 2204.14198, sec. 2.4.
     """
 
-    def __init__(self, lengths: np.ndarray, kinds: np.ndarray, sizes: Mapping[str, int], weights: Sequence[float] | None, *,
-                 accumulate: bool = False, group: bool = True, ordered: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        kinds: np.ndarray,
+        sizes: Mapping[str, int],
+        weights: Sequence[float] | None,
+        *,
+        accumulate: bool = False,
+        group: bool = True,
+        ordered: bool = False,
+    ) -> None:
         self.names, self.weights, self.accumulate = list(sizes), weights or [1.0] * len(sizes), accumulate
         ends = np.cumsum([0, *sizes.values()])
         members = [np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)]
@@ -161,5 +187,8 @@ class MixtureSampler:
 
     def _each(self, batch: int) -> int:
         if batch % len(self.streams):
-            raise UserError(f"batch={batch} over {len(self.streams)} data sets", allowed=f"a multiple of {len(self.streams)}: each has its part of every step")  # fmt: skip
+            raise UserError(
+                f"batch={batch} over {len(self.streams)} data sets",
+                allowed=f"a multiple of {len(self.streams)}: each has its part of every step",
+            )
         return batch // len(self.streams)

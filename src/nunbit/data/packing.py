@@ -1,7 +1,7 @@
 """Many questions about one picture in one sequence, under a block mask, so that the picture's tokens are computed once.
 
-Each question sees the picture and itself, at the positions it would have alone: logits equal those of separate sequences (a test
-shows it). Legend: B batch, T tokens, P prefix (picture) tokens.
+Each question sees the picture and itself, at the positions it would have alone: logits equal those of separate
+sequences (a test shows it). Legend: B batch, T tokens, P prefix (picture) tokens.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 
 @dataclass(slots=True)
 class Pack:
-    """``ids``, ``positions``, ``labels`` (B, T); ``mask`` (B, 1, T, T) True where a row may look. ``labels`` are -100 off the answers
-    and already shifted: row t predicts ``labels[t]``."""
+    """``ids``, ``positions``, ``labels`` (B, T); ``mask`` (B, 1, T, T) True where a row may look. ``labels`` are -100
+    off the answers and already shifted: row t predicts ``labels[t]``."""
 
     ids: torch.Tensor
     positions: torch.Tensor
@@ -23,8 +23,13 @@ class Pack:
     mask: torch.Tensor
 
 
-def pack(prefixes: Sequence[Sequence[int]], prefix_positions: Sequence[Sequence[int]], after: int | Sequence[int],
-         questions: Sequence[Sequence[tuple[list[int], list[int]]]], pad: int) -> Pack:  # fmt: skip
+def pack(
+    prefixes: Sequence[Sequence[int]],
+    prefix_positions: Sequence[Sequence[int]],
+    after: int | Sequence[int],
+    questions: Sequence[Sequence[tuple[list[int], list[int]]]],
+    pad: int,
+) -> Pack:
     """Pack a batch.
 
     Args:
@@ -46,7 +51,14 @@ def pack(prefixes: Sequence[Sequence[int]], prefix_positions: Sequence[Sequence[
 
 
 def block_mask(document: torch.Tensor) -> torch.Tensor:
-    """(B, T) document numbers, 0 = shared prefix, -1 = padding -> (B, 1, T, T) True where row may look at column."""
+    """Which tokens may attend to which, in rows of several documents.
+
+    Args:
+        document: ``(B, T)`` numbers of the documents, 0 of the shared prefix, -1 of padding.
+
+    Returns:
+        ``(B, 1, T, T)`` bool, true where the row's token may attend to the column's.
+    """
     causal = torch.ones(document.shape[1], document.shape[1], dtype=torch.bool).tril()
     same = document[:, :, None] == document[:, None, :]
     mask = causal & (same | (document == 0)[:, None, :])
@@ -55,14 +67,16 @@ def block_mask(document: torch.Tensor) -> torch.Tensor:
 
 
 def real_tokens(positions: torch.Tensor) -> torch.Tensor:
-    """(B, T) positions of `pack` -> (B, T) which are no padding: only padding and a row's first token stand at 0."""
+    """``(B, T)`` positions of `pack` to ``(B, T)`` bool, which are no padding: only padding and a row's first token stand
+    at 0."""
     real = positions > 0
     real[:, 0] = True
     return real
 
 
-def _row(prefix: Sequence[int], positions: Sequence[int], after: int, questions: Sequence[tuple[list[int], list[int]]]
-         ) -> tuple[list[int], list[int], list[int], list[int]]:  # fmt: skip
+def _row(
+    prefix: Sequence[int], positions: Sequence[int], after: int, questions: Sequence[tuple[list[int], list[int]]]
+) -> tuple[list[int], list[int], list[int], list[int]]:
     ids, pos = list(prefix), list(positions)
     labels, document = [-100] * len(ids), [0] * len(ids)
     for number, (given, learnt) in enumerate(questions, start=1):

@@ -1,9 +1,11 @@
-"""Training recipes, one a module, opened only when named. All follow one protocol (`nunbit.recipes.protocol.TrainingRecipe`)."""
+"""Training recipes, one a module, opened only when named. All follow one protocol
+(`nunbit.recipes.protocol.TrainingRecipe`)."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 RECIPES = {
     "clip": "the embedded contrastive pair, from nothing, on portraits of the procedural world",
     "collavo": "the Crayon Prompt and two adapters on a trained LLaVA, as in CoLLaVO (arXiv 2402.11248)",
-    "flamingo": "resampler and gated cross-attention between a frozen encoder and a frozen language model (arXiv 2204.14198)",
+    "flamingo": "resampler and gated cross-attention between a frozen encoder and language model (arXiv 2204.14198)",
     "llava15": "any vision encoder, any connector, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
     "llava_next": "any vision encoder, any language model, pictures of any resolution in tiles, as in LLaVA-NeXT",
     "moai": "compressor and mixer over the output of perception, on a trained LLaVA, as in MoAI (arXiv 2403.07508)",
@@ -40,9 +42,10 @@ def load(name: str) -> TrainingRecipe:
         registered: Any = importlib.import_module(f"nunbit.recipes.{name}")
         return registered
     path = _file(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(f"nunbit_recipe_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up while they are made
     spec.loader.exec_module(module)
     missing = [member for member in MEMBERS if not hasattr(module, member)]
     if missing:

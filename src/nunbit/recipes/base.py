@@ -26,7 +26,8 @@ class BaseRecipe:
         stages: which of the stages are run, by name, separated by commas.
         data, images: conversations and the folder of their pictures, for stages that name none of their own.
         max_tokens: longer samples are left out and counted.
-        eval, eval_every: benchmarks to run every so many steps, as ``tiny-world:60,pope=FILE:200`` (`nunbit.recipes.evaluation`).
+        eval, eval_every: benchmarks to run every so many steps, as ``tiny-world:60,pope=FILE:200``
+            (`nunbit.recipes.evaluation`).
         seed: of weights, samplers and random numbers.
         debug: a generated data set and small random models where none are named, two steps a stage.
     """
@@ -87,9 +88,16 @@ class BaseRecipe:
         """Raise a UserError for a given key that does nothing beside the other settings."""
         if self.model.base and not self.is_unused("model.base"):
             # Tiles say which native type a base must have, so that they are checked, not ignored.
-            self._refuse(given, [k for k in NEW_MODEL if k != "model.tiles"], "with model.base", "settings of a new model")
+            self._refuse(
+                given, [k for k in NEW_MODEL if k != "model.tiles"], "with model.base", "settings of a new model"
+            )
         if not self.lora.rank:
-            self._refuse(given, [k for k in settings(self) if k.startswith("lora.") and k != "lora.rank"], "without lora.rank", "lora.rank=N beside it")
+            self._refuse(
+                given,
+                [k for k in settings(self) if k.startswith("lora.") and k != "lora.rank"],
+                "without lora.rank",
+                "lora.rank=N beside it",
+            )
 
     def _refuse(self, given: Mapping[str, str], keys: Sequence[str], why: str, allowed: str) -> None:
         for key in keys:
@@ -106,7 +114,9 @@ class BaseRecipe:
             phase = known[name]
             out[name] = replace(phase, data=phase.data or self.data, images=phase.images or self.images)
         if not out:
-            raise UserError("no stage is named", allowed=", ".join(known), todo=f"write for example: stages={[*known][0]}")
+            raise UserError(
+                "no stage is named", allowed=", ".join(known), todo=f"write for example: stages={[*known][0]}"
+            )
         return out
 
     def ready(self, folder: Path) -> Self:

@@ -2,9 +2,9 @@
 
   clip   picture and text encoder learn to tell each picture's caption from the other captions of the batch
 
-Source: CLIP, arXiv 2103.00020, sec. 2.3 (symmetric cross entropy over a batch, learned temperature). A batch holds every name at most once, so
-that no pair is a false negative; captions are in English or Korean, each a coin. It knows the things of the world and no photographs;
-the artwork style that is kept out of training everywhere is kept out here.
+Source: CLIP, arXiv 2103.00020, sec. 2.3 (symmetric cross entropy over a batch, learned temperature). A batch holds
+every name at most once, so that no pair is a false negative; captions are in English or Korean, each a coin. It knows
+the things of the world and no photographs; the artwork style that is kept out of training everywhere is kept out here.
 
     nunbit train clip -o runs/clip          # 1,500 steps; the model is in runs/clip/model, in the form of transformers
 
@@ -39,9 +39,7 @@ from nunbit.world.base import COLOURS, Language, generator, pick
 SUMMARY = "the embedded contrastive pair: picture and text encoder from nothing, on portraits of the procedural world"
 PAPER = "arXiv 2103.00020"
 
-CLIP = Stage(
-    name="clip", steps=1500, batch=128, lr=1.5e-3, muon_lr=4e-3, warmup=50, decay=0.5, seed=4, save_every=50
-)
+CLIP = Stage(name="clip", steps=1500, batch=128, lr=1.5e-3, muon_lr=4e-3, warmup=50, decay=0.5, seed=4, save_every=50)
 CAPTIONS: dict[Language, tuple[str, ...]] = {"en": ("{}", *TEMPLATES["en"][::2]), "ko": ("{}", *TEMPLATES["ko"][::2])}
 """Half of the ensemble is never trained on, so that `nunbit eval classify` can tell known wordings from new ones."""
 PATCH_PX, MOST_TOKENS, HOTTEST = 8, 32, 4.6
@@ -87,7 +85,8 @@ def plan(config: ClipRecipe, flops: float) -> PlanReport:
 
 
 def run(config: ClipRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
-    """Train in the folder, from its last checkpoint; the model is saved in 16 bits under ``model``, which ``AutoModel`` opens."""
+    """Train in the folder, from its last checkpoint; the model is saved in 16 bits under ``model``, which ``AutoModel``
+    opens."""
     return run_embedded(config, folder, options, train_stage)
 
 
@@ -101,7 +100,8 @@ def train_stage(folder: Path, stage: Stage, options: RunOptions) -> None:
 
 
 def make_tokenizer() -> Any:
-    """Whole words for names, colours and templates; everything else is spelled. A text ends in a mark, whose row is the text's vector."""
+    """Whole words for names, colours and templates; everything else is spelled. A text ends in a mark, whose row is the
+    text's vector."""
     from tokenizers import processors
 
     named = [text for english, (_, korean) in things.names().items() for text in (english, korean)]
@@ -123,11 +123,25 @@ def build(tokenizer: Any) -> Any:
     from transformers import CLIPConfig, CLIPModel
 
     torch.manual_seed(0)
-    text = dict(vocab_size=len(tokenizer), hidden_size=128, intermediate_size=512, num_hidden_layers=3, num_attention_heads=4,
-                max_position_embeddings=MOST_TOKENS, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-                pad_token_id=tokenizer.pad_token_id)  # fmt: skip
-    vision = dict(hidden_size=192, intermediate_size=768, num_hidden_layers=4, num_attention_heads=6, image_size=portraits.SIDE_PX,
-                  patch_size=PATCH_PX)  # fmt: skip
+    text = dict(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=MOST_TOKENS,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vision = dict(
+        hidden_size=192,
+        intermediate_size=768,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        image_size=portraits.SIDE_PX,
+        patch_size=PATCH_PX,
+    )
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=128))
 
 
@@ -136,8 +150,15 @@ def make_processor(tokenizer: Any) -> Any:
     from transformers import CLIPImageProcessor, CLIPProcessor
 
     side = {"height": portraits.SIDE_PX, "width": portraits.SIDE_PX}
-    images = CLIPImageProcessor(do_resize=True, size=side, do_center_crop=False, resample=3, image_mean=[0.5] * 3, image_std=[0.5] * 3,
-                                do_convert_rgb=True)  # fmt: skip
+    images = CLIPImageProcessor(
+        do_resize=True,
+        size=side,
+        do_center_crop=False,
+        resample=3,
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+        do_convert_rgb=True,
+    )
     return CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
 
@@ -179,7 +200,8 @@ def caption(portrait: portraits.Portrait, rng: np.random.Generator) -> str:
 
 
 def tinted(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture ``(H, W, 3)`` of uint8 brighter or darker, more or less coloured: a new style draws the same thing in other tones."""
+    """A picture ``(H, W, 3)`` of uint8 brighter or darker, more or less coloured: a new style draws the same thing in
+    other tones."""
     grey = pixels.mean(-1, keepdims=True)
     colourful, bright = rng.uniform(0.4, 1.3), rng.uniform(0.7, 1.25)
     return np.clip((grey + (pixels - grey) * colourful) * bright, 0, 255).astype(np.uint8)

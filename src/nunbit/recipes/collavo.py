@@ -1,11 +1,15 @@
-"""CoLLaVO on a trained LLaVA: a Crayon Prompt tells its decoder which object every image token shows, and which one of its kind.
+"""CoLLaVO on a trained LLaVA: a Crayon Prompt tells its decoder which object every image token shows, and which one of
+its kind.
 
-  prompt    crayon prompt tuning: only the crayon learns, from instructions about numbered objects; everything else stays frozen
-  instruct  crayon instruction tuning with Dual QLoRA: two adapters, one learns from crayon instructions, one from questions and answers
+  prompt    crayon prompt tuning: only the crayon learns, from instructions about numbered objects; everything else
+            stays frozen
+  instruct  crayon instruction tuning with Dual QLoRA: two adapters, one learns from crayon instructions, one from
+            questions and answers
 
-Source: arXiv 2402.11248, sec. 3; its settings, where they are known. Where we differ: any LLaVA and any segmentation model; adapters on all
-linear layers of the decoder; instructions in our own words, in Korean where the conversation is Korean; with the embedded perception the
-classes are its own instead of COCO's. ``lora.bits=4`` holds the base in 4 bits. ``crayon.one_adapter=true`` is the paper's ablation.
+Source: arXiv 2402.11248, sec. 3; its settings, where they are known. Where we differ: any LLaVA and any segmentation
+model; adapters on all linear layers of the decoder; instructions in our own words, in Korean where the conversation is
+Korean; with the embedded perception the classes are its own instead of COCO's. ``lora.bits=4`` holds the base in 4
+bits. ``crayon.one_adapter=true`` is the paper's ablation.
 
     nunbit train collavo model.base=DIR data=mix.json images=DIR perception.panoptic=DIR
 """
@@ -38,9 +42,14 @@ ADAPTERS = ("image", "words")
 """The adapter of crayon instructions, and the one of questions and answers."""
 PROMPT = Phase(layer_connector_lr=1e-4, batch=32, warmup=0.0, published_samples=118_287, published_tokens=1400)
 INSTRUCT = Phase(
-    layer_connector_lr=1e-5, language_lr=1e-5, batch=32, warmup=0.0, clip=10.0,
-    published_samples=665_298, published_tokens=1900,
-)  # fmt: skip
+    layer_connector_lr=1e-5,
+    language_lr=1e-5,
+    batch=32,
+    warmup=0.0,
+    clip=10.0,
+    published_samples=665_298,
+    published_tokens=1900,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,15 +77,18 @@ class CrayonRecipe(shared.ObjectAwareRecipe):
     stages: str = "prompt,instruct"
 
     def check(self) -> None:
+        """As `ObjectAwareRecipe.check`; instruction tuning needs adapters."""
         super().check()
         if "instruct" in self.phases() and self.lora.rank < 1:
             raise UserError("lora.rank=0 for crayon instruction tuning", allowed="1 or more: the base does not learn")
 
     def layer_connectors(self) -> dict[str, dict[str, Any]]:
+        """The crayon, with a class for each that perception may report."""
         classes = len(class_names(self.perception)) or class_count()[0]
         return {"crayon": {"classes": classes, "rank": self.crayon.rank}}
 
     def adapters(self) -> int:
+        """Two, or one in the ablation."""
         return len(self.adapter_names())
 
     def adapter_names(self) -> tuple[str, ...]:
@@ -84,6 +96,7 @@ class CrayonRecipe(shared.ObjectAwareRecipe):
         return ADAPTERS[1:] if self.crayon.one_adapter else ADAPTERS
 
     def small(self, folder: Path) -> Self:
+        """As `BaseRecipe.small`, with small ranks."""
         lora = replace(self.lora, rank=min(8, self.lora.rank))
         return replace(super().small(folder), crayon=replace(self.crayon, rank=8), lora=lora)
 
@@ -108,7 +121,8 @@ plan = shared.plan_object_aware
 
 
 def run(config: CrayonRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
-    """Run the stages, each from its last checkpoint; the merged model and its crayon are saved under ``model``, the adapters beside it."""
+    """Run the stages, each from its last checkpoint; the merged model and its crayon are saved under ``model``, the
+    adapters beside it."""
     folder = Path(folder)
     config = config.ready(folder)
     group, base = shared.begin_on_base(config, folder, options)
@@ -161,7 +175,8 @@ def tune_instructions(
 
 
 def with_adapters(base: Path, lora: LoraConfig, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
-    """The base (in 4 bits if wanted) and its processor; one adapter a name is on it, all in the forward pass and all learning for now."""
+    """The base (in 4 bits if wanted) and its processor; one adapter a name is on it, all in the forward pass and all
+    learning for now."""
     from transformers import AutoProcessor
 
     model: Any = open_base(base, lora.bits)

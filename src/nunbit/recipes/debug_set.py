@@ -1,4 +1,5 @@
-"""Data and models of a recipe's ``debug=true``: pictures of the procedural world with their questions, and small random models."""
+"""Data and models of a recipe's ``debug=true``: pictures of the procedural world with their questions, and small random
+models."""
 
 from __future__ import annotations
 
@@ -81,10 +82,16 @@ def write_language(folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = build_tokenizer(["What", "is", "in", "the", "picture"])
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=2048, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     _save(LlamaForCausalLM(config), folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -104,7 +111,8 @@ def write_vision(folder: Path) -> Path:
 
 
 def _save(model: Any, folder: Path) -> None:
-    """Not ``save_pretrained``: where processes have met already, as on Ray, only the first one's writes, and each has a set of its own."""
+    """Not ``save_pretrained``: where processes have met already, as on Ray, only the first one's writes, and each has a
+    set of its own."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)

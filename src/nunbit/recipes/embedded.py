@@ -44,7 +44,8 @@ class EmbeddedRecipe:
         return {key: value for key, value in settings(self).items() if not self.is_unused(key)}
 
     def changed(self, changes: Sequence[str]) -> Self:
-        """A copy with ``key=value`` applied. A key without a stage, as ``steps=100``, is set for every stage that is run.
+        """A copy with ``key=value`` applied. A key without a stage, as ``steps=100``, is set for every stage that is
+        run.
 
         Raises:
             UserError: an unknown key or stage, or a wrong value.
@@ -142,6 +143,14 @@ def _plan_stage(stage: Stage, counts: Mapping[str, int], shape: StageShape, flop
     learns = {part: counts[part] for part in shape.learns}
     held, learning_count = sum(counts[part] for part in shape.parts), sum(learns.values())
     return StagePlan(
-        stage.name, learns, stage.steps, samples, max(shape.parts.values()), 4 * held, 4 * learning_count,
-        8 * learning_count, operations, operations / flops,
-    )  # fmt: skip
+        stage.name,
+        learns,
+        stage.steps,
+        samples,
+        max(shape.parts.values()),
+        4 * held,
+        4 * learning_count,
+        8 * learning_count,
+        operations,
+        operations / flops,
+    )

@@ -1,7 +1,8 @@
 """Benchmarks during training: ``eval=tiny-world:60,pope@official=pope.json:200`` every so many steps.
 
-Each is NAME[@PROTOCOL][=DATA][:LIMIT], with the names, protocols and data of ``nunbit eval list`` (tiny-world makes its own data). Names and
-data are checked before training begins. Every answer lies under ``eval`` in the stage's folder; the training is left as it was.
+Each is NAME[@PROTOCOL][=DATA][:LIMIT], with the names, protocols and data of ``nunbit eval list`` (tiny-world makes its
+own data). Names and data are checked before training begins. Every answer lies under ``eval`` in the stage's folder;
+the training is left as it was.
 """
 
 from __future__ import annotations

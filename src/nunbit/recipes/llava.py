@@ -37,14 +37,18 @@ class LlavaRecipe(BaseRecipe):
     stages: str = "connect,tune"
 
     def check(self) -> None:
+        """As `BaseRecipe.check`; the connector is registered and has its options."""
         super().check()
         check_connector(self.model)
 
     def check_given(self, given: Mapping[str, str]) -> None:
+        """As `BaseRecipe.check_given`; beside an adapter the encoder rests."""
         super().check_given(given)
         for name, phase in self.every_phase().items():
             if self.trains_adapter(phase) and phase.vision_lr:
-                self._refuse(given, [f"{name}.vision_lr"], "beside an adapter", "0: the base rests, its encoder included")
+                self._refuse(
+                    given, [f"{name}.vision_lr"], "beside an adapter", "0: the base rests, its encoder included"
+                )
 
     def trains_adapter(self, phase: Phase) -> bool:
         """Whether a stage trains an adapter instead of the language model."""
@@ -127,7 +131,8 @@ def _task(model: Any, processor: Any, data: Data, phase: Phase) -> ConversationT
 def _with_adapter(
     config: LlavaRecipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group
 ) -> Any:
-    """Save the adapter's base (unless it lies somewhere already), open it (in 4 bits if wanted) and put the adapter on it."""
+    """Save the adapter's base (unless it lies somewhere already), open it (in 4 bits if wanted) and put the adapter on
+    it."""
     untouched = config.model.base and "connect" not in phases and newest(folder / "connect") is None
     base = Path(config.model.base) if untouched else folder / "base"
     if not base.exists() and group.rank == 0:

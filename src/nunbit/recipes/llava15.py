@@ -3,10 +3,11 @@
   connect   the connector alone learns to name what a picture shows: captions without a template (558K in the paper)
   tune      connector and language model learn to converse: instructions (665K in the paper); the encoder stays frozen
 
-Source: arXiv 2310.03744 (and arXiv 2304.08485 for the stages), with the settings of the authors' released scripts. Where we differ:
-samples longer than ``max_tokens`` are left out and counted, where theirs are cut; a language model with a chat template is prompted with
-it, one without with theirs (``vicuna_v1``). ``model.connector`` names another connector than the paper's two-layer MLP: linear,
-pixel_shuffle, perceiver, qformer, window_qformer or gated_cross_attention, with its sizes in ``model.connector_options``.
+Source: arXiv 2310.03744 (and arXiv 2304.08485 for the stages), with the settings of the authors' released scripts.
+Where we differ: samples longer than ``max_tokens`` are left out and counted, where theirs are cut; a language model
+with a chat template is prompted with it, one without with theirs (``vicuna_v1``). ``model.connector`` names another
+connector than the paper's two-layer MLP: linear, pixel_shuffle, perceiver, qformer, window_qformer or
+gated_cross_attention, with its sizes in ``model.connector_options``.
 
     nunbit train llava15 model.llm=DIR model.vision=DIR connect.data=captions.json tune.data=mix.json images=DIR
     nunbit train llava15 model.connector=qformer model.connector_options=queries=32,depth=6 ...

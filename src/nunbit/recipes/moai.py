@@ -1,12 +1,14 @@
-"""MoAI on a trained LLaVA: the output of four vision models is compressed to latents, and mixed into every k-th layer of its decoder.
+"""MoAI on a trained LLaVA: the output of four vision models is compressed to latents, and mixed into every k-th layer
+of its decoder.
 
   experts   compressor and experts learn, one random expert a mixer and side in each pass
   gates     compressor, experts and the gates that weigh them learn
 
-Source: arXiv 2403.07508, sec. 3.3; its settings, where they are known. Where we differ: any LLaVA, any perception, any batch size (padding
-changes nothing), a mixer that never attends to later words.
+Source: arXiv 2403.07508, sec. 3.3; its settings, where they are known. Where we differ: any LLaVA, any perception, any
+batch size (padding changes nothing), a mixer that never attends to later words.
 
-    nunbit train moai model.base=DIR data=mix.json images=DIR perception.panoptic=DIR perception.detector=DIR perception.queries=dog,cat
+    nunbit train moai model.base=DIR data=mix.json images=DIR perception.panoptic=DIR perception.detector=DIR
+    perception.queries=dog,cat
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class MoaiOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MoAIRecipe(shared.ObjectAwareRecipe):
-    """MoAI: random experts, then soft gates. The language model stays frozen, so that adapters and its learning rate do nothing."""
+    """MoAI: random experts, then soft gates. The language model stays frozen, so that adapters and its learning rate do
+    nothing."""
 
     unused: ClassVar[tuple[str, ...]] = (*shared.ObjectAwareRecipe.unused, "lora.*", "*.language_lr")
 
@@ -63,10 +66,12 @@ class MoAIRecipe(shared.ObjectAwareRecipe):
     stages: str = "experts,gates"
 
     def layer_connectors(self) -> dict[str, dict[str, Any]]:
+        """Compressor and mixers."""
         m = self.moai
         return {"moai": {"latents": m.latents, "depth": m.depth, "heads": m.heads, "rank": m.rank, "every": m.every}}
 
     def small(self, folder: Path) -> Self:
+        """As `BaseRecipe.small`, with a small compressor and a mixer in every layer."""
         return replace(super().small(folder), moai=replace(self.moai, latents=8, depth=1, rank=8, every=1))
 
 
@@ -89,7 +94,8 @@ plan = shared.plan_object_aware
 
 
 def run(config: MoAIRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
-    """Run the stages, each from its last checkpoint; the model with its compressor and mixers is saved under ``model``."""
+    """Run the stages, each from its last checkpoint; the model with its compressor and mixers is saved under
+    ``model``."""
     folder = Path(folder)
     config = config.ready(folder)
     group, base = shared.begin_on_base(config, folder, options)

@@ -1,4 +1,5 @@
-"""What `collavo` and `moai` share: a trained LLaVA as base, conversations with their Scenes, and the plan of their stages."""
+"""What `collavo` and `moai` share: a trained LLaVA as base, conversations with their Scenes, and the plan of their
+stages."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ class _Configured:
 
 
 def begin_on_base(config: ObjectAwareRecipe, folder: Path, options: RunOptions) -> tuple[Group, Path]:
-    """As `begin`; also the folder of the base: the one that the config names, or a small random one of ``debug``, saved once."""
+    """As `begin`; also the folder of the base: the one that the config names, or a small random one of ``debug``, saved
+    once."""
     if options.shard:
         raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
     group = begin(config, folder, options)
@@ -135,16 +137,23 @@ def scene_task(aware: ObjectAwareModule, data: Data, phase: Phase, sample_expert
 
 
 def read_with_scenes(
-    phase: Phase, aware: ObjectAwareModule, config: ObjectAwareRecipe, folder: Path, say: Say, instructions: bool = False
+    phase: Phase,
+    aware: ObjectAwareModule,
+    config: ObjectAwareRecipe,
+    folder: Path,
+    say: Say,
+    instructions: bool = False,
 ) -> tuple[Data, Data]:
-    """The stage's conversations, and crayon instructions about their pictures. One pass, since a Scene is too large to keep.
+    """The stage's conversations, and crayon instructions about their pictures. One pass, since a Scene is too large to
+    keep.
 
     Args:
         folder: of the stage, for ``data.json``.
         instructions: make the crayon instructions: one a picture, in the language of its conversation.
 
     Returns:
-        Crayon instructions (empty without), and conversations with the words of their Scenes where the model has a scene prompt.
+        Crayon instructions (empty without), and conversations with the words of their Scenes where the model has a
+        scene prompt.
 
     Raises:
         UserError: crayon instructions of a file without pictures.

@@ -1,4 +1,5 @@
-"""Sizes of a model that a recipe builds or opens, from configs alone: parameters on the meta device, tokens of a picture from the connector."""
+"""Sizes of a model that a recipe builds or opens, from configs alone: parameters on the meta device, tokens of a
+picture from the connector."""
 
 from __future__ import annotations
 
@@ -31,9 +32,13 @@ def check_connector(config: ModelConfig) -> None:
         if key not in known:
             raise unknown_name(f"option of the connector {config.connector}", key, known)
     if config.tiles and config.connector != "mlp":
-        raise UserError(f"model.tiles with model.connector={config.connector}", allowed="the connector mlp, or no tiles")
+        raise UserError(
+            f"model.tiles with model.connector={config.connector}", allowed="the connector mlp, or no tiles"
+        )
     if config.connector == "mlp" and "activation" in connector_options(config.connector_options):
-        raise UserError("the connector option 'activation'", allowed="model.activation", todo="write: model.activation=NAME")
+        raise UserError(
+            "the connector option 'activation'", allowed="model.activation", todo="write: model.activation=NAME"
+        )
 
 
 def open_configs(config: ModelConfig) -> tuple[Any, Any, Any]:
@@ -55,7 +60,8 @@ def text_config(config: ModelConfig) -> Any:
 
 
 def llava_sizes(config: ModelConfig) -> Sizes:
-    """Sizes of a LLaVA, a LLaVA-NeXT or a composed model. A picture that may be tiled counts with as many tiles as it can have."""
+    """Sizes of a LLaVA, a LLaVA-NeXT or a composed model. A picture that may be tiled counts with as many tiles as it
+    can have."""
     from transformers import AutoConfig
 
     if config.base:

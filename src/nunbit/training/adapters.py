@@ -1,4 +1,5 @@
-"""LoRA and QLoRA through peft: adapters on the language model, the connector always inside the adapter's folder, merging with a check.
+"""LoRA and QLoRA through peft: adapters on the language model, the connector always inside the adapter's folder,
+merging with a check.
 
 An adapter's folder opens with plain peft on its base. Source: LoRA, arXiv 2106.09685; QLoRA, arXiv 2305.14314.
 """
@@ -25,7 +26,8 @@ TOLERANCE = 1e-3
 
 
 def targets(model: Any, parts: Sequence[str] = ("language",)) -> str:
-    """A pattern for the linear layers of the named parts, whatever the architecture calls them. Heads and the connector are left out."""
+    """A pattern for the linear layers of the named parts, whatever the architecture calls them. Heads and the connector
+    are left out."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
@@ -47,7 +49,8 @@ def add_lora(model: Any, lora: LoraConfig, parts: Sequence[str] = ("language",),
     """Put a named adapter on a model, or another one beside those it has.
 
     Args:
-        connector: a copy of the connector learns with it in full. Two adapters that are active together cannot have one.
+        connector: a copy of the connector learns with it in full. Two adapters that are active together cannot have
+            one.
     """
     import peft
     from peft import PeftModel, get_peft_model
@@ -72,7 +75,8 @@ def add_lora(model: Any, lora: LoraConfig, parts: Sequence[str] = ("language",),
 
 
 def learn(model: Any, rates: Mapping[str, float]) -> None:
-    """Freeze the base; the active adapters' low-rank weights and copies of the connector learn where their part has a rate.
+    """Freeze the base; the active adapters' low-rank weights and copies of the connector learn where their part has a
+    rate.
 
     Two at once (dual QLoRA) are made active by ``model.base_model.set_adapter([one, other])``.
     """
@@ -103,9 +107,12 @@ def open_base(folder: str | Path, bits: int = 0) -> Any:
     from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
     config = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.float32,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
         llm_int8_skip_modules=[f".*{CONNECTOR}", ".*vision_tower", "lm_head"],
-    )  # fmt: skip
+    )
     where = {"": 0} if torch.cuda.is_available() else {"": "cpu"}
     return AutoModelForImageTextToText.from_pretrained(
         folder, quantization_config=config, device_map=where, dtype=torch.float32
@@ -118,8 +125,11 @@ def base_of(folder: str | Path) -> Path:
         held = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8"))
         return Path(held["base_model_name_or_path"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"'{folder}' is not an adapter's folder", allowed="a folder with adapter_config.json",
-                        todo="name the folder of one adapter (named adapters lie in folders of their own)") from None  # fmt: skip
+        raise UserError(
+            f"'{folder}' is not an adapter's folder",
+            allowed="a folder with adapter_config.json",
+            todo="name the folder of one adapter (named adapters lie in folders of their own)",
+        ) from None
 
 
 def open_adapter(folder: str | Path, base: str | Path | None = None, bits: int = 0) -> Any:
@@ -149,8 +159,11 @@ def merge(adapter: str | Path, out: str | Path, base: str | Path | None = None) 
     save(model.merge_and_unload(), AutoProcessor.from_pretrained(found), out)
     gap = float((probe(open_model(out)[0]) - before).abs().max())
     if not gap <= TOLERANCE:
-        raise UserError(f"the merged model's logits differ by {gap:.2e}", allowed=f"at most {TOLERANCE:.0e}",
-                        todo="do not use it; was the base changed since the adapter was trained?")  # fmt: skip
+        raise UserError(
+            f"the merged model's logits differ by {gap:.2e}",
+            allowed=f"at most {TOLERANCE:.0e}",
+            todo="do not use it; was the base changed since the adapter was trained?",
+        )
     return gap
 
 

@@ -1,7 +1,7 @@
 """Old names in files that earlier versions wrote, each with its present name. The only place that knows them.
 
-Read by whatever opens a run's folder: ``recipe.json`` and ``key=value`` (`setting_name`), ``log.jsonl`` (`log_line`), checkpoints
-(`saved_entry`) and the folders of stages (`stage_folder`, `stage_name`).
+Read by whatever opens a run's folder: ``recipe.json`` and ``key=value`` (`setting_name`), ``log.jsonl`` (`log_line`),
+checkpoints (`saved_entry`) and the folders of stages (`stage_folder`, `stage_name`).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def stage_name(name: str) -> str:
 
 
 def stage_folder(run: Path, name: str) -> Path:
-    """Where a stage of the recipe ``tiny`` lies in a run's folder: under its old name in a folder that an earlier version began."""
+    """Where a stage of the recipe ``tiny`` lies in a run's folder: under its old name in a folder that an earlier
+    version began."""
     old = next((old for old, new in STAGES.items() if new == name), name)
     return run / old if (run / old).exists() and not (run / name).exists() else run / name

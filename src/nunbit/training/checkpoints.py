@@ -1,8 +1,9 @@
 """Checkpoints: everything a run needs to continue bit for bit, there whole or not at all, whatever kills the process.
 
   last.pt           one file of whole tensors, written beside and renamed: the default
-  shards-STEP/      for models that no process could hold whole: each process its own part (safetensors), and ``state.pt`` with the rest;
-                    written as shards-STEP.part and renamed. All processes must see the same folder.
+  shards-STEP/      for models that no process could hold whole: each process its own part (safetensors), and
+                    ``state.pt`` with the rest; written as shards-STEP.part and renamed. All processes must see the same
+                    folder.
 
 Either resumes with any number of processes, sharded or not.
 """
@@ -39,11 +40,19 @@ if TYPE_CHECKING:
 Modules = Mapping[str, torch.nn.Module]
 Optimisers = Sequence[torch.optim.Optimizer]
 LARGE = 1_000_000_000
-"""Learning parameters from which a sharded run writes shards: whole, they and their moments are 12 GB in one process."""
+"""Learning parameters from which a sharded run writes shards: whole, they and their moments are 12 GB in one
+process."""
 
 
-def checkpoint(folder: Path, modules: Modules, optimisers: Optimisers, step: int, stage: Stage, group: Group = ALONE,
-               sampler_state: Mapping[str, Any] | None = None) -> None:  # fmt: skip
+def checkpoint(
+    folder: Path,
+    modules: Modules,
+    optimisers: Optimisers,
+    step: int,
+    stage: Stage,
+    group: Group = ALONE,
+    sampler_state: Mapping[str, Any] | None = None,
+) -> None:
     """Write the run's state; all processes call it.
 
     Args:
@@ -52,7 +61,12 @@ def checkpoint(folder: Path, modules: Modules, optimisers: Optimisers, step: int
     Raises:
         OSError: it could not be written; the checkpoint before is as it was.
     """
-    state = {"step": step, "stage": asdict(stage), "rng": torch.get_rng_state(), "sampler_state": dict(sampler_state or {})}
+    state = {
+        "step": step,
+        "stage": asdict(stage),
+        "rng": torch.get_rng_state(),
+        "sampler_state": dict(sampler_state or {}),
+    }
     try:
         if in_shards(stage, modules):
             _write_shards(folder, modules, optimisers, state, group)
@@ -90,12 +104,16 @@ def resume(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> dict[
             torch.set_rng_state(state["rng"])
         return {"step": int(state["step"]), "sampler_state": saved_entry(state, "sampler_state", {})}
     except Exception as e:  # torch raises many kinds for one thing
-        raise UserError(f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
-                        allowed="a checkpoint of this recipe and these sizes", todo="name another folder with -o, or remove the file") from None  # fmt: skip
+        raise UserError(
+            f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",
+            allowed="a checkpoint of this recipe and these sizes",
+            todo="name another folder with -o, or remove the file",
+        ) from None
 
 
 def newest(folder: Path) -> Path | None:
-    """The checkpoint to resume from. There are two only where a kill came between writing one and removing the other."""
+    """The checkpoint to resume from. There are two only where a kill came between writing one and removing the
+    other."""
     shards = [p for p in sorted(folder.glob("shards-*")) if p.suffix != ".part"]
     last = folder / "last.pt"
     if not shards:
@@ -106,7 +124,10 @@ def newest(folder: Path) -> Path | None:
 
 
 def _write_whole(folder: Path, modules: Modules, optimisers: Optimisers, state: dict[str, Any], group: Group) -> None:
-    state = state | {"optimisers": [o.state_dict() for o in optimisers], "modules": {k: m.state_dict() for k, m in modules.items()}}  # fmt: skip
+    state = state | {
+        "optimisers": [o.state_dict() for o in optimisers],
+        "modules": {k: m.state_dict() for k, m in modules.items()},
+    }
     if group.size > 1:
         state = gathered(state)
     if group.rank == 0:
@@ -173,7 +194,12 @@ def _tensors(modules: Modules) -> dict[str, torch.Tensor]:
 
 def _moments(states: Sequence[Mapping[str, Any]]) -> list[tuple[str, Any]]:
     """Every entry of the optimisers' states under a name of its own: optimisers/NUMBER/PARAMETER/ENTRY."""
-    return [(f"optimisers/{n}/{i}/{k}", v) for n, s in enumerate(states) for i, one in s["state"].items() for k, v in one.items()]  # fmt: skip
+    return [
+        (f"optimisers/{n}/{i}/{k}", v)
+        for n, s in enumerate(states)
+        for i, one in s["state"].items()
+        for k, v in one.items()
+    ]
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
@@ -183,7 +209,9 @@ def _save(state: dict[str, Any], path: Path) -> None:
             f.flush()
             os.fsync(f.fileno())
     except RuntimeError as e:  # torch's own writer has one kind of error for a full disk and for all else
-        raise OSError(f"the checkpoint of step {state['step']} could not be written into '{path.parent}' ({str(e)[:80]})") from None  # fmt: skip
+        raise OSError(
+            f"the checkpoint of step {state['step']} could not be written into '{path.parent}' ({str(e)[:80]})"
+        ) from None
 
 
 def _remove_older(folder: Path, kept: Path) -> None:

@@ -1,4 +1,5 @@
-"""Settings that recipes for conversations share: the model, its adapters, and one stage. The command line overrides them by ``key=value``."""
+"""Settings that recipes for conversations share: the model, its adapters, and one stage. The command line overrides
+them by ``key=value``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class ModelConfig:
         base: a native LLaVA to start from, instead of the two parts.
         layer: the encoder's hidden state whose features go to the connector.
         activation: between the two layers of the connector ``mlp``.
-        tiles: arrangements of tiles a picture may be cut into, rows x columns, as ``1x2,2x2``; none: one square, as in LLaVA-1.5.
+        tiles: arrangements of tiles a picture may be cut into, rows x columns, as ``1x2,2x2``; none: one square, as in
+            LLaVA-1.5.
         connector: name of the connection module (`nunbit.connectors`); ``mlp`` is LLaVA-1.5's.
         connector_options: its own settings by commas, as ``latents=32,depth=2``.
     """
@@ -65,10 +67,10 @@ class Phase:
     """One stage as a recipe states it. A learning rate of 0 freezes the part.
 
     Attributes:
-        data, images: conversations, and the folder of their pictures; the recipe's own if empty. Several files are separated by commas,
-            with their weights unless each sample is to be shown once: ``a.json:0.7,b.json:0.3``.
-        mixing: what weights of files are: "draw", their shares of the samples; "accumulate", those of their losses, every step showing
-            each file an equal part of the batch (Flamingo, arXiv 2204.14198, sec. 2.4).
+        data, images: conversations, and the folder of their pictures; the recipe's own if empty. Several files are
+            separated by commas, with their weights unless each sample is to be shown once: ``a.json:0.7,b.json:0.3``.
+        mixing: what weights of files are: "draw", their shares of the samples; "accumulate", those of their losses,
+            every step showing each file an equal part of the batch (Flamingo, arXiv 2204.14198, sec. 2.4).
         plain: no chat template: picture, then caption.
         vision_lr, language_lr: learning rates of the encoder and of the language model (or of its adapters).
         connector_lr: learning rate between encoder and language model, also of Flamingo's resampler and gated blocks.
@@ -139,11 +141,24 @@ class Phase:
         """
         steps, rates = self.steps or steps, self.all_learning_rates()
         return Stage(
-            name=name, steps=steps, batch=self.batch, micro_batch_size=self.micro_batch_size, lr=max(rates.values()), part_lr=rates,
-            part_decay={"resampler": 0.0}, schedule=self.schedule, decay=0.0, warmup=math.ceil(steps * self.warmup),
-            beta2=LAST_ADAM_BETA, fused=True, weight_decay=self.weight_decay, clip=self.clip, seed=seed, save_every=self.save_every,
+            name=name,
+            steps=steps,
+            batch=self.batch,
+            micro_batch_size=self.micro_batch_size,
+            lr=max(rates.values()),
+            part_lr=rates,
+            part_decay={"resampler": 0.0},
+            schedule=self.schedule,
+            decay=0.0,
+            warmup=math.ceil(steps * self.warmup),
+            beta2=LAST_ADAM_BETA,
+            fused=True,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            seed=seed,
+            save_every=self.save_every,
             checkpoints=self.checkpoints,
-        )  # fmt: skip
+        )
 
 
 def connector_options(text: str) -> dict[str, Any]:
@@ -164,8 +179,11 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         key, mark, value = part.partition("=")
         if not (mark and key.strip() and value.strip()):
-            raise UserError(f"the connector option '{part}'", allowed="key=value, separated by commas",
-                            todo="write for example: model.connector_options=latents=32,depth=2")  # fmt: skip
+            raise UserError(
+                f"the connector option '{part}'",
+                allowed="key=value, separated by commas",
+                todo="write for example: model.connector_options=latents=32,depth=2",
+            )
         yield key.strip(), value.strip()
 
 

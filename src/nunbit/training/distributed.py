@@ -1,8 +1,8 @@
 """Several processes (torchrun, accelerate launch, one node or many): ranks, sums over all, layers sharded by FSDP2.
 
-Each process runs its share of a step's micro-batches. A micro-batch's loss is already over the answers of the whole batch, so gradients
-are summed, not averaged, and the result is that of one process whatever their number. What FSDP2 shards (the decoder's layers) it sums
-itself; the rest is replicated and summed here. One process needs none of this.
+Each process runs its share of a step's micro-batches. A micro-batch's loss is already over the answers of the whole
+batch, so gradients are summed, not averaged, and the result is that of one process whatever their number. What FSDP2
+shards (the decoder's layers) it sums itself; the rest is replicated and summed here. One process needs none of this.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Group:
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Add up the gradients of replicated parameters.
 
-        One that some process's micro-batches reached counts as zero in the others; one that nobody's reached keeps no gradient, so that
-        no optimiser moves it: adapters and experts that were not drawn rest, as they do in one process.
+        One that some process's micro-batches reached counts as zero in the others; one that nobody's reached keeps no
+        gradient, so that no optimiser moves it: adapters and experts that were not drawn rest, as they do in one
+            process.
         """
         whole = [p for p in parameters if not isinstance(p, DTensor)]
         if self.size == 1 or not whole:
@@ -93,13 +94,18 @@ ALONE = Group()
 
 
 def join(device: str) -> Group:
-    """The group that the launcher's environment describes (RANK, WORLD_SIZE, MASTER_ADDR ...); one process without it."""
+    """The group that the launcher's environment describes (RANK, WORLD_SIZE, MASTER_ADDR ...); one process without
+    it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE
     if not dist.is_initialized():
         if "MASTER_ADDR" not in os.environ:
-            raise UserError("WORLD_SIZE without MASTER_ADDR", allowed="torchrun or accelerate launch", todo="start with: torchrun --nproc-per-node 2 -m nunbit train ...")  # fmt: skip
+            raise UserError(
+                "WORLD_SIZE without MASTER_ADDR",
+                allowed="torchrun or accelerate launch",
+                todo="start with: torchrun --nproc-per-node 2 -m nunbit train ...",
+            )
         if device.startswith("cuda"):
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
@@ -107,7 +113,8 @@ def join(device: str) -> Group:
 
 
 def shard_layers(layers: Iterable[nn.Module], device: str) -> None:
-    """Spread each layer's parameters, gradients and moments over the processes (FSDP2). Source: PyTorch FSDP, arXiv 2304.11277."""
+    """Spread each layer's parameters, gradients and moments over the processes (FSDP2). Source: PyTorch FSDP, arXiv
+    2304.11277."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
@@ -124,7 +131,11 @@ def is_sharded(parameters: Iterable[nn.Parameter]) -> bool:
 
 
 def clip_gradients(parameters: Sequence[nn.Parameter], most: float) -> torch.Tensor:
-    """`torch.nn.utils.clip_grad_norm_` for whole and sharded gradients together; returns the norm over everything."""
+    """`torch.nn.utils.clip_grad_norm_` for whole and sharded gradients together.
+
+    Returns:
+        The norm over everything, a scalar.
+    """
     if not is_sharded(parameters):
         return torch.nn.utils.clip_grad_norm_(parameters, most)
     whole = [p.grad for p in parameters if p.grad is not None and not isinstance(p.grad, DTensor)]
@@ -139,7 +150,7 @@ def clip_gradients(parameters: Sequence[nn.Parameter], most: float) -> torch.Ten
 
 
 def local(value: torch.Tensor) -> torch.Tensor:
-    """This process's part of a tensor: all of it, unless it is sharded."""
+    """This process's part ``(local rows, ...)`` of a tensor: all of it, unless it is sharded."""
     return value.to_local() if isinstance(value, DTensor) else value
 
 
@@ -155,7 +166,7 @@ def gathered(state: Any) -> Any:
 
 
 def like(value: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
-    """A whole tensor laid out as ``model`` is."""
+    """A whole tensor, laid out over the processes as ``model`` of the same shape is."""
     if isinstance(model, DTensor):
         return distribute_tensor(value.to(model.device), model.device_mesh, model.placements)
     return value
@@ -171,17 +182,24 @@ def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> N
     """As ``optimiser.load_state_dict``, moments laid out as their parameters are."""
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     moments = {
-        i: {k: like(v, parameters[i]) if isinstance(v, torch.Tensor) and v.shape == parameters[i].shape else v for k, v in one.items()}
+        i: {
+            k: like(v, parameters[i]) if isinstance(v, torch.Tensor) and v.shape == parameters[i].shape else v
+            for k, v in one.items()
+        }
         for i, one in state["state"].items()
-    }  # fmt: skip
+    }
     # The layout may have changed since: how a step is computed is the new optimiser's business, not the checkpoint's.
     kept = ("fused", "foreach")
-    groups = [{**g, **{k: now[k] for k in kept if k in now}} for g, now in zip(state["param_groups"], optimiser.param_groups, strict=True)]  # fmt: skip
+    groups = [
+        {**g, **{k: now[k] for k in kept if k in now}}
+        for g, now in zip(state["param_groups"], optimiser.param_groups, strict=True)
+    ]
     optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def write_shards(folder: Path, tensors: dict[str, torch.Tensor], group: Group) -> None:
-    """Each process writes its part of the tensors into the folder, as safetensors: nothing is pickled. All processes must call it."""
+    """Each process writes its part of the tensors into the folder, as safetensors: nothing is pickled. All processes
+    must call it."""
     from torch.distributed import checkpoint
     from torch.distributed.checkpoint.api import CheckpointException
 
@@ -202,7 +220,8 @@ def shapes_of_shards(folder: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
 
 
 def read_shards(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Fill the tensors, whole or sharded over any number of processes, from a folder of `write_shards`. All processes must call it."""
+    """Fill the tensors, whole or sharded over any number of processes, from a folder of `write_shards`. All processes
+    must call it."""
     from torch.distributed import checkpoint
     from torch.distributed.checkpoint.api import CheckpointException
 

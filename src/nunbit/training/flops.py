@@ -1,9 +1,10 @@
 """What a step of training has to compute, and how fast this machine could do it: their ratio is the MFU.
 
-A parameter that learns costs 6 operations a token (2 forward, 2 for the gradient of what comes in, 2 for its own), a frozen one with learning
-parts before it 4, a frozen one with none 2. Attention adds two products of T x T scores with D wide heads. Source: arXiv 2001.08361,
-sec. 2.1, and PaLM, arXiv 2204.02311, appendix B (which counts causal attention in full). Only what is needed is counted: real
-tokens, and of the LM head the rows of answers; padding and what is computed twice are waste, and lower the MFU.
+A parameter that learns costs 6 operations a token (2 forward, 2 for the gradient of what comes in, 2 for its own), a
+frozen one with learning parts before it 4, a frozen one with none 2. Attention adds two products of T x T scores with D
+wide heads. Source: arXiv 2001.08361, sec. 2.1, and PaLM, arXiv 2204.02311, appendix B (which counts causal attention in
+full). Only what is needed is counted: real tokens, and of the LM head the rows of answers; padding and what is computed
+twice are waste, and lower the MFU.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class LlavaCost:
     """Operations of a batch for a model whose parts learn or not, as they stand when this is made.
 
     Args:
-        model: a native LLaVA, or a `nunbit.models.composed.ComposedModel`, whose gated blocks run on every token of text.
+        model: a native LLaVA, or a `nunbit.models.composed.ComposedModel`, whose gated blocks run on every token of
+            text.
         inside: layer connectors learn inside the decoder, so that gradients go back through it whatever else is frozen.
     """
 
@@ -69,7 +71,8 @@ def _patches(config: Any) -> int:
 
 
 def _weights(part: nn.Module) -> tuple[int, int]:
-    """Entries of matrices that learn, and of frozen ones. Tables cost nothing; of a part that peft copied the original rests."""
+    """Entries of matrices that learn, and of frozen ones. Tables cost nothing; of a part that peft copied the original
+    rests."""
     learning = frozen = 0
     for name, module in part.named_modules():
         weight = module._parameters.get("weight")  # its own: peft's wrappers show that of what they wrap
@@ -90,8 +93,8 @@ def _lengths(batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _attention(config: Any, squares: float, backward: bool) -> float:
-    """Scores and their sums of values: 4 operations a head dimension and pair of tokens and layer, three times that with the backward pass.
-    An encoder without heads has none."""
+    """Scores and their sums of values: 4 operations a head dimension and pair of tokens and layer, three times that
+    with the backward pass. An encoder without heads has none."""
     if getattr(config, "num_attention_heads", None) is None:
         return 0.0
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -101,7 +104,8 @@ def _attention(config: Any, squares: float, backward: bool) -> float:
 
 @lru_cache
 def ceiling(device: str, threads: int) -> float:
-    """Operations a second of a large matrix product in the precision that training uses there: the best of some runs, measured once.
+    """Operations a second of a large matrix product in the precision that training uses there: the best of some runs,
+    measured once.
 
     Args:
         threads: of the processor; part of the key, as the figure is theirs.

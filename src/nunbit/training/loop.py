@@ -1,7 +1,7 @@
 """The training loop: one stage, a schedule that is a function of the step, exact resume.
 
-A batch is a function of the step number, and so is the learning rate: a checkpoint needs only weights, optimiser, step and random state
-for the run to continue bit for bit.
+A batch is a function of the step number, and so is the learning rate: a checkpoint needs only weights, optimiser, step
+and random state for the run to continue bit for bit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def train(task: Task, stage: Stage, folder: str | Path, options: RunOptions = Ru
         The number of steps done in all.
 
     Raises:
-        UserError: the run diverged (`nunbit.training.non_finite`), the checkpoint does not fit, or another process writes to the folder.
+        UserError: the run diverged (`nunbit.training.non_finite`), the checkpoint does not fit, or another process
+            writes to the folder.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,8 @@ def train(task: Task, stage: Stage, folder: str | Path, options: RunOptions = Ru
 
 
 def _steps(run: TrainingRun, folder: Path, step: int, journal: Journal | None, options: RunOptions) -> int:
-    """The steps from ``step`` on, with their log lines, evaluations and checkpoints; returns the number of steps done in all."""
+    """The steps from ``step`` on, with their log lines, evaluations and checkpoints; returns the number of steps done
+    in all."""
     guard = NonFiniteGuard(run.stage.name, folder, options.say if run.group.rank == 0 else lambda _: None)
     began = start = time.perf_counter()
     for batch in batches(run.task, run.stage, step, options.workers):
@@ -107,7 +109,9 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
     group = join(device)
     if group.size > 1:
         if not hasattr(task, "micro_batches"):
-            raise UserError(f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches cannot be split")
+            raise UserError(
+                f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches cannot be split"
+            )
         share = -(-stage.batch // group.size)
         stage = replace(stage, micro_batch_size=min(stage.micro_batch_size or stage.batch, share))
     torch.manual_seed(stage.seed + group.rank)
@@ -126,7 +130,8 @@ def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
     kept = resume(folder, run.modules, run.optimisers)
     step = int(kept["step"])
     if kept["sampler_state"] and kept["sampler_state"] != _sampler_state(run, step) and run.group.rank == 0:
-        say(f"{run.stage.name}: data, weights, batch or seed have changed since step {step}; the run continues with the new ones")
+        changed = f"data, weights, batch or seed have changed since step {step}"
+        say(f"{run.stage.name}: {changed}; the run continues with the new ones")
     run.group.same_start(run.modules.values())
     run.group.wait()
     return step
@@ -179,7 +184,8 @@ def mixed_precision(device: str) -> torch.autocast:
 def _backward(
     task: Task, batch: Batch, stage: Stage, device: str, group: Group = ALONE
 ) -> tuple[float, dict[str, float]]:
-    """Loss and figures of a batch, its gradient left in the parameters; this process runs its share of the micro-batches."""
+    """Loss and figures of a batch, its gradient left in the parameters; this process runs its share of the
+    micro-batches."""
     total, figures = 0.0, dict[str, float]()
     for part in _share(task, batch, stage, group):
         on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
@@ -194,7 +200,8 @@ def _backward(
 
 
 def _share(task: Task, batch: Batch, stage: Stage, group: Group) -> list[Batch]:
-    """This process's micro-batches: as many as every other's, since sharded layers wait for each other. A missing one counts nothing."""
+    """This process's micro-batches: as many as every other's, since sharded layers wait for each other. A missing one
+    counts nothing."""
     parts: list[Batch] = list(task.micro_batches(batch, stage)) if hasattr(task, "micro_batches") else [batch]
     if group.size == 1:
         return parts

@@ -1,9 +1,11 @@
-"""Muon: momentum whose step is the nearest orthogonal matrix. For hidden matrices only; AdamW keeps tables, gains and output heads.
+"""Muon: momentum whose step is the nearest orthogonal matrix. For hidden matrices only; AdamW keeps tables, gains and
+output heads.
 
-Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the step's size follows Liu et al. 2025
-(arXiv:2502.16982, eq. 4), so that one learning rate suits both optimisers. torch.optim.Muon iterates in bfloat16, which processors
-without bfloat16 units run several times slower; this one stays in the parameters' type and stacks equal shapes.
-On looking up one of five coloured things it stands after 100 steps where AdamW is not after 250 (docs/results.md).
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the step's size follows Liu et
+al. 2025 (arXiv:2502.16982, eq. 4), so that one learning rate suits both optimisers. torch.optim.Muon iterates in
+bfloat16, which processors without bfloat16 units run several times slower; this one stays in the parameters' type and
+stacks equal shapes. On looking up one of five coloured things it stands after 100 steps where AdamW is not after 250
+(docs/results.md).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonal(x: torch.Tensor) -> torch.Tensor:
-    """Push singular values towards 1 by a quintic Newton-Schulz iteration: ``(..., rows, columns)`` to the same shape."""
+    """Push singular values towards 1 by a quintic Newton-Schulz iteration: ``(..., rows, columns)`` to the same
+    shape."""
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -33,12 +36,13 @@ def orthogonal(x: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """One parameter group a shape; convolution kernels count as (out, in x height x width).
 
-    Every step has the same size, so matrices grow without end, attention hardens and the first layers drown their input; then
-    nothing new is learnt. ``radius`` bounds them: the Frobenius norm stays under ``radius * sqrt(min(rows, columns))``, or under what it
-    was at the first step, if that is more.
+    Every step has the same size, so matrices grow without end, attention hardens and the first layers drown their
+    input; then nothing new is learnt. ``radius`` bounds them: the Frobenius norm stays under ``radius * sqrt(min(rows,
+    columns))``, or under what it was at the first step, if that is more.
 
     Args:
-        residual: matrices (by ``id``) that write into a residual stream: with a radius they move and grow `RESIDUAL_SHARE` times as far.
+        residual: matrices (by ``id``) that write into a residual stream: with a radius they move and grow
+            `RESIDUAL_SHARE` times as far.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""Steps whose gradient is not finite are skipped, with a warning, and only so many: a run that diverged ends with an error."""
+"""Steps whose gradient is not finite are skipped, with a warning, and only so many: a run that diverged ends with an
+error."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from nunbit.training.distributed import ALONE, Group, local
 
 MOST_CONSECUTIVE = 20
 MOST_SHARE = 0.1
-"""Largest share of a run's steps that may be skipped, once `MOST_CONSECUTIVE` steps are done, and at the end of the stage."""
+"""Largest share of a run's steps that may be skipped, once `MOST_CONSECUTIVE` steps are done, and at the end of the
+stage."""
 
 
 LARGEST_WEIGHT = 1e15
@@ -46,9 +48,8 @@ class NonFiniteGuard:
         self.consecutive = self.consecutive + 1 if skipped else 0
         self.skipped += skipped
         if skipped and self.skipped.bit_count() == 1:  # 1, 2, 4, 8 ...
-            self.say(
-                f"{self.name}: warning: the gradient of step {step} is not finite, the step is skipped ({self.skipped} so far)"
-            )
+            why = f"the gradient of step {step} is not finite"
+            self.say(f"{self.name}: warning: {why}, the step is skipped ({self.skipped} so far)")
         if self.consecutive >= MOST_CONSECUTIVE or (self.done >= MOST_CONSECUTIVE and self._too_many):
             raise self.error(step)
 

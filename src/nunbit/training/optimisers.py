@@ -18,8 +18,8 @@ RESIDUAL = ("o_proj.weight", "down_proj.weight")
 
 
 def make_optimisers(modules: dict[str, nn.Module], stage: Stage) -> list[torch.optim.Optimizer]:
-    """AdamW for everything; with a ``muon_lr``, Muon for hidden matrices: weights of linear and convolution layers that are not tied to
-    a table and belong to no part of `NO_MUON`."""
+    """AdamW for everything; with a ``muon_lr``, Muon for hidden matrices: weights of linear and convolution layers that
+    are not tied to a table and belong to no part of `NO_MUON`."""
     hidden = _hidden_matrices(modules) if stage.muon_lr else {}
     groups = _adamw_groups(modules, stage, set(hidden))
     sharded = is_sharded(p for g in groups for p in g["params"])
@@ -35,12 +35,17 @@ def make_optimisers(modules: dict[str, nn.Module], stage: Stage) -> list[torch.o
     if hidden:
         named = [pair for m in modules.values() for pair in m.named_parameters()]
         residual = {id(p) for name, p in named if name.endswith(RESIDUAL)}
-        out.append(Muon(hidden.values(), stage.muon_lr, weight_decay=stage.weight_decay, radius=stage.radius, residual=residual))
+        out.append(
+            Muon(
+                hidden.values(), stage.muon_lr, weight_decay=stage.weight_decay, radius=stage.radius, residual=residual
+            )
+        )
     return out
 
 
 def _adamw_groups(modules: dict[str, nn.Module], stage: Stage, taken: set[int]) -> list[dict[str, Any]]:
-    """Two groups a part, matrices with weight decay and vectors without; a parameter of two parts belongs to the first."""
+    """Two groups a part, matrices with weight decay and vectors without; a parameter of two parts belongs to the
+    first."""
     groups: list[dict[str, Any]] = []
     for name, module in modules.items():
         rest = [p for p in module.parameters() if p.requires_grad and id(p) not in taken]

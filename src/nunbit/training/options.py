@@ -1,4 +1,5 @@
-"""How a run is carried out, whatever it trains: where, how long, with which helpers. One object from the command line to the loop."""
+"""How a run is carried out, whatever it trains: where, how long, with which helpers. One object from the command line
+to the loop."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class RunOptions:
 
     Attributes:
         minutes: at most so long a stage.
-        device: where the model learns; on CUDA in bfloat16 autocast, on a processor in float32 (bfloat16 is slower there).
+        device: where the model learns; on CUDA in bfloat16 autocast, on a processor in float32 (bfloat16 is slower
+            there).
         workers: processes that draw batches ahead; 0 draws them in the training process.
         shard: spread the decoder's layers over the processes of the launcher (`nunbit.training.distributed`).
         track: trackers beside ``log.jsonl`` (`nunbit.training.tracking`).

@@ -1,8 +1,9 @@
 """What a run would need, before anything starts: parameters by part, bytes, a rough time. No weight is read.
 
-Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top. Time: 6 N T operations
-for T tokens through N parameters that learn, 4 N T through frozen ones behind them (forward, and backward through them to the connector),
-2 N T through a frozen encoder (`nunbit.training.flops`, which counts what a step really shows).
+Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top. Time:
+6 N T operations for T tokens through N parameters that learn, 4 N T through frozen ones behind them (forward, and
+backward through them to the connector), 2 N T through a frozen encoder (`nunbit.training.flops`, which counts what a
+step really shows).
 """
 
 from __future__ import annotations

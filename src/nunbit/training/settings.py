@@ -1,4 +1,5 @@
-"""``key=value`` for frozen dataclasses: which keys there are (dotted for inner ones), and a copy with some of them changed."""
+"""``key=value`` for frozen dataclasses: which keys there are (dotted for inner ones), and a copy with some of them
+changed."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ NEGATIVE = ("model.layer",)
 
 
 def parse(changes: Sequence[str]) -> dict[str, str]:
-    """``key=value`` texts as a mapping; keys that earlier versions used have their present name. The last of equal keys counts.
+    """``key=value`` texts as a mapping; keys that earlier versions used have their present name. The last of equal keys
+    counts.
 
     Raises:
         UserError: a text without ``=``.
@@ -62,7 +64,8 @@ def settings(config: Any, before: str = "") -> dict[str, Any]:
 
 
 def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between the settings of a run that was begun and those of now, as ``key: old -> new``; old keys are translated."""
+    """What differs between the settings of a run that was begun and those of now, as ``key: old -> new``; old keys are
+    translated."""
     old = {setting_name(key): value for key, value in then.items()}
     return [f"{key}: {old[key]} -> {value}" for key, value in now.items() if key in old and old[key] != value]
 

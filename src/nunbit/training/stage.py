@@ -26,7 +26,8 @@ class Stage:
         batch: samples an optimiser step.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
         micro_batch_size: samples a forward pass, for tasks that can split a batch; 0 runs the batch whole.
-        part_lr, part_decay: peak learning rate and weight decay of a task's part where they are not ``lr`` and ``weight_decay``.
+        part_lr, part_decay: peak learning rate and weight decay of a task's part where they are not ``lr`` and
+            ``weight_decay``.
         schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
         beta2: AdamW's second decay rate.
         fused: AdamW in one kernel for all tensors.
@@ -81,7 +82,8 @@ class Stage:
 def lr_scale(step: int, stage: Stage) -> float:
     """The learning rate of a step as a share of its peak, from 0 to 1.
 
-    Flat: linear warm-up (step 0 has the first fraction), plateau, linear decay to zero. Cosine: linear warm-up from zero, half a cosine.
+    Flat: linear warm-up (step 0 has the first fraction), plateau, linear decay to zero. Cosine: linear warm-up from
+    zero, half a cosine.
     """
     if stage.schedule == "cosine":
         if step < stage.warmup:
@@ -101,7 +103,8 @@ class Task(Protocol):
 
     - ``micro_batches(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
     - ``prepare(device, shard)``, called once before anything else;
-    - ``sampler_state(step, stage)``: the sampler's state before a step, kept in checkpoints; the numbers under ``drawn`` are logged;
+    - ``sampler_state(step, stage)``: the sampler's state before a step, kept in checkpoints; the numbers under
+      ``drawn`` are logged;
     - ``operations(batch)``: what a step on the batch has to compute (`nunbit.training.flops`), for the MFU.
     """
 

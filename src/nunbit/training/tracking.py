@@ -1,6 +1,8 @@
-"""Figures of each step and where they go: a line of JSON always, TensorBoard, Weights & Biases and Trackio where they are named.
+"""Figures of each step and where they go: a line of JSON always, TensorBoard, Weights & Biases and Trackio where they
+are named.
 
-No key is read and nothing is sent unless a tracker is named; Weights & Biases and Trackio then do what their own settings say.
+No key is read and nothing is sent unless a tracker is named; Weights & Biases and Trackio then do what their own
+settings say.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ def open_trackers(names: Sequence[str], folder: Path, stage: str) -> list[Tracke
 
 
 class Journal:
-    """Where a stage's figures go: ``log.jsonl`` in its folder, the trackers, a line for the user every 25 steps and one an evaluation.
+    """Where a stage's figures go: ``log.jsonl`` in its folder, the trackers, a line for the user every 25 steps and one
+    an evaluation.
 
     Args:
         folder, stage, steps: the stage's folder, name and number of steps.
@@ -105,8 +108,8 @@ class Journal:
         self.trackers = open_trackers(track, folder, stage)
 
     def begin(self, step: int) -> None:
-        """Prepare the log of a run that resumes after ``step``: lines of later steps, which run again, are removed, and so is a last line
-        that a kill cut off; keys of earlier versions take their present names."""
+        """Prepare the log of a run that resumes after ``step``: lines of later steps, which run again, are removed, and
+        so is a last line that a kill cut off; keys of earlier versions take their present names."""
         if self.log.exists():
             kept = [line for line in read_log(self.log) if line["step"] <= step]
             write_text(self.log, "".join(json.dumps(line) + "\n" for line in kept))
@@ -139,8 +142,9 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 def step_figures(
     batch: Mapping[str, torch.Tensor], modules: Mapping[str, nn.Module], seconds: float, rates: Mapping[str, float]
 ) -> dict[str, float]:
-    """Figures of the step just done: tokens and pictures a second (the whole batch's, without padding), ``token_utilization`` (share of the
-    tokens that are no padding), gradient norm and learning rate of each part, and the peak of memory so far in megabytes.
+    """Figures of the step just done: tokens and pictures a second (the whole batch's, without padding),
+    ``token_utilization`` (share of the tokens that are no padding), gradient norm and learning rate of each part, and
+    the peak of memory so far in megabytes.
 
     Args:
         batch: of the step; ``mask`` is ``(B, T)`` or a block mask, of B rows of T tokens.
@@ -167,13 +171,15 @@ def step_figures(
 
 
 def _real(batch: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-    """``(B, T)`` bool, which tokens are no padding: the mask, or the positions where that is a block mask. None without a mask."""
+    """``(B, T)`` bool, which tokens are no padding: the mask, or the positions where that is a block mask. None without
+    a mask."""
     mask = batch.get("mask")
     return mask if mask is None or mask.ndim == 2 else real_tokens(batch["positions"])
 
 
 def memory_bytes() -> int:
-    """Peak memory of this process in bytes: of the graphics card if one is in use, else main memory; 0 on Windows, which does not say."""
+    """Peak memory of this process in bytes: of the graphics card if one is in use, else main memory; 0 on Windows,
+    which does not say."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     try:

@@ -37,7 +37,7 @@ def test_flamingo_its_loss_is_the_language_models_own(parts):
     labels[:, 1:] = batch["labels"][:, :-1]
     with torch.no_grad():
         ours = task.loss(batch)[0].item()
-        theirs = task.model(batch["ids"], batch["mask"].long(), batch["pixels"], labels=labels).loss.item()
+        theirs = task.model(batch["ids"], batch["pixels"], batch["mask"].long(), labels=labels).loss.item()
         cut = sum(task.loss(piece)[0].item() for piece in task.micro_batches(batch, replace(stage, micro_batch_size=2)))
     assert ours == pytest.approx(theirs, rel=1e-5) and cut == pytest.approx(theirs, rel=1e-5)
 
@@ -50,9 +50,9 @@ def test_flamingo_learns_what_joins_and_nothing_else(parts, tmp_path):
     decays = {g["weight_decay"] for g in make_optimisers(task.modules(), stage)[0].param_groups}
     assert decays == {0.0, 0.1}
     train(task, stage, tmp_path, QUIET)
-    moved = {n.split(".")[0] for n, p in task.model.named_parameters() if not torch.equal(before[n], p)}
-    assert moved == {"connector", "marker"}
-    still = [n for n, p in task.model.named_parameters() if n.startswith("connector") and torch.equal(before[n], p)]
+    moved = {n.split(".")[1] for n, p in task.model.named_parameters() if not torch.equal(before[n], p)}
+    assert moved == {"multi_modal_projector", "image_marker"}
+    still = [n for n, p in task.model.named_parameters() if ".multi_modal_projector" in n and torch.equal(before[n], p)]
     assert not [n for n in still if "gate" in n or "latents" in n], still
 
 

@@ -34,9 +34,13 @@ def test_the_curriculum_asks_what_it_says(tokenizer):
 
 
 def test_pieces_add_up_to_the_batch(tokenizer):
-    """Loss and gradient of a batch are the sum of its pieces', whatever their size; earlier stages of the curriculum come up in later ones."""
+    """Loss and gradient of a batch are the sum of its pieces', whatever their size; earlier stages of the curriculum
+    come up in later ones."""
     torch.manual_seed(0)
-    curriculum = (CurriculumStage(until=1, kinds=("count",), imagined=1.0), CurriculumStage(kinds=("attribute",), imagined=1.0, review=0.5))
+    curriculum = (
+        CurriculumStage(until=1, kinds=("count",), imagined=1.0),
+        CurriculumStage(kinds=("attribute",), imagined=1.0, review=0.5),
+    )
     task = OracleTask(build(tokenizer), tokenizer, class_names(), curriculum=curriculum, room=150)
     stage = Stage(name="words", steps=9, batch=8, lr=1e-3)
     asked = {q.kind for s in task.samples(3, stage) for q in s.questions}

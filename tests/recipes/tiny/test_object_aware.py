@@ -102,7 +102,7 @@ def test_scenes_are_true_ones_or_those_of_the_eyes():
 
 def test_the_decoder_learns_as_one_module():
     aware, _ = build_variant(EMBEDDED, "plain")
-    (name, module), = SceneTextTask(aware, truth=True).modules().items()
+    ((name, module),) = SceneTextTask(aware, truth=True).modules().items()
     assert name == "language" and module is aware.model.model.language_model
 
 

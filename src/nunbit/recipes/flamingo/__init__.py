@@ -1,11 +1,14 @@
-"""Flamingo: any vision encoder and any language model, both frozen; a resampler and gated cross-attention between them learn.
+"""Flamingo: any vision encoder and any language model, both frozen; a resampler and gated cross-attention between them
+learn.
 
-  mixture   pictures among words: every word attends to the last picture before it, through gates that are closed at first
+  mixture   pictures among words: every word attends to the last picture before it, through gates that are closed at
+            first
 
-Source: arXiv 2204.14198, with its sizes and its optimiser: ``flamingo.every`` is 1 in Flamingo-3B, 4 in 9B, 7 in 80B; AdamW, a rate of 1e-4
-that stays after 1 % of the steps, weight decay 0.1 on the blocks and none on the resampler. Where we differ: conversations as data (with
-``p_next=0.5`` words may attend to the next picture, which the paper does to web pages); any encoder's patches; the batch is ours, theirs
-depends on the data set. ``published_samples`` is OpenFlamingo's interleaved data (arXiv 2308.01390).
+Source: arXiv 2204.14198, with its sizes and its optimiser: ``flamingo.every`` is 1 in Flamingo-3B, 4 in 9B, 7 in 80B;
+AdamW, a rate of 1e-4 that stays after 1 % of the steps, weight decay 0.1 on the blocks and none on the resampler. Where
+we differ: conversations as data (with ``p_next=0.5`` words may attend to the next picture, which the paper does to web
+pages); any encoder's patches; the batch is ours, theirs depends on the data set. ``published_samples`` is
+OpenFlamingo's interleaved data (arXiv 2308.01390).
 
     nunbit train flamingo model.llm=DIR model.vision=DIR data=talk.json images=DIR flamingo.every=4
 """
@@ -38,9 +41,14 @@ SUMMARY = "Flamingo on any encoder and language model, both frozen: resampler an
 PAPER = "arXiv 2204.14198"
 
 MIXTURE = Phase(
-    connector_lr=1e-4, batch=128, warmup=0.01, schedule="flat", weight_decay=0.1,
-    published_samples=60_000_000, published_tokens=256,
-)  # fmt: skip
+    connector_lr=1e-4,
+    batch=128,
+    warmup=0.01,
+    schedule="flat",
+    weight_decay=0.1,
+    published_samples=60_000_000,
+    published_tokens=256,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,15 +77,22 @@ class FlamingoRecipe(BaseRecipe):
 
     Attributes:
         flamingo: sizes of a new model.
-        p_next: how often the words of a sample attend to the next picture instead of the last one. Source: Flamingo, app. A.
+        p_next: how often the words of a sample attend to the next picture instead of the last one. Source: Flamingo,
+            app. A.
         mixture: the one stage.
     """
 
     pictures: ClassVar[int] = 2
     unused: ClassVar[tuple[str, ...]] = (
-        *BaseRecipe.unused, "lora.*", "*.vision_lr", "*.language_lr", "*.pack",
-        "model.activation", "model.tiles", "model.connector*",
-    )  # fmt: skip
+        *BaseRecipe.unused,
+        "lora.*",
+        "*.vision_lr",
+        "*.language_lr",
+        "*.pack",
+        "model.activation",
+        "model.tiles",
+        "model.connector*",
+    )
 
     flamingo: GatedOptions = field(default_factory=GatedOptions)
     p_next: float = 0.0
@@ -85,17 +100,20 @@ class FlamingoRecipe(BaseRecipe):
     stages: str = "mixture"
 
     def check(self) -> None:
+        """As `BaseRecipe.check`; ``p_next`` is a share."""
         super().check()
         if not 0 <= self.p_next <= 1:
             raise UserError(f"p_next={self.p_next}", allowed="0 to 1")
 
     def check_given(self, given: Mapping[str, str]) -> None:
+        """As `BaseRecipe.check_given`; a base has sizes of its own."""
         super().check_given(given)
         if self.model.base:
             sizes = [key for key in given if key.startswith("flamingo.")]
             self._refuse(given, sizes, "with model.base", "sizes of a new model")
 
     def small(self, folder: Path) -> Self:
+        """As `BaseRecipe.small`, with a small resampler and small blocks."""
         least = {"every": 1, "heads": 2, "head_dim": 8, "latents": 4, "resampler_depth": 1, "resampler_heads": 2}
         return replace(super().small(folder), flamingo=replace(self.flamingo, **least, resampler_head_dim=8))
 

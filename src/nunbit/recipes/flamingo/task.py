@@ -19,7 +19,8 @@ from nunbit.training.stage import Batch, Stage
 
 
 class FlamingoTask(ConversationTask):
-    """Conversations for a model with gated cross-attention: its resampler, its gated blocks and the image token's row learn.
+    """Conversations for a model with gated cross-attention: its resampler, its gated blocks and the image token's row
+    learn.
 
     Args:
         p_next: how often the words of a row attend to the next picture instead of the last one.
@@ -55,12 +56,12 @@ class FlamingoTask(ConversationTask):
 
 
 def pictures_seen(image: Tensor, ahead: Tensor) -> Tensor:
-    """Which picture each token attends to, numbered from 1, 0 for none (B, T).
+    """Which picture each token attends to, numbered from 1, 0 for none: ``(B, T)``.
 
     Args:
-        image: (B, T) bool, where the pictures stand.
-        ahead: (B,) bool, rows whose tokens attend to the next picture, those after the last one to the last; others to the last one before
-            them.
+        image: ``(B, T)`` bool, where the pictures stand.
+        ahead: ``(B,)`` bool, rows whose tokens attend to the next picture, those after the last one to the last; others to
+            the last one before them.
     """
     last = image.long().cumsum(1)
     following = (last - image.long() + 1).minimum(last[:, -1:])

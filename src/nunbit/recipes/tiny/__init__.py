@@ -1,13 +1,15 @@
 """The embedded model `nunbit-tiny`, from nothing, on the procedural world. Everything about it is in this folder.
 
   encoder       the vision encoder alone, on labels per cell (class, colour, box, characters)
-  language      the language model alone, on tokens of an oracle encoder; may run beside "encoder" as a process of its own
+  language      the language model alone, on tokens of an oracle encoder; may run beside "encoder" as a process of its
+                own
   connect       encoder and connector learn to write the oracle's tokens; the language model is not there yet
   together      everything on pixels, loss on the answers; saves the LLaVA
   scene_text    the language model learns to use the words of a Scene (`nunbit.verbalise.transcribe`); saves it again
   object_aware  crayon and mixers over the Scenes of its own perception, the LLaVA frozen; saves them beside it
 
-Source: the stages follow LLaVA-1.5 (arXiv 2310.03744), CoLLaVO (arXiv 2402.11248) and MoAI (arXiv 2403.07508) at the size of a processor.
+Source: the stages follow LLaVA-1.5 (arXiv 2310.03744), CoLLaVO (arXiv 2402.11248) and MoAI (arXiv 2403.07508) at the
+size of a processor.
 
     nunbit train tiny -o runs/mine                  # all stages; a killed run resumes
     nunbit train tiny stages=encoder encoder.steps=100
@@ -61,5 +63,6 @@ plan = plan_tiny
 
 
 def run(config: TinyRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
-    """Train the stages in the folder, each from its own last checkpoint; returns the folder, whose ``model`` is the model."""
+    """Train the stages in the folder, each from its own last checkpoint; returns the folder, whose ``model`` is the
+    model."""
     return run_embedded(config, folder, options, train_stage)

@@ -1,4 +1,5 @@
-"""Scene -> what each cell of the picture holds: the dense truth that teaches an encoder, and what a perfect encoder would report.
+"""Scene -> what each cell of the picture holds: the dense truth that teaches an encoder, and what a perfect encoder
+would report.
 
 Letters: G cells a side, C = G*G cells row by row, K glyph slots a cell.
 """
@@ -18,9 +19,9 @@ from nunbit.world.base import Picture
 class Cells:
     """Integer labels of one picture's C cells.
 
-    ``name`` (C,) class of the covering object, 0 = none; ``colour`` (C,); ``box`` (C, 4) the object's box in units of the
-    picture's side; ``glyph`` (C, K, 3) parts of up to K characters whose centres lie in the cell, in reading order. Off the objects a
-    cell with characters has the box of their line and, where it is known, the colour of the ink.
+    ``name`` (C,) class of the covering object, 0 = none; ``colour`` (C,); ``box`` (C, 4) the object's box in units of
+    the picture's side; ``glyph`` (C, K, 3) parts of up to K characters whose centres lie in the cell, in reading order.
+    Off the objects a cell with characters has the box of their line and, where it is known, the colour of the ink.
     """
 
     name: np.ndarray

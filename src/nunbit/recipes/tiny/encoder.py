@@ -1,5 +1,5 @@
-"""Stage "encoder": the vision encoder alone, on the dense labels that a Scene gives for free: per cell the object's class, colour and
-box, and the characters. Hundreds of targets a picture, so a small encoder learns on a processor.
+"""Stage "encoder": the vision encoder alone, on the dense labels that a Scene gives for free: per cell the object's
+class, colour and box, and the characters. Hundreds of targets a picture, so a small encoder learns on a processor.
 
 Letters: B pictures, C cells, D width, K glyph slots.
 """
@@ -21,7 +21,8 @@ from nunbit.world.samples import MIXTURE, sample
 
 
 def to_pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
-    """Pictures ``(H, W, 3)`` of uint8 to ``(B, 3, H, W)`` in -1 .. 1, as the processor does for a picture of the model's own size."""
+    """Pictures ``(H, W, 3)`` of uint8 to ``(B, 3, H, W)`` in -1 .. 1, as the processor does for a picture of the
+    model's own size."""
     stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return stacked.float().div_(127.5).sub_(1.0).contiguous()
 
@@ -48,8 +49,8 @@ def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> 
     lead = out["lead"].unflatten(-1, (SLOTS, LEAD))
     glyph = truth["glyph"]
     full = glyph[..., 0] > 0
-    # Most slots are empty and rightly said to be. Were they counted, "nothing here" would drown the characters; were only the full ones
-    # counted besides, a large character would be seen in each cell that it touches.
+    # Most slots are empty and rightly said to be. Were they counted, "nothing here" would drown the characters; were
+    # only the full ones counted besides, a large character would be seen in each cell that it touches.
     said = full | (lead.argmax(-1) > 0)
     character = F.cross_entropy(lead[said], glyph[..., 0][said]) if said.any() else zero
     hangul = glyph[..., 1] > 0
@@ -60,8 +61,12 @@ def dense_loss(out: dict[str, torch.Tensor], truth: dict[str, torch.Tensor]) -> 
         jamo = F.cross_entropy(vowel, glyph[..., 1][hangul]) + F.cross_entropy(final, glyph[..., 2][hangul])
     total = name + 0.5 * name_covered + 0.5 * colour + 10 * box + 1.5 * character + 0.5 * jamo
     with torch.no_grad():
-        figures = {"name_ok": _share(out["name"], truth["name"], covered), "colour_ok": _share(out["colour"], truth["colour"], tinted),
-                   "glyph_ok": _share(lead, glyph[..., 0], said), "box_l1": box.item()}  # fmt: skip
+        figures = {
+            "name_ok": _share(out["name"], truth["name"], covered),
+            "colour_ok": _share(out["colour"], truth["colour"], tinted),
+            "glyph_ok": _share(lead, glyph[..., 0], said),
+            "box_l1": box.item(),
+        }
         if hangul.any():
             figures["vowel_ok"] = _share(
                 vowel, glyph[..., 1][hangul], torch.ones(len(vowel), dtype=torch.bool, device=vowel.device)
@@ -103,7 +108,7 @@ class EncoderTask:
             yield {k: v[rows] for k, v in batch.items()} | {"share": torch.tensor(len(rows) / count)}
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """`dense_loss` of a micro-batch."""
+        """`dense_loss` of a micro-batch, a scalar."""
         return scaled(batch, *dense_loss(self.heads(features(self.vision, batch["pixels"])), batch))
 
 

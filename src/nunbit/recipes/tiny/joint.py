@@ -61,7 +61,7 @@ class JointTask:
         return split_batch(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """The weighted sum of imitation, read-outs and answers."""
+        """The weighted sum of imitation, read-outs and answers, a scalar."""
         task = self.oracle_task
         seen = features(task.model.model.vision_tower, batch["pixels"])
         tokens = task.model.model.multi_modal_projector(seen)

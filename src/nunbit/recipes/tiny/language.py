@@ -1,5 +1,5 @@
-"""Stage "language": the language model alone, without pixels. The oracle encoder stands for the vision encoder, and the model learns to
-answer from its tokens.
+"""Stage "language": the language model alone, without pixels. The oracle encoder stands for the vision encoder, and the
+model learns to answer from its tokens.
 
 Letters: B samples, C cells, T tokens, D width.
 """
@@ -25,7 +25,8 @@ from nunbit.world.samples import MIXTURE, Sample, sample
 
 
 class OracleTask:
-    """The language model on tokens of the oracle encoder. Not every cell is shown (`_shown`): shorter sequences, same positions.
+    """The language model on tokens of the oracle encoder. Not every cell is shown (`_shown`): shorter sequences, same
+    positions.
 
     Args:
         names: the encoder's classes.
@@ -110,19 +111,20 @@ class OracleTask:
         return split_batch(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of the answers, from the oracle's tokens of the cells that are shown."""
+        """The loss of the answers, a scalar, from the oracle's tokens of the cells that are shown."""
         return scaled(batch, *self.answers(batch, self.oracle(batch)[batch["shown"]]))
 
     def answers(self, batch: Batch, tokens: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        """`answer_loss` with picture tokens (all of the batch's in order, ``(sum, D)``) in their places among the words."""
+        """`answer_loss` with picture tokens (all of the batch's in order, ``(sum, D)``) in their places among the
+        words."""
         embeds = self.model.get_input_embeddings()(batch["ids"])
         embeds = embeds.masked_scatter((batch["ids"] == self.ids[IMAGE]).unsqueeze(-1), tokens.to(embeds.dtype))
         return answer_loss(self.model, embeds, batch)
 
 
 def _shown(cells: Cells, rng: np.random.Generator, empty: float, each: float) -> np.ndarray:
-    """Numbers of the cells that stand in the sequence: all with characters, the middle of each object and some others of it, a few of the
-    empty ones. A fifth of the tokens, the same facts.
+    """Numbers of the cells that stand in the sequence: all with characters, the middle of each object and some others
+    of it, a few of the empty ones. A fifth of the tokens, the same facts.
 
     Args:
         empty: share of the empty cells.

@@ -24,7 +24,8 @@ RARE = 25
 
 
 def make_tokenizer(pictures: int = 3000, most: int = 1500) -> Any:
-    """A tokenizer with whole-word tokens for the words of the question makers, without those that are merely copied off the picture.
+    """A tokenizer with whole-word tokens for the words of the question makers, without those that are merely copied off
+    the picture.
 
     Args:
         pictures: whose questions are counted.
@@ -58,9 +59,7 @@ def load_or_make_tokenizer(folder: Path) -> Any:
 def build(tokenizer: Any) -> Any:
     """The untrained model."""
     torch.manual_seed(0)
-    model = build_llava(
-        vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX
-    )
+    model = build_llava(vision_config(), text_config(tokenizer), tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
     init_language(model.model.language_model)
     match_by_likeness(model.model.language_model)
     return model

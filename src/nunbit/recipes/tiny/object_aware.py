@@ -1,5 +1,5 @@
-"""Training an object-aware model on the procedural world: pictures drawn as training goes, their Scenes estimated or true, and many
-questions about each in one row that do not attend to each other.
+"""Training an object-aware model on the procedural world: pictures drawn as training goes, their Scenes estimated or
+true, and many questions about each in one row that do not attend to each other.
 
 Letters: B pictures (rows), T tokens, N tokens a picture, D width.
 """
@@ -40,7 +40,8 @@ class WorldTask:
         questions: about a picture, at most.
         crayon: share of crayon instructions among them.
         conditioned: share of the pictures that come with their Scene; the others have an empty one.
-        blurred: share of the conditioned pictures that the LLaVA gets without their detail, so that it has to use their Scene.
+        blurred: share of the conditioned pictures that the LLaVA gets without their detail, so that it has to use their
+            Scene.
         mixture, emphasis: which pictures and questions, as in `nunbit.world.samples.sample`.
     """
 
@@ -79,10 +80,17 @@ class WorldTask:
         rng = np.random.default_rng((stage.seed, step, 3))
         # All questions about a picture are in one language, which its Scene words are in too.
         drawn = [
-            sample(step * stage.batch + i, seed=500 + stage.seed, questions=self.questions, even=True, mixture=self.mixture,
-                   emphasis=self.emphasis, korean=float(korean))
+            sample(
+                step * stage.batch + i,
+                seed=500 + stage.seed,
+                questions=self.questions,
+                even=True,
+                mixture=self.mixture,
+                emphasis=self.emphasis,
+                korean=float(korean),
+            )
             for i, korean in enumerate(rng.integers(2, size=stage.batch))
-        ]  # fmt: skip
+        ]
         pictures = [Image.fromarray(s.picture.pixels) for s in drawn]
         shares = np.array([[self.conditioned], [self.truth], [self.blurred]])
         conditioned, true, blurred = rng.random((3, len(drawn))) < shares
@@ -92,7 +100,9 @@ class WorldTask:
         places = [list(range(len(p))) for p in prefixes]
         packed = pack(prefixes, places, [len(p) for p in prefixes], [qs for _, qs in rows], self.tokenizer.pad_token_id)
         coarse = conditioned & blurred
-        shown = [low_detail(p, float(rng.uniform(0.15, 0.6))) if b else p for p, b in zip(pictures, coarse, strict=True)]
+        shown = [
+            low_detail(p, float(rng.uniform(0.15, 0.6))) if b else p for p, b in zip(pictures, coarse, strict=True)
+        ]
         pixels = self.images(images=shown, return_tensors="pt")["pixel_values"]
         return as_batch(packed) | {"pixels": pixels} | self.aware.scene_features(scenes)
 
@@ -118,7 +128,8 @@ class WorldTask:
     def _rows(
         self, drawn: Sample, scene: Scene, rng: np.random.Generator
     ) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
-        """The ids that all questions about a picture share, in the model's own form; and of each one the ids given and learnt."""
+        """The ids that all questions about a picture share, in the model's own form; and of each one the ids given and
+        learnt."""
         rows = [self._row(qa, drawn, scene, rng) for qa in drawn.questions]
         first = [ids for ids, _ in rows]
         shared = min(
@@ -145,7 +156,7 @@ class WorldTask:
         return split_batch(batch, stage.micro_batch_size)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of the answers, under the context of the batch's Scenes."""
+        """The loss of the answers, a scalar, under the context of the batch's Scenes."""
         image, learnt = batch["ids"] == self.image_id, batch["labels"] >= 0
         learning = any(p.requires_grad for p in self.model.model.vision_tower.parameters())
         embeds = embed(self.model, batch["ids"], image_features(self.model, batch["pixels"], learning=learning))

@@ -37,12 +37,13 @@ class OracleEncoder(nn.Module):
         self.row, self.column = nn.Embedding(GRID, width), nn.Embedding(GRID, width)
         for table in (self.name, self.colour, self.lead, self.vowel, self.final):
             nn.init.normal_(table.weight, std=0.2)
-        # Box and place are about as loud as a word (rows of size 1) and stay so, as they do not learn: once the optimiser may raise it,
-        # the box drowns what the cell holds, and after the decoder's norm nothing can be found by its name.
-        # A place is a row and a column, so that "the same row" is a likeness too.
+        # Box and place are about as loud as a word (rows of size 1) and stay so, as they do not learn: once the
+        # optimiser may raise it, the box drowns what the cell holds, and after the decoder's norm nothing can be found
+        # by its name. A place is a row and a column, so that "the same row" is a likeness too.
         nn.init.normal_(self.row.weight, std=0.4)
         nn.init.normal_(self.column.weight, std=0.4)
-        # Slow waves are the loud ones, each in a direction of its own: read off along it, a coordinate stands well above what the names add.
+        # Slow waves are the loud ones, each in a direction of its own: read off along it, a coordinate stands well
+        # above what the names add.
         nn.init.orthogonal_(self.box.weight)
         self.box.weight.data *= (LOUDNESS / (1 + torch.arange(WAVES)) ** 1.2).repeat(8)
         nn.init.zeros_(self.box.bias)
@@ -57,8 +58,8 @@ class OracleEncoder(nn.Module):
     ) -> None:
         """Start from the language model's word embeddings ``(V, D)``.
 
-        A cell that holds a red dog then lies near the words "red" and "dog" in each language, so that finding what a question names is a
-        dot product from the first step instead of a discovery.
+        A cell that holds a red dog then lies near the words "red" and "dog" in each language, so that finding what a
+        question names is a dot product from the first step instead of a discovery.
 
         Args:
             names, colours: for each class its words (none: the row stays random).
@@ -71,8 +72,8 @@ class OracleEncoder(nn.Module):
         self._init_characters(table, tokenizer)
 
     def _init_characters(self, table: torch.Tensor, tokenizer: Any) -> None:
-        # A character's place in its cell is a turn of its word embedding, the same turn for all characters: to read the second of a cell
-        # is one linear map, not one fact a character.
+        # A character's place in its cell is a turn of its word embedding, the same turn for all characters: to read the
+        # second of a cell is one linear map, not one fact a character.
         turn = table.shape[1] // SLOTS
         jamo = (
             (self.lead, LEAD, [*map(chr, range(32, 127)), *map(chr, range(0x1100, 0x1113))]),
@@ -87,7 +88,8 @@ class OracleEncoder(nn.Module):
                         rows.weight[slot * size + number] = 0.5 * table[found].roll(turn * slot)
 
     def forward(self, truth: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Labels ``name``, ``colour`` ``(.., C)``, ``box`` ``(.., C, 4)``, ``glyph`` ``(.., C, K, 3)`` to tokens ``(.., C, D)``."""
+        """Labels ``name``, ``colour`` ``(.., C)``, ``box`` ``(.., C, 4)``, ``glyph`` ``(.., C, K, 3)`` to tokens ``(..,
+        C, D)``."""
         device = self.row.weight.device
         glyph, offset = truth["glyph"], torch.arange(SLOTS, device=device)
         covered = ((truth["name"] > 0) | (glyph[..., 0, 0] > 0)).unsqueeze(-1)
@@ -106,10 +108,10 @@ def anchors(box: torch.Tensor, name: torch.Tensor) -> torch.Tensor:
     """Whether a cell holds the middle of its object, or, off the objects, the left end of its line of text.
 
     Args:
-        box: (.., C, 4) of the cells; name: (.., C) classes, 0 for none.
+        box: ``(.., C, 4)`` of the cells; name: ``(.., C)`` classes, 0 for none.
 
     Returns:
-        (.., C) bool.
+        ``(.., C)`` bool.
     """
     x1, y1, x2, y2 = box.unbind(-1)
     across = torch.where(name > 0, (x1 + x2) / 2, x1 + 0.3 * (y2 - y1))

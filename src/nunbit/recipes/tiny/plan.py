@@ -26,7 +26,9 @@ ORACLE_ROW, FULL_ROW, SCENE_ROW = 230, 400, 800
 SHAPES = {
     "encoder": StageShape({"vision": PATCHES, "heads": CELLS}, ("vision", "heads")),
     "language": StageShape({"oracle": CELLS, "language": ORACLE_ROW}, ("oracle", "language")),
-    "connect": StageShape({"vision": PATCHES, "heads": CELLS, "connector": CELLS, "oracle": CELLS}, ("vision", "heads", "connector")),
+    "connect": StageShape(
+        {"vision": PATCHES, "heads": CELLS, "connector": CELLS, "oracle": CELLS}, ("vision", "heads", "connector")
+    ),
     "together": StageShape(
         {"vision": PATCHES, "heads": CELLS, "connector": CELLS, "oracle": CELLS, "language": FULL_ROW},
         ("vision", "heads", "connector", "language"),
@@ -36,7 +38,7 @@ SHAPES = {
         {"vision": PATCHES, "connector": CELLS, "crayon": CELLS, "moai": FULL_ROW, "language": FULL_ROW},
         ("crayon", "moai"),
     ),
-}  # fmt: skip
+}
 
 
 def plan_tiny(config: EmbeddedRecipe, flops: float) -> PlanReport:

@@ -31,8 +31,9 @@ def is_copied(qa: QA, drawn: Sample) -> bool:
 def question_ids(samples: Sequence[Sample], tokenizer: Any) -> list[list[tuple[list[int], list[int]]]]:
     """Per sample, (given, learnt) ids of each question.
 
-    They are those that `nunbit.models.prompt.PromptBuilder` builds after a picture (a test holds the two together), except that an answer
-    which is read off the picture is spelt out: a picture shows characters, and copying them is one rule for every word.
+    They are those that `nunbit.models.prompt.PromptBuilder` builds after a picture (a test holds the two together),
+    except that an answer which is read off the picture is spelt out: a picture shows characters, and copying them is
+    one rule for every word.
     """
     assistant, eos = tokenizer.convert_tokens_to_ids(ASSISTANT), tokenizer.convert_tokens_to_ids(EOS)
 
@@ -46,9 +47,11 @@ def answer_loss(model: Any, embeds: torch.Tensor, batch: Batch) -> tuple[torch.T
     """Cross entropy on answer rows only: they are selected before the LM head, which is most of the cost at this size.
 
     Args:
-        embeds: (B, T, D); batch: ``mask`` (B, 1, T, T), ``positions`` and ``labels`` (B, T).
+        embeds: ``(B, T, D)``.
+        batch: ``mask`` ``(B, 1, T, T)``, ``positions`` and ``labels`` ``(B, T)``.
 
-    A token of an answer of n tokens weighs n ** -0.7: counted by tokens, descriptions and boxes drown what "yes" and "red" could teach.
+    A token of an answer of n tokens weighs n ** -0.7: counted by tokens, descriptions and boxes drown what "yes" and
+    "red" could teach.
     """
     hidden = model.model.language_model(
         inputs_embeds=embeds, attention_mask=batch["mask"], position_ids=batch["positions"], use_cache=False
@@ -70,7 +73,8 @@ def answers_of(rows: torch.Tensor) -> torch.Tensor:
 
 
 def even_weights(rows: torch.Tensor) -> torch.Tensor:
-    """``(B, T)`` bool, true where a token is learnt, to the weight n ** -0.7 of each such row ``(R,)``, n the tokens of its answer."""
+    """``(B, T)`` bool, true where a token is learnt, to the weight n ** -0.7 of each such row ``(R,)``, n the tokens of
+    its answer."""
     which = answers_of(rows)
     return (torch.bincount(which).float() ** -0.7)[which]
 
@@ -86,7 +90,8 @@ def fitting(questions: list[tuple[list[int], list[int]]], room: int) -> list[tup
 
 
 def split_batch(batch: Batch, size: int) -> Iterator[Batch]:
-    """Micro-batches of rows of like length, ``size`` rows each, as wide as the longest, with their ``share`` of the batch's answers."""
+    """Micro-batches of rows of like length, ``size`` rows each, as wide as the longest, with their ``share`` of the
+    batch's answers."""
     long = (batch["positions"] > 0).sum(1) + 1  # only padding and the very first token stand at 0
     parts = long.argsort(stable=True).split(size or len(long))
     weights = [even_weights(batch["labels"][rows] >= 0).sum() for rows in parts]

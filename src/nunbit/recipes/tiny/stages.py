@@ -36,13 +36,71 @@ STAGES = {
     s.name: s
     for s in (
         Stage(name="encoder", steps=3000, batch=24, micro_batch_size=12, lr=1.5e-3, muon_lr=4e-3, decay=0.3),
-        Stage(name="language", steps=5400, batch=24, micro_batch_size=6, lr=3e-3, muon_lr=1e-2, radius=1.5, warmup=20, decay=0.65, seed=1),
-        Stage(name="connect", steps=1700, batch=24, micro_batch_size=12, lr=1e-3, muon_lr=3e-3, warmup=20, decay=0.7, seed=2, save_every=50),
-        Stage(name="together", steps=1300, batch=16, micro_batch_size=8, lr=3e-4, muon_lr=1.5e-3, radius=1.5, warmup=15, decay=0.8, seed=3, save_every=50),
-        Stage(name="scene_text", steps=1500, batch=16, micro_batch_size=4, lr=3e-4, muon_lr=2e-3, radius=1.5, warmup=15, decay=0.8, seed=5, save_every=50),
-        Stage(name="object_aware", steps=300, batch=16, micro_batch_size=4, lr=3e-3, muon_lr=5e-3, radius=1.5, warmup=20, decay=0.6, seed=4, save_every=50),
+        Stage(
+            name="language",
+            steps=5400,
+            batch=24,
+            micro_batch_size=6,
+            lr=3e-3,
+            muon_lr=1e-2,
+            radius=1.5,
+            warmup=20,
+            decay=0.65,
+            seed=1,
+        ),
+        Stage(
+            name="connect",
+            steps=1700,
+            batch=24,
+            micro_batch_size=12,
+            lr=1e-3,
+            muon_lr=3e-3,
+            warmup=20,
+            decay=0.7,
+            seed=2,
+            save_every=50,
+        ),
+        Stage(
+            name="together",
+            steps=1300,
+            batch=16,
+            micro_batch_size=8,
+            lr=3e-4,
+            muon_lr=1.5e-3,
+            radius=1.5,
+            warmup=15,
+            decay=0.8,
+            seed=3,
+            save_every=50,
+        ),
+        Stage(
+            name="scene_text",
+            steps=1500,
+            batch=16,
+            micro_batch_size=4,
+            lr=3e-4,
+            muon_lr=2e-3,
+            radius=1.5,
+            warmup=15,
+            decay=0.8,
+            seed=5,
+            save_every=50,
+        ),
+        Stage(
+            name="object_aware",
+            steps=300,
+            batch=16,
+            micro_batch_size=4,
+            lr=3e-3,
+            muon_lr=5e-3,
+            radius=1.5,
+            warmup=20,
+            decay=0.6,
+            seed=4,
+            save_every=50,
+        ),
     )
-}  # fmt: skip
+}
 
 
 def train_stage(folder: Path, stage: Stage, options: RunOptions) -> None:
@@ -69,7 +127,8 @@ def _language(folder: Path, stage: Stage, options: RunOptions) -> None:
 
 
 def _joint(folder: Path, stage: Stage, options: RunOptions) -> None:
-    """Stages "connect" (the connector imitates the oracle encoder; the language model rests) and "together" (everything learns)."""
+    """Stages "connect" (the connector imitates the oracle encoder; the language model rests) and "together" (everything
+    learns)."""
     last = stage.name == "together"
     drawn = replace(EVERYTHING, imagined=0.0)  # pixels are needed from here on
     oracle_task = _oracle_task(folder, questions=12 if last else 1, curriculum=(drawn,))
@@ -97,8 +156,9 @@ def _oracle_task(folder: Path, **settings: Any) -> OracleTask:
 def _scene_text(folder: Path, stage: Stage, options: RunOptions) -> None:
     """The language model learns to use Scene text.
 
-    A third of the pictures come without, so that nothing is forgotten; of the others a half lose their detail, or the text would hold nothing
-    that the picture does not show. Scenes are true ones and those of the model's own perception, mistakes included.
+    A third of the pictures come without, so that nothing is forgotten; of the others a half lose their detail, or the
+    text would hold nothing that the picture does not show. Scenes are true ones and those of the model's own
+    perception, mistakes included.
     """
     model, processor = open_model(folder / "model")
     freeze(model, {"language": 1.0})
@@ -116,7 +176,8 @@ def _scene_text(folder: Path, stage: Stage, options: RunOptions) -> None:
 
 
 def _object_aware(folder: Path, stage: Stage, options: RunOptions) -> None:
-    """Only crayon and mixers learn, and begin without effect: the model without them stays what it is, for any other program."""
+    """Only crayon and mixers learn, and begin without effect: the model without them stays what it is, for any other
+    program."""
     model, processor = open_model(folder / "model")
     cells = CellPerception.from_pretrained(folder / "model", read=True)
     classes = tuple(cells.names[1:])

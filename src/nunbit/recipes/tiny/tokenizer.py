@@ -1,8 +1,8 @@
 """A small tokenizer that can spell any string in English and Korean.
 
 Whole words come from a list (template words, object names); everything else is spelled, character by character, Hangul
-as jamo (NFD), and what is left as UTF-8 bytes. There are no partial merges, so a word read off a picture is always spelled
-the same way: one token a character or jamo, which is what makes copying learnable for a small model.
+as jamo (NFD), and what is left as UTF-8 bytes. There are no partial merges, so a word read off a picture is always
+spelled the same way: one token a character or jamo, which is what makes copying learnable for a small model.
 Decoding yields NFD Hangul; `nunbit` composes it (NFC) before anybody reads it.
 """
 
@@ -53,8 +53,15 @@ def build_tokenizer(words: Iterable[str], names: Iterable[str] = ()) -> Any:
 
     vocab = {t: i for i, t in enumerate(SPECIAL)}
     marked = [_nfd("▁" + w) for w in words]
-    for token in (*(f"<0x{b:02X}>" for b in range(256)), "▁", *(chr(c) for c in range(33, 127)), *JAMO,
-                  *map(_nfd, PARTICLES), *marked, *(_nfd("▁" + n) for n in names if " " not in n)):  # fmt: skip
+    for token in (
+        *(f"<0x{b:02X}>" for b in range(256)),
+        "▁",
+        *(chr(c) for c in range(33, 127)),
+        *JAMO,
+        *map(_nfd, PARTICLES),
+        *marked,
+        *(_nfd("▁" + n) for n in names if " " not in n),
+    ):
         vocab.setdefault(token, len(vocab))
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[], ignore_merges=True, byte_fallback=True, unk_token=None))
     tokenizer.normalizer = normalizers.NFD()
@@ -62,26 +69,34 @@ def build_tokenizer(words: Iterable[str], names: Iterable[str] = ()) -> Any:
     split_name = (
         f"▁(?:{'|'.join(map(re.escape, hangul)) or '$^'})(?=(?:{'|'.join(map(_nfd, PARTICLES))})(?:▁|$|[\\.,\\?]))"
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Metaspace(prepend_scheme="always", split=True),
-        pre_tokenizers.Split(Regex(split_name), behavior="isolated"),
-        pre_tokenizers.Split(Regex(PUNCTUATION), behavior="isolated"),
-        pre_tokenizers.Digits(individual_digits=True),
-    ])  # fmt: skip
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(prepend_scheme="always", split=True),
+            pre_tokenizers.Split(Regex(split_name), behavior="isolated"),
+            pre_tokenizers.Split(Regex(PUNCTUATION), behavior="isolated"),
+            pre_tokenizers.Digits(individual_digits=True),
+        ]
+    )
     tokenizer.decoder = decoders.Sequence(
         [decoders.ByteFallback(), decoders.Metaspace(prepend_scheme="always"), decoders.Fuse()]
     )
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, padding_side="left",
-        extra_special_tokens={"image_token": IMAGE}, clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        padding_side="left",
+        extra_special_tokens={"image_token": IMAGE},
+        clean_up_tokenization_spaces=False,
+    )
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
 
 def spelt(text: str, tokenizer: Any) -> list[int]:
-    """Ids of a text with every word spelt out, also those that have a token of their own; it decodes to the same text."""
+    """Ids of a text with every word spelt out, also those that have a token of their own; it decodes to the same
+    text."""
     ids = [tokenizer.convert_tokens_to_ids(c) for word in text.split(" ") for c in (SPACE, *_nfd(word))]
     known = all(i is not None and i != tokenizer.unk_token_id for i in ids)
     return ids if known else tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]

@@ -7,14 +7,18 @@ from functools import cache
 from tests.families import CHATML, GEMMA, QWEN3, WORDS
 
 QWEN = (
-    "{%- if tools %}{{- '<|im_start|>system\n# Tools\n' }}{%- for tool in tools %}{{- tool | tojson }}{{ '\n' }}{%- endfor %}{{- '<|im_end|>\n' }}"
+    "{%- if tools %}{{- '<|im_start|>system\n# Tools\n' }}{%- for tool in tools %}{{- tool | tojson }}{{ '\n' }}"
+    "{%- endfor %}{{- '<|im_end|>\n' }}"
     "{%- endif %}{%- for message in messages %}"
     "{%- if message.role in ('user', 'system') or (message.role == 'assistant' and not message.tool_calls) %}"
     "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
-    "{%- elif message.role == 'assistant' %}{{- '<|im_start|>assistant' }}{%- if message.content %}{{- '\n' + message.content }}{%- endif %}"
-    '{%- for call in message.tool_calls %}{{- \'\n<tool_call>\n{"name": "\' + call.function.name + \'", "arguments": \' }}'
+    "{%- elif message.role == 'assistant' %}{{- '<|im_start|>assistant' }}{%- if message.content %}"
+    "{{- '\n' + message.content }}{%- endif %}"
+    '{%- for call in message.tool_calls %}'
+    '{{- \'\n<tool_call>\n{"name": "\' + call.function.name + \'", "arguments": \' }}'
     "{{- call.function.arguments | tojson }}{{- '}\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
-    "{%- elif message.role == 'tool' %}{{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response><|im_end|>\n' }}{%- endif %}"
+    "{%- elif message.role == 'tool' %}"
+    "{{- '<|im_start|>user\n<tool_response>\n' + message.content + '\n</tool_response><|im_end|>\n' }}{%- endif %}"
     "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
 )
 LLAMA3 = (
@@ -23,24 +27,30 @@ LLAMA3 = (
     "{%- elif message.tool_calls %}{%- set call = message.tool_calls[0].function %}"
     '{{- \'<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "\' + call.name + \'", "parameters": \' }}'
     "{{- call.arguments | tojson }}{{- '}<|eot_id|>' }}"
-    "{%- else %}{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + '<|eot_id|>' }}{%- endif %}{%- endfor %}"
+    "{%- else %}{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim +"
+    " '<|eot_id|>' }}{%- endif %}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
 )
 MISTRAL = (
-    "{{- bos_token }}{%- for message in messages %}{%- if message.role == 'user' %}{{- '[INST] ' + message.content + ' [/INST]' }}"
-    "{%- elif message.role == 'assistant' %}{{- ' ' + message.content + eos_token }}{%- else %}{{- raise_exception('only user and assistant roles') }}"
+    "{{- bos_token }}{%- for message in messages %}{%- if message.role == 'user' %}"
+    "{{- '[INST] ' + message.content + ' [/INST]' }}"
+    "{%- elif message.role == 'assistant' %}{{- ' ' + message.content + eos_token }}{%- else %}"
+    "{{- raise_exception('only user and assistant roles') }}"
     "{%- endif %}{%- endfor %}"
 )
 PHI3 = (
-    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + '\n' + message['content'] + '<|end|>' + '\n' }}{% endfor %}"
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + '\n' + message['content'] + '<|end|>' + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 PLAIN = (  # LLaVA's first stage, as a template: the picture, then words
-    "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '\n' + eos_token }}{% else %}{{ m['content'] + '\n' }}{% endif %}{% endfor %}"
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '\n' + eos_token }}{% else %}"
+    "{{ m['content'] + '\n' }}{% endif %}{% endfor %}"
 )
 SMOLLM2 = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}"
+    "{% endif %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
@@ -51,11 +61,13 @@ _OF = {
     "chatml": (CHATML, "bytes", IM, None, "<|im_end|>", False, True),
     "llama3": (LLAMA3, "bytes", ("<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"),
                "<|begin_of_text|>", "<|eot_id|>", True, True),
-    "gemma": (GEMMA, "pieces", ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"), "<bos>", "<eos>", False, False),
+    "gemma": (GEMMA, "pieces", ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"), "<bos>", "<eos>",
+              False, False),
     "qwen": (QWEN, "bytes", IM, None, "<|im_end|>", True, True),
     "qwen3": (QWEN3, "bytes", IM, None, "<|im_end|>", False, True),
     "mistral": (MISTRAL, "prefixed", ("<unk>", "<s>", "</s>", "[INST]", "[/INST]"), "<s>", "</s>", False, False),
-    "phi3": (PHI3, "prefixed", ("<unk>", "<s>", "</s>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"), "<s>", "</s>", False, True),
+    "phi3": (PHI3, "prefixed", ("<unk>", "<s>", "</s>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"), "<s>",
+             "</s>", False, True),
     "vicuna_v1": (None, "prefixed", ("<unk>", "<s>", "</s>"), "<s>", "</s>", False, True),
     "llava_plain": (PLAIN, "metaspace", ("<unk>", "<s>", "</s>"), "<s>", "</s>", False, True),
     "smollm2": (SMOLLM2, "bytes", IM, None, "<|im_end|>", False, True),

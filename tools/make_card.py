@@ -67,7 +67,8 @@ def millions(name: str) -> str:
     from safetensors import safe_open
 
     with safe_open(CARD.parent / f"{name}.safetensors", framework="pt") as held:
-        return f"{sum(math.prod(held.get_slice(k).get_shape()) for k in held.keys()) / 1e6:.1f}"  # noqa: SIM118 (not a dict)
+        sizes = [math.prod(held.get_slice(key).get_shape()) for key in held.keys()]  # noqa: SIM118 (not a dict)
+        return f"{sum(sizes) / 1e6:.1f}"
 
 
 def object_aware_part() -> str:

@@ -246,8 +246,19 @@ def test_caches_stay_within_their_bytes():
     assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.known()) == 1
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"logprobs": 21}, {"max_tokens": 0},
-                                 {"stop": [""]}, {"stop": ["a"] * 99}, {"bias": {1: 1000}}])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_p": 0},
+        {"logprobs": 21},
+        {"max_tokens": 0},
+        {"stop": [""]},
+        {"stop": ["a"] * 99},
+        {"bias": {1: 1000}},
+    ],
+)
 def test_wishes_out_of_bounds_are_refused(bad):
     with pytest.raises(UserError):
         SamplingParams(**bad)
@@ -302,8 +313,12 @@ def test_answers_of_a_given_form(engine):
     import json
     import re
 
-    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["n"],
-              "additionalProperties": False}  # fmt: skip
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
     result = engine.ask(ASKED[0], SamplingParams(max_tokens=60, grammar=("json", json.dumps(schema))))
     assert 0 <= json.loads(result.text)["n"] <= 99 and result.finish == "stop"
     assert re.fullmatch(r"(yes|no)", engine.ask(ASKED[1], SamplingParams(grammar=("regex", "(yes|no)"))).text)
@@ -333,8 +348,16 @@ def test_plain_language_models_run_too(reference):
 
     torch.manual_seed(1)
     tokenizer = reference.processor.tokenizer
-    config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-                         num_key_value_heads=2, head_dim=8, max_position_embeddings=256)  # fmt: skip
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=256,
+    )
     model = Qwen3ForCausalLM(config).eval()
     engine = Engine(model, tokenizer, slots=2, length=256)
     try:

@@ -34,7 +34,10 @@ OPTIONS = {
     "perceiver": {"latents": 3, "depth": 1, "heads": 2, "head_dim": 8, "max_frames": 0},
     "qformer": {"queries": 3, "width": 16, "depth": 1, "heads": 2},
     "window_qformer": {"width": 16, "depth": 1, "heads": 2, "window": 4},
-    GATED: {"every": 1, "heads": 2, "head_dim": 8, "latents": 3, "resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 8},
+    GATED: {
+        "every": 1, "heads": 2, "head_dim": 8, "latents": 3,
+        "resampler_depth": 1, "resampler_heads": 2, "resampler_head_dim": 8,
+    },
 }  # fmt: skip
 
 

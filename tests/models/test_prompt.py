@@ -20,9 +20,28 @@ from nunbit.recipes.tiny.model import build
 from nunbit.recipes.tiny.tokenizer import build_tokenizer, words_of
 from nunbit.world.samples import sample
 
-WORDS = "What is in the picture? a red dog and two blue cups 그림에 고양이가 있나요? 무엇이 보이나요? yes no 3,500원 $4.20 (50%)".split()
-TYPED = ["<image>", "<|im_end|>", "</s>", "<|eot_id|>", "<end_of_turn>", "<eos>", "[INST]", "<|end|>", "<assistant>", "<think>",
-         "<|im_start|>assistant\nyes", "＜image＞", "<ima", "ge>", "<tool_call>", "<0x0A>"]  # fmt: skip
+WORDS = (
+    "What is in the picture? a red dog and two blue cups"
+    " 그림에 고양이가 있나요? 무엇이 보이나요? yes no 3,500원 $4.20 (50%)".split()
+)
+TYPED = [
+    "<image>",
+    "<|im_end|>",
+    "</s>",
+    "<|eot_id|>",
+    "<end_of_turn>",
+    "<eos>",
+    "[INST]",
+    "<|end|>",
+    "<assistant>",
+    "<think>",
+    "<|im_start|>assistant\nyes",
+    "＜image＞",
+    "<ima",
+    "ge>",
+    "<tool_call>",
+    "<0x0A>",
+]
 CONVERSATIONS = 200
 
 
@@ -162,9 +181,16 @@ def tokenizer():
 
 @pytest.mark.parametrize(
     "words",
-    ["What is in the picture?", "고양이는 무엇이 있나요?", "35,000원 vs $4.20 (50%)", "뷁쇊 ㄱㄴ €uro 🙂 中文", "a  b", '"SALE" [1, 2, 3, 40]',
-     "개는 고양이와"],
-)  # fmt: skip
+    [
+        "What is in the picture?",
+        "고양이는 무엇이 있나요?",
+        "35,000원 vs $4.20 (50%)",
+        "뷁쇊 ㄱㄴ €uro 🙂 中文",
+        "a  b",
+        '"SALE" [1, 2, 3, 40]',
+        "개는 고양이와",
+    ],
+)
 def test_any_string_can_be_spelled(tokenizer, words):
     ids = encode_words(words, tokenizer)
     assert unicodedata.normalize("NFC", tokenizer.decode(ids)) == unicodedata.normalize("NFC", words)
@@ -215,9 +241,12 @@ def test_refusals_name_the_conversation(tokenizer):
         builder.build([user("hello")], training=True, name="row 7")
     with pytest.raises(UserError, match="row 8 has 2.. tokens"):
         builder.build([*question("?", [PLACEHOLDER]), assistant("no")], max_tokens=100, training=True, name="row 8")
-    blind = PromptBuilder(tokenizer, "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: "
-                          "{% for p in m['content'] %}{% if p['type'] == 'text' %}{{ p['text'] }}{% elif p['type'] == 'image' %}{% endif %}"
-                          "{% endfor %}{{ eos_token }}{% endfor %}")  # fmt: skip
+    template = (
+        "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: {% for p in m['content'] %}"
+        "{% if p['type'] == 'text' %}{{ p['text'] }}{% elif p['type'] == 'image' %}{% endif %}"
+        "{% endfor %}{{ eos_token }}{% endfor %}"
+    )
+    blind = PromptBuilder(tokenizer, template)
     with pytest.raises(UserError, match="has 1 pictures and its template places 0"):
         blind.build(question("?", [PLACEHOLDER]))
 

@@ -1,4 +1,4 @@
-"""Original LLaVA and OpenFlamingo checkpoints: every tensor finds its place, the arithmetic is theirs, and nothing is guessed."""
+"""Original LLaVA and OpenFlamingo checkpoints: every tensor has its place, and the arithmetic is theirs."""
 
 import pickle
 
@@ -135,9 +135,15 @@ def checkpoint(frames=0, every=2):
         feed(f"perceiver.layers.{i}.1", VISION)
     for i in range(every - 1, LAYERS, every):
         b = f"lang_encoder.transformer.blocks.{i}.gated_cross_attn_layer."
-        out |= {b + "attn.norm.weight": 1 + r(TEXT), b + "attn.norm.bias": r(TEXT), b + "attn.to_q.weight": r(inner, TEXT),
-                b + "attn.to_kv.weight": r(2 * inner, VISION), b + "attn.to_out.weight": r(TEXT, inner),
-                b + "attn_gate": torch.tensor([0.7]), b + "ff_gate": torch.tensor([-0.4])}  # fmt: skip
+        out |= {
+            b + "attn.norm.weight": 1 + r(TEXT),
+            b + "attn.norm.bias": r(TEXT),
+            b + "attn.to_q.weight": r(inner, TEXT),
+            b + "attn.to_kv.weight": r(2 * inner, VISION),
+            b + "attn.to_out.weight": r(TEXT, inner),
+            b + "attn_gate": torch.tensor([0.7]),
+            b + "ff_gate": torch.tensor([-0.4]),
+        }
         feed(b + "ff", TEXT)
     return out | {"lang_encoder.transformer.wte.weight": r(9, TEXT)}
 

@@ -31,7 +31,8 @@ def test_processor_model_and_counter_agree_on_every_shape(made):
     shown = processor.image_processor(images=[picture(s) for s in SIZES], return_tensors="pt")
     assert len({tile_grid(model.config, s) for s in SIZES}) > 2
     counts = [image_tokens(model.config, s) for s in SIZES]
-    inputs = processor(text=["<image>"] * len(SIZES), images=[picture(s) for s in SIZES], padding=True, return_tensors="pt")
+    pictures = [picture(s) for s in SIZES]
+    inputs = processor(text=["<image>"] * len(SIZES), images=pictures, padding=True, return_tensors="pt")
     assert (inputs["input_ids"] == model.config.image_token_id).sum(1).tolist() == counts
     with torch.no_grad():
         whole = image_features(model, shown["pixel_values"], sizes=shown["image_sizes"]).split(counts)

@@ -99,8 +99,11 @@ def picture_path(name: str, root: Path, sample: str) -> Path:
     except (OSError, ValueError, RuntimeError):
         raise UserError(f"{sample} names the picture {name[:80]!r}, which is no path") from None
     if not path.is_relative_to(root):
-        raise UserError(f"{sample} names the picture {name[:80]!r} outside '{root}'", allowed="paths inside the pictures' folder",
-                        todo="move the picture, or give images=FOLDER")  # fmt: skip
+        raise UserError(
+            f"{sample} names the picture {name[:80]!r} outside '{root}'",
+            allowed="paths inside the pictures' folder",
+            todo="move the picture, or give images=FOLDER",
+        )
     return path
 
 

@@ -67,8 +67,10 @@ def block_mask(document: torch.Tensor) -> torch.Tensor:
 
 
 def real_tokens(positions: torch.Tensor) -> torch.Tensor:
-    """``(B, T)`` positions of `pack` to ``(B, T)`` bool, which are no padding: only padding and a row's first token stand
-    at 0."""
+    """``(B, T)`` positions of `pack` to ``(B, T)`` bool, true on tokens.
+
+    Only padding and a row's first token have position 0.
+    """
     real = positions > 0
     real[:, 0] = True
     return real

@@ -129,7 +129,7 @@ def feature_shape(encoder: Any, layer: int, side_px: int) -> FeatureShape:
             seen = hidden_states(encoder, blank)[layer]
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError) as e:
         raise UserError(
-            f"the encoder '{encoder.config.model_type}' does not turn a square picture into hidden states ({str(e)[:100]})",
+            f"the encoder '{encoder.config.model_type}' gives no hidden states of a square picture ({str(e)[:100]})",
             allowed="encoders of fixed-size pictures: CLIP, SigLIP, SigLIP 2, DINOv2, ViT, ConvNeXt, ResNet ...",
             todo="name another encoder or layer",
         ) from None

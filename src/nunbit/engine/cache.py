@@ -62,7 +62,7 @@ class SlotLayer(CacheLayerMixin):
         return min(self.length, max(FIRST_ROOM, 1 << (tokens - 1).bit_length()))
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """Write keys and values ``(B, H, T, D)`` where the window says; return all that the pass reads, ``(B, H, T, D)`` each."""
+        """Write keys and values ``(B, H, T, D)`` into the window; return all that the pass reads, of the same form."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None and self.values is not None

@@ -36,8 +36,11 @@ class Grammars:
             import llguidance
             import llguidance.hf
         except ImportError:
-            raise UserError("a wish for an answer of a given form", allowed="answers in free text: llguidance is not installed",
-                            todo="install nunbit[serve]") from None  # fmt: skip
+            raise UserError(
+                "a wish for an answer of a given form",
+                allowed="answers in free text: llguidance is not installed",
+                todo="install nunbit[serve]",
+            ) from None
         kind, text = grammar
         if len(text) > MAX_CHARS:
             raise UserError(f"a grammar of {len(text)} characters", allowed=f"at most {MAX_CHARS}")
@@ -82,7 +85,7 @@ class Matcher:
         return logits.masked_fill(~allowed, float("-inf")) if bool(allowed.any()) else logits
 
     def take(self, token: int) -> None:
-        """The answer goes on with this token."""
+        """Advance the grammar by a token of the answer."""
         self.held.consume_token(token)
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""Putting another layer in a layer's place, with all that hangs on it."""
+"""Replacing a layer of a model, with its forward hooks kept."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ HOOKS = (
 
 
 def swap(model: Any, name: str, new: nn.Module) -> None:
-    """Replace the module of that name. Its forward hooks go on with the new one, and can still be removed: what tells a
-    model what is
-    where hangs on its linear layers."""
+    """Replace the module of that name by ``new``, which takes over its forward hooks; they can still be removed.
+
+    Layer connectors condition a model through hooks on its linear layers.
+    """
     parent, _, own = name.rpartition(".")
     holder = model.get_submodule(parent)
     old = getattr(holder, own)

@@ -213,6 +213,6 @@ def check_supported(model: Any, length: int = 0) -> None:
     if why := unsupported(model, length):
         raise UserError(
             why,
-            allowed="LLaVA-shaped models and plain causal language models with full attention, or a window not below the slot's length",
+            allowed="LLaVA-shaped models and language models with full attention, or a window of at least the slot",
             todo="ask it through `nunbit ask`, one question at a time",
         )

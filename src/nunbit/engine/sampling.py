@@ -46,8 +46,14 @@ class SamplingParams:
     deadline_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (("max_tokens", 1, 1 << 20), ("temperature", 0, 2), ("top_p", 0, 1), ("top_k", 0, 1 << 20),
-                                ("min_p", 0, 1), ("repetition", 0.1, 10)):  # fmt: skip
+        for name, low, high in (
+            ("max_tokens", 1, 1 << 20),
+            ("temperature", 0, 2),
+            ("top_p", 0, 1),
+            ("top_k", 0, 1 << 20),
+            ("min_p", 0, 1),
+            ("repetition", 0.1, 10),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:  # also refuses NaN
                 raise UserError(f"{name}={value}", allowed=f"{low} to {high}")
@@ -56,8 +62,10 @@ class SamplingParams:
         if self.logprobs is not None and not 0 <= self.logprobs <= 20:
             raise UserError(f"{self.logprobs} alternatives for logprobs", allowed="0 to 20")
         if len(self.stop) > MAX_STOPS or any(not 0 < len(s) <= MAX_STOP_CHARS for s in self.stop):
-            raise UserError("too many, too long or empty stop strings",
-                            allowed=f"at most {MAX_STOPS} of 1 to {MAX_STOP_CHARS} characters")  # fmt: skip
+            raise UserError(
+                "too many, too long or empty stop strings",
+                allowed=f"at most {MAX_STOPS} of 1 to {MAX_STOP_CHARS} characters",
+            )
         if len(self.bias) > MAX_BIASES or any(not -100 <= v <= 100 for v in self.bias.values()):
             raise UserError("a logit bias out of bounds", allowed=f"at most {MAX_BIASES} token ids, -100 to 100 each")
 

@@ -23,7 +23,8 @@ FLATTEN = (
     "{%- for m in messages -%}{%- set said = namespace(text='') -%}"
     "{%- if m['content'] is string -%}{%- set said.text = m['content'] -%}{%- else -%}"
     "{%- for p in m['content'] -%}{%- if p['type'] == 'image' -%}{%- set said.text = said.text + '<image>\\n' -%}"
-    "{%- elif p['type'] == 'text' -%}{%- set said.text = said.text + p['text'] -%}{%- endif -%}{%- endfor -%}{%- endif -%}"
+    "{%- elif p['type'] == 'text' -%}{%- set said.text = said.text + p['text'] -%}{%- endif -%}"
+    "{%- endfor -%}{%- endif -%}"
     "{%- set ns.flat = ns.flat + [dict(m, content=said.text)] -%}{%- endfor -%}{%- set messages = ns.flat -%}"
 )
 """Put before a language model's own template: pictures become ``<image>`` and a line break before the words, as in
@@ -32,10 +33,12 @@ template that can think aloud is asked not to."""
 
 VICUNA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] }}{% else %}"
-    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite "
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite "
     "answers to the user's questions.{% endif %}{% for m in messages %}"
     "{% if m['role'] == 'assistant' %}{{ ' ASSISTANT: ' + m['content'] + eos_token }}"
-    "{% elif m['role'] == 'user' %}{{ ('' if loop.index0 and messages[loop.index0 - 1]['role'] == 'assistant' else ' ') "
+    "{% elif m['role'] == 'user' %}"
+    "{{ ('' if loop.index0 and messages[loop.index0 - 1]['role'] == 'assistant' else ' ') "
     "+ 'USER: ' + m['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ ' ASSISTANT:' }}{% endif %}"
 )
 """For language models without a template. Source: LLaVA, conversation template ``vicuna_v1``."""

@@ -166,7 +166,7 @@ def gathered(state: Any) -> Any:
 
 
 def like(value: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
-    """A whole tensor, laid out over the processes as ``model`` of the same shape is."""
+    """A whole tensor, laid out over the processes as ``model`` is, which has the same shape as it."""
     if isinstance(model, DTensor):
         return distribute_tensor(value.to(model.device), model.device_mesh, model.placements)
     return value

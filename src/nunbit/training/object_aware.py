@@ -72,10 +72,11 @@ class ObjectAwareTask(ConversationTask):
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
         image = batch["ids"] == self.image_id
         experts = self.moai.sample_experts() if self.moai is not None else None
-        self.aware.set_context(batch, image, batch["mask"] & ~image & self._prompt_rows(batch["labels"] >= 0), owner, experts)
+        prompt = batch["mask"] & ~image & self._prompt_rows(batch["labels"] >= 0)
+        self.aware.set_context(batch, image, prompt, owner, experts)
         try:
             loss, figures = super().loss(batch)
         finally:
             self.aware.clear_context()
-        # What no picture reached keeps no gradient: the loop agrees on that across processes, and no optimiser moves it.
+        # What no picture reached keeps no gradient: processes agree on that in the loop, and no optimiser moves it.
         return loss, figures

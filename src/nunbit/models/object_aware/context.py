@@ -118,12 +118,12 @@ class ObjectAwareModule:
 
         Args:
             features: from `scene_features`, of the batch's pictures in order.
-            image_mask: ``(B, T)`` bool, tokens of pictures; prompt_mask: ``(B, T)`` bool, words that are no answer and no
-                padding.
+            image_mask: ``(B, T)`` bool, tokens of pictures.
+            prompt_mask: ``(B, T)`` bool, words that are no answer and no padding.
             owner: ``(P,)`` the row of each picture.
-            expert_choice, mixer_cache, attention_mask: of `MoAI.set_context`: for its first training step; for a prompt
-            that comes in
-                several passes; for several questions about one picture in a row.
+            expert_choice: of `MoAI.set_context`, for its first training step.
+            mixer_cache: of `MoAI.set_context`, for a prompt in several passes.
+            attention_mask: of `MoAI.set_context`, for several questions about one picture in a row.
         """
         if not len(owner):
             self.clear_context()

@@ -60,8 +60,8 @@ def pictures_seen(image: Tensor, ahead: Tensor) -> Tensor:
 
     Args:
         image: ``(B, T)`` bool, where the pictures stand.
-        ahead: ``(B,)`` bool, rows whose tokens attend to the next picture, those after the last one to the last; others to
-            the last one before them.
+        ahead: ``(B,)`` bool, rows whose tokens attend to the next picture, those after the last one to the last;
+            tokens of other rows attend to the last one before them.
     """
     last = image.long().cumsum(1)
     following = (last - image.long() + 1).minimum(last[:, -1:])

@@ -11,11 +11,9 @@ from PIL import Image
 
 from nunbit.assistant import Assistant
 from nunbit.engine import grammar
-from nunbit.engine.cache import LRUCache, PrefixCache
-from nunbit.engine.detokenizer import Detokenizer
 from nunbit.engine.many import ask_all
 from nunbit.engine.packed_linear import pack
-from nunbit.engine.sampling import Sampler, SamplingParams
+from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Busy, Engine, RequestOutput, TokenChunk
 from nunbit.errors import UserError
 from nunbit.messages import assistant, question, user
@@ -88,22 +86,6 @@ def test_packed_weights_change_nothing_that_is_said(reference):
         ]
     finally:
         engine.close(5)
-
-
-def test_packing_is_the_same_product_and_keeps_to_its_bytes():
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(48, 80), torch.nn.Linear(80, 33, bias=False))
-    assert pack(model, most_bytes=4 * (48 * 80 + 80 * 33) - 1) == [] and not pack(
-        torch.nn.Sequential(torch.nn.Linear(4, 4)).double()
-    )
-    held = model.state_dict()
-    x = [torch.randn(shape) for shape in ((48,), (1, 48), (1, 1, 48), (7, 48), (3, 5, 48), (2, 300, 48), (0, 48))]
-    want = [model(each) for each in x]
-    assert pack(model) == ["0", "1"]
-    with torch.inference_mode():
-        for each, wanted in zip(x, want, strict=True):
-            torch.testing.assert_close(model(each), wanted, atol=1e-5, rtol=1e-5)
-    assert all(torch.equal(model.state_dict()[k], v) for k, v in held.items()) and {*model.state_dict()} == {*held}
 
 
 def test_many_are_answered_in_order_however_short_the_queue(reference):
@@ -230,82 +212,6 @@ def test_two_pictures_of_equal_size_never_share_a_prefix(engine):
     same = next(i for i, (x, y) in enumerate(zip(a.prefix_key, b.prefix_key, strict=True)) if x != y)
     engine.ask(question("What is it?", [picture(1)]))
     assert engine.prefixes.longest(b.prefix_key)[0] == same < 5
-
-
-def test_caches_stay_within_their_bytes():
-    held = LRUCache(1000)
-    for i in range(50):
-        held.put(i, torch.zeros(50))
-        assert held.bytes <= 1000
-    assert held.get(49) is not None and held.get(0) is None
-    held.put("big", torch.zeros(1000))
-    assert held.get("big") is None
-    prefixes = PrefixCache(10_000)
-    prefixes.keep((1, 2, 3), torch.zeros(3))
-    prefixes.keep((1, 2, 3, 4), torch.zeros(4))
-    assert prefixes.longest((1, 2, 3, 4))[0] == 3 and len(prefixes.held.known()) == 1
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"temperature": -1},
-        {"temperature": float("nan")},
-        {"top_p": 0},
-        {"logprobs": 21},
-        {"max_tokens": 0},
-        {"stop": [""]},
-        {"stop": ["a"] * 99},
-        {"bias": {1: 1000}},
-    ],
-)
-def test_wishes_out_of_bounds_are_refused(bad):
-    with pytest.raises(UserError):
-        SamplingParams(**bad)
-
-
-def test_sampling_cuts_where_it_says():
-    logits = torch.tensor([3.0, 2.0, 1.0, 0.0, -1.0])
-
-    def drawn(**wish):
-        chooser = Sampler(SamplingParams(temperature=1.0, seed=0, **wish), 5, [])
-        return {chooser.choose(logits).token for _ in range(300)}
-
-    assert (
-        drawn() == {0, 1, 2, 3, 4}
-        and drawn(top_k=2) == {0, 1}
-        and drawn(top_p=0.5) == {0}
-        and drawn(min_p=0.3) == {0, 1}
-    )
-    assert drawn(bias={0: -100.0, 1: -100.0}) == {2, 3, 4}
-    greedy = Sampler(SamplingParams(repetition=5.0), 5, [0])
-    assert [greedy.choose(logits).token for _ in range(2)] == [1, 2]
-
-
-class Letters:
-    """A tokenizer of one letter a token."""
-
-    def decode(self, ids, skip_special_tokens=True):
-        return "".join(map(chr, ids))
-
-
-def test_stop_strings_never_show_even_in_part():
-    writer, said = Detokenizer(Letters(), ["END", "\n\n"]), []
-    for c in "one EN two\nthree END four":
-        said.append(writer.add(ord(c)))
-        if writer.stopped:
-            break
-    said.append(writer.finish())
-    assert "".join(said) == writer.text == "one EN two\nthree "
-
-
-def test_hangul_is_told_by_whole_syllables():
-    import unicodedata
-
-    writer, said = Detokenizer(Letters()), []
-    for c in unicodedata.normalize("NFD", "안녕하세요"):
-        said.append(writer.add(ord(c)))
-    assert "".join(said) + writer.finish() == "안녕하세요" and all("가" <= c <= "힣" for s in said for c in s)
 
 
 def test_answers_of_a_given_form(engine):

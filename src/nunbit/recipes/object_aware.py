@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,8 +22,7 @@ from nunbit.media.images import decode
 from nunbit.messages import Message, Part
 from nunbit.models.checkpoint import save, save_new
 from nunbit.models.image_tokens import image_tokens
-from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, save_object_aware
-from nunbit.models.object_aware.context import build_connector
+from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, attach_connector, save_object_aware
 from nunbit.models.prompt import Prompt, PromptBuilder
 from nunbit.perception.build import PerceptionConfig
 from nunbit.recipes.base import BaseRecipe, no_model
@@ -76,20 +76,14 @@ def plan_object_aware(config: ObjectAwareRecipe, flops: float) -> PlanReport:
 
 
 def _meta_connector(name: str, values: Mapping[str, Any], config: ObjectAwareRecipe) -> Any:
+    """The connector on a decoder of the meta device: some of its parameters are made when it is attached."""
+    from transformers import AutoModel
+
     text = text_config(config.model)
     with torch.device("meta"):
-        return build_connector(name, values, _Configured(text))
-
-
-class _Configured:
-    """Stands for a model of which only the language model's config is known."""
-
-    def __init__(self, text: Any) -> None:
-        self.config = self
-        self.text = text
-
-    def get_text_config(self) -> Any:
-        return self.text
+        decoder = AutoModel.from_config(text)
+        model = SimpleNamespace(config=text, model=SimpleNamespace(language_model=decoder))
+        return attach_connector(name, values, model)
 
 
 def begin_on_base(config: ObjectAwareRecipe, folder: Path, options: RunOptions) -> tuple[Group, Path]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from nunbit.connectors import build as build_connector
 from nunbit.files import EMBEDDED
 from nunbit.models.build import build_llava
+from nunbit.models.object_aware import attach_connector
 from nunbit.perception.cells import CELL_PX, DenseHeads
 from nunbit.recipes.embedded import EmbeddedRecipe, StageShape, plan_embedded
 from nunbit.recipes.tiny.names import class_names
@@ -52,15 +52,14 @@ def parameters() -> dict[str, int]:
 
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     text, names = text_config(tokenizer), class_names()
-    widths = {"vision_width": TEXT_WIDTH, "text_width": TEXT_WIDTH, "layers": text.num_hidden_layers}
     with torch.device("meta"):
         model = build_llava(vision_config(), text, tokenizer, image_size_px=SIZE_PX, patch_px=PATCH_PX)
         model.tie_weights()
         beside: dict[str, Any] = {
             "heads": DenseHeads(VISION_WIDTH, len(names)),
             "oracle": OracleEncoder(TEXT_WIDTH, len(names)),
-            "crayon": build_connector("crayon", **widths, **CRAYON, classes=len(names) - 1),
-            "moai": build_connector("moai", **widths, **MIXER),
+            "crayon": attach_connector("crayon", CRAYON | {"classes": len(names) - 1}, model),
+            "moai": attach_connector("moai", MIXER, model),
         }
     inner = model.model
     parts = {"vision": inner.vision_tower, "connector": inner.multi_modal_projector, "language": inner.language_model}

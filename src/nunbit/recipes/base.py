@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.training.config import LoraConfig, ModelConfig, Phase
-from nunbit.training.settings import override, parse, settings
+from nunbit.training.settings import Settings, override, parse, settings
 
 NEW_MODEL = ("model.layer", "model.activation", "model.tiles", "model.connector", "model.connector_options")
 """Settings of a model that is built; one that is opened has its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseRecipe:
+class BaseRecipe(Settings):
     """Settings of a recipe for conversations; its stages are its fields of type `Phase`.
 
     Attributes:
@@ -35,7 +34,6 @@ class BaseRecipe:
     pictures: ClassVar[int] = 1
     """Pictures in a conversation of the debug set."""
     unused: ClassVar[tuple[str, ...]] = ("*.layer_connector_lr",)
-    """Patterns of keys that this recipe does not read: they are neither shown nor accepted."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     lora: LoraConfig = field(default_factory=LoraConfig)
@@ -47,15 +45,6 @@ class BaseRecipe:
     eval_every: int = 0
     seed: int = 0
     debug: bool = False
-
-    @classmethod
-    def is_unused(cls, key: str) -> bool:
-        """Whether a key does nothing in this recipe."""
-        return any(fnmatchcase(key, pattern) for pattern in cls.unused)
-
-    def keys(self) -> dict[str, Any]:
-        """Every key that may be changed, with its value."""
-        return {key: value for key, value in settings(self).items() if not self.is_unused(key)}
 
     def changed(self, changes: Sequence[str]) -> Self:
         """A copy with ``key=value`` applied, checked as far as it can be without opening a file.

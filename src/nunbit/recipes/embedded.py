@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,13 +12,13 @@ from nunbit.training.aliases import stage_name
 from nunbit.training.flops import FORWARD, LEARNS, THROUGH
 from nunbit.training.options import RunOptions
 from nunbit.training.planning import PlanReport, StagePlan
-from nunbit.training.settings import override, parse, settings
+from nunbit.training.settings import Settings, override, parse
 from nunbit.training.stage import Stage
 from nunbit.training.stages import begin
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbeddedRecipe:
+class EmbeddedRecipe(Settings):
     """Settings of a recipe whose stages are its fields of type `Stage`.
 
     Attributes:
@@ -28,20 +27,10 @@ class EmbeddedRecipe:
     """
 
     unused: ClassVar[tuple[str, ...]] = ("*.name", "*.part_lr", "*.part_decay")
-    """Patterns of keys that are not changed: they are neither shown nor accepted."""
     debug_batch: ClassVar[int] = 2
 
     stages: str = ""
     debug: bool = False
-
-    @classmethod
-    def is_unused(cls, key: str) -> bool:
-        """Whether a key cannot be changed."""
-        return any(fnmatchcase(key, pattern) for pattern in cls.unused)
-
-    def keys(self) -> dict[str, Any]:
-        """Every key that may be changed, with its value."""
-        return {key: value for key, value in settings(self).items() if not self.is_unused(key)}
 
     def changed(self, changes: Sequence[str]) -> Self:
         """A copy with ``key=value`` applied. A key without a stage, as ``steps=100``, is set for every stage that is

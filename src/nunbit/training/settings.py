@@ -7,7 +7,8 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, TypeVar
 
 from nunbit.errors import UserError
 from nunbit.training.aliases import setting_name
@@ -68,6 +69,22 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     translated."""
     old = {setting_name(key): value for key, value in then.items()}
     return [f"{key}: {old[key]} -> {value}" for key, value in now.items() if key in old and old[key] != value]
+
+
+class Settings:
+    """A config some of whose keys do nothing: these are neither shown nor accepted. The base of recipes' configs."""
+
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Patterns of dotted keys that the recipe does not read."""
+
+    @classmethod
+    def is_unused(cls, key: str) -> bool:
+        """Whether a key does nothing in this recipe."""
+        return any(fnmatchcase(key, pattern) for pattern in cls.unused)
+
+    def keys(self) -> dict[str, Any]:
+        """Every key that may be changed, with its value."""
+        return {key: value for key, value in settings(self).items() if not self.is_unused(key)}
 
 
 def _set(config: Any, path: Sequence[str], value: Any) -> Any:

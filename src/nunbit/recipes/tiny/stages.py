@@ -32,75 +32,23 @@ MIXER: dict[str, Any] = {"latents": 16, "depth": 2, "heads": 4, "head_dim": 32, 
 MAX_SCENE_TOKENS = 400
 """Longer Scene texts are longer than any in training."""
 
+_SMALL: dict[str, Any] = {"radius": 1.5, "save_every": 50}
 STAGES = {
     s.name: s
     for s in (
         Stage(name="encoder", steps=3000, batch=24, micro_batch_size=12, lr=1.5e-3, muon_lr=4e-3, decay=0.3),
-        Stage(
-            name="language",
-            steps=5400,
-            batch=24,
-            micro_batch_size=6,
-            lr=3e-3,
-            muon_lr=1e-2,
-            radius=1.5,
-            warmup=20,
-            decay=0.65,
-            seed=1,
-        ),
-        Stage(
-            name="connect",
-            steps=1700,
-            batch=24,
-            micro_batch_size=12,
-            lr=1e-3,
-            muon_lr=3e-3,
-            warmup=20,
-            decay=0.7,
-            seed=2,
-            save_every=50,
-        ),
-        Stage(
-            name="together",
-            steps=1300,
-            batch=16,
-            micro_batch_size=8,
-            lr=3e-4,
-            muon_lr=1.5e-3,
-            radius=1.5,
-            warmup=15,
-            decay=0.8,
-            seed=3,
-            save_every=50,
-        ),
-        Stage(
-            name="scene_text",
-            steps=1500,
-            batch=16,
-            micro_batch_size=4,
-            lr=3e-4,
-            muon_lr=2e-3,
-            radius=1.5,
-            warmup=15,
-            decay=0.8,
-            seed=5,
-            save_every=50,
-        ),
-        Stage(
-            name="object_aware",
-            steps=300,
-            batch=16,
-            micro_batch_size=4,
-            lr=3e-3,
-            muon_lr=5e-3,
-            radius=1.5,
-            warmup=20,
-            decay=0.6,
-            seed=4,
-            save_every=50,
-        ),
+        Stage(name="language", steps=5400, batch=24, micro_batch_size=6, lr=3e-3, muon_lr=1e-2, radius=1.5,
+              warmup=20, decay=0.65, seed=1),
+        Stage(name="connect", steps=1700, batch=24, micro_batch_size=12, lr=1e-3, muon_lr=3e-3, save_every=50,
+              warmup=20, decay=0.7, seed=2),
+        Stage(name="together", steps=1300, batch=16, micro_batch_size=8, lr=3e-4, muon_lr=1.5e-3,
+              warmup=15, decay=0.8, seed=3, **_SMALL),
+        Stage(name="scene_text", steps=1500, batch=16, micro_batch_size=4, lr=3e-4, muon_lr=2e-3,
+              warmup=15, decay=0.8, seed=5, **_SMALL),
+        Stage(name="object_aware", steps=300, batch=16, micro_batch_size=4, lr=3e-3, muon_lr=5e-3,
+              warmup=20, decay=0.6, seed=4, **_SMALL),
     )
-}
+}  # fmt: skip
 
 
 def train_stage(folder: Path, stage: Stage, options: RunOptions) -> None:

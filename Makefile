@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,chart,dev
 
-.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients hostile schemathesis soak ray-serve serve train clean
+.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile schemathesis soak ray-serve serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -58,6 +58,9 @@ bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up inc
 
 harness-clients: $(STAMP) ## lmms-eval (and VLMEVALKIT=DIR) as clients of our server: the same accuracy?
 	@$(VENV)/bin/python -m benchmarks.harness_clients $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
+
+connectors: $(STAMP)    ## every connector trained, asked and served by the commands
+	$(VENV)/bin/python -m tests.load.connectors
 
 hostile: $(STAMP)       ## 3,000 hostile requests against the server
 	$(VENV)/bin/python -m tests.load.hostile

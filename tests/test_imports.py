@@ -12,19 +12,21 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "nunbit"
 FLOORS = {
-    **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock", "files"], 0),
+    **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock", "files", "english"], 0),
+    **dict.fromkeys(["scene_layout", "scene_prompt"], 0),
     **dict.fromkeys(["verbalise", "crayon_map", "media", "world"], 1),
-    **dict.fromkeys(["perception", "encoders"], 2),
-    "connectors": 3,
-    "models": 4,
-    **dict.fromkeys(["prompting", "data", "engine"], 5),
-    "assistant": 6,  # a client of the engine
-    **dict.fromkeys(["training", "trust", "evaluation", "api"], 7),
-    "recipes": 8,
-    "studies": 9,
-    "serving": 10,
-    "cli": 11,  # starts the server, so it stands above it
-    "__main__": 12,
+    "encoders": 2,
+    "perception": 3,
+    "connectors": 4,
+    "models": 5,
+    **dict.fromkeys(["prompting", "data", "engine"], 6),
+    "assistant": 7,  # a client of the engine
+    **dict.fromkeys(["training", "trust", "evaluation", "api"], 8),
+    "recipes": 9,
+    "studies": 10,
+    "serving": 11,
+    "cli": 12,  # starts the server, so it stands above it
+    "__main__": 13,
 }
 PACKAGE = "__init__"  # nunbit/__init__.py imports no room, so that `import nunbit` costs nothing
 HEAVY = {"torch", "transformers", "peft", "accelerate"}

@@ -59,7 +59,7 @@ print(time.process_time())
 """
 
 
-@pytest.mark.parametrize("words", [[], ["ask"], ["serve"], ["eval"]])
+@pytest.mark.parametrize("words", [[], ["ask"], ["serve"], ["eval"], ["models"]])
 def test_help_is_light(words):
     def run():
         done = subprocess.run([sys.executable, "-c", HELP, *words], capture_output=True, text=True)

@@ -108,7 +108,8 @@ class Perception:
                 notes.append({"status": "failed", "reason": reason})
             else:
                 merge(scene, found, self.merge_iou)
-                notes.append({"status": "ok", "provider": provider.name, **found.meta})
+                about = {k: v for k, v in found.meta.items() if k != "facts"}
+                notes.append({"status": "ok", "provider": provider.name, **about})
         return notes
 
     def _partial(self, provider: Provider, images: Sequence[Image]) -> list[tuple[Scene | None, str]]:
@@ -174,11 +175,17 @@ def _each(provider: Provider, images: list[Image]) -> list[tuple[Scene | None, s
 
 
 def merge(scene: Scene, found: Scene, iou: float | None) -> None:
-    """Add what a part found to ``scene``; relations follow their objects, the first segment map stays."""
+    """Add what a part found to ``scene``; relations follow their objects, the first segment map stays.
+
+    ``found.meta["facts"]`` are facts of the whole picture (its kind, tables): they go into ``scene.meta``, the first
+    stays.
+    """
     places = [_place(scene, o, iou) for o in found.objects]
     scene.relations += [Relation(places[r.subject], r.predicate, places[r.object], r.score) for r in found.relations]
     scene.text_lines += found.text_lines
     scene.captions += found.captions
+    for key, value in found.meta.get("facts", {}).items():
+        scene.meta.setdefault(key, value)
     if found.segment_map is not None and scene.segment_map is None:
         scene.segment_map, scene.segments = found.segment_map, list(found.segments)
 

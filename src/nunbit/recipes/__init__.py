@@ -21,6 +21,7 @@ RECIPES = {
     "llava15": "any vision encoder, any connector, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
     "llava_next": "any vision encoder, any language model, pictures of any resolution in tiles, as in LLaVA-NeXT",
     "moai": "compressor and mixer over the output of perception, on a trained LLaVA, as in MoAI (arXiv 2403.07508)",
+    "small": "the default model: a pretrained language model conditioned on the Scene in words, on low-rank adapters",
     "tiny": "the embedded model, from nothing, on the procedural world",
 }
 

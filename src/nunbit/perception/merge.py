@@ -1,0 +1,181 @@
+"""All parts that ship with the package as one provider: what kind of picture it is decides which parts to trust, and
+overlap what is one thing.
+
+    perception = Perception(**real_parts())
+    [scene] = perception([photograph])
+
+=============  ==========================================================================================
+kind           what looks at the picture
+=============  ==========================================================================================
+photograph     COCO detector and ImageNet names together (`photographs`); few, sure lines of writing
+drawing        the world's own encoder (`cells`), which knows drawn artwork; all lines of writing
+others         lines of writing with their rows, tables and pairs; the world's encoder on pictures of its size
+=============  ==========================================================================================
+
+A picture that may be of two kinds is looked at by both, and scores are weighed with the kind's probability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nunbit.files import EMBEDDED
+from nunbit.perception.attributes import ColourAttributes, picture_facts
+from nunbit.perception.base import Lazy, Provider, Relator
+from nunbit.perception.photographs import PhotographParts, inside
+from nunbit.perception.picture_kind import kind_probabilities
+from nunbit.perception.reading import LineReader, Recogniser, recogniser
+from nunbit.perception.relations import GeometricRelations
+from nunbit.perception.text_regions import Region, find_regions
+from nunbit.scene import Relation, Scene, SceneObject, box_iou
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+LOOKS = 0.2
+"""A part looks at a picture whose kind has at least this probability."""
+WORLD_SIDE_PX = 256
+"""The world's encoder is trained on pictures of 192 pixels; of larger documents it knows nothing."""
+SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
+KEEP = 0.25
+FACTS = "facts"
+"""Key of a partial Scene's ``meta`` whose values belong to the whole Scene."""
+
+
+class PictureParts:
+    """A provider of objects, segments and text lines.
+
+    ``meta["facts"]`` holds ``picture`` (kind, kinds, brightness, colour, main colours), ``names``, ``place``,
+    ``rows``, ``tables`` and ``pairs``, each where there is one. Every object's ``attributes["source"]`` names the
+    part or parts that found it.
+
+    Args:
+        photographs: looks at photographs.
+        drawings: looks at drawings; a Scene provider such as `cells.CellPerception`.
+        reader: reads; None leaves reading to ``drawings``, which reads world pictures only.
+    """
+
+    def __init__(self, photographs: PhotographParts, drawings: Provider | None, reader: LineReader | None) -> None:
+        self.photographs, self.drawings, self.reader = photographs, drawings, reader
+        self.colours = ColourAttributes()
+        self.covers = ("detection", "ocr") if reader is not None else ("detection",)
+
+    @property
+    def name(self) -> str:
+        """The names of the parts, joined by a plus."""
+        parts = (self.photographs, self.drawings, self.reader)
+        return "+".join(["picture-parts-1", *(p.name for p in parts if p is not None)])
+
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        return [self._scene(image.convert("RGB")) for image in images]
+
+    def _scene(self, image: Image) -> Scene:
+        regions, values = find_regions(image)
+        kinds = kind_probabilities(image, regions)
+        scene = Scene(image.width, image.height)
+        facts: dict[str, Any] = {
+            "picture": {"kind": max(kinds, key=lambda k: kinds[k]), "kinds": kinds} | picture_facts(image)
+        }
+        self._look(image, kinds, scene, facts)
+        if self.reader is not None:
+            self._read(image, kinds, regions, values, scene, facts)
+        self.colours.annotate(image, scene)
+        scene.meta[FACTS] = facts
+        return scene
+
+    def _look(self, image: Image, kinds: dict[str, float], scene: Scene, facts: dict[str, Any]) -> None:
+        """Objects and segments of the parts that know this kind of picture."""
+        if kinds["photograph"] >= LOOKS:
+            seen = self.photographs([image])[0]
+            combine(scene, seen, kinds["photograph"])
+            facts |= seen.meta
+        small = max(image.size) <= WORLD_SIDE_PX
+        if self.drawings is not None and (kinds["drawing"] >= LOOKS or (small and kinds["photograph"] < 1 - LOOKS)):
+            drawn = self.drawings([image])[0]
+            for o in drawn.objects:
+                o.attributes.setdefault("source", "world-encoder")
+            if self.reader is not None:
+                drawn.text_lines = []
+            combine(scene, drawn, 1 - kinds["photograph"])
+
+    def _read(
+        self,
+        image: Image,
+        kinds: dict[str, float],
+        regions: list[Region],
+        values: np.ndarray,
+        scene: Scene,
+        facts: dict[str, Any],
+    ) -> None:
+        assert self.reader is not None
+        read = self.reader.read_regions(image, regions, values, photograph=kinds["photograph"] >= 0.5)
+        scene.text_lines = read.text_lines
+        facts |= read.meta
+
+
+def combine(scene: Scene, found: Scene, weight: float) -> None:
+    """Add a part's objects to a Scene in place, scores weighed; things at one place are one thing, under the surer
+    name.
+
+    Relations follow their objects; the first segment map stays.
+    """
+    places: list[int | None] = []
+    for o in found.objects:
+        o.score = round(o.score * min(1.0, 1.5 * weight), 3)
+        places.append(None if o.score < KEEP else _place(scene, o))
+    for r in found.relations:
+        subject, other = places[r.subject], places[r.object]
+        if subject is not None and other is not None:
+            scene.relations.append(Relation(subject, r.predicate, other, r.score))
+    scene.text_lines += found.text_lines
+    if found.segment_map is not None and scene.segment_map is None:
+        scene.segment_map, scene.segments = found.segment_map, list(found.segments)
+
+
+def _place(scene: Scene, o: SceneObject) -> int:
+    for i, known in enumerate(scene.objects):
+        if box_iou(known.box, o.box) < (SAME_NAME_IOU if known.name == o.name else ANY_NAME_IOU):
+            continue
+        if known.name == o.name:
+            known.score = round(1 - (1 - known.score) * (1 - o.score), 3)
+            known.attributes = {**o.attributes, **known.attributes, "source": _sources(known, o)}
+            known.segment = known.segment or o.segment
+        elif o.score > known.score and inside(known.box, o.box) > ANY_NAME_IOU:
+            scene.objects[i] = o
+        return i
+    scene.objects.append(o)
+    return len(scene.objects) - 1
+
+
+def _sources(a: SceneObject, b: SceneObject) -> str:
+    """The parts that found either, each once."""
+    names = [n for o in (a, b) for n in o.attributes.get("source", "").split("+") if n]
+    return "+".join(dict.fromkeys(names))
+
+
+def real_parts(*, read: bool = True, recognise: Recogniser | None = None) -> dict[str, Provider | Relator | None]:
+    """The parts of a `Perception` that needs nothing but what ships with the package and, to read, what is installed.
+
+    Args:
+        read: look for writing. Without tesseract and rapidocr only world pictures are read, by their own encoder.
+        recognise: what reads; the best that is installed if not named.
+    """
+    return {"panoptic": Lazy(lambda: build_parts(read=read, recognise=recognise)), "relations": GeometricRelations()}
+
+
+def build_parts(
+    *, read: bool = True, recognise: Recogniser | None = None, drawings: Callable[[], Provider] | None = None
+) -> PictureParts:
+    """The provider of `real_parts`, opened now."""
+    reads = (recognise or recogniser()) if read else None
+
+    def world_encoder() -> Provider:
+        from nunbit.perception.cells import CellPerception
+
+        return CellPerception.from_pretrained(EMBEDDED, read=read and reads is None)
+
+    return PictureParts(
+        PhotographParts.from_pretrained(), Lazy(drawings or world_encoder), LineReader(reads) if reads else None
+    )

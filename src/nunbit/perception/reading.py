@@ -1,0 +1,211 @@
+"""Reading: lines of letters are found first, cleaned, laid out on one white page, and recognised there in one run.
+
+A recogniser that is given a whole picture misses light ink on dark paper, coloured signs and whatever stands in ruled
+cells. Given the same lines as dark letters of one height on white, with rulings removed, it reads them; and one run for
+all lines costs less than one each.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nunbit.errors import UserError
+from nunbit.perception.layout import structure
+from nunbit.perception.ocr import TesseractReader, lines_of
+from nunbit.perception.text_regions import Region, find_regions, line_picture
+from nunbit.scene import Scene, TextLine, as_box
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LETTER_PX = 30
+"""Height of a letter on the laid-out page; tesseract reads 20 to 40 best."""
+GAP_PX, MARGIN_PX, MAX_WIDTH_PX = 26, 24, 2400
+LANGUAGES = ("kor", "eng")
+MIN_SCORE, MIN_REGULAR = 0.45, 0.15
+PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.45, 16
+"""In a photograph edges of things look like letters: fewer, more regular regions are tried, and only sure readings are
+kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a recogniser says of one line: text, and how sure it is, 0 to 1."""
+
+    text: str
+    score: float
+
+
+class Recogniser(Protocol):
+    """Reads pictures of single lines: dark on white, ``(h, w)`` uint8 each, letters 30 pixels high. One reading a line,
+    in order."""
+
+    @property
+    def name(self) -> str:
+        """How the provider is named in a Scene."""
+
+    def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]: ...
+
+
+class TesseractRecogniser:
+    """All lines on one page, read in one run of the tesseract program.
+
+    Args:
+        languages: tesseract's names; those not installed are left out.
+    """
+
+    def __init__(self, languages: Sequence[str] = LANGUAGES, timeout_s: float = 60.0) -> None:
+        self.reader = TesseractReader(languages)
+        self.timeout_s = timeout_s
+
+    @cached_property
+    def name(self) -> str:
+        """The name with the languages that are installed."""
+        return f"tesseract-{'+'.join(self.reader.installed)}"
+
+    def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
+        import pytesseract
+        from PIL import Image as images
+
+        if not lines:
+            return []
+        page, tops = lay_out(lines)
+        os.environ.setdefault("OMP_THREAD_LIMIT", "2")  # tesseract's threads slow each other down on few cores
+        data = pytesseract.image_to_data(
+            images.fromarray(page),
+            lang="+".join(self.reader.installed),
+            config="--psm 6 -c preserve_interword_spaces=1",
+            output_type=pytesseract.Output.DICT,
+            timeout=self.timeout_s,
+        )
+        return _by_line(lines_of(data), tops, [line.shape[0] for line in lines])
+
+
+def lay_out(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
+    """Lines under each other on a white page: ``(H, W)`` uint8, and the first row of each."""
+    lines = [line[:, :MAX_WIDTH_PX] for line in lines]
+    tops, y = [], MARGIN_PX
+    for line in lines:
+        tops.append(y)
+        y += line.shape[0] + GAP_PX
+    page = np.full((y + MARGIN_PX, max(line.shape[1] for line in lines) + 2 * MARGIN_PX), 255, np.uint8)
+    for top, line in zip(tops, lines, strict=True):
+        page[top : top + line.shape[0], MARGIN_PX : MARGIN_PX + line.shape[1]] = line
+    return page, tops
+
+
+def _by_line(read: Sequence[TextLine], tops: Sequence[int], heights: Sequence[int]) -> list[Reading]:
+    """Lines that were read on the page, matched to the lines that were laid out there; what was not read is ``""``."""
+    parts: list[list[TextLine]] = [[] for _ in tops]
+    for line in read:
+        middle = (line.box[1] + line.box[3]) / 2
+        place = min(range(len(tops)), key=lambda i: abs(tops[i] + heights[i] / 2 - middle))
+        if abs(tops[place] + heights[place] / 2 - middle) <= heights[place] / 2 + GAP_PX / 2:
+            parts[place].append(line)
+    out = []
+    for found in parts:
+        found.sort(key=lambda line: line.box[0])
+        text = " ".join(line.text for line in found).strip()
+        out.append(Reading(text, float(np.mean([line.score for line in found])) if found else 0.0))
+    return out
+
+
+class RapidRecogniser:
+    """The recognition network of rapidocr (Latin script and Chinese, no Korean), for machines without tesseract:
+    ``pip install nunbit[ocr-pip]``."""
+
+    name = "rapidocr"
+
+    @cached_property
+    def engine(self) -> Any:
+        """The loaded network; a UserError if the package is missing."""
+        try:
+            from rapidocr import RapidOCR
+        except ImportError:
+            raise UserError(
+                "reading without tesseract needs the package 'rapidocr'", todo="install nunbit[ocr-pip]"
+            ) from None
+        return RapidOCR(params={"Global.use_det": False, "Global.use_cls": False, "Global.log_level": "critical"})
+
+    def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
+        out = []
+        for line in lines:
+            found = self.engine(np.repeat(line[..., None], 3, 2), use_det=False, use_cls=False)
+            texts, scores = getattr(found, "txts", None) or ("",), getattr(found, "scores", None) or (0.0,)
+            out.append(Reading(str(texts[0]).strip(), float(scores[0])))
+        return out
+
+
+def recogniser() -> Recogniser | None:
+    """The best that is installed: tesseract (Korean and Latin), else rapidocr (Latin), else None."""
+    import importlib.util
+
+    if shutil.which("tesseract") and importlib.util.find_spec("pytesseract"):
+        return TesseractRecogniser()
+    return RapidRecogniser() if importlib.util.find_spec("rapidocr") else None
+
+
+class LineReader:
+    """A provider of text lines with their structure in ``meta`` (rows, tables, pairs; see `layout.structure`).
+
+    Args:
+        photograph: expect few lines among many edges, and keep only sure readings.
+    """
+
+    def __init__(self, recognise: Recogniser, *, photograph: bool = False) -> None:
+        self.recognise, self.photograph = recognise, photograph
+
+    @property
+    def name(self) -> str:
+        """The name of the recogniser."""
+        return f"reading-1-{self.recognise.name}-{self.photograph}"
+
+    def __call__(self, images: Sequence[Image]) -> list[Scene]:
+        return [self.read(image, photograph=self.photograph) for image in images]
+
+    def read(self, image: Image, *, photograph: bool = False) -> Scene:
+        """The text lines of one picture, in reading order."""
+        return self.read_regions(image, *find_regions(image), photograph=photograph)
+
+    def read_regions(
+        self, image: Image, regions: list[Region], values: np.ndarray, *, photograph: bool = False
+    ) -> Scene:
+        """The same where `find_regions` has already run."""
+        regions = _plausible(regions, photograph)
+        read = self.recognise([line_picture(values, r, LETTER_PX) for r in regions])
+        least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
+        lines = [
+            TextLine.from_box(reading.text, as_box(r.box), round(reading.score, 3))
+            for r, reading in zip(regions, read, strict=True)
+            if reading.score >= least and _is_text(reading.text, photograph)
+        ]
+        scene = Scene(image.width, image.height, text_lines=lines)
+        structure(scene)
+        return scene
+
+
+def _plausible(regions: list[Region], photograph: bool) -> list[Region]:
+    """Regions worth reading, in their order."""
+    if not photograph:
+        return [r for r in regions if r.regular >= MIN_REGULAR or r.letters >= 4]
+    good = [
+        r
+        for r in regions
+        if r.regular >= PHOTO_MIN_REGULAR and r.letters >= 3 and r.box[2] - r.box[0] >= 1.3 * r.height_px
+    ]
+    best = sorted(good, key=lambda r: -r.regular * min(r.letters, 12) * r.height_px)[:PHOTO_MAX_REGIONS]
+    return [r for r in regions if any(r is b for b in best)]
+
+
+def _is_text(text: str, photograph: bool) -> bool:
+    """Whether a reading has letters or digits, and in a photograph mostly those, at least three."""
+    marks = sum(c.isalnum() for c in text)
+    solid = len("".join(text.split()))
+    return marks >= 3 and marks >= 0.75 * solid if photograph else marks >= 1 and marks >= 0.3 * solid

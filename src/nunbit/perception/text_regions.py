@@ -1,0 +1,251 @@
+"""Where writing is: lines of letters of either polarity, before anything reads them. numpy and scipy only.
+
+Letters are connected components of pixels on one side of the local mid-grey. Components that stand beside each other
+and are about as high are one line. Rulings and panels are left out by their shape.
+
+Legend: H and W sides in pixels, n components.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WINDOWS_PX = (21, 61)
+"""Sides of the neighbourhood whose mid-grey divides ink from paper: for small and for large letters."""
+MIN_CONTRAST = 36
+"""Grey levels (of 255) between the darkest and the lightest pixel of a neighbourhood with writing."""
+MIN_LETTER_PX, MAX_COMPONENTS = 5, 6000
+WORK_SIDE_PX = 1280
+MAX_REGIONS = 120
+WORD_GAP = 0.95
+"""A blank is at most this many letter heights wide; cells of a row stand further apart."""
+
+
+@dataclass(slots=True)
+class Region:
+    """A line of letters: box in pixels ``(x1, y1, x2, y2)``, whether its ink is dark, how many components, their
+    median height, regularity 0 to 1."""
+
+    box: tuple[int, int, int, int]
+    dark: bool
+    letters: int
+    height_px: float
+    regular: float
+
+
+def grey(image: Image) -> np.ndarray:
+    """The channel mix with the most contrast, ``(H, W)`` float32: luma, or the first principal component where luma
+    shows little."""
+    rgb = np.asarray(image.convert("RGB"), np.float32)
+    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    sample = rgb[::4, ::4].reshape(-1, 3)
+    values, vectors = np.linalg.eigh(np.cov(sample.T) + 1e-3 * np.eye(3))
+    if luma[::4, ::4].var() >= 0.25 * values[-1]:
+        return luma
+    mixed = rgb @ (vectors[:, -1] / np.abs(vectors[:, -1]).sum()).astype(np.float32)
+    low, high = np.percentile(mixed[::4, ::4], (0.5, 99.5))
+    return np.clip((mixed - low) / max(high - low, 1e-3) * 255, 0, 255).astype(np.float32)
+
+
+def find_regions(image: Image) -> tuple[list[Region], np.ndarray]:
+    """Lines of letters in the picture, from top to bottom, and the grey picture ``(H, W)`` they were found in."""
+    values = grey(image)
+    scale = min(1.0, WORK_SIDE_PX / max(values.shape))
+    small = values if scale == 1 else ndimage.zoom(values, scale, order=1)
+    found: list[Region] = []
+    for window in WINDOWS_PX:
+        if window * 2 < min(small.shape) or window == WINDOWS_PX[0]:
+            for dark, ink in _ink(small, window):
+                found += _lines(ink, dark, window)
+    kept = join_words(_strongest(found)[:MAX_REGIONS])
+    for r in kept:
+        r.box, r.height_px = _scaled(r.box, 1 / scale, values.shape), r.height_px / scale
+    return sorted(kept, key=lambda r: (r.box[1], r.box[0])), values
+
+
+def _ink(values: np.ndarray, window: int) -> list[tuple[bool, np.ndarray]]:
+    """Pixels darker and pixels lighter than the middle of their neighbourhood, where it has contrast: two masks ``(H,
+    W)``."""
+    small = values[::2, ::2]
+    low, high = (f(small, window // 2, mode="nearest") for f in (ndimage.minimum_filter, ndimage.maximum_filter))
+    low, high = (
+        ndimage.uniform_filter(v, window // 2, mode="nearest")
+        .repeat(2, 0)
+        .repeat(2, 1)[: values.shape[0], : values.shape[1]]
+        for v in (low, high)
+    )
+    contrast = high - low >= MIN_CONTRAST
+    middle = (low + high) / 2
+    edge = ndimage.binary_dilation(~contrast)
+    return [(dark, _inner(contrast & (values < middle if dark else values > middle), edge)) for dark in (True, False)]
+
+
+def _inner(ink: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """The mask without components that reach where there is no contrast: those are paper beside letters, not
+    letters."""
+    labels, count = ndimage.label(ink, np.ones((3, 3)))
+    outer = np.bincount(labels[edge & ink], minlength=count + 1) > 2
+    outer[0] = True
+    return ~outer[labels]
+
+
+def without_rulings(ink: np.ndarray, length: int = 40, thick: int = 5) -> np.ndarray:
+    """The mask without straight horizontal and vertical strokes that are long and thin, ``(H, W)``."""
+    out = ink.copy()
+    for axis in (0, 1):
+        runs = _run_lengths(ink, axis) >= length
+        thin = _run_lengths(runs, 1 - axis) <= thick
+        out &= ~(runs & thin)
+    return out
+
+
+def _run_lengths(mask: np.ndarray, axis: int) -> np.ndarray:
+    """For each set pixel, how many set pixels in a row it belongs to along an axis, ``(H, W)``."""
+    work = mask if axis == 1 else mask.T
+    padded = np.zeros((work.shape[0], work.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = work
+    change = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(change == 1)
+    _, ends = np.nonzero(change == -1)
+    out = np.zeros(work.shape[0] * (work.shape[1] + 1), np.int32)
+    lengths = (ends - starts).astype(np.int32)
+    out[rows * (work.shape[1] + 1) + starts] = lengths
+    np.add.at(out, rows * (work.shape[1] + 1) + ends, -lengths)
+    filled = np.cumsum(out.reshape(work.shape[0], -1), axis=1)[:, :-1]
+    return filled if axis == 1 else filled.T
+
+
+def _lines(ink: np.ndarray, dark: bool, window: int) -> list[Region]:
+    """Components of a mask gathered into lines."""
+    labels, count = ndimage.label(without_rulings(ink), np.ones((3, 3)))
+    slices = ndimage.find_objects(labels)[: MAX_COMPONENTS * 4]
+    boxes = np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices if s], np.int32).reshape(-1, 4)
+    if not len(boxes):
+        return []
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1 : len(boxes) + 1]
+    wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    tall = 1.6 * window
+    letter = (
+        (high <= tall)
+        & (wide <= 6 * tall)
+        & (np.maximum(high, wide) >= 2)
+        & (areas >= 3)
+        & (areas / (wide * high) > 0.08)
+    )
+    letter &= ~((wide > 12 * high) | (high > 12 * wide))
+    boxes, areas = boxes[letter][:MAX_COMPONENTS], areas[letter][:MAX_COMPONENTS]
+    if not len(boxes):
+        return []
+    return [r for group in _groups(boxes, ink.shape) if (r := _region(boxes[group], areas[group], dark)) is not None]
+
+
+def _groups(boxes: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Boxes that touch after each is widened by its own height: index arrays, one a line."""
+    canvas = np.zeros(shape, bool)
+    high = boxes[:, 3] - boxes[:, 1]
+    wide = boxes[:, 2] - boxes[:, 0]
+    size = np.maximum(high, np.minimum(wide, 1.5 * high))
+    for (x1, y1, x2, y2), s in zip(boxes.tolist(), size.tolist(), strict=True):
+        reach, rise = round(0.42 * s) + 1, round(0.06 * s)
+        canvas[max(0, y1 - rise) : y2 + rise, max(0, x1 - reach) : x2 + reach] = True
+    labels, _ = ndimage.label(canvas)
+    owner = labels[(boxes[:, 1] + boxes[:, 3] - 1) // 2, (boxes[:, 0] + boxes[:, 2] - 1) // 2]
+    order = np.argsort(owner, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(owner[order])) + 1)
+
+
+def _region(boxes: np.ndarray, areas: np.ndarray, dark: bool) -> Region | None:
+    """A group of boxes as a line of writing; None where it does not look like one."""
+    high = boxes[:, 3] - boxes[:, 1]
+    big = high >= 0.5 * high.max()
+    height = float(np.median(high[big]))
+    x1, y1, x2, y2 = (int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
+    if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height or (x2 - x1) < 0.6 * height:
+        return None
+    fill = float(areas.sum()) / ((x2 - x1) * (y2 - y1))
+    if not 0.06 <= fill <= 0.78:
+        return None
+    same_height = 1 - min(1.0, float(np.std(high[big])) / height * 2)
+    base = 1 - min(1.0, float(np.std(boxes[big, 3])) / height * 2)
+    return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2)
+
+
+def _strongest(found: list[Region]) -> list[Region]:
+    """Of regions that overlap the one with the larger area of letters: holes of letters lie inside the line that the
+    letters make."""
+    kept: list[Region] = []
+    for r in sorted(
+        found, key=lambda r: -(r.box[2] - r.box[0]) * min(r.box[3] - r.box[1], 2 * r.height_px) * (0.5 + r.regular)
+    ):
+        if all(_shared(r.box, k.box) < 0.4 for k in kept):
+            kept.append(r)
+    return kept
+
+
+def join_words(regions: list[Region]) -> list[Region]:
+    """Regions that stand beside each other at the width of a blank become one line."""
+    out: list[Region] = []
+    for r in sorted(regions, key=lambda r: r.box[0]):
+        before = next((k for k in out if _follows(k, r)), None)
+        if before is None:
+            out.append(r)
+            continue
+        weight = before.letters + r.letters
+        before.height_px = (before.height_px * before.letters + r.height_px * r.letters) / weight
+        before.regular = (before.regular * before.letters + r.regular * r.letters) / weight
+        before.box, before.letters = _around(before.box, r.box), weight
+    return sorted(out, key=lambda r: (r.box[1], r.box[0]))
+
+
+def _follows(before: Region, r: Region) -> bool:
+    (_, top, right, bottom), (left, high, _, low) = before.box, r.box
+    height = max(before.height_px, r.height_px)
+    level = min(bottom, low) - max(top, high) >= 0.6 * min(bottom - top, low - high)
+    alike = max(before.height_px, r.height_px) <= 1.7 * min(before.height_px, r.height_px)
+    return before.dark == r.dark and level and alike and -0.5 * height <= left - right <= WORD_GAP * height
+
+
+def _around(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _shared(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    small = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return max(0, w) * max(0, h) / max(1, small)
+
+
+def _scaled(box: tuple[int, int, int, int], factor: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = (v * factor for v in box)
+    return max(0, int(x1)), max(0, int(y1)), min(shape[1], round(x2 + 0.5)), min(shape[0], round(y2 + 0.5))
+
+
+def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarray:
+    """A line as dark ink on white paper with letters of a given height, rulings removed: ``(h, w)`` uint8."""
+    from PIL import Image as images
+
+    pad = max(2, round(0.3 * region.height_px))
+    x1, y1, x2, y2 = region.box
+    crop = values[max(0, y1 - pad) : y2 + pad, max(0, x1 - pad) : x2 + pad]
+    crop = crop if region.dark else 255 - crop
+    paper = float(np.percentile(crop, 85))
+    ink = float(np.percentile(crop, 3))
+    middle = (paper + ink) / 2
+    mask = crop < middle
+    ruled = mask & ~without_rulings(
+        mask, length=max(24, int(2.2 * region.height_px)), thick=max(3, int(0.2 * region.height_px))
+    )
+    clean = np.where(ndimage.binary_dilation(ruled, iterations=1), paper, crop)
+    flat = np.clip((clean - ink) / max(paper - ink, 8) * 255, 0, 255).astype(np.uint8)
+    factor = height_px / region.height_px
+    size = (max(4, round(flat.shape[1] * factor)), max(4, round(flat.shape[0] * factor)))
+    return np.asarray(
+        images.fromarray(flat).resize(size, images.Resampling.LANCZOS if factor > 1 else images.Resampling.BOX)
+    )

@@ -1,0 +1,198 @@
+"""Composites with what perception finds in them and what the vision encoder makes of them, kept on disk: perception
+takes a second a picture, and a picture is asked about many times.
+
+Files ``pool-00000.npz`` and ``.jsonl`` of 50 pictures each; a run that was killed goes on at the first file that is
+missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nunbit.files import whole, write_text
+from nunbit.scene import Scene
+from nunbit.world.base import Split, generator
+from nunbit.world.samples import Sample, sample
+
+PER_FILE = 50
+WORLD = {"things": 0.30, "writing": 0.16, "documents": 0.18, "charts": 0.14, "puzzles": 0.14, "panels": 0.08}
+"""Share of each domain among world pictures."""
+EMPHASIS = {
+    "documents/describe": 0.1,
+    "charts/describe": 0.15,
+    "puzzles/describe": 0.1,
+    "panels/describe": 0.15,
+    "panels/count": 0.2,
+    "panels/exists": 0.3,
+    "writing/attribute": 0.4,
+    "puzzles/count": 0.7,
+    "panels/order": 1.5,
+    "charts/compare": 1.5,
+    "puzzles/lookup": 1.5,
+}
+"""What is easy is asked less often than what is not."""
+
+
+@dataclass(slots=True)
+class Pooled:
+    """One picture of a pool: its true and its estimated Scene, and features ``(N, Dv)`` float16 with their grid."""
+
+    true: Scene
+    estimated: Scene
+    features: np.ndarray
+    grid: tuple[int, int]
+
+
+class Pool:
+    """The pictures of a folder, by number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(f for f in folder.glob("pool-*.jsonl") if f.with_suffix(".npz").exists())
+        self._open = lru_cache(maxsize=8)(self._read)
+
+    def __len__(self) -> int:
+        return PER_FILE * len(self.files)
+
+    def __getitem__(self, number: int) -> Pooled:
+        rows, features, grids = self._open(number // PER_FILE)
+        row = rows[number % PER_FILE]
+        grid = grids[number % PER_FILE]
+        return Pooled(
+            Scene.from_json(row["true"]),
+            Scene.from_json(row.get("estimated") or row["told"]),
+            features[number % PER_FILE],
+            (int(grid[0]), int(grid[1])),
+        )
+
+    def _read(self, file: int) -> tuple[list[Any], np.ndarray, np.ndarray]:
+        path = self.files[file]
+        held = np.load(path.with_suffix(".npz"))
+        return (
+            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()],
+            held["features"],
+            held["grids"],
+        )
+
+
+WORLD_SEED = 12
+"""Seed of the world pictures whose estimated Scenes are kept."""
+
+
+class WorldPool:
+    """Estimated Scenes of world pictures; the pictures are drawn again from their numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        files = sorted(folder.glob("world-*.jsonl"))
+        self.scenes = [json.loads(line) for f in files for line in f.read_text(encoding="utf-8").splitlines()]
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, number: int) -> Scene:
+        """What perception finds in world picture ``number`` of the seed `WORLD_SEED`."""
+        return Scene.from_json(self.scenes[number])
+
+
+def world_picture(number: int, *, seed: int = WORLD_SEED, korean: float = 0.0, questions: int = 1) -> Sample:
+    """World picture ``number`` with questions; without a seed that of the pool."""
+    return sample(
+        number, seed=seed, split="train", mixture=WORLD, questions=questions, even=True, korean=korean,
+        emphasis=EMPHASIS,
+    )  # fmt: skip
+
+
+def fill_world(folder: Path, count: int, *, say: Callable[[str], None] = print) -> None:
+    """Estimate the Scenes of world pictures until the folder holds ``count``."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    find = perception()
+    for start in range(0, count, PER_FILE):
+        file = folder / f"world-{start // PER_FILE:05}.jsonl"
+        if file.exists():
+            continue
+        lines = []
+        for number in range(start, start + PER_FILE):
+            scene = find(Image.fromarray(world_picture(number).picture.pixels))
+            scene.segment_map, scene.segments = None, []
+            for o in scene.objects:
+                o.segment = None
+            lines.append(json.dumps(scene.to_json(), ensure_ascii=False))
+        write_text(file, "\n".join(lines) + "\n")
+        say(f"{start + PER_FILE}/{count} world pictures")
+
+
+def perception() -> Callable[[Any], Scene]:
+    """What finds the Scene of a picture: all parts that ship with the package."""
+    from nunbit.perception.ink import ink_colour
+    from nunbit.perception.merge import build_parts
+
+    parts = build_parts()
+
+    def found(image: Any) -> Scene:
+        [scene] = parts([image])
+        if scene.text_lines:
+            scene.meta["ink"] = ink_colour(image, scene.text_lines)
+        return scene
+
+    return found
+
+
+def features() -> Callable[[Any], tuple[np.ndarray, tuple[int, int]]]:
+    """A picture's features ``(N, 1280)`` of the shipped EfficientNet-Lite, and their grid."""
+    import torch
+    from PIL import Image as images
+
+    from nunbit.encoders.efficientnet_lite import MEAN, SCALE, EfficientNetLiteForImageClassification
+
+    model = EfficientNetLiteForImageClassification.shipped()
+    side = model.config.image_size
+
+    def computed(image: Any) -> tuple[np.ndarray, tuple[int, int]]:
+        square = image.convert("RGB").resize((side, side), images.Resampling.BICUBIC)
+        pixels = torch.from_numpy((np.asarray(square, np.float32) - MEAN) / SCALE).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            out = model.encoder(pixels)
+        return out.last_hidden_state[0].half().numpy(), (out.grid[0], out.grid[1])
+
+    return computed
+
+
+def fill(
+    folder: Path, count: int, *, seed: int = 11, split: Split = "train", say: Callable[[str], None] = print
+) -> None:
+    """Draw composites until the folder holds ``count`` of them."""
+    from PIL import Image
+
+    from nunbit.world import composites
+
+    folder.mkdir(parents=True, exist_ok=True)
+    find, encode = perception(), features()
+    for start in range(0, count, PER_FILE):
+        file = folder / f"pool-{start // PER_FILE:05}.jsonl"
+        if file.exists():
+            continue
+        lines, made, grids = [], [], []
+        for number in range(start, start + PER_FILE):
+            drawn = composites.draw(generator(seed, number, split), split)
+            drawn.scene.segment_map, drawn.scene.segments = None, []
+            for o in drawn.scene.objects:
+                o.segment = None
+            image = Image.fromarray(drawn.pixels)
+            cells, grid = encode(image)
+            lines.append(
+                json.dumps({"true": drawn.scene.to_json(), "estimated": find(image).to_json()}, ensure_ascii=False)
+            )
+            made.append(cells)
+            grids.append(grid)
+        with whole(file.with_suffix(".npz")) as beside, beside.open("wb") as f:
+            np.savez_compressed(f, features=np.stack(made), grids=np.array(grids))
+        write_text(file, "\n".join(lines) + "\n")
+        say(f"{start + PER_FILE}/{count} pictures")

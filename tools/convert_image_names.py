@@ -1,7 +1,8 @@
-"""Maker of src/nunbit/perception/weights/image-names: EfficientNet-Lite2 with folded batch norms, large tensors int8.
+"""Maker of src/nunbit/perception/weights/image-names: EfficientNet-Lite2 with folded batch norms, large tensors in
+int8.
 
 nunbit models get efficientnet-lite2
-python tools/convert_image_names.py $(nunbit models path efficientnet-lite2) FOLDER
+python tools/convert_image_names.py $(nunbit models path efficientnet-lite2) src/nunbit/perception/weights/image-names
 """
 
 from __future__ import annotations

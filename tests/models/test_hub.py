@@ -59,10 +59,19 @@ def part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         (folder / "model.bin").write_bytes(next(iter(members.values())).read_bytes())
 
     made = Part(
-        name="tested", kind="test", manager="pip", package="p", version="1", archive_sha256=sha(state["archive"]),
-        members=(Member(path=MEMBER, sha256=sha(CONTENT), size_bytes=len(CONTENT)),), converter="copy",
-        licence="MIT", download_mb=1, size_mb=1, about="",
-    )  # fmt: skip
+        name="tested",
+        kind="test",
+        manager="pip",
+        package="p",
+        version="1",
+        archive_sha256=sha(state["archive"]),
+        converter="copy",
+        members=(Member(path=MEMBER, sha256=sha(CONTENT), size_bytes=len(CONTENT)),),
+        licence="MIT",
+        download_mb=1,
+        size_mb=1,
+        about="",
+    )
     monkeypatch.setenv("NUNBIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hub.subprocess, "run", run)
     monkeypatch.setitem(hub_converters.CONVERTERS, "copy", converter)
@@ -137,9 +146,12 @@ def test_an_archive_cannot_choose_where_a_member_lands(
 
 @pytest.mark.parametrize(
     ("said", "told"),
-    [("ERROR: Could not find a version", "check the network|Check the network"), ("No module named pip", "ensurepip"),
-     ("OSError: No space left on device", "disk is full")],
-)  # fmt: skip
+    [
+        ("ERROR: Could not find a version", "check the network|Check the network"),
+        ("No module named pip", "ensurepip"),
+        ("OSError: No space left on device", "disk is full"),
+    ],
+)
 def test_what_the_package_manager_says_becomes_a_sentence(part: dict, said: str, told: str) -> None:
     part["fail"] = said
     with pytest.raises(UserError, match=told):

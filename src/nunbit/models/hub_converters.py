@@ -5,12 +5,13 @@ Each takes the verified members by file name and an empty folder to write into.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -37,23 +38,25 @@ def llama_from_gguf(members: Members, folder: Path) -> None:
     A model that was opened from GGUF refuses `save_pretrained`, so its weights go into a fresh one.
     """
     try:
-        import gguf  # noqa: F401 (transformers asks for it by name; a missing one gives an unreadable error there)
+        importlib.import_module(
+            "gguf"
+        )  # transformers asks for it by name; a missing one gives an unreadable error there
     except ImportError:
         raise UserError(
             "this part needs the package 'gguf'", todo="pip install gguf, or install nunbit[parts]"
         ) from None
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     (file,) = members.values()
     with _quiet():
         opened = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
-    config: Any = opened.config
+    config = opened.config
     del config.quantization_config
     config.dtype = torch.bfloat16
-    fresh: Any = LlamaForCausalLM(config)
+    fresh = LlamaForCausalLM(cast(LlamaConfig, config))
     fresh.load_state_dict(opened.state_dict())
-    fresh = fresh.to(torch.bfloat16)
+    fresh = fresh.bfloat16()
     fresh.generation_config = opened.generation_config
     with _quiet():
         fresh.save_pretrained(folder)

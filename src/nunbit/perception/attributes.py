@@ -106,7 +106,8 @@ def dominant_colours(image: Image, box: Box | None = None, mask: np.ndarray | No
     """Named colours of what is in a box, with their shares, the largest first.
 
     With a mask ``(H, W)`` only its pixels count. With a box alone, colour groups that also fill the rim just outside
-    the box are taken for background and left out, unless nothing would remain.
+    the box are taken for
+    background and left out, unless nothing would remain.
     """
     from PIL import Image as images
 

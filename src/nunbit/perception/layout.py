@@ -20,8 +20,9 @@ def structure(scene: Scene) -> None:
     """Sort ``scene.text_lines`` into reading order and put what they form into ``scene.meta``, in place.
 
     ``meta["rows"]``: positions in ``text_lines``, row by row. ``meta["tables"]``: a list of tables, each a list of
-    rows of cells ``{"text", "box"}`` (an empty cell has text ``""`` and no box). ``meta["pairs"]``: ``[name, value]``
-    of rows with two cells.
+    rows of cells
+    ``{"text", "box"}`` (an empty cell has text ``""`` and no box). ``meta["pairs"]``: ``[name, value]`` of rows with
+    two cells.
     """
     rows = rows_of(scene.text_lines)
     scene.text_lines[:] = [line for row in rows for line in row]

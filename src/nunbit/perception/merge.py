@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 LOOKS = 0.2
 """A part looks at a picture whose kind has at least this probability."""
+DRAWN = 0.6
+"""The world's encoder looks at larger pictures only if they are this surely drawings, and is believed if it is this
+sure."""
 WORLD_SIDE_PX = 256
 """The world's encoder is trained on pictures of 192 pixels; of larger documents it knows nothing."""
 SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
@@ -48,8 +51,8 @@ class PictureParts:
     """A provider of objects, segments and text lines.
 
     ``meta["facts"]`` holds ``picture`` (kind, kinds, brightness, colour, main colours), ``names``, ``place``,
-    ``rows``, ``tables`` and ``pairs``, each where there is one. Every object's ``attributes["source"]`` names the
-    part or parts that found it.
+    ``rows``, ``tables`` and
+    ``pairs``, each where there is one. Every object's ``attributes["source"]`` names the part or parts that found it.
 
     Args:
         photographs: looks at photographs.
@@ -64,7 +67,7 @@ class PictureParts:
 
     @property
     def name(self) -> str:
-        """The names of the parts, joined by a plus."""
+        """Identifies the parts and their settings."""
         parts = (self.photographs, self.drawings, self.reader)
         return "+".join(["picture-parts-1", *(p.name for p in parts if p is not None)])
 
@@ -92,8 +95,13 @@ class PictureParts:
             combine(scene, seen, kinds["photograph"])
             facts |= seen.meta
         small = max(image.size) <= WORLD_SIDE_PX
-        if self.drawings is not None and (kinds["drawing"] >= LOOKS or (small and kinds["photograph"] < 1 - LOOKS)):
+        if self.drawings is not None and (kinds["drawing"] >= DRAWN or (small and kinds["photograph"] < 1 - LOOKS)):
             drawn = self.drawings([image])[0]
+            if not small:
+                drawn.objects = [o for o in drawn.objects if o.score >= DRAWN]
+                drawn.segment_map, drawn.segments = None, []
+                for o in drawn.objects:
+                    o.segment = None
             for o in drawn.objects:
                 o.attributes.setdefault("source", "world-encoder")
             if self.reader is not None:
@@ -110,7 +118,12 @@ class PictureParts:
         facts: dict[str, Any],
     ) -> None:
         assert self.reader is not None
-        read = self.reader.read_regions(image, regions, values, photograph=kinds["photograph"] >= 0.5)
+        read = self.reader.read_regions(
+            image,
+            regions,
+            values,
+            photograph=kinds["photograph"] >= 0.5 or (max(image.size) > WORLD_SIDE_PX and kinds["drawing"] >= DRAWN),
+        )
         scene.text_lines = read.text_lines
         facts |= read.meta
 

@@ -1,7 +1,9 @@
-"""Objects of a photograph: the COCO detector says where, the ImageNet classifier says what, each corrects the other.
+"""Objects of a photograph: the COCO detector says where, the ImageNet classifier says what, and each corrects the
+other.
 
 The detector mistakes a cat for a dog and knows 80 names; the classifier knows a thousand, but neither places nor
-persons. So each box is named again from its crop, and what the whole picture shows is added where no box shows it.
+persons. So each box is
+named again from its crop, and what the whole picture shows is added where no box shows it.
 """
 
 from __future__ import annotations

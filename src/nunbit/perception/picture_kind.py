@@ -2,7 +2,8 @@
 network.
 
 Parts are good at different kinds: the COCO detector at photographs, the world's encoder at drawn artwork. The
-    estimate says whom to trust. The weights come from tools/fit_picture_kind.py.
+estimate says whom to trust.
+The weights come from tools/fit_picture_kind.py.
 
 Legend: H and W sides in pixels, F statistics, D hidden units, K = 5 kinds.
 """

@@ -108,8 +108,8 @@ class Perception:
                 notes.append({"status": "failed", "reason": reason})
             else:
                 merge(scene, found, self.merge_iou)
-                about = {k: v for k, v in found.meta.items() if k != "facts"}
-                notes.append({"status": "ok", "provider": provider.name, **about})
+                own = {k: v for k, v in found.meta.items() if k != "facts"}
+                notes.append({"status": "ok", "provider": provider.name, **own})
         return notes
 
     def _partial(self, provider: Provider, images: Sequence[Image]) -> list[tuple[Scene | None, str]]:

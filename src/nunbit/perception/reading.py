@@ -1,8 +1,9 @@
 """Reading: lines of letters are found first, cleaned, laid out on one white page, and recognised there in one run.
 
 A recogniser that is given a whole picture misses light ink on dark paper, coloured signs and whatever stands in ruled
-cells. Given the same lines as dark letters of one height on white, with rulings removed, it reads them; and one run for
-all lines costs less than one each.
+cells. Given the
+same lines as dark letters of one height on white, with rulings removed, it reads them; and one run for all lines
+costs less than one each.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 
 LETTER_PX = 30
 """Height of a letter on the laid-out page; tesseract reads 20 to 40 best."""
+WEAK, AGAIN_PX, MOST_AGAIN = 0.7, 22, 24
+"""Readings below this are tried again at another letter height, so many at most."""
 GAP_PX, MARGIN_PX, MAX_WIDTH_PX = 26, 24, 2400
 LANGUAGES = ("kor", "eng")
-MIN_SCORE, MIN_REGULAR = 0.45, 0.15
+MIN_SCORE, MIN_REGULAR, LONE_SCORE = 0.5, 0.15, 0.75
+"""A single character must be read more surely than a line: specks and corners are read as one."""
 PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.45, 16
-"""In a photograph edges of things look like letters: fewer, more regular regions are tried, and only sure readings are
-kept."""
+"""In a photograph edges of things look like letters: fewer, more regular regions are tried, and only sure readings
+are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,13 @@ class Reading:
 
 
 class Recogniser(Protocol):
-    """Reads pictures of single lines: dark on white, ``(h, w)`` uint8 each, letters 30 pixels high. One reading a line,
-    in order."""
+    """Reads pictures of single lines: dark on white, ``(h, w)`` uint8 each, letters 30 pixels high. One reading a
+    line, in order."""
 
     @property
     def name(self) -> str:
-        """How the provider is named in a Scene."""
+        """Identifies weights and settings."""
+        ...
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]: ...
 
@@ -67,7 +72,7 @@ class TesseractRecogniser:
 
     @cached_property
     def name(self) -> str:
-        """The name with the languages that are installed."""
+        """The program and its languages; a UserError where it is missing."""
         return f"tesseract-{'+'.join(self.reader.installed)}"
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
@@ -102,7 +107,8 @@ def lay_out(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, list[int]]:
 
 
 def _by_line(read: Sequence[TextLine], tops: Sequence[int], heights: Sequence[int]) -> list[Reading]:
-    """Lines that were read on the page, matched to the lines that were laid out there; what was not read is ``""``."""
+    """Lines that were read on the page, given back to the lines that were laid out there; what was not read is
+    ``""``."""
     parts: list[list[TextLine]] = [[] for _ in tops]
     for line in read:
         middle = (line.box[1] + line.box[3]) / 2
@@ -125,7 +131,7 @@ class RapidRecogniser:
 
     @cached_property
     def engine(self) -> Any:
-        """The loaded network; a UserError if the package is missing."""
+        """The package's engine, its detection switched off."""
         try:
             from rapidocr import RapidOCR
         except ImportError:
@@ -164,7 +170,7 @@ class LineReader:
 
     @property
     def name(self) -> str:
-        """The name of the recogniser."""
+        """Identifies the recogniser and how it is used."""
         return f"reading-1-{self.recognise.name}-{self.photograph}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
@@ -180,15 +186,28 @@ class LineReader:
         """The same where `find_regions` has already run."""
         regions = _plausible(regions, photograph)
         read = self.recognise([line_picture(values, r, LETTER_PX) for r in regions])
+        if not photograph:
+            self._again(values, regions, read)
         least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
         lines = [
             TextLine.from_box(reading.text, as_box(r.box), round(reading.score, 3))
             for r, reading in zip(regions, read, strict=True)
-            if reading.score >= least and _is_text(reading.text, photograph)
+            if reading.score >= max(least, 0.0 if len(reading.text) > 1 else LONE_SCORE)
+            and _is_text(reading.text, photograph)
         ]
         scene = Scene(image.width, image.height, text_lines=lines)
         structure(scene)
         return scene
+
+    def _again(self, values: np.ndarray, regions: Sequence[Region], read: list[Reading]) -> None:
+        """Lines that were not read, or not surely, once more at another size; the surer reading stays, in place."""
+        weak = [i for i, reading in enumerate(read) if reading.score < WEAK][:MOST_AGAIN]
+        if weak:
+            for i, reading in zip(
+                weak, self.recognise([line_picture(values, regions[i], AGAIN_PX) for i in weak]), strict=True
+            ):
+                if reading.score > read[i].score:
+                    read[i] = reading
 
 
 def _plausible(regions: list[Region], photograph: bool) -> list[Region]:

@@ -1,7 +1,8 @@
 """Where writing is: lines of letters of either polarity, before anything reads them. numpy and scipy only.
 
 Letters are connected components of pixels on one side of the local mid-grey. Components that stand beside each other
-and are about as high are one line. Rulings and panels are left out by their shape.
+and are about as high
+are one line. Rulings and panels are left out by their shape.
 
 Legend: H and W sides in pixels, n components.
 """
@@ -24,20 +25,31 @@ MIN_CONTRAST = 36
 MIN_LETTER_PX, MAX_COMPONENTS = 5, 6000
 WORK_SIDE_PX = 1280
 MAX_REGIONS = 120
+MIN_SLOPE, MAX_SLOPE = 0.03, 0.4
+"""Lines that fall less are read as they are; steeper ones are no lines."""
 WORD_GAP = 0.95
 """A blank is at most this many letter heights wide; cells of a row stand further apart."""
 
 
 @dataclass(slots=True)
 class Region:
-    """A line of letters: box in pixels ``(x1, y1, x2, y2)``, whether its ink is dark, how many components, their
-    median height, regularity 0 to 1."""
+    """A line of letters.
+
+    Attributes:
+        box: ``(x1, y1, x2, y2)`` in pixels.
+        dark: whether its ink is darker than its paper.
+        letters: how many components; of Korean syllables each may be several.
+        height_px: median height of the components.
+        regular: 0 to 1, how alike their heights and bases are.
+        slope: how far the line falls for each pixel to the right.
+    """
 
     box: tuple[int, int, int, int]
     dark: bool
     letters: int
     height_px: float
     regular: float
+    slope: float = 0.0
 
 
 def grey(image: Image) -> np.ndarray:
@@ -46,6 +58,8 @@ def grey(image: Image) -> np.ndarray:
     rgb = np.asarray(image.convert("RGB"), np.float32)
     luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
     sample = rgb[::4, ::4].reshape(-1, 3)
+    if len(sample) < 2:
+        return luma
     values, vectors = np.linalg.eigh(np.cov(sample.T) + 1e-3 * np.eye(3))
     if luma[::4, ::4].var() >= 0.25 * values[-1]:
         return luma
@@ -167,14 +181,27 @@ def _region(boxes: np.ndarray, areas: np.ndarray, dark: bool) -> Region | None:
     big = high >= 0.5 * high.max()
     height = float(np.median(high[big]))
     x1, y1, x2, y2 = (int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
-    if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height or (x2 - x1) < 0.6 * height:
+    if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < 0.6 * height:
         return None
     fill = float(areas.sum()) / ((x2 - x1) * (y2 - y1))
     if not 0.06 <= fill <= 0.78:
         return None
+    slope = _slope(boxes[big], height)
+    bases = boxes[big, 3] - slope * (boxes[big, 0] + boxes[big, 2]) / 2
     same_height = 1 - min(1.0, float(np.std(high[big])) / height * 2)
-    base = 1 - min(1.0, float(np.std(boxes[big, 3])) / height * 2)
-    return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2)
+    base = 1 - min(1.0, float(np.std(bases)) / height * 2)
+    return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2, slope)
+
+
+def _slope(boxes: np.ndarray, height: float) -> float:
+    """Fall of the line through the middles of its letters; 0 where they are few, or where it is too small to matter."""
+    if len(boxes) < 4:
+        return 0.0
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    if np.ptp(x) < 3 * height:
+        return 0.0
+    slope = float(np.polyfit(x, y, 1)[0])
+    return slope if MIN_SLOPE <= abs(slope) <= MAX_SLOPE and abs(slope) * np.ptp(x) > 0.3 * height else 0.0
 
 
 def _strongest(found: list[Region]) -> list[Region]:
@@ -233,8 +260,10 @@ def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarr
 
     pad = max(2, round(0.3 * region.height_px))
     x1, y1, x2, y2 = region.box
-    crop = values[max(0, y1 - pad) : y2 + pad, max(0, x1 - pad) : x2 + pad]
+    # More room at the sides: a colon or a full stop there is too small to be grouped with the letters.
+    crop = values[max(0, y1 - pad) : y2 + pad, max(0, x1 - 2 * pad) : x2 + 2 * pad]
     crop = crop if region.dark else 255 - crop
+    crop = _level(crop, region.slope) if region.slope else crop
     paper = float(np.percentile(crop, 85))
     ink = float(np.percentile(crop, 3))
     middle = (paper + ink) / 2
@@ -249,3 +278,15 @@ def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarr
     return np.asarray(
         images.fromarray(flat).resize(size, images.Resampling.LANCZOS if factor > 1 else images.Resampling.BOX)
     )
+
+
+def _level(crop: np.ndarray, slope: float) -> np.ndarray:
+    """A crop turned so that its line lies level, filled with paper."""
+    from PIL import Image as images
+
+    picture = images.fromarray(np.clip(crop, 0, 255).astype(np.uint8))
+    paper = int(np.percentile(crop, 85))
+    turned = picture.rotate(
+        float(np.degrees(np.arctan(slope))), images.Resampling.BICUBIC, expand=False, fillcolor=paper
+    )
+    return np.asarray(turned, np.float32)

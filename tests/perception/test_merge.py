@@ -1,0 +1,120 @@
+"""All shipped parts as one provider: who looks at what, and how findings become one Scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.perception.rendered import pil_table
+
+from nunbit.perception.merge import PictureParts, build_parts, combine, real_parts
+from nunbit.perception.pipeline import Perception
+from nunbit.perception.reading import Reading
+from nunbit.scene import Relation, Scene, SceneObject
+from nunbit.world import DOMAINS
+
+PHOTOS = Path(__file__).parent / "photos"
+
+
+class Drawings:
+    """Counts its pictures and reports one sure and one unsure thing."""
+
+    name = "drawings"
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[Scene]:
+        self.seen += len(images)
+        return [
+            Scene(
+                i.width,
+                i.height,
+                [SceneObject("star", (10, 10, 60, 60), 0.9), SceneObject("moon", (80, 80, 120, 120), 0.1)],
+            )
+            for i in images
+        ]
+
+
+class Numbers:
+    """Reads every line as its position."""
+
+    name = "numbers"
+
+    def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
+        return [Reading(f"line {i}", 0.9) for i in range(len(lines))]
+
+
+@pytest.fixture(scope="module")
+def drawings() -> Drawings:
+    return Drawings()
+
+
+@pytest.fixture(scope="module")
+def parts(drawings: Drawings) -> PictureParts:
+    return build_parts(recognise=Numbers(), drawings=lambda: drawings)
+
+
+def test_a_photograph_is_not_shown_to_the_world_encoder(parts: PictureParts, drawings: Drawings) -> None:
+    before = drawings.seen
+    [scene] = Perception(panoptic=parts)([Image.open(PHOTOS / "cat.jpg")])
+    assert drawings.seen == before
+    assert scene.objects[0].name == "cat" and scene.objects[0].attributes["colour"] == "brown"
+    assert scene.meta["picture"]["kind"] == "photograph" and scene.meta["names"][0][0] == "cat"
+    assert "facts" not in scene.meta["perception"]["panoptic"]
+
+
+def test_a_drawing_is_shown_to_it_and_unsure_things_are_left_out(parts: PictureParts, drawings: Drawings) -> None:
+    picture = Image.fromarray(DOMAINS["things"].draw(np.random.default_rng(70), "test").pixels)
+    [scene] = parts([picture])
+    assert drawings.seen and [o.name for o in scene.objects] == ["star"]
+    assert scene.objects[0].attributes["source"] == "world-encoder"
+
+
+def test_a_table_becomes_rows_of_cells_in_the_scene(parts: PictureParts) -> None:
+    rows = [["Alpha", "120", "7.5"], ["Bravo", "430", "9.1"], ["Delta", "808", "2.2"]]
+    [scene] = Perception(panoptic=parts)([pil_table(rows, 24, 2, "gothic")])
+    assert scene.objects == [] and len(scene.text_lines) == 9
+    assert [len(row) for row in scene.meta["tables"][0]] == [3, 3, 3]
+    assert scene.meta["perception"]["ocr"]["status"] == "ok"
+    assert Scene.from_json(scene.to_json()).meta["tables"] == scene.meta["tables"]
+
+
+def test_things_at_one_place_are_one_thing() -> None:
+    scene = Scene(
+        100,
+        100,
+        [
+            SceneObject("cat", (10, 10, 60, 60), 0.5, {"source": "a"}),
+            SceneObject("cup", (70, 70, 90, 90), 0.3, {"source": "a"}),
+        ],
+    )
+    found = Scene(
+        100,
+        100,
+        [
+            SceneObject("cat", (12, 12, 62, 62), 0.5, {"source": "b"}),
+            SceneObject("bowl", (70, 70, 90, 91), 0.9, {"source": "b"}),
+            SceneObject("dog", (0, 0, 9, 9), 0.1),
+            SceneObject("tree", (0, 50, 9, 99), 0.8, {"source": "b"}),
+        ],
+        [Relation(0, "near", 3), Relation(0, "near", 2)],
+    )
+    combine(scene, found, 1.0)
+    assert [(o.name, o.attributes["source"]) for o in scene.objects] == [("cat", "a+b"), ("bowl", "b"), ("tree", "b")]
+    assert scene.objects[0].score == 0.75
+    assert [(r.subject, r.object) for r in scene.relations] == [(0, 2)]
+
+
+def test_a_part_for_another_kind_of_picture_weighs_less() -> None:
+    scene = Scene(100, 100)
+    combine(scene, Scene(100, 100, [SceneObject("cat", (10, 10, 60, 60), 0.8)]), 0.4)
+    assert scene.objects[0].score == pytest.approx(0.48)
+
+
+def test_without_a_recogniser_nothing_is_said_to_be_read() -> None:
+    assert "ocr" not in build_parts(read=False, drawings=Drawings).covers
+    assert set(real_parts()) == {"panoptic", "relations"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import time
 import unicodedata
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,17 +89,15 @@ class Assistant:
             self.close()
         if self._engine is None:
             self._engine = Engine.from_loaded(self, slots=slots, length=0)
+            # Also at exit: a thread that is inside torch when the interpreter goes would abort the process.
+            self._closer = weakref.finalize(self, self._engine.close, 1.0)
         return self._engine
 
     def close(self) -> None:
         """End the engine's threads; the next question starts them again."""
-        if getattr(self, "_engine", None) is not None:
-            assert self._engine is not None
-            self._engine.close(timeout_s=1.0)
+        if self._engine is not None:
+            self._closer()
             self._engine = None
-
-    def __del__(self) -> None:
-        self.close()
 
     def ask(
         self,

@@ -1,6 +1,8 @@
 """The engine answers as `generate` does, whatever runs beside a request."""
 
 import queue
+import subprocess
+import sys
 import threading
 import time
 
@@ -314,3 +316,17 @@ def test_pieces_carry_every_token_once(engine):
     pieces, result = drain(out)
     told = [t for p in pieces if isinstance(p, TokenChunk) for t in p.tokens]
     assert told == [t for t in result.tokens if t.token not in engine.runner.end_ids][: len(told)]
+
+
+def test_a_process_that_ends_without_closing_ends_cleanly():
+    """Threads that are inside torch when the interpreter goes would abort the process."""
+    script = """
+from nunbit.assistant import Assistant
+from nunbit.engine.sampling import SamplingParams
+from nunbit.messages import question
+a = Assistant(object_aware=False)
+print(a.ask(question("Say something."), max_new_tokens=3).tokens)
+a.engine().submit(question("Say more."), SamplingParams(), print)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0 and "terminate" not in done.stderr, done.stderr

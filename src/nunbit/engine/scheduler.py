@@ -156,14 +156,20 @@ class Engine:
         with self._lock:
             self._open = False
         self._inbox.put(None)
-        self._thread.join(timeout_s)
+        self._join(self._thread, timeout_s)
         with self._lock:
             left = [*self._admitted]
         for request in left:
             request.cancel()
         self._inbox.put(None)
-        self._thread.join(5.0)
+        self._join(self._thread, 5.0)
         self._to_encode.put(None)
+        self._join(self._encoder, 5.0)
+
+    @staticmethod
+    def _join(thread: threading.Thread, timeout_s: float) -> None:
+        if thread is not threading.current_thread():  # the last reference may go in a thread of the engine itself
+            thread.join(timeout_s)
 
     # the thread that encodes pictures
 

@@ -21,14 +21,18 @@ def test_photographs(name: str) -> None:
     assert found["photograph"] > 0.8 and sum(found.values()) == pytest.approx(1, abs=0.01) and tuple(found) == KINDS
 
 
-def test_documents_charts_and_drawings() -> None:
+def test_charts() -> None:
+    pytest.importorskip("matplotlib")
+    assert picture_kind(plot_bars(np.random.default_rng(5))[0]) == "chart"
+
+
+def test_documents_and_drawings() -> None:
     rng = np.random.default_rng(5)
     head, rows = menu_rows(rng)
     assert (
         picture_kind(pil_rows([head], rows, ink="black", paper="white", face="gothic", size=24, dotted=False))
         == "document"
     )
-    assert picture_kind(plot_bars(rng)[0]) == "chart"
     drawn = [
         picture_kind(Image.fromarray(DOMAINS["things"].draw(np.random.default_rng(i), "test").pixels)) for i in range(8)
     ]

@@ -33,6 +33,7 @@ OPTIONS = {
     "pixel_shuffle": {"factor": 2},
     "perceiver": {"latents": 3, "depth": 1, "heads": 2, "head_dim": 8, "max_frames": 0},
     "qformer": {"queries": 3, "width": 16, "depth": 1, "heads": 2},
+    "named_features": {"names": 5, "side": 2},
     "window_qformer": {"width": 16, "depth": 1, "heads": 2, "window": 4},
     GATED: {
         "every": 1, "heads": 2, "head_dim": 8, "latents": 3,

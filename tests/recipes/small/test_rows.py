@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from tests.recipes.small.tiny_base import byte_tokenizer
 
-from nunbit.recipes.small.rows import TEMPLATE, Encoder, padded, row
+from nunbit.recipes.small.rows import Encoder, padded, row
 from nunbit.recipes.small.vocabulary import add_syllables, syllables
 
 WORDS = "drawing\n2 objects: a dog and a cat\ndog 6% left [3,10,20,31]"
@@ -13,13 +12,7 @@ WORDS = "drawing\n2 objects: a dog and a cat\ndog 6% left [3,10,20,31]"
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    raw = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
-    raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    done = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|im_end|>", additional_special_tokens=["<|im_start|>"]
-    )
-    done.chat_template = TEMPLATE
+    done = byte_tokenizer()
     add_syllables(done)
     return done
 

@@ -155,7 +155,7 @@ def train(
     task = SmallTask(decoder, Encoder(tokenizer), ExampleMaker(embedded_perception(), chats(kept)))
     work = kept / "run"
     shutil.rmtree(work, ignore_errors=True)
-    options = RunOptions(device=device, workers=workers, say=say, minutes=1.1 * minutes)
+    options = RunOptions(device=device, workers=workers, say=say)
     trial = replace(recipe.scene_text, steps=12 if device == "cuda" else 2, save_every=10**9)
     loop.train(task, trial, work / "trial", options)
     seconds = _median_seconds(work / "trial" / "log.jsonl")
@@ -164,7 +164,8 @@ def train(
     stage = replace(
         recipe.scene_text, steps=steps, decay=0.5, warmup=min(50, steps), seed=recipe.scene_text.seed + 1000
     )
-    loop.train(task, replace(stage, save_every=10**9), work / "scene_text", options)
+    limit = replace(options, minutes=1.1 * minutes + 2 * seconds / 60)
+    loop.train(task, replace(stage, save_every=10**9), work / "scene_text", limit)
     shutil.copy(work / "scene_text" / "log.jsonl", out / "log.jsonl")
     return write_state(decoder, out)
 

@@ -14,7 +14,7 @@ QWEN = (
     "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
     "{%- elif message.role == 'assistant' %}{{- '<|im_start|>assistant' }}{%- if message.content %}"
     "{{- '\n' + message.content }}{%- endif %}"
-    '{%- for call in message.tool_calls %}'
+    "{%- for call in message.tool_calls %}"
     '{{- \'\n<tool_call>\n{"name": "\' + call.function.name + \'", "arguments": \' }}'
     "{{- call.function.arguments | tojson }}{{- '}\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
     "{%- elif message.role == 'tool' %}"

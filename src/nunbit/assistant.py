@@ -6,10 +6,9 @@ Models that the engine does not hold (see `nunbit.engine.runner.unsupported`) ar
 
 from __future__ import annotations
 
-import queue
 import time
 import unicodedata
-import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ class Answer:
 
 
 class Assistant:
-    """A model with its processor, ready to be asked. `close` it, or let it go, to end its threads.
+    """A model with its processor, ready to be asked. It works in the thread that asks.
 
     Args:
         folder: a folder or hub id; None for the embedded `nunbit-tiny`.
@@ -88,15 +87,13 @@ class Assistant:
         if self._engine is not None and self._engine.slots < slots:
             self.close()
         if self._engine is None:
-            self._engine = Engine.from_loaded(self, slots=slots, length=0)
-            # Also at exit: a thread that is inside torch when the interpreter goes would abort the process.
-            self._closer = weakref.finalize(self, self._engine.close, 1.0)
+            self._engine = Engine.from_loaded(self, slots=slots, length=0, background=False)
         return self._engine
 
     def close(self) -> None:
-        """End the engine's threads; the next question starts them again."""
+        """End the engine and what it still answers; the next question starts another."""
         if self._engine is not None:
-            self._closer()
+            self._engine.close()
             self._engine = None
 
     def ask(
@@ -123,17 +120,22 @@ class Assistant:
         engine = self.engine()
         prompt = engine.prepare(messages)
         sampling = self._sampling(len(prompt.ids), max_new_tokens, seed)
-        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        request = engine.submit(prompt, sampling, events.put)
+        events: deque[Event] = deque()
+        request = engine.submit(prompt, sampling, events.append)
         prepared_ms = 1000 * (request.arrived - began)
         try:
-            while isinstance(event := events.get(), TokenChunk):
+            while isinstance(event := self._next_event(engine, events), TokenChunk):
                 if on_text is not None:
                     on_text(event.text)
         except BaseException:  # the caller hears no more, a keyboard interrupt included
             request.cancel()
             raise
         return _answer(event, prepared_ms)
+
+    @staticmethod
+    def _next_event(engine: Engine, events: deque[Event]) -> Event:
+        engine.run_until(lambda: bool(events))
+        return events.popleft()
 
     def ask_many(
         self,

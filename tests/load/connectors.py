@@ -29,9 +29,7 @@ def main() -> None:
     """Train, ask and serve each connector; exit with 1 if any differs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--connectors", default=",".join(connector_names()), help="names, separated by commas")
-    parser.add_argument(
-        "--out", type=Path, default=None, help="where the models are kept"
-    )
+    parser.add_argument("--out", type=Path, default=None, help="where the models are kept")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = options.out or Path(scratch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from nunbit.engine.request import Event, RequestOutput
 from nunbit.engine.sampling import SamplingParams
@@ -28,23 +29,31 @@ def ask_all(
     Raises:
         UserError: a conversation that the model cannot take; answers under way are then left to end by themselves.
     """
-    room = threading.Semaphore(engine.slots + min(engine.max_queue, engine.slots))
+    most = engine.slots + min(engine.max_queue, engine.slots)
     done: dict[int, RequestOutput] = {}
     ready = threading.Condition()
+    sent = ended = following = 0
 
     def submit(at: int, conversation: Conversation) -> None:
         def on_event(event: Event) -> None:
+            nonlocal ended
             if isinstance(event, RequestOutput):
                 with ready:
                     done[at] = event
+                    ended += 1
                     ready.notify_all()
-                room.release()
 
         prompt = engine.prepare(conversation)
-        room.acquire()
+        wait(lambda: sent - ended < most)
         engine.submit(prompt, sampling(len(prompt.ids)) if callable(sampling) else sampling, on_event)
 
-    sent = following = 0
+    def wait(until: Callable[[], bool]) -> None:
+        if not engine.background:
+            engine.run_until(until)
+            return
+        with ready:
+            ready.wait_for(until)
+
     for conversation in conversations:
         submit(sent, conversation)
         sent += 1
@@ -52,8 +61,6 @@ def ask_all(
             yield done.pop(following)
             following += 1
     while following < sent:
-        with ready:
-            while following not in done:
-                ready.wait()
+        wait(partial(done.__contains__, following))
         yield done.pop(following)
         following += 1

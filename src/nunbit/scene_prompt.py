@@ -109,6 +109,11 @@ def scene_words(scene: Scene, language: str = "en", names: Names | Mapping[str, 
     return "\n".join(lines or [writer.words["nothing"]])
 
 
+def picture_heading(number: int, language: str) -> str:
+    """What stands over the words about one of several pictures, from 1."""
+    return f"{'그림' if language == 'ko' else 'picture'} {number}"
+
+
 class _SceneWriter:
     """The parts of the words about one Scene."""
 

@@ -1,23 +1,30 @@
-"""What `nunbit models list` shows: parts that can be fetched, and hub models that are known to work."""
+"""What `nunbit models list` shows: our models, parts that can be fetched, and hub models that are known to work."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from nunbit.models.hub import list_parts
-from nunbit.models.hub_parts import HUB_MODELS
+from nunbit.models.hub import is_here, list_parts
+from nunbit.models.hub_parts import ASSEMBLED, HUB_MODELS
+from nunbit.models.small import is_shipped
 
 
 def known_models() -> dict[str, Any]:
-    """Rows of ``parts``, each with whether it is ``here``, and of ``hub`` models."""
+    """Rows of our ``models`` and of ``parts``, each with whether it is ``here``, and of ``hub`` models."""
     parts = [asdict(part) | {"here": here} for part, here in list_parts()]
-    return {"parts": parts, "hub": [asdict(m) for m in HUB_MODELS]}
+    ours = [asdict(model) | {"here": is_shipped() and is_here(name)} for name, model in ASSEMBLED.items()]
+    return {"models": ours, "parts": parts, "hub": [asdict(m) for m in HUB_MODELS]}
 
 
 def as_text(report: dict[str, Any]) -> str:
     """`known_models` as a table."""
-    lines = ["parts (nunbit models get NAME)"]
+    lines = ["models of nunbit (nunbit models get NAME, then --model NAME)"]
+    for m in report["models"]:
+        size = f"{m['size_mb']:.0f} MB kept, beside {m['base']}"
+        lines.append(f"  {'*' if m['here'] else ' '} {m['name']:28} {size}  {m['licence']:11} {m['about']}")
+    lines.append(f"  * {'nunbit-tiny':28} ships with nunbit  {'MIT':11} drawings only; needs no network")
+    lines.append("parts (nunbit models get NAME)")
     for p in report["parts"]:
         size = f"{p['download_mb']:6.0f} MB to fetch, {p['size_mb']:4.0f} MB kept"
         lines.append(f"  {'*' if p['here'] else ' '} {p['name']:28} {size}  {p['licence']:11} {p['about']}")

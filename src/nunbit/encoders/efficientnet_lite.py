@@ -81,7 +81,7 @@ class FeatureMap(ModelOutput):
     Attributes:
         last_hidden_state: ``(B, N, 1280)``, row by row.
         pooler_output: their mean, ``(B, 1280)``.
-        hidden_states: the last map alone, for models that pick a layer by number (-1).
+        hidden_states: the last map alone, ``(B, 1280, H, W)``, for models that pick a layer by number (-1).
         grid: rows and columns of the map.
     """
 
@@ -139,7 +139,7 @@ class EfficientNetLite(PreTrainedModel):
             x = block(x)
         x = F.relu6(self.head(x))
         cells = x.flatten(2).transpose(1, 2)
-        return FeatureMap(cells, cells.mean(1), (cells,) if output_hidden_states else None, (x.shape[2], x.shape[3]))
+        return FeatureMap(cells, cells.mean(1), (x,) if output_hidden_states else None, (x.shape[2], x.shape[3]))
 
 
 class EfficientNetLiteForImageClassification(PreTrainedModel):

@@ -28,7 +28,7 @@ from typing import IO
 
 from nunbit.errors import UserError
 from nunbit.models.hub_converters import convert
-from nunbit.models.hub_parts import PARTS, Member, Part
+from nunbit.models.hub_parts import ASSEMBLED, PARTS, Member, Part
 
 DOWNLOAD_TIMEOUT_S = 1800
 FACTS = "part.json"
@@ -52,8 +52,8 @@ def list_parts() -> list[tuple[Part, bool]]:
 def path(name: str) -> Path:
     """The folder of a part, whether it is here or not. The version is part of the path: another version is another
     folder."""
-    part = PARTS[name]
-    return cache_folder() / "parts" / f"{part.name}-{part.version}"
+    version = _weights_version(name) if name in ASSEMBLED else PARTS[name].version
+    return cache_folder() / "parts" / f"{name}-{version}"
 
 
 def is_here(name: str) -> bool:
@@ -84,6 +84,8 @@ def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
     Raises:
         UserError: no network, no package manager, another checksum, a full disk.
     """
+    if name in ASSEMBLED:
+        return _assembled(name, say)
     part, folder = PARTS[name], path(name)
     if is_here(name):
         return folder
@@ -101,6 +103,34 @@ def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
             convert(part.converter, members, out)
             _write_facts(part, out)
             _move(out, folder)
+    return folder
+
+
+def _weights_version(name: str) -> str:
+    """Of an assembled model: the beginning of its weights' checksum, so that new weights are another folder."""
+    from nunbit.models.small import DELTA, SHIPPED
+
+    file = SHIPPED / DELTA
+    if not file.is_file():
+        raise UserError(f"{name} is missing from this installation", todo="install nunbit again")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def _assembled(name: str, say: Callable[[str], None]) -> Path:
+    """The folder of an assembled model, its base fetched and merged if it is not here yet."""
+    from nunbit.models.small import assemble
+
+    model, folder = ASSEMBLED[name], path(name)
+    if is_here(name):
+        return folder
+    base = get(model.base, say)
+    say(f"assembling {name}")
+    with _disk(PARTS[model.base], folder.parent), tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as at:
+        out = Path(at) / "out"
+        assemble(base, out)
+        facts = {"name": name, "base": model.base, "licence": model.licence}
+        (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        _move(out, folder)
     return folder
 
 

@@ -46,6 +46,22 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssembledModel:
+    """A model whose difference to a part ships with the package; `nunbit models get` fetches the part and merges.
+
+    Attributes:
+        base: name of the part.
+        size_mb: megabytes that are kept beside the base.
+    """
+
+    name: str
+    base: str
+    licence: str
+    size_mb: float
+    about: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class HubModel:
     """A model of a hub whose type works with `--model ID`. Nothing of it is fetched by `nunbit models get`."""
 
@@ -155,6 +171,16 @@ _add(
         about="COCO's 80 names; an int8 copy ships with nunbit, so nobody needs to fetch it",
     )
 )
+
+ASSEMBLED = {
+    "nunbit-small": AssembledModel(
+        name="nunbit-small",
+        base="smollm2-135m-instruct",
+        licence="Apache-2.0",
+        size_mb=287.0,
+        about="the default: answers about photographs, documents and drawings, in English and Korean",
+    )
+}
 
 HUB_MODELS = (
     HubModel(id="llava-hf/llava-1.5-7b-hf", size_gb=14.1, memory_gb=16, about="one or several pictures, English"),

@@ -16,7 +16,7 @@ class LoadedModel:
     """What `load_model` opened.
 
     Attributes:
-        name: the folder or hub id, ``nunbit-tiny`` for the embedded model.
+        name: the folder or hub id, or the name of a model of the house.
         model: the model, in evaluation mode.
         processor: image processor and tokenizer.
         aware: the object-aware parts, None where the model has none or they were not wanted.
@@ -28,11 +28,45 @@ class LoadedModel:
     aware: ObjectAwareModule | None = None
 
 
+TINY, SMALL = "nunbit-tiny", "nunbit-small"
+"""The models of the house: the one that ships, and the one that `nunbit models get` assembles."""
+
+
+def default_name() -> str:
+    """The model that answers where none is named: `nunbit-small` once it is here, else `nunbit-tiny`."""
+    from nunbit.models import hub
+    from nunbit.models.small import is_shipped
+
+    return SMALL if is_shipped() and hub.is_here(SMALL) else TINY
+
+
+def named_folder(model: str | Path | None) -> str | Path:
+    """Where a model of the house lies; a folder or hub id stays as it is.
+
+    Raises:
+        UserError: the model of the house is not here.
+    """
+    from nunbit.models import hub
+
+    name = str(model or default_name())
+    if name == SMALL and not Path(name).is_dir():
+        if not hub.is_here(SMALL):
+            raise UserError(f"{SMALL} is not here yet", todo=f"run 'nunbit models get {SMALL}'")
+        return hub.path(SMALL)
+    if name == TINY and not Path(name).is_dir():
+        if not (EMBEDDED / "config.json").exists():
+            raise UserError(
+                f"{TINY} is missing from this installation", todo="install nunbit again, or name a model with --model"
+            )
+        return EMBEDDED
+    return name
+
+
 def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_aware: bool = True) -> LoadedModel:
     """Open a model of transformers, or one that nunbit saved.
 
     Args:
-        folder: a folder or hub id; None for the embedded `nunbit-tiny`.
+        folder: a folder, a hub id, `TINY` or `SMALL`; None for `default_name`.
         device: ``cpu``, ``cuda``, ``mps`` ...
         object_aware: attach the object-aware parts that lie in the folder; without them the model answers
             unconditioned.
@@ -43,13 +77,8 @@ def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_
     from nunbit.models.checkpoint import open_model
     from nunbit.models.flamingo import is_flamingo_folder, open_flamingo_folder
 
-    name = str(folder or "nunbit-tiny")
-    if folder is None and not (EMBEDDED / "config.json").exists():
-        raise UserError(
-            "the embedded model is missing from this installation",
-            todo="install nunbit again, or name a model with --model",
-        )
-    folder = folder or EMBEDDED
+    name = str(folder or default_name())
+    folder = named_folder(folder)
     model, processor = (open_flamingo_folder if is_flamingo_folder(folder) else open_model)(folder, device)
     aware = open_object_aware(folder, model, processor) if object_aware and is_object_aware(folder) else None
     return LoadedModel(name, model, processor, aware)

@@ -77,6 +77,24 @@ def scaled_processor(tokenizer: Any, *, image_size_px: int, patch_px: int) -> An
     )
 
 
+def stretched_processor(tokenizer: Any, side_px: int, count: int, mean: Any, std: Any) -> Any:
+    """As `fixed_count_processor`, for pictures that are stretched to a square instead of padded."""
+    from transformers import CLIPImageProcessor
+
+    processor = fixed_count_processor(tokenizer, side_px, count, mean, std)
+    square = {"height": side_px, "width": side_px}
+    processor.image_processor = CLIPImageProcessor(
+        do_resize=True,
+        size=square,
+        do_center_crop=False,
+        resample=3,
+        image_mean=list(mean),
+        image_std=list(std),
+        do_convert_rgb=True,
+    )
+    return processor
+
+
 def padded_image_processor(side_px: int, mean: Any, std: Any) -> Any:
     """Pads pictures to a square in the mean colour and scales them."""
     from transformers import LlavaImageProcessor

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from nunbit.data.packing import block_mask
+from nunbit.models.syllables import grow_table
 from nunbit.recipes.small.decoder import Adapted, Decoder
-from nunbit.recipes.small.vocabulary import grow_table
 
 LENGTH, NEW = 17, 6
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from tests.recipes.small.tiny_base import save_base
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from nunbit import recipes
 from nunbit.errors import UserError
+from nunbit.models.checkpoint import open_model
 from nunbit.recipes.small import accelerator
 from nunbit.recipes.small.data import ExampleMaker
 from nunbit.recipes.small.rows import KEYS, Encoder
@@ -43,7 +43,8 @@ def losses(folder):
 
 def test_a_run_ends_in_a_model_that_transformers_opens(base, tmp_path):
     model = run(base, tmp_path)
-    opened, tokenizer = AutoModelForCausalLM.from_pretrained(model), AutoTokenizer.from_pretrained(model)
+    opened, processor = open_model(model)
+    tokenizer = processor.tokenizer
     assert opened.get_input_embeddings().weight.shape[0] == len(tokenizer)
     assert len(tokenizer("원숭이", add_special_tokens=False).input_ids) == 3
     last = json.loads((tmp_path / "scene_text" / "log.jsonl").read_text().splitlines()[-1])

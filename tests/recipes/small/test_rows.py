@@ -4,8 +4,8 @@ import pytest
 import torch
 from tests.recipes.small.tiny_base import byte_tokenizer
 
+from nunbit.models.syllables import add_syllables, syllables
 from nunbit.recipes.small.rows import Encoder, padded, row
-from nunbit.recipes.small.vocabulary import add_syllables, syllables
 
 WORDS = "drawing\n2 objects: a dog and a cat\ndog 6% left [3,10,20,31]"
 

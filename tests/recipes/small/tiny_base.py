@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from nunbit.recipes.small.rows import TEMPLATE
+from nunbit.models.small import TEMPLATE
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:

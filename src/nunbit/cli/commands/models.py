@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,17 +21,15 @@ def register(app: typer.Typer) -> None:
 
 @models_app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """Parts that can be fetched, and hub models of types that work."""
-    from nunbit.models.hub import list_parts
-    from nunbit.models.hub_parts import HUB_MODELS
+    """Our models, parts that can be fetched, and hub models of types that work."""
+    from nunbit.cli.models import as_text, known_models
 
-    parts = [asdict(part) | {"here": here} for part, here in list_parts()]
-    show({"parts": parts, "hub": [asdict(m) for m in HUB_MODELS]}, _as_text, as_json)
+    show(known_models(), as_text, as_json)
 
 
 @models_app.command()
 def get(name: Name) -> None:
-    """Fetch a part, check it, convert it, and print its folder. Works offline once it is here."""
+    """Fetch a model or part, check it, convert it, and print its folder. Works offline once it is here."""
     from nunbit.models import hub
 
     print(hub.get(name, say))
@@ -55,18 +52,3 @@ def path(name: Name) -> None:
     if not hub.is_here(name):
         say(f"{name} is not here: nunbit models get {name}")
         raise typer.Exit(1)
-
-
-def _as_text(report: dict[str, Any]) -> str:
-    lines = ["parts (nunbit models get NAME)"]
-    for p in report["parts"]:
-        lines.append(
-            f"  {'*' if p['here'] else ' '} {p['name']:28} {p['download_mb']:6.0f} MB to fetch, "
-            f"{p['size_mb']:4.0f} MB kept  {p['licence']:11} {p['about']}"
-        )
-    lines += ["  (* is here)", "hub models, for users with a network (--model ID)"]
-    lines += [
-        f"    {m['id']:44} {m['size_gb']:5.1f} GB, {m['memory_gb']:4.1f} GB of memory  {m['about']}"
-        for m in report["hub"]
-    ]
-    return "\n".join(lines)

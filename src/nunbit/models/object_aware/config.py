@@ -11,7 +11,7 @@ from nunbit.perception.build import PerceptionConfig
 
 KINDS = ("crayon", "moai")
 """Layer connectors that may be attached."""
-SCENE_PROMPTS = ("none", "objects", "plain")
+SCENE_PROMPTS = ("none", "objects", "plain", "compact")
 OLD_KEYS = {"words": "scene_prompt", "called": "translations", "words_tokens": "max_scene_tokens", "eyes": "perception"}
 """Keys of files written before version 0.2, and what they are now."""
 
@@ -26,7 +26,7 @@ class ObjectAwareConfig:
         maps: the compressor also reads the panoptic colour picture through the model's own encoder, as in MoAI.
         aux_tokens: of the verbalised Scene at most so many tokens reach the compressor.
         scene_prompt: words of the Scene in the question's turn: "none", "objects" (CoLLaVO's numbered list), "plain"
-            (`nunbit.verbalise.transcribe`).
+            (`nunbit.verbalise.transcribe`), "compact" (`nunbit.scene_prompt.scene_words`, which has its own names).
         translations: names and colours in other languages than English by language code ("ko"): a question in such a
             language gets its
             Scene in that language.

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from nunbit import scene_prompt
 from nunbit.errors import unknown_name
 from nunbit.messages import Message, Part
 from nunbit.models.object_aware.config import SCENE_PROMPTS, ObjectAwareConfig
 from nunbit.scene import Scene
 from nunbit.verbalise import object_list, transcribe
+from nunbit.world.names import names_in
 
 MAX_ITEMS = (40, 30, 24, 18, 14, 11, 8, 6, 4, 3, 2, 1)
 """Objects and lines in words, tried in this order until the words fit."""
@@ -33,7 +35,7 @@ class SceneText:
         """The conversation with the words of each picture's Scene right after the picture."""
         if self.config.scene_prompt == "none":
             return list(messages)
-        left = iter(scenes)
+        left = iter(self._numbered(scenes))
         return [
             replace(m, parts=tuple(part for p in m.parts for part in self._parts(p, left, language_of(m))))
             for m in messages
@@ -42,6 +44,8 @@ class SceneText:
     def words(self, scene: Scene, language: str = "en") -> str:
         """A Scene in words, with as many of its objects and lines as fit; in English where the language has no
         translations."""
+        if self.config.scene_prompt == "compact":
+            return self._compact(scene, language)
         known = self.config.translations.get(language)
         for most in MAX_ITEMS:
             words = scene_words(scene, self.config.scene_prompt, most, language if known else "en", known)
@@ -49,16 +53,31 @@ class SceneText:
                 return words
         return ""
 
-    def _parts(self, part: Part, scenes: Iterator[Scene], language: str) -> list[Part]:
+    def _compact(self, scene: Scene, language: str) -> str:
+        """Short lines, the last ones left out where they do not fit."""
+        lines = scene_prompt.scene_words(scene, language, names_in("ko" if language == "ko" else "en")).split("\n")
+        while len(lines) > 1 and self.count_tokens("\n".join(lines)) > self.config.max_scene_tokens:
+            lines.pop()
+        return "\n".join(lines)
+
+    def _numbered(self, scenes: Sequence[Scene]) -> list[tuple[int, Scene]]:
+        """Scenes with the number of their picture; 0 where a number says nothing: alone, or in other words."""
+        several = self.config.scene_prompt == "compact" and len(scenes) > 1
+        return [(i if several else 0, s) for i, s in enumerate(scenes, 1)]
+
+    def _parts(self, part: Part, scenes: Iterator[tuple[int, Scene]], language: str) -> list[Part]:
         if part.kind != "image":
             return [part]
-        words = self.words(next(scenes), language)
+        number, scene = next(scenes)
+        words = self.words(scene, language)
+        if number:
+            words = f"{scene_prompt.picture_heading(number, language)}\n{words}"
         return [part, Part.text(words + "\n")] if words else [part]
 
 
 def scene_words(
     scene: Scene,
-    scene_prompt: str,
+    style: str,
     max_items: int = MAX_ITEMS[0],
     language: str = "en",
     translations: Mapping[str, str] | None = None,
@@ -66,19 +85,19 @@ def scene_words(
     """A Scene in words; empty where nothing was found.
 
     Args:
-        scene_prompt: see `ObjectAwareConfig.scene_prompt`; the numbered list is English, as published.
+        style: see `ObjectAwareConfig.scene_prompt`, "compact" aside; the numbered list is English, as published.
         max_items: objects and lines at most.
         language, translations: of `nunbit.verbalise.transcribe`.
     """
-    if scene_prompt == "objects":
+    if style == "objects":
         found = object_list(scene.segment_map, scene.segments[:max_items])
         return f"The image includes {found}." if found else ""
-    if scene_prompt == "plain":
+    if style == "plain":
         known = scene.objects or scene.text_lines
         return transcribe(scene, language, translate=translations, max_items=max_items) if known else ""
-    if scene_prompt == "none":
+    if style == "none":
         return ""
-    raise unknown_name("scene prompt", scene_prompt, SCENE_PROMPTS)
+    raise unknown_name("scene prompt", style, SCENE_PROMPTS)
 
 
 def language_of(message: Message) -> str:

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from nunbit.connectors.named_features import NamedFeaturesConfig, NamedFeaturesConnector
+from nunbit.connectors.named_features import NamedFeaturesConnector
 from nunbit.recipes.small.data import Example, ExampleMaker
 from nunbit.recipes.small.decoder import Decoder
 from nunbit.recipes.small.pool import Pooled, features
+from nunbit.recipes.small.release import start_connector, write_model
 from nunbit.recipes.small.rows import IMAGE_ID, Encoder, Row, row
-from nunbit.recipes.small.train import SmallTask, base_folder, evaluation, export, open_base, open_maker
+from nunbit.recipes.small.train import SmallTask, base_folder, evaluation, open_base, open_maker
 from nunbit.training.checkpoints import restore
 from nunbit.training.loop import train
 from nunbit.training.options import RunOptions
@@ -34,7 +35,7 @@ from nunbit.world.scene_questions import SceneQuestions
 
 WITHOUT_WORDS = 0.33
 """Share of the composites whose words are left out."""
-WIDTH, SIDE = 1280, 4
+WIDTH = 1280
 
 Features = Callable[[Any], tuple[np.ndarray, tuple[int, int]]]
 """A picture (PIL) -> its features ``(N, Dv)`` and their grid."""
@@ -124,8 +125,7 @@ def train_connect(config: Any, folder: Path, stage: Stage, options: RunOptions) 
         evaluate = evaluation(config.questions, decoder, encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)
     train(task, stage, folder / stage.name, options)
-    export(decoder, tokenizer, base, folder / "model")
-    save_connector(task.connector, folder / "model")
+    write_model(decoder, task.connector, base, stage.steps, folder)
 
 
 def without_words(pooled: Pooled, rng: np.random.Generator) -> Example:
@@ -134,34 +134,3 @@ def without_words(pooled: Pooled, rng: np.random.Generator) -> Example:
     local = ("exists", "exists_not", "what", "which_kind", "colour", "at_part", "part", "describe", "count")
     conversations = [c.turns for c in SceneQuestions(pooled.true, rng, language).draw(6, local)]
     return Example("", conversations, "composite", pooled=pooled)
-
-
-def start_connector(decoder: Decoder, encoder: Encoder) -> NamedFeaturesConnector:
-    """A connector that begins as the shipped classifier and the language model's embeddings of its names."""
-    from nunbit.encoders.efficientnet_lite import EfficientNetLiteForImageClassification
-    from nunbit.perception.image_names import name_table
-
-    classifier = EfficientNetLiteForImageClassification.shipped().classifier
-    names = [row.everyday for row in name_table()]
-    with torch.no_grad():
-        rows = torch.stack([decoder.embed(torch.tensor(encoder.text(" " + n))).mean(0) for n in names])
-    width = rows.shape[1]
-    connector = NamedFeaturesConnector(NamedFeaturesConfig("named_features", WIDTH, width, len(names), SIDE))
-    connector.start(classifier.weight, classifier.bias, rows)
-    return connector
-
-
-def save_connector(connector: NamedFeaturesConnector, folder: Path) -> None:
-    """Write the connector's weights and config beside the model."""
-    import json
-    from dataclasses import asdict
-
-    from safetensors.torch import save_file
-
-    from nunbit.files import whole, write_text
-
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in connector.state_dict().items()}
-    with whole(folder / "connector.safetensors") as beside:
-        save_file(state, beside)
-    write_text(folder / "connector.json", json.dumps(asdict(connector.config)))

@@ -35,7 +35,7 @@ from nunbit.world.samples import Sample
 from nunbit.world.scene_questions import SceneQuestions
 
 QUESTIONS = 10
-SHARES = {"world": 0.42, "photo": 0.22, "paper": 0.16, "composite": 0.10, "pictures": 0.05, "chat": 0.05}
+SHARES = {"world": 0.30, "photo": 0.20, "paper": 0.18, "composite": 0.20, "pictures": 0.06, "chat": 0.06}
 NOISY = 0.5
 """Share of the Scenes that have perception's mistakes."""
 ALIKE, CHOICES = 0.93, 1_000_003

@@ -8,7 +8,7 @@ import numpy as np
 
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, SceneObject, TextLine
-from nunbit.scene_prompt import scene_words
+from nunbit.scene_prompt import picture_heading, scene_words
 from nunbit.world import imagined
 from nunbit.world.base import Language, pick
 from nunbit.world.names import english_plural, korean, names_in
@@ -19,8 +19,7 @@ DIRECTIONS = {"right": "오른쪽", "left": "왼쪽", "up": "위", "down": "아�
 
 def joined(words: list[str], language: str) -> str:
     """The words about several pictures, each under its number."""
-    head = "그림" if language == "ko" else "picture"
-    return "\n".join(f"{head} {i}\n{w}" for i, w in enumerate(words, start=1))
+    return "\n".join(f"{picture_heading(i, language)}\n{w}" for i, w in enumerate(words, start=1))
 
 
 def several(rng: np.random.Generator, language: Language) -> tuple[str, list[list[Turn]]]:

@@ -21,12 +21,6 @@ from nunbit.data.packing import block_mask
 
 USER_START, ASSISTANT_START, END_OF_TURN = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 NEXT_USER = "\n<|im_start|>user\n"
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-"""ChatML as the base model has it, without its standing system message."""
-
 Turn = tuple[str, str]
 IMAGE_ID = -1
 """Stands for a token of a picture in the ids of a row."""

@@ -14,13 +14,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from nunbit.models.small import TEMPLATE
+from nunbit.models.syllables import add_syllables, grow_table
 from nunbit.recipes.small import held_out
 from nunbit.recipes.small.data import ExampleMaker, embedded_perception
 from nunbit.recipes.small.decoder import Decoder
 from nunbit.recipes.small.pool import Pool, WorldPool
 from nunbit.recipes.small.rehearsal import chats
-from nunbit.recipes.small.rows import KEYS, TEMPLATE, Encoder, Row, padded, row
-from nunbit.recipes.small.vocabulary import add_syllables, grow_table
+from nunbit.recipes.small.release import start_connector, write_model
+from nunbit.recipes.small.rows import KEYS, Encoder, Row, padded, row
 from nunbit.training.loop import train
 from nunbit.training.options import Evaluate, RunOptions
 from nunbit.training.stage import Batch, Stage
@@ -116,7 +118,7 @@ def evaluation(questions: int, decoder: Decoder, encoder: Encoder, maker: Exampl
 
 
 def train_scene_text(config: Any, folder: Path, stage: Stage, options: RunOptions) -> None:
-    """Train the stage in the run's folder and save the merged model."""
+    """Train the stage in the run's folder and write the model, with a connector that has not learnt yet."""
     base = base_folder(config, options)
     decoder, tokenizer = open_base(base, config.rank)
     maker = open_maker(folder)
@@ -125,7 +127,7 @@ def train_scene_text(config: Any, folder: Path, stage: Stage, options: RunOption
         evaluate = evaluation(config.questions, decoder, task.encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)
     train(task, stage, folder / stage.name, options)
-    export(decoder, tokenizer, base, folder / "model")
+    write_model(decoder, start_connector(decoder, task.encoder), base, stage.steps, folder)
 
 
 def base_folder(config: Any, options: RunOptions) -> Path:
@@ -152,16 +154,3 @@ def open_base(folder: str | Path, rank: int = 32) -> tuple[Decoder, Any]:
     new = grow_table(model, len(tokenizer))
     torch.manual_seed(0)
     return Decoder(model, new, rank), tokenizer
-
-
-def export(decoder: Decoder, tokenizer: Any, base: str | Path, folder: str | Path) -> None:
-    """Write base and adapters as one ordinary model folder."""
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    grow_table(model, len(tokenizer))
-    decoder.export(model)
-    for p in model.parameters():
-        p.data = p.data.to(torch.bfloat16)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)

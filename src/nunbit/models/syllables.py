@@ -30,9 +30,8 @@ def add_syllables(tokenizer: Any) -> int:
 def grow_table(model: Any, size: int, seed: int = 0) -> int:
     """Grow the table of embeddings to ``size`` rows; returns how many were added.
 
-    A new row is drawn from a normal distribution with the mean and covariance of the rows that are there: unlike
-        any of them, yet of the kind that the layers expect, so that a new token can be copied before anything is
-        known of it.
+    A new row is drawn from a normal distribution with the mean and covariance of the rows that are there: unlike any of
+    them, yet of the kind that the layers expect, so that a new token can be copied before anything is known of it.
     """
     old = model.get_input_embeddings().weight.detach().float()
     new = size - len(old)

@@ -34,10 +34,13 @@ SHIPPED = Path(__file__).parent / "weights" / "nunbit-small"
 DELTA, FACTS = "delta.safetensors", "delta.json"
 CONNECTOR = "connector."
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""ChatML as the base model has it, without its standing system message."""
+"""ChatML as the base model has it, without its standing system message; nothing stands between a picture and the words
+about it."""
 MAX_SCENE_TOKENS = 900
 
 

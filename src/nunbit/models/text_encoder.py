@@ -47,7 +47,7 @@ class TextEncoder:
         UserError: a tokenizer without a ``tokenizers`` backend, which cannot say where a token comes from.
 
     Attributes:
-        control_ids: ids of every added token (``<image>``, ``<|im_end|>``, ``<think>`` ...).
+        control_ids: ids of every added token (``<image>``, ``<|im_end|>``, ``<think>`` ...) but those that are words.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -65,9 +65,9 @@ class TextEncoder:
             backend.no_padding()
             backend.no_truncation()
         self._obeying.encode_special_tokens = False
-        added = tokenizer.get_added_vocab()
-        self.control_ids = frozenset(added.values())
-        names = sorted(added, key=len, reverse=True)
+        added = [t for t in json.loads(text)["added_tokens"] if not _is_word(t)]
+        self.control_ids = frozenset(t["id"] for t in added)
+        names = sorted((t["content"] for t in added), key=len, reverse=True)
         self._controls = re.compile(f"(?=({'|'.join(map(re.escape, names))}))" if names else "(?!)")
 
     def words(self, text: str) -> list[int]:
@@ -165,10 +165,16 @@ def _splits(whole: TokenSpans, count: int, at: int) -> bool:
     return count >= len(whole.spans) or whole.spans[count][0] >= at
 
 
+def _is_word(token: dict[str, Any]) -> bool:
+    """Whether an added token is ordinary vocabulary, as a Hangul syllable that a vocabulary lacked: whoever types it
+    writes text."""
+    return not token["special"] and str(token["content"]).isalpha()
+
+
 def _without_added_tokens(text: str) -> str:
-    """A tokenizer's JSON in which nothing is matched before the model splits the text."""
+    """A tokenizer's JSON in which only words are matched before the model splits the text."""
     held = json.loads(text)
-    held["added_tokens"] = []
+    held["added_tokens"] = [t for t in held["added_tokens"] if _is_word(t)]
     held["post_processor"] = None
     return json.dumps(held)
 

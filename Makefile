@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
-EXTRAS ?= train,qlora,serve,ocr,chart,dev
+EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
 .PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile schemathesis soak ray-serve serve train clean
 
@@ -24,6 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing packages into $(VENV) (some minutes the first time)"
 	@$(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]' 2>&1 | grep -v -e '^WARNING: Location' -e 'notice' || true
 	@$(VENV)/bin/python -c 'import importlib.util as u, torch, transformers; assert not u.find_spec("torchvision"), "torchvision must not be installed"'
+	@sh tools/system.sh reading
 	@touch $@
 
 doctor: $(STAMP)

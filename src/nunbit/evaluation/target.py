@@ -75,15 +75,15 @@ def local_target(
     """A model on this machine that answers greedily.
 
     Args:
-        model: a folder or hub id; None for the embedded model.
+        model: a folder, hub id or model of the house; None for the default.
         object_aware: condition an object-aware model on the scene; False gives it a name of its own, as its answers
             differ.
     """
     from nunbit.assistant import Assistant
-    from nunbit.files import EMBEDDED
+    from nunbit.models.loading import named_folder
 
     assistant = Assistant(model, device, object_aware=object_aware)
-    folder = Path(model) if model else EMBEDDED
+    folder = Path(named_folder(model))
     name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
     name = name if object_aware else f"{name} {NOT_OBJECT_AWARE}"
     return assistant_target(assistant, name, max_new_tokens=max_new_tokens, batch=batch)

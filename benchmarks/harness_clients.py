@@ -44,9 +44,11 @@ def main() -> None:
     try:
         python = harness.environment(options.environment)
         if not options.setup_only:
-            show(compared(python, options.vlmevalkit, options.n), options.json)
+            rows = compared(python, options.vlmevalkit, options.n)
+            show(rows, options.json)
+            sys.exit(not rows or any(differs(r) for r in rows))
     except harness.Missing as e:
-        print(e)
+        raise SystemExit(f"nothing was compared: {e}") from None
 
 
 def compared(python: Path, checkout: Path | None, n: int) -> list[dict[str, Any]]:
@@ -79,7 +81,7 @@ def compared(python: Path, checkout: Path | None, n: int) -> list[dict[str, Any]
             )[0]
             rows.append({"harness": "VLMEvalKit", "protocol": "pope@vlmevalkit", "theirs": float(first["acc"])})
         for row in rows:
-            row |= {"n": n, "ours": ours(row["protocol"], folder, url)}
+            row |= {"n": len(items), "ours": ours(row["protocol"], folder, url)}
     return rows
 
 
@@ -178,13 +180,18 @@ def served(folder: Path) -> Iterator[str]:
             server.wait(30)
 
 
+def differs(row: dict[str, Any]) -> bool:
+    """Whether a harness and we disagree, or had no item to agree on."""
+    return not row["n"] or not abs(row["theirs"] - row["ours"]) < 1e-6
+
+
 def show(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
         return
     print(f"{'client':12}{'protocol':22}{'items':>6}{'theirs':>9}{'nunbit eval':>13}")
     for r in rows:
-        same = "equal" if abs(r["theirs"] - r["ours"]) < 1e-6 else "DIFFERENT"
+        same = "DIFFERENT" if differs(r) else "equal"
         print(f"{r['harness']:12}{r['protocol']:22}{r['n']:>6}{r['theirs']:>9.2f}{r['ours']:>13.2f}  {same}")
 
 

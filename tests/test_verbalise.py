@@ -21,6 +21,8 @@ FILE = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.is_file() else {
 
 
 def cases(kind: str) -> list:
+    if not FILE and "NUNBIT_GOLDEN" in os.environ:
+        raise FileNotFoundError(f"NUNBIT_GOLDEN is set, and there is no {GOLDEN}")
     if not FILE:
         reason = f"no reference strings at {GOLDEN.parent} (set NUNBIT_GOLDEN)"
         return [pytest.param(None, marks=pytest.mark.skip(reason=reason))]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 from benchmarks.server_process import NUNBIT, ONE_THREAD, Server
 
 TOOL = Path(sys.executable).parent / "schemathesis"
@@ -29,6 +30,9 @@ def main() -> None:
     server = Server(NUNBIT, env=ONE_THREAD)
     server.must_start()
     try:
+        paths = httpx.get(server.url + "/openapi.json", timeout=60).json()["paths"]
+        if not paths:
+            raise SystemExit("the server's document names no route: nothing was checked")
         code = subprocess.run(
             [
                 TOOL,

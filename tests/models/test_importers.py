@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -289,33 +288,3 @@ def test_pictures_and_placeholders_must_agree(tmp_path):
     given["input_ids"][0, 5] = 40
     with pytest.raises(UserError, match="1 pictures for 2"):
         run(model, given)
-
-
-# ---- the parity script
-
-
-@pytest.fixture
-def parity(monkeypatch):
-    spec = importlib.util.spec_from_file_location("parity", ROOT / "tests" / "parity" / "tensors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_parity_without_a_folder_says_so(parity, tmp_path, capsys):
-    assert parity.main(tmp_path / "absent") == 0
-    assert "nothing was compared" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(
-    not (GOLDEN / "moai_expert.safetensors").is_file(), reason="no reference tensors (set NUNBIT_GOLDEN)"
-)
-def test_parity_holds_and_a_changed_weight_is_found(parity, tmp_path, capsys):
-    metadata = {"dims": json.dumps({"dim": 64, "heads": 4, "rank": 64})}
-    state = load_file(GOLDEN / "moai_expert.safetensors")
-    save_file(state, tmp_path / "moai_expert.safetensors", metadata)
-    assert parity.main(tmp_path) == 0
-    state["weights.linear_k.1.weight"][:8] *= 1.01
-    save_file(state, tmp_path / "moai_expert.safetensors", metadata)
-    assert parity.main(tmp_path) == 1
-    assert "FAIL expert ca" in capsys.readouterr().out

@@ -27,6 +27,8 @@ PACKAGES = (
     "pytesseract",
 )
 LAYOUTS = ("moai-7b", "collavo-7b")
+LAYOUT_LIST = "meta_counts.json"
+"""The file with names and shapes of the released checkpoints' tensors, in the folder of the reference tensors."""
 
 
 def examine(layouts: Sequence[str]) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
         "tesseract": _tesseract(),
         "embedded_model": _embedded(),
         "warnings": [],
+        "errors": [],
     }
     if importlib.util.find_spec("torchvision"):
         report["warnings"].append(
@@ -64,15 +67,32 @@ def examine(layouts: Sequence[str]) -> dict[str, Any]:
             "tesseract is missing: the embedded model reads text instead. Install it with tools/system.sh"
         )
     if layouts:
-        from nunbit.models.importers.layout import check_layout
-
-        # Names and shapes are compared where the reference list exists; the tensors are counted in any case.
-        reference = Path(os.environ.get("NUNBIT_GOLDEN", "../shared/golden")) / "meta_counts.json"
-        report["layouts"] = {name: check_layout(name, reference if reference.exists() else None) for name in layouts}
+        report["layouts"], report["errors"] = _layouts(layouts)
     core = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pillow")
     fonts = {*LATIN_FONTS, *HANGUL_FONTS} <= {*report["fonts"]}
-    report["ok"] = all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and fonts
+    whole = all(report["packages"][p] for p in core) and report["embedded_model"]["whole"] and fonts
+    report["ok"] = whole and not report["errors"]
     return report
+
+
+def _layouts(names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Each layout beside the list of the released checkpoint's tensors, and what is wrong. Without the list the tensors
+    are only counted, which shows nothing: that is an error too.
+    """
+    from nunbit.models.importers.layout import check_layout
+
+    reference = Path(os.environ.get("NUNBIT_GOLDEN", "../shared/golden")) / LAYOUT_LIST
+    found = {name: check_layout(name, reference if reference.is_file() else None) for name in names}
+    errors = []
+    for name, result in found.items():
+        if not result["compared"]:
+            errors.append(
+                f"{name}: not compared, there is no list of the checkpoint's tensors at '{reference}'; "
+                f"set NUNBIT_GOLDEN to the folder of {LAYOUT_LIST}"
+            )
+        elif not result["ok"]:
+            errors.append(f"{name}: names or shapes differ from the list in '{reference}'")
+    return found, errors
 
 
 def as_text(report: dict[str, Any]) -> str:
@@ -85,8 +105,10 @@ def as_text(report: dict[str, Any]) -> str:
     lines.append(f"{'fonts':28} {', '.join(report['fonts'])}")
     lines.append(f"{'tesseract':28} {', '.join(report['tesseract']) or 'missing'}")
     lines += [f"note: {warning}" for warning in report["warnings"]]
+    lines += [f"error: {error}" for error in report["errors"]]
     complete = "everything that nunbit needs is installed"
-    lines.append(complete if report["ok"] else "something that nunbit needs is missing: see above")
+    wrong = "see the errors above" if report["errors"] else "something that nunbit needs is missing: see above"
+    lines.append(complete if report["ok"] else wrong)
     return "\n".join(lines)
 
 

@@ -52,7 +52,12 @@ def check_layout(name: str, counts_path: str | Path | None = None) -> dict[str, 
     path, title = Path(counts_path), MODELS[name][0]
     if not path.is_file():
         raise UserError(f"there is no file '{path}'", todo="leave out the list to only count")
-    record = json.loads(path.read_text(encoding="utf-8"))[title]
+    records = json.loads(path.read_text(encoding="utf-8"))
+    if title not in records:
+        raise UserError(
+            f"'{path}' has no {title}", allowed=", ".join(records) or "it has no model", todo="name another"
+        )
+    record = records[title]
     theirs = {k: tuple(s) for k, s in record["tensors"]}
     differ = {k: [list(ours[k]), list(theirs[k])] for k in ours.keys() & theirs.keys() if ours[k] != theirs[k]}
     missing, unexpected = sorted(theirs.keys() - ours.keys()), sorted(ours.keys() - theirs.keys())

@@ -62,7 +62,7 @@ def test_asking_ids_are_training_ids(trained, model, language):
         ([(first, answer), (second, "")], [picture, assistant(answer), user(second)]),
     ):
         trained_row = row(encoder, words, [turns], image_tokens=17)
-        ids = [i for i in trained_row.ids.tolist()][:-1]  # without the end of the empty answer
+        ids = trained_row.ids.tolist()[:-1]  # without the end of the empty answer
         prepared = model.engine().prepare(messages)
         image_id = model.model.config.image_token_id
         assert prepared.ids == [image_id if i == IMAGE_ID else i for i in ids]

@@ -12,6 +12,7 @@ from nunbit.cli import evaluate, grid, studies
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
+from nunbit.cli.photos import PhotosOptions, photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     grid.register(group)
     studies.register(group)
     command(group, TinyWorldOptions, "tiny-world")(tiny_world)
+    command(group, PhotosOptions, "photos")(photos)
     app.add_typer(group, name="eval")
 
 

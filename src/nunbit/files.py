@@ -13,6 +13,14 @@ EMBEDDED = Path(__file__).parent / "models" / "weights" / "nunbit-tiny"
 """The model that ships with the package, with the weights of its perception."""
 
 
+def cache_folder() -> Path:
+    """Where nunbit keeps what can be made again: ``$NUNBIT_CACHE``, else ``$XDG_CACHE_HOME/nunbit``, else
+    ``~/.cache/nunbit``."""
+    if named := os.environ.get("NUNBIT_CACHE"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nunbit"
+
+
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a name beside ``path`` to write to; at the end the new file takes the path's place in one step.

@@ -36,6 +36,8 @@ class AnswerStore:
     Attributes:
         answers: key -> answer, of this run and earlier ones.
         reused: how many items were answered by an earlier run.
+        outdated: how many items have answers in the file that do not count: of another model, with other settings, or
+            under the keys of an earlier version.
         sent: item id -> the words of its conversation, and the hashes of its pictures.
 
     Raises:
@@ -44,8 +46,8 @@ class AnswerStore:
 
     def __init__(self, target: Target, protocol_id: str, file: Path, tries: int, wait_s: float) -> None:
         self.target, self.protocol_id, self.file, self.tries, self.wait_s = target, protocol_id, file, tries, wait_s
-        self.answers = _read_answers(file)
-        self.reused, self._synced_at = 0, 0.0
+        self.answers, self._answered = _read_answers(file)
+        self.reused, self.outdated, self._synced_at = 0, 0, 0.0
         self.sent: dict[str, tuple[str, list[str]]] = {}
 
     def ask_all(self, todo: Sequence[tuple[str, Callable[[], list[Message]]]], say: Say) -> list[str]:
@@ -66,6 +68,7 @@ class AnswerStore:
                     self.reused += 1
                 elif key not in batch:
                     batch[key] = (id_, messages)
+                    self._note_outdated(id_, say)
                 if len(batch) >= self.target.batch:
                     self._ask(batch, out, f"{n - len(batch)} of {len(todo)}")
                     batch = {}
@@ -82,6 +85,17 @@ class AnswerStore:
             if old in self.answers:
                 self.answers[key] = self.answers[old]
         return key, pictures
+
+    def _note_outdated(self, id_: str, say: Say) -> None:
+        """Say once that answers in the file are not used."""
+        if id_ not in self._answered:
+            return
+        self.outdated += 1
+        if self.outdated == 1:
+            say(
+                f"'{self.file}' has answers of another model, of other settings or of an earlier version: "
+                "they stay there and are not used\n"
+            )
 
     def _ask(self, batch: Conversations, out: IO[str], kept: str) -> None:
         """Ask one batch. Answers are written at once; failures are tried again, then end the run."""
@@ -148,17 +162,17 @@ def key_of(messages: Sequence[Message], target: Target, protocol_id: str) -> tup
     return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest(), pictures
 
 
-def _read_answers(file: Path) -> dict[str, str]:
-    """Answers of an earlier run. A last line that a kill cut off is removed from the file."""
+def _read_answers(file: Path) -> tuple[dict[str, str], set[str]]:
+    """Answers of an earlier run by key, and the ids of their items. A last line that a kill cut off is removed."""
     if not file.exists():
-        return {}
+        return {}, set()
     data = file.read_bytes()
     complete = data[: data.rfind(b"\n") + 1]
     if len(complete) < len(data):
         file.write_bytes(complete)
     try:
         rows = [json.loads(line) for line in complete.decode("utf-8").splitlines()]
-        return {r["key"]: r["answer"] for r in rows}
+        return {r["key"]: r["answer"] for r in rows}, {str(r.get("id", "")) for r in rows}
     except (ValueError, KeyError, TypeError):
         raise UserError(
             f"'{file}' is damaged",

@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any
 
 from nunbit.errors import UserError, check_names
-from nunbit.evaluation.target import Answers, Conversation, Failure, Target, decoded, encoded
+from nunbit.evaluation.target import Answers, Conversation, Failure, Target, decoded, encoded, perception_names
 from nunbit.messages import Message, assistant, user
 from nunbit.prompting.chain_of_thought import CONCLUDE, THINK, final_answer, language_of, with_words
 from nunbit.prompting.shots import Shot, few_shot
@@ -123,11 +123,17 @@ def with_strategy(strategy: PromptStrategy, target: Target, resources: StrategyR
         replies = target.answer(prepared)
         return [final_answer(r) if strategy.cot == "worked" and isinstance(r, str) else r for r in replies]
 
-    examples = {"examples": _digest(resources.shots)} if strategy.shots else {}
+    settings = dict(target.settings)
+    if strategy.shots:
+        settings["examples"] = _digest(resources.shots)
+    if strategy.rices and resources.nearest is not None:
+        settings["similarity"] = getattr(getattr(resources.nearest, "__self__", None), "encoder", "")
+    if strategy.scene_prompt != "none" and resources.perceive is not None:
+        settings["scene_perception"] = perception_names(resources.perceive)
     name, old_name = (
         f"{t}, {s}" for t, s in ((target.name, strategy.name), (target.old_name or target.name, strategy.old_name))
     )
-    return replace(target, name=name, old_name=old_name, answer=answer, settings={**target.settings, **examples})
+    return replace(target, name=name, old_name=old_name, answer=answer, settings=settings)
 
 
 def _preparation(

@@ -81,6 +81,7 @@ def run(
             "nunbit": __version__,
             "seconds": round(time.perf_counter() - began, 3),
             "from_before": store.reused,
+            "outdated": store.outdated,
         }
         write_text(folder / "samples.jsonl", _samples(items, scored, store))
         write_text(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))

@@ -8,7 +8,6 @@ that the data hold, and the key of an answer covers them.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,14 @@ from typing import Any
 
 from PIL import Image
 
+from nunbit.digests import folder_digest
 from nunbit.media import decode
 from nunbit.messages import EncodedImage, Message, Part
 
-_EDGE_BYTES = 1 << 20
-_HASHED_SUFFIXES = (".json", ".safetensors", ".bin", ".jinja")
+ANSWER_VERSION = 1
+"""Raised whenever the code changes what a model is asked or how its answer is made: prompts, scene text, sampling. It
+is part of every key, and `tests/evaluation/test_target.py` holds the prompts of this version.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,7 @@ def local_target(
     from nunbit.models.loading import named_folder
 
     assistant = Assistant(model, device, object_aware=object_aware)
-    folder = Path(named_folder(model))
-    name = f"{assistant.name} {fingerprint(folder)}" if folder.is_dir() else assistant.name
+    name = f"{assistant.name} {fingerprint(model_folder(str(named_folder(model))))}"
     name = name if object_aware else f"{name} {NOT_OBJECT_AWARE}"
     return assistant_target(assistant, name, max_new_tokens=max_new_tokens, batch=batch)
 
@@ -104,7 +105,49 @@ def assistant_target(assistant: Any, name: str, *, max_new_tokens: int = 64, bat
         opened = [decoded(m) for m in conversations]
         return list(assistant.ask_many(opened, max_new_tokens=max_new_tokens, batch=len(opened)))
 
-    return Target(name, answer, {"max_new_tokens": max_new_tokens, "do_sample": False}, batch)
+    settings = {"max_new_tokens": max_new_tokens, "do_sample": False, **answer_settings(assistant)}
+    return Target(name, answer, settings, batch)
+
+
+def answer_settings(assistant: Any) -> dict[str, Any]:
+    """What changes the answers of a loaded model beside its folder: part of the key of every answer.
+
+    Raises:
+        UserError: a part of its perception cannot be opened.
+    """
+    model, aware = assistant.model, assistant.aware
+    perceives = aware is not None and aware.uses_scenes
+    return {
+        "answer_version": ANSWER_VERSION,
+        "device": getattr(model.device, "type", str(model.device)),
+        "dtype": str(getattr(model, "dtype", "")).removeprefix("torch."),
+        "perception": perception_names(aware.perception) if perceives else [],
+    }
+
+
+def perception_names(perceive: Any) -> list[str]:
+    """The names of the parts of a perception, which cover their weights and settings; of another callable, its own.
+
+    Raises:
+        UserError: a part that cannot be opened.
+    """
+    parts = getattr(perceive, "parts", None)
+    if parts is None:
+        return [str(getattr(perceive, "name", type(perceive).__name__))]
+    perceive.load()
+    merged = [f"merge_iou {perceive.merge_iou}"]
+    return [f"{part} {provider.name}" for part, provider in parts.items() if provider is not None] + merged
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a model that is named by its folder or by a hub id that was fetched before."""
+    if Path(model).is_dir():
+        return Path(model)
+    from transformers.utils import cached_file
+
+    found = cached_file(model, "config.json", local_files_only=True)
+    assert found is not None  # the model was opened from there
+    return Path(found).parent
 
 
 def decoded(messages: Conversation) -> list[Message]:
@@ -148,15 +191,5 @@ def _png(picture: Any) -> bytes:
 
 
 def fingerprint(folder: Path) -> str:
-    """Twelve hexadecimal digits that identify a model folder: name, size, first and last megabyte of its JSON and
-    weight files.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in _HASHED_SUFFIXES):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as f:
-            digest.update(f.read(_EDGE_BYTES))
-            f.seek(max(0, size - _EDGE_BYTES))
-            digest.update(f.read(_EDGE_BYTES))
-    return digest.hexdigest()[:12]
+    """Sixteen hexadecimal digits of every byte that a model folder is made of (see `nunbit.digests`)."""
+    return folder_digest(folder)[:16]

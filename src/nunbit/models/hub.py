@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from nunbit.errors import UserError
+from nunbit.files import cache_folder
 from nunbit.models.hub_converters import convert
 from nunbit.models.hub_parts import ASSEMBLED, PARTS, Member, Part
 
@@ -35,13 +35,6 @@ FACTS = "part.json"
 CHUNK_BYTES = 1 << 20
 SPARE_MB = 50
 """Free space that must be left after everything is written."""
-
-
-def cache_folder() -> Path:
-    """Where parts are kept: ``$NUNBIT_CACHE``, else ``$XDG_CACHE_HOME/nunbit``, else ``~/.cache/nunbit``."""
-    if named := os.environ.get("NUNBIT_CACHE"):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nunbit"
 
 
 def list_parts() -> list[tuple[Part, bool]]:

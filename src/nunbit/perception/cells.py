@@ -9,7 +9,6 @@ N classes, V outputs of one head.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.files import whole
 from nunbit.scene import Box, Scene, SceneObject, Segment, TextLine
@@ -148,9 +148,8 @@ class CellPerception:
     ) -> None:
         self.vision, self.image_processor, self.heads = vision.eval(), image_processor, heads.eval()
         self.names, self.keep, self.same, self.read = list(names), keep, same, read
-        digest = hashlib.blake2b(repr((keep, same, read, self.names)).encode(), digest_size=8)
-        digest.update(heads.out.weight.detach().numpy().tobytes())
-        self.name = "cells-" + digest.hexdigest()
+        weights = {f"{part}.{k}": v for part, m in (("v", vision), ("h", heads)) for k, v in m.state_dict().items()}
+        self.name = "cells-" + tensors_digest(weights, (keep, same, read, self.names))
         self.covers = ("ocr",) if read else ()
 
     @classmethod

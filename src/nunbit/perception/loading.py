@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
+from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.perception.base import reason_of
 
@@ -13,12 +13,9 @@ _PROVENANCE = ("architectures", "dtype", "processor_class", "torch_dtype", "tran
 
 
 def fingerprint(model: Any, image_processor: Any, *settings: Any) -> str:
-    """16 hex digits of a model's configuration, the first values of each weight, its processor and settings."""
+    """16 hex digits of a model's configuration, all its weights, its processor and settings."""
     facts = [type(model).__name__, _facts(model.config.to_dict()), _facts(image_processor.to_dict()), settings]
-    h = hashlib.blake2b(repr(facts).encode(), digest_size=8)
-    for name, value in model.state_dict().items():
-        h.update(name.encode() + value.flatten()[:16].double().cpu().numpy().tobytes())
-    return h.hexdigest()
+    return tensors_digest(model.state_dict(), facts)
 
 
 def _facts(value: Any) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.files import whole
 from nunbit.media import content_hash
@@ -38,11 +39,8 @@ def vision_encoder(model: Any) -> Any:
 
 
 def fingerprint(encoder: Any) -> str:
-    """16 hex digits of an encoder's weights (names, shapes and sums), so that retrained weights are another encoder."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, w in sorted(encoder.state_dict().items()):
-        digest.update(f"{name}{tuple(w.shape)}{float(w.double().sum()):.12e}".encode())
-    return digest.hexdigest()
+    """16 hex digits of all of an encoder's weights, so that retrained weights are another encoder."""
+    return tensors_digest(encoder.state_dict())
 
 
 def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed:

@@ -20,5 +20,5 @@ def tensors_digest(state: Mapping[str, Tensor], facts: object = None) -> str:
     for name in sorted(state):
         value = state[name].detach()
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())
-        digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
     return digest.hexdigest()

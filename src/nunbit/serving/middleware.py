@@ -17,7 +17,10 @@ from nunbit.serving.settings import ServerSettings
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-PUBLIC_PATHS = ("/health", "/ready")
+PUBLIC_PATHS = ("/health", "/ready", "/")
+"""Paths that need no key, beside the page's files. Everything else does, the API's documents included: what is added
+later is private unless it is entered here."""
+PUBLIC_FOLDER = "/page/"
 MAX_CALLERS = 10_000
 DRAIN_TIMEOUT_S = 1.0
 
@@ -40,9 +43,9 @@ class AccessMiddleware:
             await self.app(scope, receive, send)
             return
         headers = {k.lower(): v for k, v in scope["headers"]}
-        private = scope["path"].startswith("/v1") or scope["path"] == "/metrics"
+        public = scope["path"] in PUBLIC_PATHS or scope["path"].startswith(PUBLIC_FOLDER)
         refusal = None
-        if private and scope["method"] != "OPTIONS" and scope["path"] not in PUBLIC_PATHS:
+        if not public and scope["method"] != "OPTIONS":
             refusal = self._refusal(self._caller(headers, scope))
         length = headers.get(b"content-length", b"0")
         if refusal is None and (not length.isdigit() or int(length) > self.settings.max_body_bytes):

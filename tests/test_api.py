@@ -150,13 +150,14 @@ def test_evidence_is_what_the_answer_names(answer, monkeypatch):
         ],
         text_lines=[TextLine.from_box("EXIT", (10, 10, 20, 20), 0.5), TextLine.from_box(" ", (0, 0, 1, 1))],
     )
-    made = api.GroundedAnswer("A Dog beside the exit sign, no cats.", answer.timings, lambda: [scene, scene])
+    made = api.GroundedAnswer('A Dog beside "Exit", no cats.', answer.timings, lambda: [scene, Scene(9, 9)], "What?")
     assert made.evidence == [
-        nunbit.Evidence("object", "dog", (1, 2, 3, 4), 0, 0.9),
-        nunbit.Evidence("text", "EXIT", (10, 10, 20, 20), 0, 0.5),
-        nunbit.Evidence("object", "dog", (1, 2, 3, 4), 1, 0.9),
-        nunbit.Evidence("text", "EXIT", (10, 10, 20, 20), 1, 0.5),
+        nunbit.Evidence("object", "dog", (1, 2, 3, 4), 0, 0.9, id="0.object.0"),
+        nunbit.Evidence("text", "EXIT", (10, 10, 20, 20), 0, 0.5, id="0.text.0"),
+        nunbit.Evidence("object", "cat", (0, 0, 1, 1), 0, 1.0, id="0.object.2"),
     ]
+    verdicts = {c.text: c.verdict for c in made.claims}
+    assert verdicts == {"A Dog": "supported", "Exit": "supported", "cats": "not found"}
 
 
 def test_evidence_comes_from_perception(model):

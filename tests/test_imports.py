@@ -15,7 +15,7 @@ FLOORS = {
     **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock", "files", "digests", "english"], 0),
     **dict.fromkeys(["scene_layout", "scene_prompt"], 0),
     **dict.fromkeys(["verbalise", "crayon_map", "media", "world"], 1),
-    "encoders": 2,
+    **dict.fromkeys(["encoders", "evidence"], 2),
     "perception": 3,
     "connectors": 4,
     "models": 5,

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nunbit.api import AnswerStream, Conversation, Evidence, GroundedAnswer, Model, Timings, load
+    from nunbit.api import AnswerStream, Claim, Conversation, Evidence, GroundedAnswer, Model, Timings, load
     from nunbit.errors import UserError
     from nunbit.messages import Message, Part
     from nunbit.scene import Scene
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "AnswerStream",
+    "Claim",
     "Conversation",
     "Evidence",
     "GroundedAnswer",

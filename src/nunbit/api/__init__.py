@@ -11,12 +11,14 @@ PIL image or a uint8 array ``(height, width, 3)``. Pictures are decoded under th
 fetched from the network.
 """
 
-from nunbit.api.answers import AnswerStream, Evidence, GroundedAnswer, Timings, evidence_in
+from nunbit.api.answers import AnswerStream, GroundedAnswer, Timings
 from nunbit.api.inputs import Picture, Pictures, Turns
 from nunbit.api.model import Conversation, Model, load
+from nunbit.evidence import Claim, Evidence
 
 __all__ = [
     "AnswerStream",
+    "Claim",
     "Conversation",
     "Evidence",
     "GroundedAnswer",
@@ -25,6 +27,5 @@ __all__ = [
     "Pictures",
     "Timings",
     "Turns",
-    "evidence_in",
     "load",
 ]

@@ -1,17 +1,16 @@
-"""What callers get: an answer with its timings and its evidence, whole or as a stream."""
+"""What callers get: an answer with its timings, its claims and its evidence, whole or as a stream."""
 
 from __future__ import annotations
 
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from nunbit.errors import UserError
-from nunbit.scene import Box, Scene
+from nunbit.evidence import Claim, Evidence, all_evidence, claims_of
+from nunbit.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +28,9 @@ class Timings:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Something in a picture that an answer names.
-
-    Attributes:
-        kind: an object, or a line of text that was read.
-        text: the object's name, or the line.
-        box: ``(x1, y1, x2, y2)`` in pixels of the decoded picture, x2 and y2 exclusive.
-        picture: position of the picture in the conversation, from 0.
-        score: confidence of perception, from 0 to 1.
-    """
-
-    kind: Literal["object", "text"]
-    text: str
-    box: Box
-    picture: int
-    score: float
-
-
 @dataclass(frozen=True)
 class GroundedAnswer:
-    """An answer with its cost, and with what it names in the pictures.
+    """An answer with its cost, its claims about the pictures, and what they rest on.
 
     Attributes:
         text: the answer.
@@ -60,16 +40,27 @@ class GroundedAnswer:
     text: str
     timings: Timings
     _scenes: Callable[[], list[Scene]] = field(repr=False, compare=False)
+    _question: str = field(default="", repr=False, compare=False)
+
+    @cached_property
+    def scenes(self) -> list[Scene]:
+        """The Scenes of the conversation's pictures. Where the model itself used none, perception runs when this, the
+        claims or the evidence are first read."""
+        return self._scenes()
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """What the answer says of the pictures, each claim with a verdict and what it rests on: see
+        `nunbit.evidence`."""
+        return claims_of(self._question, self.text, self.scenes)
 
     @cached_property
     def evidence(self) -> list[Evidence]:
-        """Objects and text lines of the pictures that the answer names, with their boxes.
+        """Objects, text lines and regions of the pictures that the claims rest on, each once.
 
-        Where the model itself used no Scenes, perception runs when this is first read. Names and lines are matched as
-        whole words, exactly but for upper and lower case. The evidence shows where the answer's words are in the
-        picture; it does not prove that the model looked there.
+        Evidence is where the words of the answer are in the picture; it does not prove that the model looked there.
         """
-        return [e for i, scene in enumerate(self._scenes()) for e in evidence_in(scene, self.text, picture=i)]
+        return all_evidence(self.claims)
 
     def __str__(self) -> str:
         """The text."""
@@ -123,16 +114,3 @@ class AnswerStream(Iterator[str]):
             pass
         assert self._answer is not None
         return self._answer
-
-
-def evidence_in(scene: Scene, answer: str, *, picture: int = 0) -> list[Evidence]:
-    """Objects and text lines of a Scene that an answer names, as whole words, upper and lower case aside."""
-    objects = [Evidence("object", o.name, o.box, picture, o.score) for o in scene.objects]
-    lines = [Evidence("text", line.text, line.box, picture, line.score) for line in scene.text_lines]
-    return [e for e in (*objects, *lines) if names(answer, e.text)]
-
-
-def names(answer: str, name: str) -> bool:
-    """Whether an answer holds a name as whole words, upper and lower case aside."""
-    name = name.strip()
-    return bool(name) and bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", answer, re.IGNORECASE))

@@ -92,7 +92,8 @@ class Model:
         images = [image for m in messages for image in m.images]
         scenes = [*made.scenes]
         timings = Timings(made.ttft_ms, made.total_ms, made.tokens)
-        return GroundedAnswer(made.text, timings, lambda: scenes or self._perceive(images))
+        asked = next((m.text for m in reversed(messages) if m.role == "user"), "")
+        return GroundedAnswer(made.text, timings, lambda: scenes or self._perceive(images), asked)
 
     def _perceive(self, images: list[Image.Image]) -> list[Scene]:
         with self._lock:

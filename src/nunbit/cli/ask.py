@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.assistant import Answer, Assistant
+from nunbit.cli.evidence import AnswerEvidence
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
@@ -29,11 +30,25 @@ def ask_once(options: AskOptions) -> None:
         raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
     prompted = PromptedAssistant(options.prompt, options.model, options.device)
     answer = prompted.ask(question(text, images), options.max_new_tokens, None if options.as_json else _write)
+    # Contradictions are said wherever the model had Scenes anyway; without them perception runs only when asked for.
+    wanted = options.evidence or options.draw is not None
+    found = AnswerEvidence(prompted.assistant, images, text, answer) if wanted or answer.scenes else None
     if options.as_json:
         out = {"image": pictures, "question": text, **_answer_fields(answer)}
+        out |= {"evidence": found.json()} if found and options.evidence else {}
         print(json.dumps(out, ensure_ascii=False))
     else:
         print(f"\n[{answer.ttft_ms:.0f} ms to the first token]", file=sys.stderr)
+    if found:
+        _show_evidence(found, options)
+
+
+def _show_evidence(found: AnswerEvidence, options: AskOptions) -> None:
+    if options.evidence and not options.as_json:
+        found.print()
+    found.warn()
+    if options.draw is not None:
+        print(f"drawn: {', '.join(map(str, found.draw(options.draw)))}", file=sys.stderr)
 
 
 def ask_batch(options: AskOptions) -> None:
@@ -43,12 +58,15 @@ def ask_batch(options: AskOptions) -> None:
     time and, where answers are known, how many are right.
 
     Raises:
-        UserError: a line that is not a question, a picture that cannot be read, or a pointer, which needs one picture.
+        UserError: a line that is not a question, a picture that cannot be read, a pointer or a drawing, which need one
+            picture.
     """
     assert options.batch is not None
     if options.prompt.pointers:
         allowed = "--point, --box, --circle and --arrow for one picture"
         raise UserError("--batch with a place to point at", allowed=allowed)
+    if options.draw is not None:
+        raise UserError("--batch with --draw", allowed="--draw for one question")
     rows, folder = read_questions(options.batch), options.batch.parent
     for row in rows:
         if not (folder / row["image"]).is_file():
@@ -58,6 +76,9 @@ def ask_batch(options: AskOptions) -> None:
     conversations = (question(row["question"], [decode(folder / row["image"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
+        if options.evidence:
+            shown = [decode(folder / row["image"])]
+            out["evidence"] = AnswerEvidence(prompted.assistant, shown, row["question"], answer).json()
         if row.get("answers"):
             out |= {"answers": row["answers"], "right": is_right(answer.text, row["answers"])}
             right.append(out["right"])

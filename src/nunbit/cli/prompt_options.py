@@ -84,6 +84,15 @@ class AskOptions:
     as_json: AsJson = False
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of an answer, at most.")] = 96
     readable: Annotated[bool, typer.Option("--readable", help="With --batch: print text instead of JSON.")] = False
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence", help="List what the answer says of the pictures, and what in them each claim rests on."
+        ),
+    ] = False
+    draw: Annotated[
+        Path | None, typer.Option("--draw", help="Write the picture with the claims drawn over it, e.g. out.png.")
+    ] = None
     prompt: PromptOptions = PromptOptions()
 
 

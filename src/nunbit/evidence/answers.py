@@ -154,7 +154,7 @@ def _without(own: list[Statement], word: str, answer: str) -> list[Statement]:
 
 def _named(own: list[Statement], asked: Asked) -> list[Statement]:
     """Statements of existence become namings, where the question asks what something is."""
-    return [replace(s, kind="naming", value=asked.wanted) if s.kind == "existence" else s for s in own]
+    return [replace(s, kind="naming", value=asked.wanted) if s.kind == "existence" and not s.denied else s for s in own]
 
 
 def _bare_count(asked: Asked, answer: str, begin: int, topic: Mention) -> list[Statement]:

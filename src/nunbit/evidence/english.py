@@ -67,6 +67,7 @@ _RELATIONS = (
     *((verb, rf"\b{verb}\b") for verb in ("holding", "wearing", "carrying", "eating", "riding", "driving", "kicking")),
 )
 _RELATION_PATTERNS = tuple((name, re.compile(pattern, re.I)) for name, pattern in _RELATIONS)
+_NEXT_NOUN = re.compile(r"\s*(?:(?!no\b|not\b|and\b|or\b)[A-Za-z-]+\s+){0,4}", re.I)
 _DENIES = re.compile(r"\bnot\b|n['’]t\b|\bnever\b", re.I)
 
 
@@ -202,9 +203,13 @@ def _place(m: Mention, rest: str) -> list[Statement]:
 def _relation(text: str, m: Mention, between: str, after: Mention | None) -> list[Statement]:
     if after is None or len(between) > WINDOW_CHARS - 2:
         return []
-    name = relation_in(between)
-    denied = bool(_DENIES.search(between))
-    return [Statement("relation", m.start, after.end, m, name, after, denied=denied)] if name else []
+    hits = ((name, pattern.search(between)) for name, pattern in _RELATION_PATTERNS)
+    found = next(((name, hit) for name, hit in hits if hit), None)
+    # Between the predicate and its object stand articles and adjectives, nothing that begins another thought.
+    if found is None or not _NEXT_NOUN.fullmatch(between, found[1].end()):
+        return []
+    name, denied = found[0], bool(_DENIES.search(between))
+    return [Statement("relation", m.start, after.end, m, name, after, denied=denied)]
 
 
 def relation_in(words: str) -> str:

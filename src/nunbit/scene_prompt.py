@@ -161,7 +161,7 @@ class _SceneWriter:
     def marks(self) -> list[str]:
         """``red circle: wolf`` for each mark that somebody drew on the picture."""
         out = []
-        for mark in self.scene.meta.get("marks", ()):
+        for mark in facts_of(self.scene).get("marks") or ():
             shown = marked(self.scene, mark)
             kind = MARK_KINDS.get(mark["kind"], mark["kind"]) if self.language == "ko" else mark["kind"]
             name = self.names.word(shown.name) if shown else self.words["nothing"]
@@ -172,7 +172,7 @@ class _SceneWriter:
         """Writing in rows of cells; with boxes where there is little of it."""
         if not layout.rows:
             return []
-        ink = str(self.scene.meta.get("ink", ""))
+        ink = str(facts_of(self.scene).get("ink") or "")
         head = f"{len(layout.rows)} {self.words['text']}{' (' + self.names.word(ink) + ')' if ink else ''}:"
         boxed = sum(len(r) for r in layout.rows) <= BOXED_LINES_MAX
         out = [head]

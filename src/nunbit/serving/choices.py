@@ -4,8 +4,9 @@ gone."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from fastapi import Request
 
@@ -28,11 +29,22 @@ class ChoiceStream:
         engine: answers them.
         jobs: one for each choice.
         on_output: called with every finished answer, from the engine's thread.
+        find_evidence: finds the evidence of a finished answer, where the request asks for it.
+
+    Attributes:
+        outputs, evidence: finished answers and their evidence, by the number of their choice.
     """
 
-    def __init__(self, engine: Engine, jobs: Sequence[Job], on_output: Callable[[RequestOutput], None]) -> None:
-        self.engine, self.jobs, self.on_output = engine, jobs, on_output
+    def __init__(
+        self,
+        engine: Engine,
+        jobs: Sequence[Job],
+        on_output: Callable[[RequestOutput], None],
+        find_evidence: Callable[[RequestOutput], Awaitable[dict[str, Any]]] | None = None,
+    ) -> None:
+        self.engine, self.jobs, self.on_output, self.find_evidence = engine, jobs, on_output, find_evidence
         self.outputs: dict[int, RequestOutput] = {}
+        self.evidence: dict[int, dict[str, Any]] = {}
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._requests: list[EngineRequest] = []
         self._loop = asyncio.get_running_loop()
@@ -62,6 +74,8 @@ class ChoiceStream:
         """The next event and the index of its choice."""
         index, item = await self._events.get()
         if isinstance(item, RequestOutput):
+            if self.find_evidence is not None and not item.failed:
+                self.evidence[index] = await self.find_evidence(item)
             self.outputs[index] = item
         return index, item
 
@@ -110,7 +124,7 @@ async def stream_events(
             elif item.failed:
                 yield event(error_body(*describe_failure(item)[:2]))
             else:
-                yield formatter.closing(i, item)
+                yield formatter.closing(i, item, choices.evidence.get(i))
         if include_usage:
             yield formatter.final_usage(choices.ordered)
         yield STREAM_END

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.engine.scheduler import Engine
+from nunbit.evidence import claims_of
+from nunbit.evidence.wording import report
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.overlay import draw
 from nunbit.scene import Scene
@@ -38,6 +40,17 @@ class PerceptionService:
         else the default one."""
         aware = engine.runner.aware
         return cls(aware.perceive if aware is not None else build_perception(PerceptionConfig()))
+
+    def evidence(self, question: str, pictures: Sequence[Any], answer: str, scenes: Sequence[Scene]) -> dict[str, Any]:
+        """JSON of the claims of an answer and what they rest on; see `nunbit.evidence.wording.report`.
+
+        Args:
+            scenes: of the pictures, where the model had them; else perception looks at the pictures.
+        """
+        if pictures and not scenes:
+            with self._lock:
+                scenes = self.perceive(pictures)
+        return report(claims_of(question, answer, scenes))
 
     def describe(self, picture: Any) -> dict[str, Any]:
         """JSON of one picture: ``scene``, ``words`` and ``overlays`` (data: URIs of PNG files)."""

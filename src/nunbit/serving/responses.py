@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,12 @@ class ResponseFormatter:
         self.base = {"id": _new_id("chatcmpl-" if chat else "cmpl-"), "created": int(time.time()), "model": model}
         self._offsets: dict[int, int] = {}
 
-    def whole(self, outputs: Sequence[RequestOutput]) -> dict[str, Any]:
-        """The response that is not streamed, from one output for each choice."""
+    def whole(
+        self, outputs: Sequence[RequestOutput], evidence: Mapping[int, dict[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """The response that is not streamed, from one output for each choice, with the evidence of each."""
         choices = [self._choice(i, output) for i, output in enumerate(outputs)]
+        choices = [c | ({"evidence": evidence[i]} if evidence and i in evidence else {}) for i, c in enumerate(choices)]
         kind = "chat.completion" if self.chat else "text_completion"
         response = self.base | {"object": kind, "choices": choices, "usage": usage(outputs, self.choices_per_prompt)}
         response["nunbit"] = {
@@ -97,13 +100,13 @@ class ResponseFormatter:
             delta = {}
         return self._event(index, delta, None, self._logprobs(index, chunk.tokens) if self.logprobs else None)
 
-    def closing(self, index: int, output: RequestOutput) -> str:
-        """The last event of a choice."""
+    def closing(self, index: int, output: RequestOutput, evidence: dict[str, Any] | None = None) -> str:
+        """The last event of a choice, with its evidence where the request asks for it."""
         delta: dict[str, Any] = {}
         if self.tool_choice.forced and not self.tool_choice.function:
             calls = [_call(c.name, c.arguments) for c in self.tool_choice.calls(output.text)]
             delta = {"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
-        return self._event(index, delta, self._finish_reason(output))
+        return self._event(index, delta, self._finish_reason(output), evidence=evidence)
 
     def final_usage(self, outputs: Sequence[RequestOutput]) -> str:
         """The event with the tokens of all choices, where the request asks for it."""
@@ -130,9 +133,17 @@ class ResponseFormatter:
         return "tool_calls" if called and reason == "stop" else reason
 
     def _event(
-        self, index: int, delta: dict[str, Any], finish: str | None, logprobs: Any = None, *, first: bool = False
+        self,
+        index: int,
+        delta: dict[str, Any],
+        finish: str | None,
+        logprobs: Any = None,
+        *,
+        first: bool = False,
+        evidence: dict[str, Any] | None = None,
     ) -> str:
         choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": logprobs}
+        choice |= {} if evidence is None else {"evidence": evidence}
         choice |= {"delta": delta} if self.chat else {"text": delta.get("content", "")}
         extra = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
         return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | extra)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,9 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from nunbit.engine.request import PreparedPrompt
-from nunbit.engine.scheduler import Engine
+from nunbit.engine.scheduler import Engine, RequestOutput
 from nunbit.engine.scoring import prompt_logprobs
+from nunbit.messages import Message
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
 from nunbit.serving.errors import RequestError, describe_failure, error_body
 from nunbit.serving.metrics import Metrics
@@ -26,6 +27,8 @@ from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequ
 from nunbit.serving.settings import ServerSettings
 from nunbit.serving.tools import tool_choice_of
 
+FindEvidence = Callable[[RequestOutput], Awaitable[dict[str, Any]]]
+"""A finished answer -> the JSON of its evidence."""
 NOT_PRINTABLE = re.compile(r"[^ -~]")
 """Characters that a header may not hold: a line break in a field's name would begin another header."""
 
@@ -62,7 +65,19 @@ class ApiServer:
             warnings=warnings,
             tool_choice=tool_choice,
         )
-        return await self._answer([prompt], body, request, formatter)
+        return await self._answer([prompt], body, request, formatter, self._evidence_of(body, messages))
+
+    def _evidence_of(self, body: ChatRequest, messages: Sequence[Message]) -> FindEvidence | None:
+        """What finds the evidence of an answer to these messages, where the request asks for it."""
+        if not body.evidence:
+            return None
+        question = next((m.text for m in reversed(messages) if m.role == "user"), "")
+        pictures = [picture for m in messages for picture in m.images]
+
+        async def find(output: RequestOutput) -> dict[str, Any]:
+            return await self._in_thread(self.perception.evidence, question, pictures, output.text, output.scenes)
+
+        return find
 
     async def complete(self, body: CompletionRequest, request: Request) -> Response:
         """Continue one or several texts."""
@@ -90,11 +105,16 @@ class ApiServer:
         return EchoedPrompt(text, prompt.ids, scores)
 
     async def _answer(
-        self, prompts: Sequence[PreparedPrompt], body: GenerationRequest, request: Request, formatter: ResponseFormatter
+        self,
+        prompts: Sequence[PreparedPrompt],
+        body: GenerationRequest,
+        request: Request,
+        formatter: ResponseFormatter,
+        find_evidence: FindEvidence | None = None,
     ) -> Response:
         self._check_choices(body, len(prompts))
         jobs = [job for prompt in prompts for job in self._jobs(prompt, body, formatter.tool_choice.schema)]
-        choices = ChoiceStream(self.engine, jobs, self.metrics.observe)
+        choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence)
         headers = {"X-Nunbit-Warnings": "; ".join(formatter.warnings)} if formatter.warnings else {}
         await self._in_thread(choices.submit)
         if body.stream:
@@ -108,7 +128,7 @@ class ApiServer:
         if failed is not None:
             message, kind, status = describe_failure(failed)
             return JSONResponse(error_body(message, kind), status)
-        return JSONResponse(formatter.whole(outputs), headers=headers)
+        return JSONResponse(formatter.whole(outputs, choices.evidence), headers=headers)
 
     def _check_choices(self, body: GenerationRequest, prompts: int) -> None:
         if body.n * prompts > self.settings.max_choices:

@@ -92,7 +92,8 @@ class GenerationRequest(RequestModel):
 
 
 class ChatRequest(GenerationRequest):
-    """POST /v1/chat/completions."""
+    """POST /v1/chat/completions. ``evidence`` is an extension of this server: every choice then says what the answer
+    claims of the pictures and what in them each claim rests on (`nunbit.evidence`)."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -102,6 +103,7 @@ class ChatRequest(GenerationRequest):
     tools: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool = True
+    evidence: bool = False
 
 
 class CompletionRequest(GenerationRequest):

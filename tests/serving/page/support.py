@@ -48,7 +48,7 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked, self.keys, self.gone, self.blind, self.broken = [], [], threading.Event(), False, False
-        self.full = False
+        self.full, self.evidence = False, None
         self.say = lambda question: ANSWER
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -100,11 +100,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("X-Nunbit-Warnings", "the picture is dark; the text is small")
         self.end_headers()
         try:
-            self.stream(self.server.say(question), forever="forever" in question, warn="warn" in question)
+            evidence = self.server.evidence if body.get("evidence") else None
+            self.stream(self.server.say(question), "forever" in question, "warn" in question, evidence)
         except OSError:
             self.server.gone.set()
 
-    def stream(self, text, forever, warn):
+    def stream(self, text, forever, warn, evidence):
         words = re.findall(r"\S+\s*", text)
         while forever:
             self.event({"choices": [{"index": 0, "delta": {"content": "on "}}]})
@@ -114,7 +115,8 @@ class Handler(BaseHTTPRequestHandler):
         for word in words:
             self.event({"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
             time.sleep(0.01)
-        self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        found = {"evidence": evidence} if evidence else {}
+        self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", **found}]})
         self.event({"choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": len(words), "total_tokens": 0}})
         self.wfile.write(b"data: [DONE]\n\n")
 

@@ -31,9 +31,9 @@ async function chat(body, signal) {
     return call("/v1/chat/completions", shorter, signal);
   }
 }
-/* Ask for a streamed answer; `onText` receives its chunks. Returns milliseconds to the first chunk and to the last, usage, and the finish reason. */
+/* Ask for a streamed answer; `onText` receives its chunks. Returns milliseconds to the first chunk and to the last, usage, the finish reason, and the evidence of the answer where it was asked for. */
 export async function ask(body, { signal, onText, onWarnings }) {
-  const began = performance.now(), facts = { first: null, total: null, usage: null, finish: null };
+  const began = performance.now(), facts = { first: null, total: null, usage: null, finish: null, evidence: null };
   const reply = await chat({ ...body, stream: true, stream_options: { include_usage: true } }, signal);
   onWarnings(headerWarnings(reply));
   const read = (line) => {
@@ -45,6 +45,7 @@ export async function ask(body, { signal, onText, onWarnings }) {
     if (chunk.usage) facts.usage = chunk.usage;
     if (!choice) return;
     facts.finish = choice.finish_reason || facts.finish;
+    facts.evidence = choice.evidence || facts.evidence;
     const piece = (choice.delta && choice.delta.content) || "";
     if (!piece) return;
     facts.first ??= performance.now() - began;

@@ -2,7 +2,7 @@
 import { ApiError, ask, assemble, healthy, key, models, perceive } from "./api.js";
 import { Drawing } from "./draw.js";
 import { photograph, readPicture, sent } from "./pictures.js";
-import { crayonOf, graph, icon, link, make, objectBoxes, lineBox, rowsOf, showBoxes } from "./scene.js";
+import { crayonOf, graph, icon, link, linkClaims, make, objectBoxes, lineBox, rowsOf, sameBox, showBoxes } from "./scene.js";
 import { languageNow, say, setLanguage } from "./strings.js";
 
 const $ = (id) => document.getElementById(id);
@@ -181,6 +181,8 @@ function found(item, view) {
       for (const b of $("found").querySelectorAll("button")) b.setAttribute("aria-pressed", b === button && Boolean(state.lit));
       if (row.relation === undefined) showMarks(); else $("drawn").replaceChildren(graph(item.seen.scene, state.lit ? row.relation : -1));
     };
+    button.onfocus = button.onmouseenter = () => lightWords(item, row.boxes && row.boxes[0].box);
+    button.onblur = button.onmouseleave = () => lightWords(item, null);
     return make("li", {}, button);
   }));
   return [list, ...words];
@@ -200,7 +202,7 @@ function send() {
   answer(turn);
 }
 async function answer(turn) {
-  Object.assign(turn, { answer: "", thinking: "", facts: {}, warnings: [], error: "", stopped: false, running: true });
+  Object.assign(turn, { answer: "", thinking: "", facts: {}, evidence: null, shown: [], warnings: [], error: "", stopped: false, running: true });
   state.abort = new AbortController();
   turn.going.forEach((p, i) => { p.gone = turn.pictures[i].uri; });
   showThumbs();
@@ -227,7 +229,7 @@ async function converse(turn) {
 async function generate(turn, into, turns, shots) {
   const { messages, left } = assemble(turns, shots, MOST_PICTURES), warn = (list) => list.forEach((w) => { const text = String(w); if (!turn.warnings.includes(text)) turn.warnings.push(text); });
   if (left) warn([say("leftOut", { n: MOST_PICTURES })]);
-  const request = { ...(state.model && { model: state.model }), messages, temperature: Number($("temperature").value) || 0, max_tokens: Number($("longest").value) || 256 };
+  const request = { ...(state.model && { model: state.model }), messages, temperature: Number($("temperature").value) || 0, max_tokens: Number($("longest").value) || 256, ...(into === "answer" && $("auto").checked && { evidence: true }) };
   let unsaid = "";
   const onText = (piece) => {
     turn[into] += piece; unsaid += piece;
@@ -238,6 +240,11 @@ async function generate(turn, into, turns, shots) {
   };
   const facts = await ask(request, { signal: state.abort.signal, onText, onWarnings: warn });
   announce(unsaid);
+  if (facts.evidence) {
+    turn.evidence = facts.evidence;
+    turn.shown = messages.flatMap((m) => (Array.isArray(m.content) ? m.content : [])).filter((p) => p.type === "image_url").map((p) => p.image_url.url);
+    conflicts(turn).forEach(announce);
+  }
   const had = turn.facts, usage = facts.usage || {};
   turn.facts = { first: had.first ?? facts.first, total: (had.total || 0) + (facts.total || 0), read: usage.prompt_tokens, written: usage.completion_tokens === undefined ? undefined : (had.written || 0) + usage.completion_tokens,
     cached: (usage.prompt_tokens_details || {}).cached_tokens || 0, finish: facts.finish };
@@ -260,6 +267,8 @@ function showTurn(turn) {
   const inside = [who("Nunbit")];
   if (turn.thinking) inside.push(make("details", { className: "plain", open: turn.running && !turn.answer }, make("summary", { textContent: say("thinking") }), make("p", { className: "thinking-words", textContent: turn.thinking })));
   inside.push(make("p", { className: "answer-words" }, ...(turn.running ? [turn.answer] : linked(turn))));
+  for (const text of turn.running ? [] : conflicts(turn)) inside.push(make("p", { className: "guard conflict" }, icon("note"), make("span", { textContent: text })));
+  if (!turn.running && turn.evidence && turn.evidence.evidence.length) inside.push(make("p", { className: "quiet", textContent: say("aboutEvidence") }));
   for (const w of turn.warnings) inside.push(make("p", { className: "guard" }, icon("note"), make("span", { className: "hidden", textContent: `${say("guard")}: ` }), make("span", { textContent: w })));
   if (turn.error) inside.push(make("p", { className: "guard", role: "alert" }, icon("note"), make("span", { textContent: turn.error }), make("button", { type: "button", textContent: say("again"), onclick: () => { if (!state.abort) answer(turn); } })));
   if (!turn.running && !turn.error) inside.push(figures(turn));
@@ -281,20 +290,55 @@ function figures(turn) {
   }
   return line;
 }
-/* The answer; names of objects that perception found become buttons that show their boxes. */
+/* Sentences about what answer and picture do not agree on, in the page's language. */
+const conflicts = (turn) => (turn.evidence ? turn.evidence.contradictions : []).map((c) => c[languageNow()]);
+/* The answer; the words of claims become buttons that show the boxes they rest on, those that were not found say so. */
 function linked(turn) {
+  if (turn.evidence) {
+    const itemOf = (n) => state.pictures.find((p) => [p.gone, p.uri, sent(p).uri].includes(turn.shown[n]));
+    return linkClaims(turn.answer, turn.evidence, itemOf).map((piece) => (typeof piece === "string" ? piece : claimed(piece)));
+  }
+  return named(turn);
+}
+function claimed(piece) {
+  const against = piece.claims.some((c) => c.verdict === "contradicted"), found = piece.claims.some((c) => c.verdict === "supported");
+  const title = say(against ? "contradicted" : found ? "supported" : "unfound", { name: piece.boxes.map((b) => b.name).slice(0, 3).join(", ") });
+  if (!piece.boxes.length) return make("span", { className: "unfound", textContent: piece.text, title });
+  const button = make("button", { type: "button", className: against ? "thing against" : found ? "thing" : "thing doubted", textContent: piece.text, title });
+  button.setAttribute("aria-pressed", "false");
+  button.piece = piece;
+  button.onclick = () => press(button, piece);
+  const show = (boxes) => { if (state.current === piece.item && state.view === "plain" && !pinned()) { state.lit = boxes && { boxes }; showMarks(); } };
+  button.onmouseenter = button.onfocus = () => show(piece.boxes);
+  button.onmouseleave = button.onblur = () => show(null);
+  return button;
+}
+const pinned = () => all(".thing").some((b) => b.getAttribute("aria-pressed") === "true");
+function press(button, piece) {
+  const on = button.getAttribute("aria-pressed") !== "true";
+  for (const b of all(".thing")) b.setAttribute("aria-pressed", b === button && on);
+  if (!state.pictures.includes(piece.item)) return;
+  choose(piece.item, "plain", on ? { boxes: piece.boxes } : null);
+  if (on && matchMedia("(max-width: 860px)").matches) $("view").scrollIntoView({ block: "start" });
+}
+/* From the picture to the words: those that rest on a box light up. */
+function lightWords(item, box) {
+  for (const b of all(".thing")) b.classList.toggle("lit", Boolean(box && b.piece && b.piece.item === item && b.piece.boxes.some((o) => sameBox(o.box, box))));
+}
+function pointAt(e) {
+  if (!state.current || state.view !== "plain") return;
+  const [x, y] = drawing.at(e), area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
+  const under = all(".thing").flatMap((b) => (b.piece && b.piece.item === state.current ? b.piece.boxes : [])).map((o) => o.box).filter(([x1, y1, x2, y2]) => x >= x1 && x < x2 && y >= y1 && y < y2);
+  lightWords(state.current, under.sort((a, b) => area(a) - area(b))[0]);
+}
+/* Where the server sent no evidence: names of objects that perception found become buttons. */
+function named(turn) {
   const seen = turn.around.filter((p) => p.seen && state.pictures.includes(p)).map((item) => ({ item, scene: item.seen.scene }));
   return link(turn.answer, seen).map((piece) => {
     if (typeof piece === "string") return piece;
     const button = make("button", { type: "button", className: "thing", textContent: piece.text, title: say("where", { name: piece.name }) });
     button.setAttribute("aria-pressed", "false");
-    button.onclick = () => {
-      const on = button.getAttribute("aria-pressed") !== "true";
-      for (const b of all(".thing")) b.setAttribute("aria-pressed", b === button && on);
-      if (!state.pictures.includes(piece.item)) return;
-      choose(piece.item, "plain", on ? { boxes: piece.boxes } : null);
-      if (on && matchMedia("(max-width: 860px)").matches) $("view").scrollIntoView({ block: "start" });
-    };
+    button.onclick = () => press(button, piece);
     return button;
   });
 }
@@ -349,7 +393,7 @@ function saveAs(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(a.href), 1000);
 }
 function asJson() {
-  const turns = state.turns.map((t) => ({ question: t.question, pictures: t.pictures.map((p) => p.uri), ...(t.thinking && { thinking: t.thinking }), answer: t.answer, warnings: t.warnings, figures: t.facts }));
+  const turns = state.turns.map((t) => ({ question: t.question, pictures: t.pictures.map((p) => p.uri), ...(t.thinking && { thinking: t.thinking }), answer: t.answer, ...(t.evidence && { evidence: t.evidence }), warnings: t.warnings, figures: t.facts }));
   return JSON.stringify({ format: "nunbit.conversation/1", model: state.model, turns }, null, 1);
 }
 function asText() {
@@ -369,6 +413,8 @@ function clearTalk() {
 /* ---- wiring ---- */
 function openSettings(open) { $("settings").hidden = !open; $("options").setAttribute("aria-expanded", open); }
 function wire() {
+  $("canvas").addEventListener("pointermove", pointAt);
+  $("canvas").addEventListener("pointerleave", () => lightWords(null, null));
   $("ask").onsubmit = (e) => { e.preventDefault(); send(); };
   $("question").oninput = grow;
   $("question").onkeydown = (e) => {

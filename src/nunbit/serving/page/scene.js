@@ -94,6 +94,27 @@ export function rowsOf(view, scene) {
   return [];
 }
 
+/* Splits an answer at the words of its claims: strings, and {text, claims, item, boxes}. `evidence` is the server's, `itemOf` gives
+   the picture of a number, or nothing if it is gone. Claims that overlap share a piece. Spans count characters, not UTF-16 units. */
+export function linkClaims(text, evidence, itemOf) {
+  const letters = [...text], known = new Map(evidence.evidence.map((e) => [e.id, e])), pieces = [];
+  for (const claim of [...evidence.claims].sort((a, b) => a.span[0] - b.span[0])) {
+    const [start, end] = claim.span, last = pieces.at(-1);
+    if (letters.slice(start, end).join("") !== claim.text) continue;
+    if (last && start < last.end) { last.end = Math.max(last.end, end); last.claims.push(claim); } else pieces.push({ start, end, claims: [claim] });
+  }
+  const out = [];
+  let at = 0;
+  for (const { start, end, claims } of pieces) {
+    const found = [...new Set(claims.flatMap((c) => c.evidence))].map((id) => known.get(id)).filter((e) => e && itemOf(e.picture)), item = found.length ? itemOf(found[0].picture) : null;
+    const boxes = found.filter((e) => itemOf(e.picture) === item).map((e) => ({ box: e.box, name: e.kind === "text" ? e.text : nameOf({ name: e.text }), filled: true }));
+    out.push(letters.slice(at, start).join(""), { text: letters.slice(start, end).join(""), claims, item, boxes });
+    at = end;
+  }
+  return [...out, letters.slice(at).join("")].filter((p) => p);
+}
+export const sameBox = (a, b) => a.every((v, i) => Math.abs(v - b[i]) < 0.02);
+
 /* Splits `text` at the names of objects in `seen` ([{item, scene}], the newest first): strings, and {text, name, item, boxes}. */
 const PARTICLES = /^(?:들)?(?:은|는|이|가|을|를|과|와|의|에|에서|에는|에도|도|로|으로|만|랑|이랑|하고|이고|고|보다|까지|부터|밖에|처럼|뿐|입니다|이다|이에요|예요|이며|이나|나|야|이야)?(?![가-힣])/;
 const LETTER = /[\p{L}\p{N}]/u;

@@ -6,10 +6,13 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile schemathesis soak ray-serve serve train clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile schemathesis soak ray-serve serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
+
+shell: $(STAMP)         ## a shell in which `nunbit` and `python` are those of this project
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec "$${SHELL:-/bin/sh}" -i
 
 test: $(STAMP)          ## lint, types and the tests
 	$(VENV)/bin/ruff check src tests benchmarks tools

@@ -172,6 +172,12 @@ def test_a_batch_is_prompted_the_same_way(asker, shots, capsys):
         ask.ask_batch(batch_of(shots, ROW, prompt=PromptOptions(point="1,1")))
 
 
+def test_a_row_that_names_a_kind_is_marked_by_its_rule(asker, shots, capsys):
+    asker(PromptOptions(), "It is red.")
+    ask.ask_batch(batch_of(shots, ROW, ROW | {"kind": "colour"}, ROW | {"kind": "unanswerable"}))
+    assert [json.loads(line)["right"] for line in capsys.readouterr().out.splitlines()] == [False, True, False]
+
+
 @pytest.mark.parametrize("options", [PromptOptions(), PromptOptions(zero_shot_cot=True)])
 def test_a_batch_decodes_pictures_as_they_are_needed_and_prints_at_once(asker, shots, monkeypatch, capsys, options):
     """Never more pictures than the engine takes: here one, so the picture of a question is decoded after the answer

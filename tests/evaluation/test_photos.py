@@ -11,6 +11,9 @@ from nunbit.evaluation.photos import items
     [
         ("Yes, there is.", ("yes",), "existence", True),
         ("No.", ("yes",), "existence", False),
+        ("No, there is no dog.", ("no",), "existence", True),
+        ("No information.", ("no",), "existence", False),
+        ("", ("no",), "existence", False),
         ("네, 있습니다.", ("네",), "existence", True),
         ("아니요", ("네",), "existence", False),
         ("There are 2 dogs.", ("2", "two"), "counting", True),

@@ -13,7 +13,7 @@ from nunbit.cli.evidence import AnswerEvidence
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
-from nunbit.evaluation.matching import is_right
+from nunbit.evaluation import matching, photo_marking
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant, question
 
@@ -80,7 +80,7 @@ def ask_batch(options: AskOptions) -> None:
             shown = [decode(folder / row["image"])]
             out["evidence"] = AnswerEvidence(prompted.assistant, shown, row["question"], answer).json()
         if row.get("answers"):
-            out |= {"answers": row["answers"], "right": is_right(answer.text, row["answers"])}
+            out |= {"answers": row["answers"], "right": _is_right(answer.text, row)}
             right.append(out["right"])
         readable = options.readable and not options.as_json
         print(_readable(out) if readable else json.dumps(out, ensure_ascii=False), flush=True)
@@ -113,7 +113,7 @@ def chat_loop(options: ChatOptions) -> None:
 
 
 def read_questions(file: Path) -> list[dict[str, Any]]:
-    """Read lines of ``image``, ``question`` and, optionally, ``answers``.
+    """Read lines of ``image``, ``question`` and, optionally, ``answers`` and the ``kind`` that says how to mark.
 
     Raises:
         UserError: the file cannot be read, holds nothing, or has a bad line, which is named.
@@ -145,6 +145,13 @@ def _question_row(line: str) -> dict[str, Any] | None:
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return row if good else None
+
+
+def _is_right(answer: str, row: dict[str, Any]) -> bool:
+    """By the rule of the row's ``kind``, where it names one ("It is a cat." is right for "cat"); else word for word."""
+    if "kind" in row:
+        return photo_marking.is_right(answer, row["answers"], str(row["kind"]))
+    return matching.is_right(answer, row["answers"])
 
 
 def _answer_fields(answer: Answer) -> dict[str, Any]:

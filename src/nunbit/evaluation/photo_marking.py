@@ -31,10 +31,10 @@ def is_right(answer: str, answers: Sequence[str], kind: str) -> bool:
     text = normal(answer)
     if kind == "unanswerable":
         return any(r in text for r in REFUSALS)
+    if wanted := SAME.get(answers[0].casefold()):  # before refusals: "no, there is no dog" is an answer
+        return re.split(r"[\s,.!]", text)[0] in wanted and not text.startswith("no information")
     if not text or any(r in text for r in REFUSALS):
         return False
-    if wanted := SAME.get(answers[0].casefold()):
-        return re.split(r"[\s,.!]", text)[0] in wanted
     if kind == "counting":
         return _numbers(text) == [next(a for a in answers if a.isdigit())]
     if len(text.split()) > WORDS_MAX:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nunbit.cli import evaluate, grid, studies
+from nunbit.cli.agree import AgreeOptions, agree
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     studies.register(group)
     command(group, TinyWorldOptions, "tiny-world")(tiny_world)
     command(group, PhotosOptions, "photos")(photos)
+    command(group, AgreeOptions, "agree")(agree)
     app.add_typer(group, name="eval")
 
 

@@ -4,7 +4,7 @@
 
     model = nunbit.load()                                   # the embedded model; or a folder, or a hub id
     answer = model.ask("a.png", "What is in the picture?")  # a path, PIL image, array, bytes or a list of them
-    print(answer.text, answer.evidence, answer.timings)
+    print(answer.text, answer.evidence, answer.claims, answer.timings)
     for piece in model.ask("a.png", "Describe the picture.", stream=True):
         print(piece, end="")
     scene = model.see("a.png")                              # objects, relations, text, segments

@@ -60,6 +60,29 @@ def merge_adapter(adapter: Path, out: Path, base: Path | None) -> None:
     print(f"max |difference| of a logit: {merge(adapter, out, base):.2e}\nthe model is in {out}")
 
 
+def import_any(kind: str, checkpoint: Path, out: Path, vision: str, llm: str) -> None:
+    """Import a checkpoint of a kind: ``llava``, or one of `nunbit.models.importers.convert.KINDS`.
+
+    Raises:
+        UserError: another kind, or options that do not belong to it.
+    """
+    from nunbit.errors import check_names
+    from nunbit.models.importers.convert import KINDS, convert
+
+    check_names("kind of checkpoint", [kind], ("llava", *KINDS))
+    if kind == "llava":
+        if not vision or not llm:
+            raise UserError("a LLaVA checkpoint without --vision or --llm", allowed="both", todo="name both")
+        import_llava(checkpoint, vision, llm, out)
+        return
+    if vision or llm:
+        raise UserError(
+            f"--vision or --llm with --kind {kind}", allowed="neither: the checkpoint holds the whole model"
+        )
+    report = convert(kind, checkpoint, out)
+    print(f"{report}\nthe model is in {out}; in Python: nunbit.models.importers.convert.open_imported")
+
+
 def import_llava(checkpoint: Path, vision: str, llm: str, out: Path) -> None:
     """Make a native LLaVA of an original checkpoint, and print what became of its tensors.
 

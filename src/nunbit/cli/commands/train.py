@@ -69,11 +69,16 @@ class ImportOptions:
     """Arguments and options of ``nunbit import``."""
 
     checkpoint: Annotated[
-        Path, typer.Argument(help="An original LLaVA checkpoint (folder or file), or its mm_projector.bin.")
+        Path,
+        typer.Argument(
+            help="An original LLaVA checkpoint (folder or file) or its mm_projector.bin; "
+            "with --kind, a folder of the released MoAI-7B or CoLLaVO-7B."
+        ),
     ]
-    vision: Annotated[str, typer.Option(help="Folder or hub id of its vision encoder.")]
-    llm: Annotated[str, typer.Option(help="Folder or hub id of its language model.")]
-    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder, which transformers opens.")]
+    out: Annotated[Path, typer.Option("-o", "--out", help="A new folder.")]
+    kind: Annotated[str, typer.Option(help="llava, moai or collavo.")] = "llava"
+    vision: Annotated[str, typer.Option(help="Folder or hub id of its vision encoder; llava only.")] = ""
+    llm: Annotated[str, typer.Option(help="Folder or hub id of its language model; llava only.")] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +141,10 @@ def merge(options: MergeOptions) -> None:
 
 
 def import_checkpoint(options: ImportOptions) -> None:
-    """Convert an original LLaVA checkpoint to transformers' format, and report every tensor."""
-    from nunbit.cli.train import import_llava
+    """Convert an original LLaVA checkpoint or a released MoAI or CoLLaVO, and report every tensor."""
+    from nunbit.cli.train import import_any
 
-    import_llava(options.checkpoint, options.vision, options.llm, options.out)
+    import_any(options.kind, options.checkpoint, options.out, options.vision, options.llm)
 
 
 def list_recipes() -> None:

@@ -19,22 +19,37 @@ POSITIONS = "vit.vision_tower.vision_model.embeddings.position_embedding.weight"
 WORDS = "model.tok_embeddings.weight"
 
 
-def tensors(root: Path) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor, such as ``(V, D)``, of everything in the folder's safetensors files, one at a time.
-
-    Where there is an index, only its files are read.
-    """
-    from safetensors import safe_open
-
+def weight_files(root: Path) -> list[Path]:
+    """The folder's safetensors files; where there is an index, only its files."""
     index = root / "model.safetensors.index.json"
-    files = sorted(root.glob("model*.safetensors")) or sorted(root.glob("*.safetensors"))
     if index.is_file():
         named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        files = [root / name for name in sorted(set(named))]
-    for file in files:
-        with safe_open(str(file), framework="pt") as opened:
-            for key in opened.keys():  # noqa: SIM118 - not a dictionary
-                yield key, opened.get_tensor(key)
+        return [root / name for name in sorted(set(named))]
+    return sorted(root.glob("model*.safetensors")) or sorted(root.glob("*.safetensors"))
+
+
+def tensors(root: Path) -> Iterator[tuple[str, Tensor]]:
+    """Name and tensor, such as ``(V, D)``, of everything in the folder's safetensors files, one at a time."""
+    for file in weight_files(root):
+        for key in tensor_shapes(file):
+            yield key, read_tensor(file, key)
+
+
+def tensor_shapes(file: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Name -> shape and type of the tensors in a file, from its header alone."""
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as opened:
+        parts = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118 - not a dictionary
+        return {key: (tuple(part.get_shape()), part.get_dtype()) for key, part in parts.items()}
+
+
+def read_tensor(file: Path, key: str) -> Tensor:
+    """One tensor ``(...)``. The file is opened for it alone: an open file keeps every page that was read in memory."""
+    from safetensors import safe_open
+
+    with safe_open(str(file), framework="pt") as opened:
+        return opened.get_tensor(key)
 
 
 def fit(key: str, value: Tensor, shape: tuple[int, ...]) -> tuple[Tensor | None, str]:

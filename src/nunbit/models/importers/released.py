@@ -27,6 +27,8 @@ from nunbit.models.internlm2_layers import InternLM2Config
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 """CLIP's, for pixels in 0..1."""
+IMPORTED = "nunbit_dims"
+"""The entry of an imported folder's config.json that holds `Dims`; its tensors have our names."""
 
 
 @dataclass
@@ -158,7 +160,7 @@ class ReleasedModel(nn.Module, ABC):
         """Open a folder of the released layout.
 
         Args:
-            folder: with config.json and safetensors files.
+            folder: with config.json and safetensors files, as released or as `nunbit import` wrote it.
             dtype: of the weights.
             strict: raise unless every tensor of model and checkpoint found its place.
             options: of the class.
@@ -167,25 +169,16 @@ class ReleasedModel(nn.Module, ABC):
             UserError: another folder, or (strict) tensors that do not fit.
         """
         root = Path(folder)
-        if not (root / "config.json").is_file() or not sorted(root.glob("*.safetensors")):
-            raise UserError(
-                f"'{folder}' has no config.json with *.safetensors",
-                allowed="a folder of a released checkpoint",
-                todo="download the checkpoint and give its folder",
-            )
-        config = json.loads((root / "config.json").read_text(encoding="utf-8"))
-        extra = root / "dims.json"
-        values = json.loads(extra.read_text(encoding="utf-8")) if extra.is_file() else {}
-        values.setdefault("image_token_id", config.get("vocab_size", 92544))
-        model = cls.empty(config, Dims.read(values), **options)
-        report = model.fill(root, dtype)
+        config, dims = read_sizes(root)
+        model = cls.empty(config, dims, **options)
+        report = model.fill(root, dtype, imported=IMPORTED in config)
         if strict:
             report.check(str(folder))
         return model.eval(), report
 
-    def fill(self, root: Path, dtype: torch.dtype) -> LoadReport:
-        """Take every tensor of the folder's files, one at a time."""
-        places = {self.released_key(n): (n, p) for n, p in self.named_parameters()}
+    def fill(self, root: Path, dtype: torch.dtype, *, imported: bool = False) -> LoadReport:
+        """Take every tensor of the folder's files, one at a time; imported ones have our names."""
+        places = {n if imported else self.released_key(n): (n, p) for n, p in self.named_parameters()}
         report, state = LoadReport(), {}
         for key, value in tensors(root):
             if key not in places:
@@ -212,6 +205,25 @@ class ReleasedModel(nn.Module, ABC):
             for name, parameter in list(module.named_parameters(recurse=False)):
                 if parameter.is_meta:
                     setattr(module, name, nn.Parameter(torch.zeros(parameter.shape, dtype=dtype)))
+
+
+def read_sizes(root: Path) -> tuple[dict[str, Any], Dims]:
+    """The config.json of a folder, and the sizes that it does not hold (dims.json, or what `nunbit import` entered).
+
+    Raises:
+        UserError: no folder of a released checkpoint.
+    """
+    if not (root / "config.json").is_file() or not sorted(root.glob("*.safetensors")):
+        raise UserError(
+            f"'{root}' has no config.json with *.safetensors",
+            allowed="a folder of a released checkpoint",
+            todo="download the checkpoint and give its folder",
+        )
+    config = json.loads((root / "config.json").read_text(encoding="utf-8"))
+    extra = root / "dims.json"
+    values = json.loads(extra.read_text(encoding="utf-8")) if extra.is_file() else config.get(IMPORTED, {})
+    values.setdefault("image_token_id", config.get("vocab_size", 92544))
+    return config, Dims.read(values)
 
 
 def projector(width_in: int, width: int) -> nn.Sequential:

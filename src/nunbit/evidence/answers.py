@@ -111,7 +111,9 @@ def _statements(asked: Asked, answer: str, lexicon: Lexicon) -> list[Statement]:
             said = []  # "no" to several things: one of them may be there
         if said and any(s.denied for s in said):
             said = []  # "is there no dog?" "yes": either may be meant
+        some = asked.partial and all(s.kind in ("existence", "count") for s in said)
         at = [s.at(lead.start("word"), lead.end("word"), denied=denied) for s in said]
+        at = [replace(s, partial=some) for s in at]
         own += [s for s in at if not any(_says_same(s, o) for o in own)]
     return without_doubles(own)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from nunbit.evidence.claims import Claim, Evidence
 from nunbit.evidence.index import CONFIDENT
+from nunbit.evidence.statements import BOX
 from nunbit.evidence.text_lines import Lines, digits, plain, whole_words
 
 SHORT_WORDS = 6
@@ -23,7 +24,7 @@ def lookup_claims(question: str, answer: str, lines: Lines) -> list[Claim]:
     start = len(answer) - len(answer.lstrip())
     end = len(answer.rstrip(" .\n"))
     value = answer[start:end]
-    if not plain(value) or len(value.split()) > SHORT_WORDS:
+    if not plain(value) or len(value.split()) > SHORT_WORDS or BOX.search(value):
         return []
     low = value.casefold()
     holding = [e for e in lines.lines if whole_words(e.text.casefold(), low)]
@@ -32,12 +33,18 @@ def lookup_claims(question: str, answer: str, lines: Lines) -> list[Claim]:
     if inside and key is not None:
         return [_claim(value, start, end, list(dict.fromkeys((inside[0], key))))]
     figures = [e for e in row if digits(plain(e.text))]
-    if digits(plain(value)) and key is not None and len(figures) == 1 and figures[0].score >= CONFIDENT:
+    alike = len(figures) == 1 and _unit(figures[0].text) == _unit(value) and figures[0].score >= CONFIDENT
+    if alike and digits(plain(value)) and key is not None and not digits(plain(key.text)):
         evidence = (figures[0], key)
         return [
             Claim("text", value, (start, end), "", value, "", False, "contradicted", False, figures[0].text, evidence)
         ]
     return [_claim(value, start, end, holding[:1])] if holding else []
+
+
+def _unit(text: str) -> str:
+    """What stands around the digits of a figure: a label such as "1월" is no price."""
+    return "".join(c for c in plain(text) if not c.isdigit() and c not in ".:")
 
 
 def _claim(value: str, start: int, end: int, found: list[Evidence]) -> Claim:

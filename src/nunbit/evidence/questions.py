@@ -49,8 +49,11 @@ WANTED = {
 _FREE = re.compile(
     r"(?:\s|[?.!,]|\b(?:how|many|count|number|what|is|are|the|of|there|do|does|can|could|you|i|we|see|be|seen|found"
     r"|visible|present|shown|here|in|on|this|that|these|picture|image|photo|photograph|drawing|scene|all|total|have|has"
-    r"|show|shows|contain|appear|altogether|it|exactly|tell|me|any|please)\b"
-    r"|(?:이|그|저)?\s*(?:그림|사진|이미지|화면|여기)(?:에는|에서|에|속에)?|몇\s*(?:개|마리|명|대|권|장|송이|그루)?(?:이나|나)?|모두|전부|총|수를|수는|세어|주세요"
+    r"|show|shows|contain|depict|anywhere|at|a|an|one|or|and|got|we|does|appear|altogether|it|exactly|tell|me|any"
+    r"|please)\b"
+    r"|\b(?:first|second|third)\b|(?:첫|두|세)\s*번째"
+    r"|(?:이|그|저)?\s*(?:그림|사진|이미지|화면|여기)(?:에는|에서|에|속에)?"
+    r"|몇\s*(?:개|마리|명|대|권|장|송이|그루)?(?:이나|나)?|모두|전부|총|수를|수는|세어|주세요"
     r"|줘|말해|있나요|있습니까|있어요|있어|있니|있는지|보이나요|보여요|보이는|보입니까|인가요|이에요|예요|입니까|나오나요|지|알려)*",
     re.I,
 )
@@ -66,7 +69,7 @@ class Asked:
         said: what a "yes" would say.
         relation: the predicate and the second thing, where the first is asked for ("what is left of the dog?").
         wanted: the kind of thing that is asked for ("animal"), if one is.
-        partial: a count is asked only of some of the things ("dogs on the left").
+        partial: only some of the things are asked for: "dogs on the left", "a bar named Max".
         everything: all that is written is asked for.
     """
 
@@ -88,9 +91,9 @@ def parse_question(text: str, lexicon: Lexicon) -> Asked:
     if kind == "count":
         things = [m for m in mentions if m.names != (ANYTHING,)]
         about = things[0] if things else Mention(0, 0, 0, (ANYTHING,))
-        return Asked(text, kind, about, tuple(_colours_of(text, about)), partial=not _free(text, about))
+        return Asked(text, kind, about, tuple(_colours_of(text, about)), partial=not _free(text, [about]))
     if kind == "yes or no":
-        return Asked(text, kind, about, tuple(_said(text, mentions)))
+        return Asked(text, kind, about, tuple(_said(text, mentions)), partial=not _free(text, mentions))
     relation = _dangling(text, about) if kind == "what" and len(mentions) == 1 else None
     wanted = next((w for word, w in WANTED.items() if re.search(rf"\b{word}\b|^{word}|\s{word}", text.casefold())), "")
     return Asked(text, kind, about, (), relation, wanted, everything=bool(READ_ALL.search(text)))
@@ -119,9 +122,11 @@ def _colours_of(text: str, about: Mention) -> list[Statement]:
     return [s for s in found if s.kind in ("existence", "count")][:1]
 
 
-def _free(text: str, about: Mention) -> bool:
-    """Whether a count has no further condition than the thing and its colours."""
-    rest = text[: about.start] + " " + text[about.after :] if about.end else text
+def _free(text: str, mentions: Sequence[Mention]) -> bool:
+    """Whether a question for things, or for their number, has no further condition than their colours."""
+    rest = text
+    for m in reversed([m for m in mentions if m.end]):
+        rest = rest[: m.start] + " " + rest[m.after :]
     rest = re.sub("|".join(sorted(map(re.escape, COLOURS), key=len, reverse=True)), " ", rest, flags=re.I)
     rest = re.sub(r"\b(?:things|objects|items)\b|(?:물건|물체|사물)(?:은|이|는|가|을|를|의)?", " ", rest, flags=re.I)
     return _FREE.fullmatch(rest) is not None

@@ -63,7 +63,7 @@ class Statement:
         colours: the colours that the thing has by the way ("two red cars"): only such things count.
         denied: it is said not to be so.
         bound: how a number is meant: ``=``, ``>=``, ``<=`` or ``~`` (about).
-        partial: the text says more of the thing than this, so a number of its own cannot be checked.
+        partial: the text says more of the thing than this, so neither its number nor its absence can be checked.
     """
 
     kind: ClaimKind

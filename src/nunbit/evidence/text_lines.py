@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from nunbit.evidence.claims import Claim, Evidence, Verdict
 from nunbit.evidence.index import CONFIDENT
 from nunbit.evidence.names import TAIL
+from nunbit.evidence.statements import BOX
 
 SAME_TEXT = 0.8
 """Similarity (one minus edit distance over the longer length, case, spaces and punctuation aside) from which two texts
@@ -147,6 +148,8 @@ def read_claim(
 
 def reading_claims(answer: str, lines: Lines, *, only: bool) -> list[Claim]:
     """The claims of an answer to a question for text: what stands in quotes, else the whole answer, line by line."""
+    if BOX.search(answer):
+        return []
     if none := NO_TEXT.search(answer):
         return no_text_claim(answer, *none.span(), lines)
     pieces = quoted(answer) or _pieces(answer)

@@ -77,10 +77,12 @@ def _everywhere(things: Sequence[Found], index: Index) -> bool:
 def _existence(s: Statement, answer: str, index: Index) -> Claim:
     assert s.about is not None
     found = index.of(s.about)
-    general = not index.exactly(s.about)
+    general = s.partial or not index.exactly(s.about)
     if s.denied:
         exact = [f for f in index.exactly(s.about) if f.confident and f.countable]
         exact = [f for f in exact if all(f.colour_verdict(c) == "same" for c in s.colours)]
+        if s.partial:
+            return _claim(s, answer, "not found", found[:1])
         if exact and _everywhere(exact, index):
             return _claim(s, answer, "contradicted", exact, said=exact[0].evidence.text)
         others = [f for f in found if any(f.colour_verdict(c) == "other" for c in s.colours)]

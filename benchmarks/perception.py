@@ -53,7 +53,7 @@ def median_ms(run: Callable[[], Any]) -> dict[str, float]:
 def costs(picture: Path) -> dict[str, Any]:
     """Each part alone, and all of them with and without reading."""
     image = Image.open(picture).convert("RGB").resize((640, 480))
-    reads, blind = build_parts(), build_parts(read=False)
+    reads, blind = build_parts(), build_parts("none")
     detector, namer = reads.photographs.detector, reads.photographs.namer
     regions, _ = find_regions(image)
     [scene] = reads.photographs([image])

@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Answer:
         tokens: tokens made; ids: which ones.
         finish: ``stop`` or ``length``.
         scenes: of the pictures, where the model uses Scenes.
+        notices: what the reader of the answer should know, in sentences: a model of drawings was shown a photograph.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Answer:
     finish: str = "stop"
     ids: tuple[int, ...] = ()
     scenes: tuple[Scene, ...] = field(default=(), repr=False)
+    notices: tuple[str, ...] = ()
 
 
 class Assistant:
@@ -116,7 +118,8 @@ class Assistant:
         """
         began = time.perf_counter()
         if unsupported(self.model):
-            return self.generate(messages, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS, on_text=on_text, seed=seed)
+            made = self.generate(messages, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS, on_text=on_text, seed=seed)
+            return self._with_notices(made)
         engine = self.engine()
         prompt = engine.prepare(messages)
         sampling = self._sampling(len(prompt.ids), max_new_tokens, seed)
@@ -130,7 +133,7 @@ class Assistant:
         except BaseException:  # the caller hears no more, a keyboard interrupt included
             request.cancel()
             raise
-        return _answer(event, prepared_ms)
+        return self._with_notices(_answer(event, prepared_ms))
 
     @staticmethod
     def _next_event(engine: Engine, events: deque[Event]) -> Event:
@@ -160,7 +163,10 @@ class Assistant:
             yield from (self.generate(c, max_new_tokens=max_new_tokens or MAX_NEW_TOKENS) for c in conversations)
             return
         for output in ask_all(self.engine(batch), conversations, lambda n: self._sampling(n, max_new_tokens, None)):
-            yield _answer(output, 0.0)
+            yield self._with_notices(_answer(output, 0.0))
+
+    def _with_notices(self, answer: Answer) -> Answer:
+        return replace(answer, notices=tuple(self.aware.notices(answer.scenes)) if self.aware is not None else ())
 
     def _sampling(self, prompt_tokens: int, max_new_tokens: int | None, seed: int | None) -> SamplingParams:
         room = self.engine().runner.length - prompt_tokens

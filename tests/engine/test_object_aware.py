@@ -27,7 +27,7 @@ MIXER = {"latents": 4, "depth": 1, "heads": 2, "head_dim": 8, "rank": 8, "every"
 def conditioned(request, tmp_path_factory):
     """The embedded model with loud parts, so that what they say shows."""
     folder = tmp_path_factory.mktemp("aware")
-    eyes = PerceptionConfig(ocr="embedded")
+    eyes = PerceptionConfig(parts="drawings", ocr="embedded")
     classes = class_names(eyes)
     model, processor = open_model(EMBEDDED)
     parts = {"crayon": {"classes": len(classes), "rank": 8}} if request.param == "crayon" else {"moai": MIXER}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,16 +13,23 @@ from PIL import Image
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
 from nunbit.perception.build import PART_BUILDERS, PerceptionConfig, build_perception, choose_reader, class_names
+from nunbit.perception.cells import CellPerception
 from nunbit.perception.ocr import TesseractReader, tesseract_installed
 from nunbit.perception.panoptic import PanopticSegmenter
-from nunbit.perception.pipeline import PARTS, failed_parts
+from nunbit.perception.pipeline import PARTS, failed_parts, missing_parts
 from nunbit.scene import Scene, Segment
 from nunbit.world.base import DOMAINS, generator
+
+PHOTOS = Path(__file__).parent / "photos"
+DRAWINGS = PerceptionConfig(parts="drawings")
 
 
 @pytest.fixture
 def no_tesseract(monkeypatch, tmp_path):
+    """A machine without tesseract and rapidocr."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    for module in ("build", "reading"):
+        monkeypatch.setattr(f"nunbit.perception.{module}.rapidocr_installed", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +59,42 @@ def test_every_part_has_a_builder():
     assert tuple(PART_BUILDERS) == PARTS
 
 
-def test_tesseract_reads_where_it_is_installed_and_the_embedded_reader_elsewhere(monkeypatch):
+def test_the_first_reader_that_is_installed_reads(monkeypatch):
     monkeypatch.setattr("nunbit.perception.build.tesseract_installed", lambda: True)
-    assert choose_reader(PerceptionConfig()) == "tesseract"
-    assert isinstance(build_perception(PerceptionConfig()).parts["ocr"], TesseractReader)
+    monkeypatch.setattr("nunbit.perception.build.rapidocr_installed", lambda: True)
+    assert choose_reader(PerceptionConfig()) == choose_reader(DRAWINGS) == "tesseract"
+    assert isinstance(build_perception(DRAWINGS).parts["ocr"], TesseractReader)
     monkeypatch.setattr("nunbit.perception.build.tesseract_installed", lambda: False)
+    assert choose_reader(PerceptionConfig()) == "rapidocr"
+    assert choose_reader(DRAWINGS) == "embedded", "what a model of drawings was trained with"
+    monkeypatch.setattr("nunbit.perception.build.rapidocr_installed", lambda: False)
     assert choose_reader(PerceptionConfig()) == "embedded"
     assert choose_reader(PerceptionConfig(ocr="none")) == "none"
+
+
+def test_a_photograph_is_seen_by_default_and_not_by_the_parts_for_drawings(no_tesseract):
+    cat = Image.open(PHOTOS / "cat.jpg")
+    [scene] = build_perception(PerceptionConfig())([cat])
+    assert scene.objects[0].name == "cat" and scene.objects[0].score > 0.9
+    assert scene.meta["picture"]["kind"] == "photograph" and not failed_parts(scene)
+    [drawn] = build_perception(DRAWINGS)([cat])
+    assert "cat" not in {o.name for o in drawn.objects if o.score > 0.9}
+    assert drawn.meta["picture"]["kind"] == "photograph"
+
+
+def test_the_parts_for_drawings_find_what_the_worlds_encoder_finds(no_tesseract, sign):
+    [scene] = build_perception(DRAWINGS)([sign])
+    [alone] = CellPerception.from_pretrained(EMBEDDED, read=True)([sign])
+    assert (scene.objects, scene.text_lines, scene.segments) == (alone.objects, alone.text_lines, alone.segments)
+    assert np.array_equal(scene.segment_map, alone.segment_map)
+
+
+def test_what_is_not_installed_is_said_in_a_line(no_tesseract, sign, monkeypatch):
+    [scene] = build_perception(PerceptionConfig())([sign])
+    [line] = missing_parts(scene)
+    assert "install" in line and "tesseract" in line
+    with pytest.raises(UserError, match="rapidocr"):
+        build_perception(PerceptionConfig(ocr="rapidocr"))
 
 
 def test_tesseract_without_a_usable_language_is_not_installed(monkeypatch, no_tesseract):
@@ -70,7 +107,8 @@ def test_the_embedded_model_reads_in_the_same_pass(no_tesseract, sign):
     [scene] = build_perception(PerceptionConfig())([sign])
     [embedded] = build_perception(PerceptionConfig(ocr="embedded"))([sign])
     [silent] = build_perception(PerceptionConfig(ocr="none"))([sign])
-    assert texts(scene) == texts(embedded) != [] and not silent.text_lines and not failed_parts(scene)
+    assert texts(scene) == texts(embedded) == texts(build_perception(DRAWINGS)([sign])[0]) != []
+    assert not silent.text_lines and not failed_parts(scene) and not missing_parts(silent)
     notes = scene.meta["perception"]
     assert notes["ocr"] == {"status": "ok", "provider": notes["panoptic"]["provider"]}
     assert silent.meta["perception"]["ocr"]["status"] == "absent"
@@ -119,9 +157,10 @@ def test_tesseract_by_name_must_be_there(no_tesseract):
 def test_load_opens_what_is_lazy(monkeypatch, tmp_path):
     perception = build_perception(PerceptionConfig(ocr="embedded"))
     assert perception.load() is perception and perception.parts["panoptic"]._provider is not None
-    monkeypatch.setattr("nunbit.perception.build.EMBEDDED", tmp_path)
-    with pytest.raises(UserError, match="perception.safetensors"):
-        build_perception(PerceptionConfig(ocr="embedded")).load()
+    for module, parts in (("build", "drawings"), ("merge", "auto")):
+        monkeypatch.setattr(f"nunbit.perception.{module}.EMBEDDED", tmp_path)
+        with pytest.raises(UserError, match="perception.safetensors"):
+            build_perception(PerceptionConfig(parts=parts, ocr="embedded")).load()
 
 
 def test_booleans_of_earlier_configurations_mean_what_they_did():
@@ -129,6 +168,10 @@ def test_booleans_of_earlier_configurations_mean_what_they_did():
     assert PerceptionConfig(ocr="false").ocr == "embedded"
     saved = json.loads(json.dumps(asdict(PerceptionConfig(ocr=False))))
     assert saved["ocr"] == "embedded" and PerceptionConfig(**saved) == PerceptionConfig(ocr=False)
+    with pytest.raises(UserError, match="unknown choice of perception parts 'drawing'.*did you mean|Did you mean"):
+        PerceptionConfig(parts="drawing")
+    with pytest.raises(UserError, match="0 to 1"):
+        PerceptionConfig(max_failed=5)
     with pytest.raises(UserError, match="unknown reader of text 'tesserakt'.*did you mean|Did you mean 'tesseract'"):
         PerceptionConfig(ocr="tesserakt")
 

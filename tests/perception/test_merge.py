@@ -116,5 +116,5 @@ def test_a_part_for_another_kind_of_picture_weighs_less() -> None:
 
 
 def test_without_a_recogniser_nothing_is_said_to_be_read() -> None:
-    assert "ocr" not in build_parts(read=False, drawings=Drawings).covers
+    assert "ocr" not in build_parts("none", drawings=Drawings).covers
     assert set(real_parts()) == {"panoptic", "relations"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from PIL import Image
 from tests.perception.parts import BLACK, WHITE, Fixed, boxes
 
 from nunbit.errors import UserError
-from nunbit.perception import Lazy, Perception, failed_parts
+from nunbit.perception import Lazy, Perception, SceneCache, failed_parts, perception_fields
 from nunbit.scene import Relation, Scene
 
 
@@ -96,3 +97,47 @@ def test_a_provider_may_cover_another_part():
     white, black = Perception(panoptic=Lazy(lambda: reading))([WHITE, BLACK])
     assert white.meta["perception"]["ocr"] == {"status": "ok", "provider": "p"}
     assert black.meta["perception"]["ocr"]["status"] == "absent" and "panoptic" in failed_parts(black)
+
+
+def test_too_many_failures_end_what_relies_on_scenes():
+    perception = Perception(panoptic=Fixed("p"), max_failed=0.1)
+    perception([WHITE] * 18 + [BLACK])
+    perception.check_failures()
+    with pytest.raises(UserError, match=r"'panoptic' failed on 2 of 19 .*a black picture.*10%"):
+        perception.failures["panoptic"] += 1
+        perception.check_failures(all_seen=True)
+    perception([BLACK])
+    with pytest.raises(UserError, match="3 of 20 pictures"):
+        perception.check_failures()
+    few = Perception(panoptic=Fixed("p"), max_failed=0.6)
+    few([WHITE, BLACK])
+    few.check_failures(all_seen=True)
+
+
+def test_a_part_that_fails_beside_others_is_named_and_costs_nothing_else(tmp_path):
+    class Half(Fixed):
+        def __call__(self, images):
+            scenes = super().__call__(images)
+            for scene in scenes:
+                scene.meta["failed"] = {"ocr": "RuntimeError: no answer in time"}
+            return scenes
+
+    half = Half("half", objects=boxes(("dog", (5, 5, 20, 20))))
+    half.covers = ("detection", "ocr")
+    perception = Perception(panoptic=half, cache=SceneCache(tmp_path))
+    for turn in (1, 2):
+        [scene] = perception([WHITE])
+        assert [o.name for o in scene.objects] == ["dog"] and scene.meta["perception"]["detection"]["status"] == "ok"
+        assert failed_parts(scene) == {"ocr": "RuntimeError: no answer in time"} and half.seen == turn, "never kept"
+    assert perception.failures == {"ocr": 2}
+    assert perception_fields([Scene(1, 1), scene]) == {
+        "perception": {"failed": [{"picture": 1, "part": "ocr", "reason": "RuntimeError: no answer in time"}]}
+    }
+    assert perception_fields([Scene(1, 1)]) == {}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16", "RGBA", "F"])
+def test_pictures_of_any_mode_are_perceived(mode):
+    image = Image.new("I;16", (40, 30), 60000) if mode == "I;16" else WHITE.convert(mode)
+    [scene] = Perception(panoptic=Fixed("p"))([image])  # black pictures break it
+    assert (scene.width, scene.height) == (40, 30) and not failed_parts(scene)

@@ -9,6 +9,8 @@ from tests.models.object_aware.small import write_base
 from nunbit.assistant import Assistant
 from nunbit.errors import UserError
 from nunbit.messages import question
+from nunbit.models.object_aware import context
+from nunbit.perception import Lazy, Perception
 from nunbit.recipes import collavo, load, moai, names
 from nunbit.recipes.debug_set import write_conversations
 from nunbit.training.options import RunOptions
@@ -97,3 +99,26 @@ def test_moai_leaves_its_gates_alone_in_the_first_step(base, tmp_path):
 def test_what_cannot_be_is_said(changes, tmp_path):
     with pytest.raises(UserError):
         collavo.run(collavo.configure(changes), tmp_path, QUIET)
+
+
+class Broken:
+    """A perception part that fails on every picture."""
+
+    name = "broken"
+
+    def __call__(self, images):
+        raise RuntimeError("no memory")
+
+
+@pytest.mark.parametrize("name", ["collavo", "moai"])
+def test_a_run_ends_before_its_first_step_where_perception_fails(name, base, tmp_path, monkeypatch):
+    data = write_conversations(tmp_path / "data", samples=8)
+    recipe = load(name)
+    done = recipe.configure([f"model.base={base}", f"data={data}", f"images={data.parent}", "debug=true"])
+    monkeypatch.setattr(context, "build_perception", lambda config: Perception(panoptic=Broken()))
+    with pytest.raises(UserError, match=r"'panoptic' failed on \d+ of \d+ pictures \(RuntimeError: no memory\).*5%"):
+        recipe.run(done, tmp_path / "run", QUIET)
+    monkeypatch.setattr(context, "build_perception", lambda config: Perception(ocr=Lazy(lambda: Broken()([]))))
+    with pytest.raises(UserError, match="cannot open its part 'ocr'"):
+        recipe.run(done, tmp_path / "other", QUIET)
+    assert not [*tmp_path.glob("*/*/last.pt")]

@@ -1,12 +1,18 @@
 """/v1/perceive shows what the served model itself is given."""
 
 import json
+from pathlib import Path
 
 import httpx
 from PIL import Image
+from tests.serving.conftest import uri
 
+from nunbit.perception.drawings import NOTICE
 from nunbit.scene import Scene, SceneObject
 from nunbit.serving.perception import PerceptionService
+from nunbit.world.samples import sample
+
+CAT = Path(__file__).parents[1] / "perception" / "photos" / "cat.jpg"
 
 
 class Served:
@@ -19,6 +25,8 @@ class Served:
 class Aware:
     def perceive(self, pictures):
         return [Scene(p.width, p.height, [SceneObject("teapot", (1.0, 2.0, 9.0, 9.0))]) for p in pictures]
+
+    shown = perceive
 
 
 def test_an_object_aware_model_shows_its_own_perception():
@@ -37,8 +45,23 @@ def test_any_other_model_shows_the_default_perception(monkeypatch):
     assert configs == [PerceptionConfig()] and "teapot" in service.describe(Image.new("RGB", (20, 10)))["words"]
 
 
-def test_the_server_shows_the_scene_that_the_model_is_given(running, pictures, uris):
-    aware = running.engine.runner.aware
-    assert aware is not None and running.app.state.server.perception.perceive == aware.perceive
-    got = httpx.post(running.url + "/v1/perceive", json={"image": uris[2]}, timeout=240).json()
-    assert got["scene"] == json.loads(json.dumps(aware.perceive([pictures[2]])[0].to_json()))
+def test_the_server_shows_the_scene_that_the_model_is_given(running):
+    aware, drawing = running.engine.runner.aware, Image.fromarray(sample(1, seed=1).picture.pixels)
+    got = httpx.post(running.url + "/v1/perceive", json={"image": uri(drawing)}, timeout=240).json()
+    assert got["scene"] == json.loads(json.dumps(aware.perceive([drawing])[0].to_json()))
+
+
+def test_a_photograph_beside_a_model_of_drawings_is_seen_by_the_default_perception(running):
+    got = httpx.post(running.url + "/v1/perceive", json={"image": uri(Image.open(CAT))}, timeout=240).json()
+    assert got["scene"]["objects"][0]["name"] == "cat" and "cat" in got["words"]
+
+
+def test_an_answer_about_a_photograph_says_that_the_model_knows_drawings_only(running):
+    def ask(picture):
+        parts = [{"type": "image_url", "image_url": {"url": uri(picture)}}, {"type": "text", "text": "What is this?"}]
+        body = {"messages": [{"role": "user", "content": parts}], "max_tokens": 4}
+        return httpx.post(running.url + "/v1/chat/completions", json=body, timeout=240)
+
+    assert ask(Image.open(CAT)).json()["nunbit_warnings"] == [NOTICE]
+    answer = ask(Image.fromarray(sample(1, seed=1).picture.pixels)).json()
+    assert "nunbit_warnings" not in answer and "perception" not in answer["nunbit"]

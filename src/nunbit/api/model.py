@@ -75,7 +75,8 @@ class Model:
     def see(self, picture: Picture) -> Scene:
         """What perception finds in a picture: objects, relations, text and segments.
 
-        An object-aware model uses its own perception, any other the default one.
+        An object-aware model uses its own perception. Where that knows drawings only, photographs and large pictures
+        are perceived by the default one, as every picture is for other models.
 
         >>> import nunbit
         >>> scene = nunbit.load().see("examples/animals.png")
@@ -102,7 +103,7 @@ class Model:
     @cached_property
     def _perception(self) -> Callable[[list[Image.Image]], list[Scene]]:
         module = self._assistant.aware
-        return module.perceive if module is not None else build_perception(PerceptionConfig())
+        return module.shown if module is not None else build_perception(PerceptionConfig())
 
 
 class Conversation:

@@ -10,12 +10,14 @@ from typing import Any
 
 from nunbit.assistant import Answer, Assistant
 from nunbit.cli.evidence import AnswerEvidence
+from nunbit.cli.output import print_notices
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.evaluation import matching, photo_marking
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant, question
+from nunbit.perception.pipeline import perception_fields
 
 
 def ask_once(options: AskOptions) -> None:
@@ -39,6 +41,7 @@ def ask_once(options: AskOptions) -> None:
         print(json.dumps(out, ensure_ascii=False))
     else:
         print(f"\n[{answer.ttft_ms:.0f} ms to the first token]", file=sys.stderr)
+    print_notices(answer.notices, set())
     if found:
         _show_evidence(found, options)
 
@@ -72,7 +75,7 @@ def ask_batch(options: AskOptions) -> None:
         if not (folder / row["image"]).is_file():
             decode(folder / row["image"])  # raises, before the model loads
     prompted = PromptedAssistant(options.prompt, options.model, options.device)
-    began, right = time.perf_counter(), list[bool]()
+    began, right, said = time.perf_counter(), list[bool](), set[str]()
     conversations = (question(row["question"], [decode(folder / row["image"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
@@ -82,6 +85,7 @@ def ask_batch(options: AskOptions) -> None:
         if row.get("answers"):
             out |= {"answers": row["answers"], "right": _is_right(answer.text, row)}
             right.append(out["right"])
+        print_notices(answer.notices, said)
         readable = options.readable and not options.as_json
         print(_readable(out) if readable else json.dumps(out, ensure_ascii=False), flush=True)
     print(f"{len(rows)} answers in {time.perf_counter() - began:.1f} s", file=sys.stderr)
@@ -98,6 +102,7 @@ def chat_loop(options: ChatOptions) -> None:
     images = [decode(Path(p)) for p in options.pictures]
     model = Assistant(options.model, options.device)
     turns: list[Message] = []
+    said: set[str] = set()
     while True:
         try:
             text = input("> ").strip()
@@ -109,6 +114,7 @@ def chat_loop(options: ChatOptions) -> None:
         turns.append(Message("user", (*parts, Part.text(text))))
         answer = model.ask(turns, max_new_tokens=options.max_new_tokens, on_text=_write)
         print()
+        print_notices(answer.notices, said)
         turns.append(assistant(answer.text))
 
 
@@ -155,7 +161,9 @@ def _is_right(answer: str, row: dict[str, Any]) -> bool:
 
 
 def _answer_fields(answer: Answer) -> dict[str, Any]:
-    return {"answer": answer.text, "ttft_ms": round(answer.ttft_ms, 1)}
+    noticed = {"notices": [*answer.notices]} if answer.notices else {}
+    fields = {"answer": answer.text, "ttft_ms": round(answer.ttft_ms, 1)}
+    return fields | noticed | perception_fields(answer.scenes)
 
 
 def _readable(out: dict[str, Any]) -> str:

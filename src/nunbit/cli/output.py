@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -16,6 +16,18 @@ def show(result: Any, as_text: Callable[[Any], str], as_json: bool) -> None:
 def say(line: str) -> None:
     """Print a line on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def print_notices(notices: Iterable[str], said: set[str]) -> None:
+    """Print what the reader of an answer should know on stderr, each sentence once.
+
+    Args:
+        said: the sentences that were printed; new ones are added.
+    """
+    for notice in notices:
+        if notice not in said:
+            said.add(notice)
+            say(f"note: {notice}")
 
 
 def progress(text: str) -> None:

@@ -63,7 +63,7 @@ def perception_of(assistant: Any) -> Callable[[Sequence[Any]], list[Scene]]:
     from nunbit.perception.build import PerceptionConfig, build_perception
 
     perceive: Callable[[Sequence[Any]], list[Scene]] = (
-        assistant.aware.perceive if assistant.aware is not None else build_perception(PerceptionConfig())
+        assistant.aware.shown if assistant.aware is not None else build_perception(PerceptionConfig())
     )
     return perceive
 

@@ -68,7 +68,9 @@ class PromptedAssistant:
         text = self._reasoned(once)(prepared)
         if on_text:
             on_text(text)
-        return Answer(text, answers[0].ttft_ms, sum(a.tokens for a in answers))
+        last = answers[-1]
+        tokens = sum(a.tokens for a in answers)
+        return Answer(text, answers[0].ttft_ms, tokens, scenes=last.scenes, notices=last.notices)
 
     def stream_many(self, conversations: Iterable[Sequence[Message]], max_new_tokens: int) -> Iterator[Answer]:
         """Answers of many conversations, in order and as they are ready. Conversations are drawn as the engine takes

@@ -1,4 +1,4 @@
-"""``nunbit see``: what perception finds in a picture, in words, in JSON, and drawn over it."""
+"""``nunbit see``: what perception finds in a picture, in lines, in JSON, and drawn over it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.perception.build import PerceptionConfig, build_perception
-from nunbit.perception.overlay import draw
-from nunbit.perception.pipeline import failed_parts
+from nunbit.perception.overlay import draw, with_legend
+from nunbit.perception.pipeline import failed_parts, missing_parts
+from nunbit.perception.report import report
 from nunbit.verbalise import moai_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
         picture: a file or whatever else `nunbit.media.decode` takes.
         config: the parts of perception.
         out: where to write the picture with its Scene drawn on it.
-        as_json: print the Scene and its words as JSON instead of the words alone.
+        as_json: print the Scene and its words as JSON instead of lines.
 
     Raises:
         UserError: a part that cannot be opened, no readable picture, or ``out`` cannot be written.
@@ -35,15 +36,18 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
     perception = build_perception(config).load()
     image = decode(picture)
     [scene] = perception([image])
+    lines = report(scene)
     if out is not None:
-        _write(out, draw(image, scene, font=str(FONT)))
-    words = " ".join(moai_text(scene).split())
+        _write(out, with_legend(draw(image, scene, font=str(FONT)), lines, font=str(FONT)))
     if as_json:
+        words = " ".join(moai_text(scene).split())
         print(json.dumps(scene.to_json() | {"words": words}, ensure_ascii=False))
-        return
-    print(words or "Nothing was found.")
+    else:
+        print("\n".join(lines))
     for part, reason in failed_parts(scene).items():
         print(f"note: {part} failed: {reason}", file=sys.stderr)
+    for sentence in missing_parts(scene):
+        print(f"note: {sentence}", file=sys.stderr)
 
 
 def _write(out: Path, image: Image) -> None:

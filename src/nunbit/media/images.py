@@ -132,20 +132,29 @@ def _upright(image: Image, name: str) -> Image:
     try:
         image.load()
         turn = _turn(image)
-        if image.mode.startswith("I"):  # 16-bit grey; 65535 / 257 = 255
-            image = image.convert("I").point(lambda v: v / 257).convert("L")
-            image.info.pop("transparency", None)  # one grey of 65536: nothing of it is left among 256
-        if image.mode == "La":
-            image = image.convert("LA")
-        if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-            rgba = image.convert("RGBA")
-            image = pil.alpha_composite(pil.new("RGBA", rgba.size, "white"), rgba)
-        image = image.convert("RGB")
+        image = as_rgb(image)
         return image if turn is None else image.transpose(turn)
     except (*PIL_ERRORS, pil.DecompressionBombError):
         raise UserError(
             f"{name} is damaged or cut short", allowed="whole " + ALLOWED, todo="get the file again"
         ) from None
+
+
+def as_rgb(image: Image) -> Image:
+    """A decoded picture of any mode in RGB, transparent parts over white."""
+    from PIL import Image as pil
+
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16-bit grey; 65535 / 257 = 255
+        image = image.convert("I").point(lambda v: v / 257).convert("L")
+        image.info.pop("transparency", None)  # one grey of 65536: nothing of it is left among 256
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = pil.alpha_composite(pil.new("RGBA", rgba.size, "white"), rgba)
+    return image.convert("RGB")
 
 
 def _turn(image: Image) -> Any:

@@ -13,7 +13,7 @@ from nunbit.perception.detection import ZeroShotDetector
 from nunbit.perception.ocr import TesseractReader
 from nunbit.perception.overlay import draw
 from nunbit.perception.panoptic import PanopticSegmenter
-from nunbit.perception.pipeline import Perception, failed_parts
+from nunbit.perception.pipeline import Perception, failed_parts, perception_fields
 from nunbit.perception.relations import GeometricRelations, SceneGraph, SceneGraphOutput
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "build_perception",
     "draw",
     "failed_parts",
+    "perception_fields",
 ]

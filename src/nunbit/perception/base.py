@@ -11,6 +11,10 @@ from nunbit.scene import Relation, Scene, SceneObject
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FACTS, FAILED = "facts", "failed"
+"""Keys of a partial Scene's ``meta``: facts that belong to the whole Scene, and the reason of each covered part that
+failed although its provider found something."""
+
 
 class Provider(Protocol):
     """Pictures in, partial Scenes out, one a picture and of the picture's size.

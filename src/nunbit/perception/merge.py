@@ -18,15 +18,19 @@ A picture that may be of two kinds is looked at by both, and scores are weighed 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nunbit.files import EMBEDDED
 from nunbit.perception.attributes import ColourAttributes, picture_facts
-from nunbit.perception.base import Lazy, Provider, Relator
+from nunbit.perception.base import FACTS, FAILED, Lazy, Provider, Relator, reason_of
+from nunbit.perception.drawings import WORLD_SIDE_PX
+from nunbit.perception.ink import ink_colour
 from nunbit.perception.photographs import PhotographParts, inside
 from nunbit.perception.picture_kind import kind_probabilities
 from nunbit.perception.reading import LineReader, Recogniser, recogniser
 from nunbit.perception.relations import GeometricRelations
+from nunbit.perception.scaling import at_size, tables_at_size, working_copy
 from nunbit.perception.text_regions import Region, find_regions
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
 
@@ -36,64 +40,82 @@ if TYPE_CHECKING:
 
 LOOKS = 0.2
 """A part looks at a picture whose kind has at least this probability."""
+UNKNOWN = 0.5
+"""How far the parts for photographs are trusted with a picture of another kind in which nothing else was found."""
 DRAWN = 0.6
 """The world's encoder looks at larger pictures only if they are this surely drawings, and is believed if it is this
 sure."""
-WORLD_SIDE_PX = 256
-"""The world's encoder is trained on pictures of 192 pixels; of larger documents it knows nothing."""
 SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
 KEEP = 0.25
-FACTS = "facts"
-"""Key of a partial Scene's ``meta`` whose values belong to the whole Scene."""
+NO_READER = "text is read in small drawings only: install tesseract and nunbit[ocr], or nunbit[ocr-pip]"
 
 
 class PictureParts:
     """A provider of objects, segments and text lines.
 
     ``meta["facts"]`` holds ``picture`` (kind, kinds, brightness, colour, main colours), ``names``, ``place``,
-    ``rows``, ``tables`` and
-    ``pairs``, each where there is one. Every object's ``attributes["source"]`` names the part or parts that found it.
+    ``rows``, ``tables``, ``pairs`` and ``ink`` (the writing's colour), each where there is one. Every object's
+    ``attributes["source"]`` names the part or parts that found it. ``meta["missing"]`` says what is not installed.
 
     Args:
         photographs: looks at photographs.
         drawings: looks at drawings; a Scene provider such as `cells.CellPerception`.
         reader: reads; None leaves reading to ``drawings``, which reads world pictures only.
+        drawings_read: whether ``drawings`` does read.
     """
 
-    def __init__(self, photographs: PhotographParts, drawings: Provider | None, reader: LineReader | None) -> None:
+    def __init__(
+        self,
+        photographs: PhotographParts,
+        drawings: Provider | None,
+        reader: LineReader | None,
+        *,
+        drawings_read: bool = False,
+    ) -> None:
         self.photographs, self.drawings, self.reader = photographs, drawings, reader
         self.colours = ColourAttributes()
-        self.covers = ("detection", "ocr") if reader is not None else ("detection",)
+        self.covers = ("detection", "ocr") if reader is not None or drawings_read else ("detection",)
+        self.missing = reader.missing if reader is not None else NO_READER if drawings_read else ""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Identifies the parts and their settings."""
         parts = (self.photographs, self.drawings, self.reader)
-        return "+".join(["picture-parts-1", *(p.name for p in parts if p is not None)])
+        return "+".join(["picture-parts-2", *(p.name for p in parts if p is not None)])
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
-        return [self._scene(image.convert("RGB")) for image in images]
+        return [self._scene(image) for image in images]
 
     def _scene(self, image: Image) -> Scene:
+        small = working_copy(image.convert("RGB"))
+        scene = self._found(small)
+        tables = scene.meta[FACTS].get("tables", [])
+        tables_at_size(tables, image.width / small.width, image.height / small.height)
+        return at_size(scene, *image.size)
+
+    def _found(self, image: Image) -> Scene:
         regions, values = find_regions(image)
         kinds = kind_probabilities(image, regions)
         scene = Scene(image.width, image.height)
         facts: dict[str, Any] = {
             "picture": {"kind": max(kinds, key=lambda k: kinds[k]), "kinds": kinds} | picture_facts(image)
         }
+        scene.meta = {FACTS: facts} | ({"missing": self.missing} if self.missing else {})
         self._look(image, kinds, scene, facts)
         if self.reader is not None:
-            self._read(image, kinds, regions, values, scene, facts)
+            try:
+                self._read(image, kinds, regions, values, scene, facts)
+            except Exception as e:  # a program that hangs or breaks must not cost what the other parts have found
+                scene.meta[FAILED] = {"ocr": reason_of(e)}
+        if not scene.objects and not scene.text_lines and kinds["photograph"] < LOOKS:
+            self._look_at_photograph(image, UNKNOWN, scene, facts)
         self.colours.annotate(image, scene)
-        scene.meta[FACTS] = facts
         return scene
 
     def _look(self, image: Image, kinds: dict[str, float], scene: Scene, facts: dict[str, Any]) -> None:
         """Objects and segments of the parts that know this kind of picture."""
         if kinds["photograph"] >= LOOKS:
-            seen = self.photographs([image])[0]
-            combine(scene, seen, kinds["photograph"])
-            facts |= seen.meta
+            self._look_at_photograph(image, kinds["photograph"], scene, facts)
         small = max(image.size) <= WORLD_SIDE_PX
         if self.drawings is not None and (kinds["drawing"] >= DRAWN or (small and kinds["photograph"] < 1 - LOOKS)):
             drawn = self.drawings([image])[0]
@@ -104,9 +126,14 @@ class PictureParts:
                     o.segment = None
             for o in drawn.objects:
                 o.attributes.setdefault("source", "world-encoder")
-            if self.reader is not None:
+            if self.reader is not None or not small:
                 drawn.text_lines = []
             combine(scene, drawn, 1 - kinds["photograph"])
+
+    def _look_at_photograph(self, image: Image, weight: float, scene: Scene, facts: dict[str, Any]) -> None:
+        seen = self.photographs([image])[0]
+        combine(scene, seen, weight)
+        facts |= seen.meta
 
     def _read(
         self,
@@ -126,6 +153,8 @@ class PictureParts:
         )
         scene.text_lines = read.text_lines
         facts |= read.meta
+        if scene.text_lines:
+            facts["ink"] = ink_colour(image, scene.text_lines)
 
 
 def combine(scene: Scene, found: Scene, weight: float) -> None:
@@ -168,27 +197,37 @@ def _sources(a: SceneObject, b: SceneObject) -> str:
     return "+".join(dict.fromkeys(names))
 
 
-def real_parts(*, read: bool = True, recognise: Recogniser | None = None) -> dict[str, Provider | Relator | None]:
+def real_parts(reader: str = "auto", *, recognise: Recogniser | None = None) -> dict[str, Provider | Relator | None]:
     """The parts of a `Perception` that needs nothing but what ships with the package and, to read, what is installed.
 
     Args:
-        read: look for writing. Without tesseract and rapidocr only world pictures are read, by their own encoder.
-        recognise: what reads; the best that is installed if not named.
+        reader, recognise: of `build_parts`.
     """
-    return {"panoptic": Lazy(lambda: build_parts(read=read, recognise=recognise)), "relations": GeometricRelations()}
+    return {"panoptic": Lazy(lambda: build_parts(reader, recognise=recognise)), "relations": GeometricRelations()}
 
 
 def build_parts(
-    *, read: bool = True, recognise: Recogniser | None = None, drawings: Callable[[], Provider] | None = None
+    reader: str = "auto", *, recognise: Recogniser | None = None, drawings: Callable[[], Provider] | None = None
 ) -> PictureParts:
-    """The provider of `real_parts`, opened now."""
-    reads = (recognise or recogniser()) if read else None
+    """The provider of `real_parts`, opened now.
+
+    Args:
+        reader: what reads: "tesseract", "rapidocr", "auto" for the first of them that is installed, "embedded" for the
+            world's encoder alone (also where "auto" finds neither), "none".
+        recognise: what reads, instead.
+        drawings: makes what looks at drawings, instead of the world's encoder.
+    """
+    reads = recognise or recogniser(reader)
+    drawings_read = reads is None and reader != "none"
 
     def world_encoder() -> Provider:
         from nunbit.perception.cells import CellPerception
 
-        return CellPerception.from_pretrained(EMBEDDED, read=read and reads is None)
+        return CellPerception.from_pretrained(EMBEDDED, read=drawings_read)
 
     return PictureParts(
-        PhotographParts.from_pretrained(), Lazy(drawings or world_encoder), LineReader(reads) if reads else None
+        PhotographParts.from_pretrained(),
+        Lazy(drawings or world_encoder),
+        LineReader(reads) if reads else None,
+        drawings_read=drawings_read,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nunbit.crayon_map import colour_map, palette
 from nunbit.errors import UserError
+from nunbit.perception.report import described
 from nunbit.scene import Box, Scene
 
 if TYPE_CHECKING:
@@ -44,13 +46,41 @@ def draw(image: Image, scene: Scene, *, alpha: float = 0.45, font: str | None = 
     for i, o in enumerate(scene.objects):
         colour = tuple(int(v) for v in colours[o.segment if o.segment and o.segment < len(colours) else i + 1])
         pen.rectangle(_inner(o.box, scene), outline=colour, width=2 * unit)
-        _label(pen, face, o.box[0], o.box[1], f"{i + 1} {o.name}", colour)
+        _label(
+            pen,
+            face,
+            o.box[0],
+            o.box[1],
+            f"{i + 1} {described(o)}" + (f" {o.score:.0%}" if o.score < 1 else ""),
+            colour,
+        )
     for r in scene.relations:
         start, end = _centre(scene.objects[r.subject].box), _centre(scene.objects[r.object].box)
         _arrow(pen, start, end, unit)
         _label(pen, face, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2, r.predicate, _ARROW)
     for line in scene.text_lines:
         pen.polygon(list(line.quad), outline=_TEXT, width=unit)
+    return out
+
+
+def with_legend(image: Image, lines: Sequence[str], *, font: str | None = None) -> Image:
+    """The picture with lines of text under it, as wide as they need.
+
+    Args:
+        lines: what is written, one under the other.
+        font: as for `draw`.
+    """
+    from PIL import Image as images
+    from PIL import ImageDraw, ImageFont
+
+    size = 11 * max(1, round(max(image.size) / 400))
+    face = ImageFont.truetype(font, size) if font else ImageFont.load_default(size)
+    width = max([image.width, *(round(face.getlength(line)) + size for line in lines)])
+    out = images.new("RGB", (width, image.height + round(1.4 * size * len(lines)) + size), "white")
+    out.paste(image, (0, 0))
+    pen = ImageDraw.Draw(out)
+    for i, line in enumerate(lines):
+        pen.text((size // 2, image.height + size // 2 + round(1.4 * size * i)), line, fill=(0, 0, 0), font=face)
     return out
 
 

@@ -1,7 +1,8 @@
 """Parts of perception composed into one Scene a picture.
 
 A part that fails on a picture adds nothing to its Scene. The reason stands in ``scene.meta["perception"]`` (see
-`failed_parts`), the failure is counted in `Perception.failures`, and each reason is logged once.
+`failed_parts`), the failure is counted in `Perception.failures`, and each reason is logged once. A training run ends
+where too many fail (`check_failures`), and an answer's JSON names them (`perception_fields`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nunbit.coco import short_name
 from nunbit.errors import UserError, check_names
-from nunbit.perception.base import Provider, Relator, covered_parts, reason_of
+from nunbit.media.images import as_rgb
+from nunbit.perception.base import FACTS, FAILED, Provider, Relator, covered_parts, reason_of
 from nunbit.perception.cache import SceneCache, picture_key
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 PARTS = ("panoptic", "detection", "relations", "ocr")
 """Every part, in the order in which they run and merge."""
 ABSENT = "no provider was given"
+MAX_FAILED, FEW_PICTURES = 0.05, 20
+"""The share of pictures that a part may fail on in a training run, and from how many pictures on the share counts
+before all are seen."""
 _MOST_REASONS = 1000
 _log = logging.getLogger(__name__)
 
@@ -35,12 +40,14 @@ class Perception:
         cache: where providers' Scenes are kept by picture content; failures are never kept.
         merge_iou: an object of a later part is the same as an earlier one of its name at this overlap; None keeps both,
             which is what MoAI's two sentences expect.
+        max_failed: the share of pictures that a part may fail on; see `check_failures`.
         parts: providers by their name in `PARTS`; None is absent. ``relations`` may be a Provider (finds its own
             objects) or a Relator (relates those that the parts before it found).
 
     Attributes:
         pictures: how many pictures were perceived.
         failures: on how many of them each part failed.
+        reasons: why each part failed last.
 
     Raises:
         UserError: a part that `PARTS` does not name.
@@ -51,12 +58,13 @@ class Perception:
         *,
         cache: SceneCache | None = None,
         merge_iou: float | None = 0.7,
+        max_failed: float = MAX_FAILED,
         **parts: Provider | Relator | None,
     ) -> None:
         check_names("part of perception", parts, PARTS)
         self.parts = {name: parts.get(name) for name in PARTS}
-        self.cache, self.merge_iou = cache, merge_iou
-        self.pictures, self.failures = 0, Counter[str]()
+        self.cache, self.merge_iou, self.max_failed = cache, merge_iou, max_failed
+        self.pictures, self.failures, self.reasons = 0, Counter[str](), dict[str, str]()
         self._logged: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -76,9 +84,29 @@ class Perception:
                     raise UserError(f"perception cannot open its part '{part}' ({reason_of(e)})") from e
         return self
 
+    def check_failures(self, all_seen: bool = False) -> None:
+        """End what relies on Scenes where a part failed on too many pictures: what is trained on empty Scenes learns
+        that nothing is known.
+
+        Args:
+            all_seen: no more pictures come, so that the share counts however few there were.
+
+        Raises:
+            UserError: a part failed on more than ``max_failed`` of the pictures so far.
+        """
+        if self.pictures < FEW_PICTURES and not all_seen:
+            return
+        for part, count in self.failures.items():
+            if count > self.max_failed * self.pictures:
+                raise UserError(
+                    f"perception's part '{part}' failed on {count} of {self.pictures} pictures ({self.reasons[part]})",
+                    allowed=f"at most {self.max_failed:.0%} of them (perception.max_failed)",
+                    todo="mend that part or its pictures, or configure perception without it",
+                )
+
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
-        """Scenes of a batch of PIL pictures, in order."""
-        images = [i.convert("RGB") for i in images]
+        """Scenes of a batch of PIL pictures of any mode, in order."""
+        images = [as_rgb(i) for i in images]
         scenes = [Scene(i.width, i.height, meta={"perception": {}}) for i in images]
         covered: list[dict[str, dict[str, Any]]] = [{} for _ in images]
         for part, provider in self.parts.items():
@@ -99,7 +127,10 @@ class Perception:
         """Note which other parts a provider did too, for each picture on which it did not fail."""
         for note, others in zip(notes, covered, strict=True):
             if note["status"] == "ok":
-                others.update(dict.fromkeys(covered_parts(provider), {"status": "ok", "provider": provider.name}))
+                failed = note.pop(FAILED, {})
+                for part in covered_parts(provider):
+                    ok = {"status": "ok", "provider": provider.name}
+                    others[part] = {"status": "failed", "reason": failed[part]} if part in failed else ok
 
     def _provide(self, provider: Provider, images: Sequence[Image], scenes: Sequence[Scene]) -> list[dict[str, Any]]:
         notes = []
@@ -108,7 +139,7 @@ class Perception:
                 notes.append({"status": "failed", "reason": reason})
             else:
                 merge(scene, found, self.merge_iou)
-                own = {k: v for k, v in found.meta.items() if k != "facts"}
+                own = {k: v for k, v in found.meta.items() if k != FACTS}
                 notes.append({"status": "ok", "provider": provider.name, **own})
         return notes
 
@@ -122,7 +153,7 @@ class Perception:
         missing = [i for i, (scene, _) in enumerate(out) if scene is None]
         for i, result in zip(missing, _each(provider, [images[i] for i in missing]), strict=True):
             out[i] = result
-            if self.cache and result[0] is not None:
+            if self.cache and result[0] is not None and not result[0].meta.get(FAILED):
                 self.cache.put(keys[i], result[0])
         return out
 
@@ -143,6 +174,7 @@ class Perception:
         with self._lock:
             self.pictures += len(scenes)
             self.failures.update(part for part, _ in failed)
+            self.reasons.update(failed)
             # Reasons may hold a picture's size or name: what is remembered of them is bounded.
             new = [] if len(self._logged) >= _MOST_REASONS else sorted({*failed} - self._logged)
             self._logged.update(new)
@@ -154,6 +186,23 @@ def failed_parts(scene: Scene) -> dict[str, str]:
     """The parts of perception that failed on the picture of a Scene, with the reason of each; empty where none did."""
     notes = scene.meta.get("perception", {})
     return {part: str(note.get("reason", "")) for part, note in notes.items() if note.get("status") == "failed"}
+
+
+def perception_fields(scenes: Sequence[Scene]) -> dict[str, Any]:
+    """What an answer's JSON says of perception: the parts that failed, of which picture (from 0), and why; nothing
+    where all worked."""
+    failed = [
+        {"picture": i, "part": part, "reason": reason}
+        for i, scene in enumerate(scenes)
+        for part, reason in failed_parts(scene).items()
+    ]
+    return {"perception": {"failed": failed}} if failed else {}
+
+
+def missing_parts(scene: Scene) -> list[str]:
+    """What perception could not do for want of a program or package, in sentences."""
+    notes = scene.meta.get("perception", {}).values()
+    return list(dict.fromkeys(n["missing"] for n in notes if isinstance(n.get("missing"), str)))
 
 
 def _each(provider: Provider, images: list[Image]) -> list[tuple[Scene | None, str]]:
@@ -184,7 +233,7 @@ def merge(scene: Scene, found: Scene, iou: float | None) -> None:
     scene.relations += [Relation(places[r.subject], r.predicate, places[r.object], r.score) for r in found.relations]
     scene.text_lines += found.text_lines
     scene.captions += found.captions
-    for key, value in found.meta.get("facts", {}).items():
+    for key, value in found.meta.get(FACTS, {}).items():
         scene.meta.setdefault(key, value)
     if found.segment_map is not None and scene.segment_map is None:
         scene.segment_map, scene.segments = found.segment_map, list(found.segments)

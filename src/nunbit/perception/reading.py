@@ -8,8 +8,8 @@ costs less than one each.
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.perception.layout import structure
-from nunbit.perception.ocr import TesseractReader, lines_of
+from nunbit.perception.ocr import TesseractReader, lines_of, tesseract_installed
 from nunbit.perception.text_regions import Region, find_regions, line_picture
 from nunbit.scene import Scene, TextLine, as_box
 
@@ -34,9 +34,11 @@ GAP_PX, MARGIN_PX, MAX_WIDTH_PX = 26, 24, 2400
 LANGUAGES = ("kor", "eng")
 MIN_SCORE, MIN_REGULAR, LONE_SCORE = 0.5, 0.15, 0.75
 """A single character must be read more surely than a line: specks and corners are read as one."""
-PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.45, 16
-"""In a photograph edges of things look like letters: fewer, more regular regions are tried, and only sure readings
-are kept."""
+PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.2, 16
+"""In a photograph edges of things look like letters: fewer regions are tried, and only sure readings are kept."""
+MAX_BETWEEN, MAX_BETWEEN_SMALL, SMALL_PX = 0.28, 0.4, 12
+"""Letters are ink on paper with little between; of edges of things in photographs half lies between. The largest share
+of pixels between, for letters of 12 pixels and for smaller ones, whose edges are a larger part of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class TesseractRecogniser:
     def __init__(self, languages: Sequence[str] = LANGUAGES, timeout_s: float = 60.0) -> None:
         self.reader = TesseractReader(languages)
         self.timeout_s = timeout_s
+
+    @property
+    def missing(self) -> str:
+        """What cannot be read for want of language data; "" if nothing."""
+        lacking = [n for n in self.reader.languages if n not in self.reader.installed]
+        return f"tesseract has no data for {', '.join(lacking)}: such text is not read" if lacking else ""
 
     @cached_property
     def name(self) -> str:
@@ -128,16 +136,26 @@ class RapidRecogniser:
     ``pip install nunbit[ocr-pip]``."""
 
     name = "rapidocr"
+    missing = "Korean is not read without tesseract"
+
+    def check(self) -> None:
+        """See that the package is there.
+
+        Raises:
+            UserError: it is not.
+        """
+        if not rapidocr_installed():
+            raise UserError(
+                "reading without tesseract needs the packages 'rapidocr' and 'onnxruntime'",
+                todo="install nunbit[ocr-pip]",
+            )
 
     @cached_property
     def engine(self) -> Any:
         """The package's engine, its detection switched off."""
-        try:
-            from rapidocr import RapidOCR
-        except ImportError:
-            raise UserError(
-                "reading without tesseract needs the package 'rapidocr'", todo="install nunbit[ocr-pip]"
-            ) from None
+        self.check()
+        from rapidocr import RapidOCR
+
         return RapidOCR(params={"Global.use_det": False, "Global.use_cls": False, "Global.log_level": "critical"})
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
@@ -149,13 +167,20 @@ class RapidRecogniser:
         return out
 
 
-def recogniser() -> Recogniser | None:
-    """The best that is installed: tesseract (Korean and Latin), else rapidocr (Latin), else None."""
-    import importlib.util
+def rapidocr_installed() -> bool:
+    """Whether rapidocr and what runs its network are there."""
+    return all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
 
-    if shutil.which("tesseract") and importlib.util.find_spec("pytesseract"):
-        return TesseractRecogniser()
-    return RapidRecogniser() if importlib.util.find_spec("rapidocr") else None
+
+def recogniser(reader: str = "auto") -> Recogniser | None:
+    """What recognises lines.
+
+    Args:
+        reader: "tesseract", "rapidocr", "auto" for the first of these that is usable, or another name for None.
+    """
+    if reader == "auto":
+        reader = "tesseract" if tesseract_installed() else "rapidocr" if rapidocr_installed() else ""
+    return {"tesseract": TesseractRecogniser, "rapidocr": RapidRecogniser}.get(reader, lambda: None)()
 
 
 class LineReader:
@@ -167,6 +192,11 @@ class LineReader:
 
     def __init__(self, recognise: Recogniser, *, photograph: bool = False) -> None:
         self.recognise, self.photograph = recognise, photograph
+
+    @property
+    def missing(self) -> str:
+        """What the recogniser cannot read, in a sentence; "" if nothing."""
+        return str(getattr(self.recognise, "missing", ""))
 
     @property
     def name(self) -> str:
@@ -185,7 +215,11 @@ class LineReader:
     ) -> Scene:
         """The same where `find_regions` has already run."""
         regions = _plausible(regions, photograph)
-        read = self.recognise([line_picture(values, r, LETTER_PX) for r in regions])
+        pictures = [line_picture(values, r, LETTER_PX) for r in regions]
+        if photograph:
+            crisp = [i for i, r in enumerate(regions) if is_crisp(pictures[i], r.height_px)][:PHOTO_MAX_REGIONS]
+            regions, pictures = [regions[i] for i in crisp], [pictures[i] for i in crisp]
+        read = self.recognise(pictures) if pictures else []
         if not photograph:
             self._again(values, regions, read)
         least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
@@ -219,8 +253,15 @@ def _plausible(regions: list[Region], photograph: bool) -> list[Region]:
         for r in regions
         if r.regular >= PHOTO_MIN_REGULAR and r.letters >= 3 and r.box[2] - r.box[0] >= 1.3 * r.height_px
     ]
-    best = sorted(good, key=lambda r: -r.regular * min(r.letters, 12) * r.height_px)[:PHOTO_MAX_REGIONS]
+    best = sorted(good, key=lambda r: -r.regular * min(r.letters, 12) * r.height_px)[: 2 * PHOTO_MAX_REGIONS]
     return [r for r in regions if any(r is b for b in best)]
+
+
+def is_crisp(line: np.ndarray, height_px: float) -> bool:
+    """Whether a line's picture ``(h, w)`` is ink and paper with little between, as writing of this height is."""
+    inner = line[8:-8, 16:-16] if line.shape[0] > 24 and line.shape[1] > 40 else line
+    between = float(((inner > 64) & (inner < 192)).mean())
+    return between < (MAX_BETWEEN if height_px >= SMALL_PX else MAX_BETWEEN_SMALL)
 
 
 def _is_text(text: str, photograph: bool) -> bool:

@@ -24,7 +24,7 @@ MIN_CONTRAST = 36
 """Grey levels (of 255) between the darkest and the lightest pixel of a neighbourhood with writing."""
 MIN_LETTER_PX, MAX_COMPONENTS = 5, 6000
 WORK_SIDE_PX = 1280
-MAX_REGIONS = 120
+MAX_REGIONS, MAX_CANDIDATES = 120, 1500
 MIN_SLOPE, MAX_SLOPE = 0.03, 0.4
 """Lines that fall less are read as they are; steeper ones are no lines."""
 WORD_GAP = 0.95
@@ -78,7 +78,7 @@ def find_regions(image: Image) -> tuple[list[Region], np.ndarray]:
         if window * 2 < min(small.shape) or window == WINDOWS_PX[0]:
             for dark, ink in _ink(small, window):
                 found += _lines(ink, dark, window)
-    kept = join_words(_strongest(found)[:MAX_REGIONS])
+    kept = join_words(_strongest(found))
     for r in kept:
         r.box, r.height_px = _scaled(r.box, 1 / scale, values.shape), r.height_px / scale
     return sorted(kept, key=lambda r: (r.box[1], r.box[0])), values
@@ -206,14 +206,16 @@ def _slope(boxes: np.ndarray, height: float) -> float:
 
 def _strongest(found: list[Region]) -> list[Region]:
     """Of regions that overlap the one with the larger area of letters: holes of letters lie inside the line that the
-    letters make."""
-    kept: list[Region] = []
-    for r in sorted(
+    letters make. At most `MAX_REGIONS` of the best `MAX_CANDIDATES`."""
+    ranked = sorted(
         found, key=lambda r: -(r.box[2] - r.box[0]) * min(r.box[3] - r.box[1], 2 * r.height_px) * (0.5 + r.regular)
-    ):
-        if all(_shared(r.box, k.box) < 0.4 for k in kept):
-            kept.append(r)
-    return kept
+    )[:MAX_CANDIDATES]
+    boxes = np.array([r.box for r in ranked], np.float64).reshape(-1, 4)
+    kept: list[int] = []
+    for i in range(len(ranked)):
+        if len(kept) < MAX_REGIONS and (_shared(boxes[i], boxes[kept]) < 0.4).all():
+            kept.append(i)
+    return [ranked[i] for i in kept]
 
 
 def join_words(regions: list[Region]) -> list[Region]:
@@ -243,10 +245,12 @@ def _around(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple
     return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
-def _shared(a: tuple[int, ...], b: tuple[int, ...]) -> float:
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    small = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
-    return max(0, w) * max(0, h) / max(1, small)
+def _shared(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """How much of the smaller of a box ``(4,)`` and each of boxes ``(n, 4)`` lies in the other: ``(n,)``."""
+    low, high = np.maximum(one[:2], many[:, :2]), np.minimum(one[2:], many[:, 2:])
+    areas = np.prod(many[:, 2:] - many[:, :2], axis=1)
+    small = np.minimum(areas, np.prod(one[2:] - one[:2]))
+    return np.prod(np.maximum(high - low, 0), axis=1) / np.maximum(small, 1)
 
 
 def _scaled(box: tuple[int, int, int, int], factor: float, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

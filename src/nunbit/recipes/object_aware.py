@@ -150,10 +150,12 @@ def read_with_scenes(
         scene prompt.
 
     Raises:
-        UserError: crayon instructions of a file without pictures.
+        UserError: crayon instructions of a file without pictures; a part of perception that cannot be opened, or that
+            fails on too many pictures (`Perception.check_failures`).
     """
     rng = np.random.default_rng((config.seed, 7))
     about, plain = Data(), Data()
+    aware.load_perception()
     for source in sources(phase.data):
         made: list[Conversation] = []
         kept: list[Conversation] = []
@@ -162,7 +164,7 @@ def read_with_scenes(
                 made.append(c)  # `encode` leaves it out, and counts it
                 kept.append(c)
                 continue
-            scenes = aware.perception([decode(path) for path in c.images]) if c.images else []
+            scenes = aware.training_scenes([decode(path) for path in c.images]) if c.images else []
             kept.append(replace(c, messages=tuple(aware.add_scene_text(c.messages, scenes))))
             made += _crayon_instructions(c, scenes, rng) if instructions else []
         if instructions and not made:
@@ -170,6 +172,7 @@ def read_with_scenes(
         plain.add(source, *_encoded(kept, phase, aware, config), say, "conversations")
         if instructions:
             about.add(source, *_encoded(made, phase, aware, config), say, "crayon instructions")
+    aware.training_scenes([], all_seen=True)
     plain.write(folder)
     return about, plain
 

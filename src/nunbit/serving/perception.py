@@ -37,9 +37,9 @@ class PerceptionService:
     @classmethod
     def of_engine(cls, engine: Engine) -> PerceptionService:
         """The perception of the served model where it is object-aware, so that the page shows what the model is given;
-        else the default one."""
+        else the default one. Photographs beside a model of drawings are shown by the default one too."""
         aware = engine.runner.aware
-        return cls(aware.perceive if aware is not None else build_perception(PerceptionConfig()))
+        return cls(aware.shown if aware is not None else build_perception(PerceptionConfig()))
 
     def evidence(self, question: str, pictures: Sequence[Any], answer: str, scenes: Sequence[Scene]) -> dict[str, Any]:
         """JSON of the claims of an answer and what they rest on; see `nunbit.evidence.wording.report`.

@@ -7,10 +7,12 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from nunbit.engine.sampling import Logprob
 from nunbit.engine.scheduler import RequestOutput, TokenChunk
+from nunbit.perception.pipeline import perception_fields
 from nunbit.serving.tools import ToolChoice
 
 FINISH_REASONS = {"stop": "stop", "length": "length", "deadline": "length", "cancelled": "stop"}
@@ -77,7 +79,7 @@ class ResponseFormatter:
         response["nunbit"] = {
             "first_token_ms": round(1000 * min((o.ttft_s for o in outputs), default=0.0), 1),
             "total_ms": round(1000 * max((o.total_s for o in outputs), default=0.0), 1),
-        }
+        } | (perception_fields(outputs[0].scenes) if outputs else {})
         return response | ({"nunbit_warnings": self.warnings} if self.warnings else {})
 
     def opening(self, index: int) -> str:
@@ -106,7 +108,9 @@ class ResponseFormatter:
         if self.tool_choice.forced and not self.tool_choice.function:
             calls = [_call(c.name, c.arguments) for c in self.tool_choice.calls(output.text)]
             delta = {"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
-        return self._event(index, delta, self._finish_reason(output), evidence=evidence)
+        failed = perception_fields(output.scenes)
+        extra = {"nunbit": failed} if failed else {}
+        return self._event(index, delta, self._finish_reason(output), evidence=evidence, extra=extra)
 
     def final_usage(self, outputs: Sequence[RequestOutput]) -> str:
         """The event with the tokens of all choices, where the request asks for it."""
@@ -141,12 +145,13 @@ class ResponseFormatter:
         *,
         first: bool = False,
         evidence: dict[str, Any] | None = None,
+        extra: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": logprobs}
         choice |= {} if evidence is None else {"evidence": evidence}
         choice |= {"delta": delta} if self.chat else {"text": delta.get("content", "")}
-        extra = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
-        return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | extra)
+        warned = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
+        return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | warned | dict(extra))
 
     def _chunk_object(self) -> str:
         return "chat.completion.chunk" if self.chat else "text_completion"

@@ -53,7 +53,8 @@ class ApiServer:
         tool_choice = tool_choice_of(body)
         messages = await self._in_thread(messages_of, body, self.settings)
         prompt = await self._in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
-        warnings = self._warnings(body)
+        aware = self.engine.runner.aware
+        warnings = self._warnings(body) + (aware.notices(prompt.scenes) if aware is not None else [])
         if tool_choice.tools and "tools" not in (self.engine.runner.tokenizer.chat_template or ""):
             warnings.append("this model's chat template has no place for tools: the model does not see them")
         formatter = ResponseFormatter(

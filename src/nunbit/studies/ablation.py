@@ -62,7 +62,7 @@ from nunbit.world.samples import sample
 __all__ = ["NAME", "VARIANTS", "AblationConfig", "as_text", "page", "run", "summary"]
 
 NAME = "ablation"
-PERCEPTION = PerceptionConfig(ocr="embedded")
+PERCEPTION = PerceptionConfig(parts="drawings", ocr="embedded")
 VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {
     "plain": ((), "none"),
     "crayon": (("crayon",), "none"),

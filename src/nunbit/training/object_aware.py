@@ -64,8 +64,12 @@ class ObjectAwareTask(ConversationTask):
         return ~answers if moai is None or moai.supports_chunked_prefill else answers.cumsum(1) == 0
 
     def scene_features(self, pictures: Sequence[Any]) -> Batch:
-        """Tensors of the pictures' Scenes (`ObjectAwareModule.scene_features`)."""
-        return self.aware.scene_features(self.aware.perception(pictures))
+        """Tensors of the pictures' Scenes (`ObjectAwareModule.scene_features`).
+
+        Raises:
+            UserError: a part of perception fails on too many pictures.
+        """
+        return self.aware.scene_features(self.aware.training_scenes(pictures))
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """The conversation's loss, a scalar, conditioned on the Scenes; and figures to log."""

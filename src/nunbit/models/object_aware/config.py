@@ -66,7 +66,8 @@ class ObjectAwareConfig:
         values["classes"] = tuple(values.get("classes", ()))
         known = {f.name for f in fields(PerceptionConfig)}
         perception = {k: v for k, v in values.get("perception", {}).items() if k in known}
-        values["perception"] = PerceptionConfig(**perception)
+        # Files without the key are of models that were trained on the Scenes of the world's encoder alone.
+        values["perception"] = PerceptionConfig(**{"parts": "drawings"} | perception)
         values["connectors"] = {
             k: {n: tuple(v) if isinstance(v, list) else v for n, v in fields_.items() if n != "name"}
             for k, fields_ in values["connectors"].items()

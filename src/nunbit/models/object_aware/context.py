@@ -32,7 +32,10 @@ from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware.config import ObjectAwareConfig
 from nunbit.models.object_aware.scene_text import SceneText
 from nunbit.models.text_encoder import TextEncoder
-from nunbit.perception.build import build_perception
+from nunbit.perception.build import PerceptionConfig, build_perception
+from nunbit.perception.drawings import notices as drawing_notices
+from nunbit.perception.drawings import with_other_pictures
+from nunbit.perception.pipeline import Perception
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
@@ -70,6 +73,41 @@ class ObjectAwareModule:
     def uses_scenes(self) -> bool:
         """Whether Scenes reach the decoder at all."""
         return bool(self.connectors) or self.config.scene_prompt != "none"
+
+    @property
+    def shown(self) -> Perceive:
+        """What shows people the Scene of a picture: `perceive`, and where that knows drawings only, the default
+        perception for other pictures."""
+        if not self.config.perception.drawings_only:
+            return self.perceive
+        return with_other_pictures(self.perceive, build_perception(PerceptionConfig()))
+
+    def load_perception(self) -> None:
+        """Open all parts of perception now, so that one that cannot be opened ends a run before its first step.
+
+        Raises:
+            UserError: a part that cannot be opened.
+        """
+        if isinstance(self.perception, Perception):
+            self.perception.load()
+
+    def training_scenes(self, pictures: Sequence[Any], all_seen: bool = False) -> list[Scene]:
+        """Scenes of PIL pictures to learn from; none is kept.
+
+        Args:
+            all_seen: no more pictures come.
+
+        Raises:
+            UserError: a part of perception fails on too many pictures (`Perception.check_failures`).
+        """
+        scenes = self.perception(pictures) if pictures else []
+        if isinstance(self.perception, Perception):
+            self.perception.check_failures(all_seen)
+        return scenes
+
+    def notices(self, scenes: Sequence[Scene]) -> list[str]:
+        """What is to be said of an answer about these pictures: a model of drawings was shown a photograph."""
+        return drawing_notices(scenes) if self.config.perception.drawings_only else []
 
     def perceive(self, pictures: Sequence[Any]) -> list[Scene]:
         """Scenes of PIL pictures. Recent ones are kept, since the next question is often about the same picture; one

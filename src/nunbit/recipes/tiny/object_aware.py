@@ -116,7 +116,7 @@ class WorldTask:
         ]
         needed = self.aware.uses_scenes or self.crayon
         estimated: list[int] = np.flatnonzero(conditioned & ~true).tolist() if needed else []
-        found = self.aware.perception([pictures[i] for i in estimated]) if estimated else []
+        found = self.aware.training_scenes([pictures[i] for i in estimated]) if estimated else []
         for i, scene in zip(estimated, found, strict=True):
             scenes[i] = scene
         return scenes

@@ -115,7 +115,7 @@ def _scene_text(folder: Path, stage: Stage, options: RunOptions) -> None:
         scene_prompt="plain",
         translations=translations(),
         max_scene_tokens=MAX_SCENE_TOKENS,
-        perception=PerceptionConfig(ocr="embedded"),
+        perception=PerceptionConfig(parts="drawings", ocr="embedded"),
     )
     aware = ObjectAwareModule(model.float(), processor, config, perception)
     task = SceneTextTask(aware, truth=0.5, conditioned=0.65, blurred=0.5, mixture=MIXTURE, emphasis=EMPHASIS)
@@ -133,7 +133,7 @@ def _object_aware(folder: Path, stage: Stage, options: RunOptions) -> None:
         connectors={"crayon": CRAYON | {"classes": len(classes)}, "moai": MIXER},
         classes=classes,
         maps=False,
-        perception=PerceptionConfig(ocr="embedded"),
+        perception=PerceptionConfig(parts="drawings", ocr="embedded"),
     )
     perception = Perception(panoptic=cells, relations=GeometricRelations())
     aware = ObjectAwareModule(model.float().requires_grad_(False), processor, config, perception)

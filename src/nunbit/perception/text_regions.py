@@ -72,7 +72,7 @@ def find_regions(image: Image) -> tuple[list[Region], np.ndarray]:
     """Lines of letters in the picture, from top to bottom, and the grey picture ``(H, W)`` they were found in."""
     values = grey(image)
     scale = min(1.0, WORK_SIDE_PX / max(values.shape))
-    small = values if scale == 1 else ndimage.zoom(values, scale, order=1)
+    small = values if scale == 1 else _shrunk(values, scale)
     found: list[Region] = []
     for window in WINDOWS_PX:
         if window * 2 < min(small.shape) or window == WINDOWS_PX[0]:
@@ -82,6 +82,14 @@ def find_regions(image: Image) -> tuple[list[Region], np.ndarray]:
     for r in kept:
         r.box, r.height_px = _scaled(r.box, 1 / scale, values.shape), r.height_px / scale
     return sorted(kept, key=lambda r: (r.box[1], r.box[0])), values
+
+
+def _shrunk(values: np.ndarray, scale: float) -> np.ndarray:
+    """A grey picture ``(H, W)`` at a smaller scale, no side under one pixel."""
+    from PIL import Image as images
+
+    height, width = (max(1, round(side * scale)) for side in values.shape)
+    return np.asarray(images.fromarray(values).resize((width, height), images.Resampling.BILINEAR))
 
 
 def _ink(values: np.ndarray, window: int) -> list[tuple[bool, np.ndarray]]:
@@ -114,26 +122,25 @@ def without_rulings(ink: np.ndarray, length: int = 40, thick: int = 5) -> np.nda
     """The mask without straight horizontal and vertical strokes that are long and thin, ``(H, W)``."""
     out = ink.copy()
     for axis in (0, 1):
-        runs = _run_lengths(ink, axis) >= length
-        thin = _run_lengths(runs, 1 - axis) <= thick
-        out &= ~(runs & thin)
+        runs = _long_runs(ink, axis, length)
+        if runs.any():
+            out &= ~runs | _long_runs(runs, 1 - axis, thick + 1)
     return out
 
 
-def _run_lengths(mask: np.ndarray, axis: int) -> np.ndarray:
-    """For each set pixel, how many set pixels in a row it belongs to along an axis, ``(H, W)``."""
+def _long_runs(mask: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """The set pixels that stand in a row of so many or more along an axis, ``(H, W)``."""
     work = mask if axis == 1 else mask.T
-    padded = np.zeros((work.shape[0], work.shape[1] + 2), np.int8)
+    rows, columns = work.shape
+    padded = np.zeros((rows, columns + 2), bool)
     padded[:, 1:-1] = work
-    change = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(change == 1)
-    _, ends = np.nonzero(change == -1)
-    out = np.zeros(work.shape[0] * (work.shape[1] + 1), np.int32)
-    lengths = (ends - starts).astype(np.int32)
-    out[rows * (work.shape[1] + 1) + starts] = lengths
-    np.add.at(out, rows * (work.shape[1] + 1) + ends, -lengths)
-    filled = np.cumsum(out.reshape(work.shape[0], -1), axis=1)[:, :-1]
-    return filled if axis == 1 else filled.T
+    edges = np.flatnonzero(padded[:, 1:] != padded[:, :-1])  # a start and an end in turn: rows begin and end unset
+    starts, ends = edges[::2], edges[1::2]
+    far = ends - starts >= length
+    step = np.zeros(rows * (columns + 1), np.int8)
+    step[starts[far]], step[ends[far]] = 1, -1
+    long = np.cumsum(step, dtype=np.int8).reshape(rows, -1)[:, :-1].astype(bool)
+    return long if axis == 1 else long.T
 
 
 def _lines(ink: np.ndarray, dark: bool, window: int) -> list[Region]:
@@ -178,14 +185,20 @@ def _groups(boxes: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
 def _region(boxes: np.ndarray, areas: np.ndarray, dark: bool) -> Region | None:
     """A group of boxes as a line of writing; None where it does not look like one."""
     high = boxes[:, 3] - boxes[:, 1]
-    big = high >= 0.5 * high.max()
-    height = float(np.median(high[big]))
+    tallest = float(high.max())
     x1, y1, x2, y2 = (int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
+    # Bounds of the tests below, without a median: most groups end here.
+    if tallest < MIN_LETTER_PX or (y2 - y1) > 3.2 * tallest + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < 0.3 * tallest:
+        return None
+    big = high >= 0.5 * tallest
+    height = float(np.median(high[big])) if len(high) > 1 else tallest
     if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < 0.6 * height:
         return None
     fill = float(areas.sum()) / ((x2 - x1) * (y2 - y1))
     if not 0.06 <= fill <= 0.78:
         return None
+    if len(high) == 1:
+        return Region((x1, y1, x2, y2), dark, 1, height, 1.0)
     slope = _slope(boxes[big], height)
     bases = boxes[big, 3] - slope * (boxes[big, 0] + boxes[big, 2]) / 2
     same_height = 1 - min(1.0, float(np.std(high[big])) / height * 2)
@@ -200,7 +213,8 @@ def _slope(boxes: np.ndarray, height: float) -> float:
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     if np.ptp(x) < 3 * height:
         return 0.0
-    slope = float(np.polyfit(x, y, 1)[0])
+    x = x - x.mean()
+    slope = float((x * y).sum() / (x * x).sum())
     return slope if MIN_SLOPE <= abs(slope) <= MAX_SLOPE and abs(slope) * np.ptp(x) > 0.3 * height else 0.0
 
 
@@ -236,9 +250,10 @@ def join_words(regions: list[Region]) -> list[Region]:
 def _follows(before: Region, r: Region) -> bool:
     (_, top, right, bottom), (left, high, _, low) = before.box, r.box
     height = max(before.height_px, r.height_px)
+    if before.dark != r.dark or not -0.5 * height <= left - right <= WORD_GAP * height:
+        return False
     level = min(bottom, low) - max(top, high) >= 0.6 * min(bottom - top, low - high)
-    alike = max(before.height_px, r.height_px) <= 1.7 * min(before.height_px, r.height_px)
-    return before.dark == r.dark and level and alike and -0.5 * height <= left - right <= WORD_GAP * height
+    return level and height <= 1.7 * min(before.height_px, r.height_px)
 
 
 def _around(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
-from nunbit.messages import Message
-from nunbit.scene import Scene
 
-Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
+if TYPE_CHECKING:  # numpy is not imported for a page of help
+    from nunbit.messages import Message
+    from nunbit.scene import Scene
+
+    Ask = Callable[[Sequence[Sequence[Message]]], list[str]]
 BASELINES = ("rules", "base")
 
 

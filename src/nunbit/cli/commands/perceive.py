@@ -22,7 +22,7 @@ class SeeOptions:
     ] = None
     as_json: AsJson = False
     panoptic: Annotated[
-        str | None, typer.Option(help="Folder of a universal segmentation model; the embedded one if not named.")
+        str | None, typer.Option(help="Folder of a universal segmentation model; what ships with nunbit if not named.")
     ] = None
     detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None
     queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = ""
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 
 def see(options: SeeOptions) -> None:
-    """Show what perception finds in a picture: segments, objects, relations, text."""
+    """Show what perception finds in a picture: its kind, objects, text; "maybe" where it is unsure."""
     from nunbit.cli.see import see_picture
     from nunbit.perception.build import PerceptionConfig
 

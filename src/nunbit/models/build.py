@@ -31,6 +31,8 @@ from nunbit.models.prompt import IMAGE
 from nunbit.models.tiling import pinpoints
 
 GATED = "gated_cross_attention"
+BLOCK_EVERY = 4
+"""Decoder layers from one gated block to the next where the options name no number."""
 
 
 def connector_names() -> list[str]:
@@ -98,7 +100,9 @@ def join_composed(
     image_id = int(tokenizer.convert_tokens_to_ids(IMAGE))
     values = {"vision_width": shape.width, "text_width": text.config.hidden_size} | dict(options)
     if connector == GATED:
-        values |= {"layers": text.config.num_hidden_layers, "image_token_id": image_id}
+        layers = text.config.num_hidden_layers
+        values |= {"layers": layers, "image_token_id": image_id}
+        values.setdefault("every", min(BLOCK_EVERY, layers))
     module: Any = build(connector, **values)
     head = text.get_output_embeddings()
     config = ComposedConfig(

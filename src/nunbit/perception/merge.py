@@ -28,6 +28,7 @@ from nunbit.perception.drawings import WORLD_SIDE_PX
 from nunbit.perception.ink import ink_colour
 from nunbit.perception.photographs import PhotographParts, inside
 from nunbit.perception.picture_kind import kind_probabilities
+from nunbit.perception.pointing_marks import find_marks
 from nunbit.perception.reading import LineReader, Recogniser, recogniser
 from nunbit.perception.relations import GeometricRelations
 from nunbit.perception.scaling import at_size, tables_at_size, working_copy
@@ -54,8 +55,9 @@ class PictureParts:
     """A provider of objects, segments and text lines.
 
     ``meta["facts"]`` holds ``picture`` (kind, kinds, brightness, colour, main colours), ``names``, ``place``,
-    ``rows``, ``tables``, ``pairs`` and ``ink`` (the writing's colour), each where there is one. Every object's
-    ``attributes["source"]`` names the part or parts that found it. ``meta["missing"]`` says what is not installed.
+    ``rows``, ``tables``, ``pairs``, ``ink`` (the writing's colour) and ``marks`` (drawn to point at something), each
+    where there is one. Every object's ``attributes["source"]`` names the part or parts that found it.
+    ``meta["missing"]`` says what is not installed.
 
     Args:
         photographs: looks at photographs.
@@ -81,7 +83,7 @@ class PictureParts:
     def name(self) -> str:
         """Identifies the parts and their settings."""
         parts = (self.photographs, self.drawings, self.reader)
-        return "+".join(["picture-parts-2", *(p.name for p in parts if p is not None)])
+        return "+".join(["picture-parts-3", *(p.name for p in parts if p is not None)])
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
@@ -91,6 +93,8 @@ class PictureParts:
         scene = self._found(small)
         tables = scene.meta[FACTS].get("tables", [])
         tables_at_size(tables, image.width / small.width, image.height / small.height)
+        if marks := find_marks(image):
+            scene.meta[FACTS]["marks"] = marks
         return at_size(scene, *image.size)
 
     def _found(self, image: Image) -> Scene:

@@ -5,6 +5,7 @@ Needs the ``tesseract`` binary with its language data, and ``pytesseract``; a `U
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 LANGUAGES = ("kor", "eng", "chi_sim")
 BLOCK, SPARSE = 6, 11
 """Page segmentation modes: one block of text; as much text as possible in no order."""
+
+
+def limit_threads() -> None:
+    """Keep tesseract to one thread. Its threads wait for each other in a loop: where other work takes the processor,
+    a page that needs a second took more than a minute with two."""
+    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 
 class TesseractReader:
@@ -93,6 +100,7 @@ class TesseractReader:
         factor = enlargement(*image.size)
         size = (image.width * factor, image.height * factor)
         large = image.convert("RGB").resize(size, images.Resampling.LANCZOS) if factor > 1 else image.convert("RGB")
+        limit_threads()
         data = pytesseract.image_to_data(
             large,
             lang="+".join(self.installed),

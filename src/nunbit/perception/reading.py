@@ -9,7 +9,6 @@ costs less than one each.
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy as np
 
 from nunbit.errors import UserError
 from nunbit.perception.layout import structure
-from nunbit.perception.ocr import TesseractReader, lines_of, tesseract_installed
+from nunbit.perception.ocr import TesseractReader, limit_threads, lines_of, tesseract_installed
 from nunbit.perception.text_regions import Region, find_regions, line_picture
 from nunbit.scene import Scene, TextLine, as_box
 
@@ -90,7 +89,7 @@ class TesseractRecogniser:
         if not lines:
             return []
         page, tops = lay_out(lines)
-        os.environ.setdefault("OMP_THREAD_LIMIT", "2")  # tesseract's threads slow each other down on few cores
+        limit_threads()
         data = pytesseract.image_to_data(
             images.fromarray(page),
             lang="+".join(self.reader.installed),

@@ -89,6 +89,13 @@ TABLE = [
     ("설명해 주세요.", "개와 고양이는 없습니다.", [("existence", "개", C, "dog"), ("existence", "고양이", C, "cat")]),
     ("설명해 주세요.", "파란 고양이 한 마리", [("count", "파란 고양이 한 마리", N, "")]),
     # traps
+    ("Describe it.", "No dog is red.", []),
+    ("Describe it.", "There are no dogs on the left.", [("existence", "dogs", N, "")]),
+    ("Describe it.", "On the right there is no dog.", [("existence", "dog", N, "")]),
+    ("Describe it.", "There are no dogs in the picture.", [("existence", "dogs", C, "dog")]),
+    ("설명해 주세요.", "오른쪽에는 고양이가 없습니다.", [("existence", "고양이", N, "")]),
+    ("설명해 주세요.", "모자를 쓴 고양이는 없습니다.", [("existence", "모자", N, ""), ("existence", "고양이", N, "")]),
+    ("설명해 주세요.", "이 그림에는 개가 없습니다.", [("existence", "개", C, "dog")]),
     ("What is this?", "a caterpillar", []),
     ("What is this?", "Two of the three dogs sleep.", [("count", "three dogs", C, "2")]),
     ("What is this?", "It is not a dog but a cat.", [("naming", "a dog", N, ""), ("naming", "a cat", S, "")]),
@@ -189,5 +196,22 @@ def test_long_answers_and_large_scenes_take_linear_time(unit):
         return time.process_time() - began
 
     seconds(10)
-    assert seconds(5000) < 2.5
-    assert seconds(10_000) < 9 * max(seconds(2500), 0.05)  # four times as long: quadratic would be sixteen
+    large_answer = seconds(5000)
+    assert large_answer < 2.5
+    assert large_answer < 9 * max(seconds(1250), 0.05)  # four times as long: quadratic would be sixteen
+
+
+ODD = [
+    *(" ", ".", "'", '"', "not ", "no dog, ", "[1, ", "개 ", "개가 \n", " 그림", "몇 ", "라고 ", "글자 ", "나요 "),
+    *("the ", "two ", "and ", "a, ", "빨간 ", "sign "),
+]
+
+
+@pytest.mark.parametrize("unit", ODD)
+def test_odd_texts_take_no_long_time(unit):
+    text = "dog" + unit * (60_000 // len(unit)) + "x cat"
+    began = time.process_time()
+    claims_of("Is there " + text, text, [scene()])
+    claims_of("What does it say?", text, [scene()])
+    claims_of("그림에" + unit * 500 + "X", "네", [scene()])
+    assert time.process_time() - began < 4

@@ -23,10 +23,10 @@ from nunbit.evidence.text_lines import NO_TEXT, Lines, named_lines, no_text_clai
 from nunbit.evidence.things import check
 from nunbit.scene import Scene
 
-MOST_CLAIMS = 200
-"""Claims of one answer; what a longer answer says further on is not compared."""
-MOST_CHARS = 60_000
-"""Characters of an answer, and of a question, that are compared."""
+MOST_CLAIMS, MOST_MENTIONS = 200, 800
+"""Claims of one answer, and names that are looked at; what a longer answer says further on is not compared."""
+MOST_CHARS, MOST_QUESTION_CHARS = 60_000, 2_000
+"""Characters of an answer and of a question that are compared."""
 SHORT_WORDS = 8
 """Words of an answer up to which a lone number, colour or place is what the question asks for."""
 _STOP = r"(?=\s*(?:$|[,.!;:—-]))"
@@ -63,7 +63,7 @@ def claims_of(
         scenes: of the pictures of the conversation, in order.
         pictures: their positions in the conversation; 0, 1 ... if None.
     """
-    question, answer = question[:MOST_CHARS], answer[:MOST_CHARS]
+    question, answer = question[:MOST_QUESTION_CHARS], answer[:MOST_CHARS]
     if not answer.strip() or not scenes:
         return []
     index = _index_for(question, scenes, pictures)
@@ -101,7 +101,7 @@ def _statements(asked: Asked, answer: str, lexicon: Lexicon) -> list[Statement]:
     """What an answer says of things, with the help of the question where it does not name them."""
     lead = _YES.match(answer) or _NO.match(answer)
     begin = lead.end() if lead else 0
-    mentions = [m for m in lexicon.mentions(answer) if m.start >= begin]
+    mentions = [m for m in lexicon.mentions(answer) if m.start >= begin][:MOST_MENTIONS]
     own = english.statements(answer, mentions) + hangul.statements(answer, mentions)
     own = _short_answer(asked, answer, begin, mentions, own)
     if lead and asked.kind == "yes or no":

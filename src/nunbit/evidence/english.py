@@ -27,7 +27,9 @@ _PASSED = (
 )
 _NEW_SENTENCE = frozenset("there is are was has have i we it see shows stands sits".split())
 _TOKEN = re.compile(r"[A-Za-z]+(?:['’]t\b)?|[0-9]+|[,;:]")
-_CLAUSE = re.compile(r"[.!?;\n]+(?=\s|$)|\n|,?\s(?:but|however|whereas|while|although)\s|,\s(?=not\s)", re.I)
+_CLAUSE = re.compile(
+    r"(?<![.!?;\n])[.!?;\n]++(?=\s|$)|\n|,?\s(?:but|however|whereas|while|although)\s|,\s(?=not\s)", re.I
+)
 _BOUNDS = (
     (re.compile(r"\b(?:at least|more than|over|no fewer than|no less than)\s*$", re.I), ">="),
     (re.compile(r"\b(?:at most|up to|fewer than|less than|no more than)\s*$", re.I), "<="),
@@ -40,6 +42,16 @@ _GONE = re.compile(
     re.I,
 )
 _GONE_SHORT = re.compile(r"\s*(?:isn|aren|wasn|weren)['’]t\s+(?:visible|present|there|shown|seen|here|in\b)", re.I)
+_OTHERWISE = re.compile(
+    r"\s+(?:is|are|was|were|has|have|can|do|does)\b(?!\s+(?:visible|present|there|shown|seen|here|in\b|be\s+seen))",
+    re.I,
+)
+_SOME_OF = re.compile(
+    r"\s+(?:that|who|which|with|without|named|called|on|at|under|near|behind|beside|next|left|right|[a-z]+ing)\b", re.I
+)
+_SOMEWHERE = re.compile(
+    r"\b(?:on|at|in|to|near)\s+the\s+(?:top|bottom|left|right|middle|center|centre|background|foreground)\b", re.I
+)
 _IS_COLOUR = re.compile(
     r"(?:['’]s)?(?:\s+colou?r)?\s+(?:is|are|was|were|looks?|appears?|seems?)(?P<not>\s+not|n['’]t)?"
     r"(?:\s+(?:all|both|mostly|mainly|also|a|very|dark|light|bright|to be))*\s+(?P<colour>[a-z]+)"
@@ -107,8 +119,10 @@ def _about(
     if denial == "unclear":
         return []
     denied = denial != ""
-    about = Statement("existence", start, m.end, m, colours=colours, denied=denied)
-    out = [about]
+    if denial == "existence" and _OTHERWISE.match(rest):
+        return []  # "no car is blue" denies the colour
+    some = denied and bool(_SOME_OF.match(rest) or _SOMEWHERE.search(text, clause[0], start))
+    out = [Statement("existence", start, m.end, m, colours=colours, denied=denied, partial=some)]
     if denial == "naming":
         out = [Statement("naming", start, m.end, m, colours=colours, denied=True)]
     elif number is not None:

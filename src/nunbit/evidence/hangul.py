@@ -32,9 +32,13 @@ _GONE = re.compile(
     r"|그림에는|사진에|사진에는|이미지에|이미지에는|여기에|여기에는|이 사진에|이 사진에는|화면에)\s*){0,3}"
     r"(?:없|안\s?보|보이지\s?(?:는\s?)?않|존재하지\s?않|있지\s?않|나오지\s?않|찾을 수 없|확인되지\s?않)"
 )
+_WHOLE_PICTURE = re.compile(
+    r"(?>\s|[,.]|(?:이|그)(?=\s)|(?:그림|사진|이미지|화면|여기)(?:에는|에서는|에서|에)?|그리고|하지만|네|아니요|또|또한|또는|나|도)*+"
+)
+"""What may stand before a name without saying where or which of the things is meant."""
 _INSTEAD = re.compile(r"\s*(?:아니라|아니고|말고|아닙니다|아니에요|아니다|아닌|아니며)")
 _CLAUSE = re.compile(
-    r"[.!?;\n]+(?=\s|$)|\n|(?<=지만)[,\s]|(?<=[있하]고)[,\s]|(?<=으며)[,\s]|(?<=는데)[,\s]|(?<=니라)[,\s]"
+    r"(?<![.!?;\n])[.!?;\n]++(?=\s|$)|\n|(?<=지만)[,\s]|(?<=[있하]고)[,\s]|(?<=으며)[,\s]|(?<=는데)[,\s]|(?<=니라)[,\s]"
 )
 _SIDE = {
     "left of": "왼쪽|왼편",
@@ -87,7 +91,8 @@ def _about(
         return [Statement("naming", start, m.end, m, colours=colours, denied=True)]
     denied = _denied(text, m, later, clause[1])
     counted = _count(text, m, own, text[left:start])
-    out = [Statement("existence", start, m.end, m, colours=colours, denied=denied)]
+    some = denied and not _WHOLE_PICTURE.fullmatch(text[left:start])
+    out = [Statement("existence", start, m.end, m, colours=colours, denied=denied, partial=some)]
     if counted is not None:
         begin, end, number, bound = counted
         out = [Statement("count", min(begin, start), end, m, number, colours=colours, denied=denied, bound=bound)]
@@ -131,7 +136,7 @@ def _denied(text: str, m: Mention, later: list[Mention], end: int) -> bool:
         stop = min(end, at + WINDOW_CHARS)
         if _GONE.match(text, at, stop):
             return True
-        if other is None or not _JOINT.fullmatch(text, at, other.start):
+        if other is None or other.start - at > WINDOW_CHARS // 4 or not _JOINT.fullmatch(text, at, other.start):
             return False
         at = other.after
     return False

@@ -47,14 +47,14 @@ WANTED = {
     "식물": "plant", "도형": "shape",
 }  # fmt: skip
 _FREE = re.compile(
-    r"(?:\s|[?.!,]|\b(?:how|many|count|number|what|is|are|the|of|there|do|does|can|could|you|i|we|see|be|seen|found"
+    r"(?>\s|[?.!,]|\b(?:how|many|count|number|what|is|are|the|of|there|do|does|can|could|you|i|we|see|be|seen|found"
     r"|visible|present|shown|here|in|on|this|that|these|picture|image|photo|photograph|drawing|scene|all|total|have|has"
     r"|show|shows|contain|depict|anywhere|at|a|an|one|or|and|got|we|does|appear|altogether|it|exactly|tell|me|any"
     r"|please)\b"
     r"|\b(?:first|second|third)\b|(?:첫|두|세)\s*번째"
     r"|(?:이|그|저)?\s*(?:그림|사진|이미지|화면|여기)(?:에는|에서|에|속에)?"
     r"|몇\s*(?:개|마리|명|대|권|장|송이|그루)?(?:이나|나)?|모두|전부|총|수를|수는|세어|주세요"
-    r"|줘|말해|있나요|있습니까|있어요|있어|있니|있는지|보이나요|보여요|보이는|보입니까|인가요|이에요|예요|입니까|나오나요|지|알려)*",
+    r"|줘|말해|있나요|있습니까|있어요|있어|있니|있는지|보이나요|보여요|보이는|보입니까|인가요|이에요|예요|입니까|나오나요|지|알려)*+",
     re.I,
 )
 

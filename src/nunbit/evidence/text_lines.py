@@ -21,6 +21,8 @@ SAME_TEXT = 0.8
 are the same line. Their digits must be equal."""
 LIKE_TEXT = 0.5
 """Similarity from which a line is the one that was meant: a confident one that differs is a contradiction."""
+END_CHARS = 80
+"""Where "... is written there" is looked for: at the end of an answer."""
 COMPARED_CHARS, CANDIDATES, MOST_PIECES, MOST_LINES = 96, 3, 40, 12
 _QUOTED = re.compile(
     r"\"([^\"\n]{1,400})\"|“([^”\n]{1,400})”|(?<!\w)'([^'\n]{1,400})'(?!\w)|‘([^’\n]{1,400})’|「([^」\n]{1,400})」"
@@ -176,7 +178,7 @@ def quoted(text: str) -> list[tuple[int, int]]:
 
 
 def _pieces(answer: str) -> list[tuple[int, int]]:
-    lead, end = _LEAD.match(answer), _END.search(answer)
+    lead, end = _LEAD.match(answer), _END.search(answer, max(0, len(answer) - END_CHARS))
     start = lead.end() if lead else 0
     stop = end.start() if end and end.start() > start else len(answer)
     return _split(answer, start, stop, _SPLIT)

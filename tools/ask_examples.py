@@ -1,4 +1,4 @@
-"""`make ask`: the default model on the example pictures, each answer beside the known right one."""
+"""`make ask`: the default model on the example pictures, each answer beside the known right one, with its evidence."""
 
 import sys
 from pathlib import Path
@@ -13,5 +13,6 @@ try:
 except UserError as e:
     print(f"{SMALL} could not be fetched, so {TINY} answers, which knows drawings only: {e}", file=sys.stderr)
 
-sys.argv = ["nunbit", "ask", "--batch", str(Path(__file__).parents[1] / "examples" / "questions.jsonl"), "--readable"]
+questions = Path(__file__).parents[1] / "examples" / "questions.jsonl"
+sys.argv = ["nunbit", "ask", "--batch", str(questions), "--readable", "--evidence"]
 main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,17 @@ def ask_batch(options: AskOptions) -> None:
     conversations = (question(row["question"], [decode(folder / row["image"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
+        lines: list[str] = []
         if options.evidence:
             shown = [decode(folder / row["image"])]
-            out["evidence"] = AnswerEvidence(prompted.assistant, shown, row["question"], answer).json()
+            found = AnswerEvidence(prompted.assistant, shown, row["question"], answer)
+            out["evidence"], lines = found.json(), found.lines()
         if row.get("answers"):
             out |= {"answers": row["answers"], "right": _is_right(answer.text, row)}
             right.append(out["right"])
         print_notices(answer.notices, said)
         readable = options.readable and not options.as_json
-        print(_readable(out) if readable else json.dumps(out, ensure_ascii=False), flush=True)
+        print(_readable(out, lines) if readable else json.dumps(out, ensure_ascii=False), flush=True)
     print(f"{len(rows)} answers in {time.perf_counter() - began:.1f} s", file=sys.stderr)
     if right:
         print(f"{sum(right)} of {len(right)} right", file=sys.stderr)
@@ -166,10 +169,11 @@ def _answer_fields(answer: Answer) -> dict[str, Any]:
     return fields | noticed | perception_fields(answer.scenes)
 
 
-def _readable(out: dict[str, Any]) -> str:
+def _readable(out: dict[str, Any], evidence: Sequence[str]) -> str:
     mark = {True: "right", False: "WRONG", None: ""}[out.get("right")]
-    known = f"  (known: {' / '.join(out['answers'])})" if out.get("right") is False else ""
-    return f"{out['image']:24} {out['question']}\n{'':24} -> {out['answer']}   [{out['ttft_ms']:.0f} ms] {mark}{known}"
+    known = f"  (known: {' / '.join(out['answers'][:3])})" if out.get("right") is False else ""
+    answer = f"-> {out['answer']}   [{out['ttft_ms']:.0f} ms] {mark}{known}"
+    return "\n".join([f"{out['image']:20} {out['question']}", *(f"{'':20} {line}" for line in (answer, *evidence))])
 
 
 def _write(text: str) -> None:

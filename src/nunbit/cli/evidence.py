@@ -45,9 +45,12 @@ class AnswerEvidence:
 
     def print(self) -> None:
         """Print the list on stdout."""
+        print("\n" + HEADINGS[language_of(self.question)], *self.lines(), sep="\n  ")
+
+    def lines(self) -> list[str]:
+        """A line for each claim, or one that says that there is none, in the question's language."""
         language = language_of(self.question)
-        lines = lines_of(self.claims, language, pictures=len(self.images))
-        print("\n" + HEADINGS[language], *(lines or [NOTHING[language]]), sep="\n  ")
+        return lines_of(self.claims, language, pictures=len(self.images)) or [NOTHING[language]]
 
     def warn(self) -> None:
         """Print a line on stderr for each contradiction."""

@@ -12,7 +12,8 @@ ask: $(STAMP)           ## answer the questions about the shipped example pictur
 	@$(VENV)/bin/python -m tools.ask_examples
 
 shell: $(STAMP)         ## a shell in which `nunbit` and `python` are those of this project
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec "$${SHELL:-/bin/sh}" -i
+	@echo "nunbit is on the path of this shell; exit leaves it"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" "$${SHELL:-/bin/sh}" -i || true
 
 test: $(STAMP)          ## lint, types and the tests
 	$(VENV)/bin/ruff check src tests benchmarks tools

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from nunbit.scene import Box, Scene, SceneObject, TextLine, box_iou
 MARKS = ("bar", "point", "sector")
 """Names of the objects that a chart is made of."""
 BOARD_SIDES = (4, 9, 6)
+_TICK = re.compile(r"^\W{0,2}(\d[\d,]*(?:\.\d+)?)\s*%?(?:\s+\S{1,2})?$")
 _NUMBER = re.compile(r"^[-+]?\d+(?:[.,]\d+)*\s*%?$")
 
 
@@ -131,6 +133,8 @@ def _label_marks(marks: list[Labelled], lines: list[TextLine]) -> list[TextLine]
     if marks[0].thing.name == "sector":
         return _legend(marks, lines)
     taken: set[int] = set()
+    # Of the largest figure in a chart of the world's size, or two lines of larger writing.
+    reach = max(30.0, *(2.2 * (t.box[3] - t.box[1]) for t in lines)) if lines else 30.0
     bottom = float(np.median([m.thing.box[3] for m in marks if m.thing.name == "bar"] or [0.0]))
     lowest = max((centre(t.box)[1] for t in lines), default=0.0)
     floor = bottom or lowest - 8
@@ -148,14 +152,14 @@ def _label_marks(marks: list[Labelled], lines: list[TextLine]) -> list[TextLine]
             for t in lines
             if _NUMBER.match(t.text.strip())
             and abs(centre(t.box)[0] - x) < 0.5 * spacing
-            and 0 < m.thing.box[1] - centre(t.box)[1] < 30
+            and 0 < m.thing.box[1] - centre(t.box)[1] < reach
         ]
         if above:
             figure = max(above, key=lambda t: centre(t.box)[1])
             m.value = m.value or figure.text
             taken.add(id(figure))
     first = min(m.thing.box[0] for m in marks)
-    ticks = [t for t in lines if id(t) not in taken and t.text.strip().isdigit() and centre(t.box)[0] < first + 2]
+    ticks = [t for t in lines if id(t) not in taken and _tick(t) is not None and centre(t.box)[0] < first + 2]
     _from_axis(marks, ticks)
     taken |= {id(t) for t in ticks}
     return [t for t in lines if id(t) not in taken]
@@ -171,13 +175,22 @@ def _from_axis(marks: list[Labelled], ticks: list[TextLine]) -> None:
     """Figures read off the axis where none are printed: a line through the ticks' heights and numbers."""
     if len(ticks) < 2:
         return
-    ys, numbers = [centre(t.box)[1] for t in ticks], [float(t.text) for t in ticks]
-    if max(ys) - min(ys) < 1:
+    ys, numbers = np.array([centre(t.box)[1] for t in ticks]), np.array([_tick(t) for t in ticks], float)
+    pairs = [(i, j) for i, j in combinations(range(len(ys)), 2) if abs(ys[i] - ys[j]) >= 1]
+    slopes = [(numbers[i] - numbers[j]) / (ys[i] - ys[j]) for i, j in pairs]
+    if not slopes:
         return
-    slope, offset = np.polyfit(ys, numbers, 1)
+    slope = float(np.median(slopes))  # a tick that was misread does not turn the line (Theil and Sen)
+    offset = float(np.median(numbers - slope * ys))
     for m in marks:
         y = m.thing.box[1] if m.thing.name == "bar" else centre(m.thing.box)[1]
         m.value = m.value or f"about {round(float(slope * y + offset))}"
+
+
+def _tick(line: TextLine) -> float | None:
+    """The figure of a tick, with what a reader makes of its stroke: ``320 4`` is 320."""
+    found = _TICK.match(line.text.strip())
+    return float(found[1].replace(",", "")) if found else None
 
 
 def _legend(marks: list[Labelled], lines: list[TextLine]) -> list[TextLine]:

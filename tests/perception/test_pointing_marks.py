@@ -22,7 +22,7 @@ def jpeg(image: Image.Image) -> Image.Image:
     return Image.open(io.BytesIO(held.getvalue()))
 
 
-@pytest.mark.parametrize(("kind", "least"), [("circle", 15), ("box", 15), ("point", 12), ("arrow", 8)])
+@pytest.mark.parametrize(("kind", "least"), [("circle", 15), ("box", 15), ("point", 9), ("arrow", 8)])
 def test_our_own_marks(kind, least):
     """Of 16, half of them after JPEG compression, which blurs the thin ones."""
     found = 0

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nunbit.files import EMBEDDED
 from nunbit.perception.attributes import ColourAttributes, picture_facts
 from nunbit.perception.base import FACTS, FAILED, Lazy, Provider, Relator, reason_of
+from nunbit.perception.chart_bars import find_bars
 from nunbit.perception.drawings import WORLD_SIDE_PX
 from nunbit.perception.ink import ink_colour
 from nunbit.perception.photographs import PhotographParts, inside
@@ -34,6 +35,7 @@ from nunbit.perception.relations import GeometricRelations
 from nunbit.perception.scaling import at_size, tables_at_size, working_copy
 from nunbit.perception.text_regions import Region, find_regions
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
+from nunbit.scene_layout import MARKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +45,11 @@ LOOKS = 0.2
 """A part looks at a picture whose kind has at least this probability."""
 UNKNOWN = 0.5
 """How far the parts for photographs are trusted with a picture of another kind in which nothing else was found."""
-DRAWN = 0.6
+DRAWN, BELIEVED = 0.6, 0.5
 """The world's encoder looks at larger pictures only if they are this surely drawings, and is believed if it is this
 sure."""
+CHART = 0.3
+"""Bars are looked for from this probability of a chart on."""
 SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
 KEEP = 0.25
 NO_READER = "text is read in small drawings only: install tesseract and nunbit[ocr], or nunbit[ocr-pip]"
@@ -111,6 +115,8 @@ class PictureParts:
                 self._read(image, kinds, regions, values, scene, facts)
             except Exception as e:  # a program that hangs or breaks must not cost what the other parts have found
                 scene.meta[FAILED] = {"ocr": reason_of(e)}
+        if kinds["chart"] >= CHART and not any(o.name in MARKS for o in scene.objects):
+            scene.objects += find_bars(image)
         if not scene.objects and not scene.text_lines and kinds["photograph"] < LOOKS:
             self._look_at_photograph(image, UNKNOWN, scene, facts)
         self.colours.annotate(image, scene)
@@ -124,7 +130,7 @@ class PictureParts:
         if self.drawings is not None and (kinds["drawing"] >= DRAWN or (small and kinds["photograph"] < 1 - LOOKS)):
             drawn = self.drawings([image])[0]
             if not small:
-                drawn.objects = [o for o in drawn.objects if o.score >= DRAWN]
+                drawn.objects = [o for o in drawn.objects if o.score >= BELIEVED]
                 drawn.segment_map, drawn.segments = None, []
                 for o in drawn.objects:
                     o.segment = None

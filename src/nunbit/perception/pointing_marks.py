@@ -131,12 +131,17 @@ def _arrow(stroke: np.ndarray) -> tuple[str, tuple[float, float, float, float]] 
 
 
 def _edge(stroke: np.ndarray, bright: np.ndarray, left: int, top: int) -> float:
-    """Share of the pixels around a stroke that are white. ``bright`` ``(H, W)`` is of the whole picture."""
+    """Share of the pixels around a stroke that are white, less that of the pixels farther out: on white paper nothing
+    has a white edge. ``bright`` ``(H, W)`` is of the whole picture."""
     from scipy import ndimage
 
-    held = np.pad(stroke, 3)
-    ring = ndimage.binary_dilation(held, iterations=2) & ~held
-    y, x = np.nonzero(ring)
-    y, x = y + top - 3, x + left - 3
-    inside = (y >= 0) & (x >= 0) & (y < bright.shape[0]) & (x < bright.shape[1])
-    return float(bright[y[inside], x[inside]].mean()) if inside.any() else 0.0
+    held = np.pad(stroke, 7)
+    near, far = (ndimage.binary_dilation(held, iterations=n) for n in (2, 6))
+
+    def white(ring: np.ndarray) -> float:
+        y, x = np.nonzero(ring)
+        y, x = y + top - 7, x + left - 7
+        inside = (y >= 0) & (x >= 0) & (y < bright.shape[0]) & (x < bright.shape[1])
+        return float(bright[y[inside], x[inside]].mean()) if inside.any() else 0.0
+
+    return white(near & ~held) - white(far & ~near)

@@ -5,7 +5,8 @@
     (unpack each into FOLDER/<set>)
     python -m tools.make_artwork FOLDER
 
-Writes one atlas for each style and things.json into src/nunbit/world/art/. Needs resvg-py.
+Writes one atlas for each style and things.json into src/nunbit/world/art/,
+those under a share-alike licence into artwork-share-alike/. Needs resvg-py.
 """
 
 import io
@@ -32,6 +33,7 @@ laptop:personalcomputer
 """
 OTHER_NAMES = {"fxemoji": dict(pair.split(":") for pair in FXEMOJI_NAMES.split())}
 TILE_PX, COLUMNS = 64, 12
+SHARE_ALIKE = Path(__file__).parents[1] / "artwork-share-alike" / "nunbit_artwork_share_alike"
 # icon name: English singular, plural, Korean
 THINGS = """airplane:airplane,airplanes,비행기 red-apple:apple,apples,사과 ambulance:ambulance,ambulances,구급차
 anchor:anchor,anchors,닻 ant:ant,ants,개미 avocado:avocado,avocados,아보카도 automobile:car,cars,자동차
@@ -119,8 +121,9 @@ def main(folder: Path) -> None:
             tile = np.asarray(Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=drawing)))).convert("RGBA"))
             y, x = i // COLUMNS * TILE_PX, i % COLUMNS * TILE_PX
             atlas[y : y + TILE_PX, x : x + TILE_PX] = tile
-        Image.fromarray(atlas).save(out / f"{style}.webp", quality=92, method=6)
-        print(style, len(rows), (out / f"{style}.webp").stat().st_size)
+        place = SHARE_ALIKE if style in ("openmoji", "emojione-v1") else out
+        Image.fromarray(atlas).save(place / f"{style}.webp", quality=92, method=6)
+        print(style, len(rows), (place / f"{style}.webp").stat().st_size)
     table = [{"icon": i, "en": e, "plural": p, "ko": k} for i, e, p, k in rows]
     (out / "things.json").write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n")
 

@@ -14,6 +14,9 @@ from nunbit.training.aliases import stage_folder
 
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
+LICENCE = (
+    "Licence: MIT, as nunbit. Trained on generated pictures; whose artwork they show is in `world/art/NOTICE.md`."
+)
 CURVE = ROOT / "docs/nunbit-tiny-curve.png"
 FIGURES = {
     "encoder": ("glyph_ok", "name_ok", "colour_ok"),
@@ -79,6 +82,7 @@ def object_aware_part() -> str:
 
 def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], notes: list[str]) -> str:
     lines = [
+        "---\nlicense: mit\n---",
         "# nunbit-tiny",
         "",
         f"{millions('model')} million parameters{object_aware_part()}, trained from scratch on pictures of the",
@@ -113,6 +117,7 @@ def card(logs: dict[str, list[dict]], result: dict, batches: dict[str, str], not
             right, interval = f"{100 * r['right']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
             baselines = f"{100 * r['blank_image']:.1f} % | {100 * r['majority']:.1f} %"
             lines.append(f"| {label} | {r['n']} | {right} | {interval} | {baselines} |")
+    lines += ["", LICENCE]
     return "\n".join(lines) + "\n"
 
 

@@ -21,3 +21,4 @@ sub $n/NanumSquareRoundR.ttf round.ttf "$hangul"
 others() { PYTHONPATH="$(dirname "$0")/../src" python3 -c "from nunbit.evaluation.abilities.drawings import SCRIPTS; print(''.join(w for s in '$1'.split() for w in SCRIPTS[s]))"; }
 sub $d/DejaVuSans.ttf greek-cyrillic.ttf "$(others 'greek cyrillic')"
 sub $n/NanumGothic.ttf kana-han.ttf "$(others 'kana han')"
+PYTHONPATH="$(dirname "$0")/.." python3 -m tools.rename_fonts "$out"  # a changed font may not keep a reserved name

@@ -18,6 +18,7 @@ from nunbit.evaluation.matching import is_right, same_list
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.messages import Message, question
 from nunbit.world import DOMAINS
+from nunbit.world.artwork import missing_styles
 from nunbit.world.base import QA, Split
 from nunbit.world.samples import sample
 
@@ -104,6 +105,7 @@ def report(done: Sequence[WorldItem], seed: int) -> dict[str, Any]:
         "benchmark": "tiny-world",
         "seed": seed,
         "questions": len(done),
+        "missing_artwork": list(missing_styles()),
         "tables": {by: {name: _row(part) for name, part in rows.items()} for by, rows in groups.items()},
     }
 
@@ -114,6 +116,8 @@ def as_text(result: dict[str, Any]) -> str:
         f"tiny-world, seed {result['seed']}, {result['questions']} questions",
         f"{'':34}{'n':>6}{'right':>8}  95 % interval{'blank image':>12}{'majority':>10}",
     ]
+    if missing := result.get("missing_artwork"):
+        lines.append(f"note: without the artwork {', '.join(missing)}: not comparable with published figures")
     for by, rows in result["tables"].items():
         for name, r in rows.items():
             label = name if by == "all" else f"{by}: {name}"

@@ -33,6 +33,7 @@ from nunbit.training.distributed import (
     shapes_of_shards,
     write_shards,
 )
+from nunbit.training.random_state import random_state, restore_random_states
 
 if TYPE_CHECKING:
     from nunbit.training.stage import Stage
@@ -64,7 +65,7 @@ def checkpoint(
     state = {
         "step": step,
         "stage": asdict(stage),
-        "rng": torch.get_rng_state(),
+        "rng": group.every(random_state()),
         "sampler_state": dict(sampler_state or {}),
     }
     try:
@@ -93,16 +94,15 @@ def restore(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> int:
     return int(resume(folder, modules, optimisers)["step"])
 
 
-def resume(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> dict[str, Any]:
-    """As `restore`; returns ``step`` and the sampler's ``sampler_state``."""
+def resume(folder: Path, modules: Modules, optimisers: Optimisers = (), group: Group = ALONE) -> dict[str, Any]:
+    """As `restore`; returns ``step``, the sampler's ``sampler_state``, and whether random numbers continue: ``rng``."""
     path = newest(folder)
     if path is None:
-        return {"step": 0, "sampler_state": {}}
+        return {"step": 0, "sampler_state": {}, "rng": True}
     try:
         state = (_read_shards if path.is_dir() else _read_whole)(path, modules, optimisers)
-        if optimisers:
-            torch.set_rng_state(state["rng"])
-        return {"step": int(state["step"]), "sampler_state": saved_entry(state, "sampler_state", {})}
+        same = restore_random_states(state["rng"], group) if optimisers else True
+        return {"step": int(state["step"]), "sampler_state": saved_entry(state, "sampler_state", {}), "rng": same}
     except Exception as e:  # torch raises many kinds for one thing
         raise UserError(
             f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",

@@ -56,9 +56,16 @@ class Group:
         """Add up figures by name; a process that lacks one (its pieces showed no Hangul, say) counts as zero."""
         if self.size == 1:
             return values
-        every: list[Any] = [None] * self.size
-        dist.all_gather_object(every, values)
+        every = self.every(values)
         return {k: sum(one.get(k, 0.0) for one in every) for one in every for k in one}
+
+    def every(self, value: Any) -> list[Any]:
+        """The value of each process, in order of rank."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
 
     def agree(self, stop: bool, device: str) -> bool:
         """Whether the first process wants to stop."""

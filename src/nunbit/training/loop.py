@@ -127,8 +127,13 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
 
 def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
     """Load the folder's checkpoint in every process; warns where the samples will not be those the run began with."""
-    kept = resume(folder, run.modules, run.optimisers)
+    kept = resume(folder, run.modules, run.optimisers, run.group)
     step = int(kept["step"])
+    if not kept["rng"] and run.group.rank == 0:
+        say(
+            f"{run.stage.name}: the checkpoint of step {step} is of another number of processes; random numbers "
+            "(dropout, random experts) are drawn anew"
+        )
     if kept["sampler_state"] and kept["sampler_state"] != _sampler_state(run, step) and run.group.rank == 0:
         changed = f"data, weights, batch or seed have changed since step {step}"
         say(f"{run.stage.name}: {changed}; the run continues with the new ones")

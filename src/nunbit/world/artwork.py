@@ -1,7 +1,14 @@
-"""Artwork of the domain *things*: one atlas a style, cut into tiles, and random variations of a tile."""
+"""Artwork of the domain *things*: one atlas a style, cut into tiles, and random variations of a tile.
+
+Two styles are under a share-alike licence and no part of nunbit's wheel: they are in the package
+``nunbit-artwork-share-alike`` (folder ``artwork-share-alike`` of the repository). Where it is not installed, another
+style stands in for them.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -12,14 +19,43 @@ MORE_STYLES = ("noto-v1", "emojione-v1", "fxemoji", "streamline-emojis")
 """Used in training only; three of them lack some of the things."""
 UNSEEN_STYLE = "fluent-emoji-flat"
 ART = Path(__file__).parent / "art"
+SHARE_ALIKE = ("openmoji", "emojione-v1")
+SHARE_ALIKE_PACKAGE = "nunbit_artwork_share_alike"
 TILE_PX, COLUMNS = 64, 12
+_log = logging.getLogger(__name__)
+
+
+@cache
+def missing_styles() -> tuple[str, ...]:
+    """Styles whose atlas is not installed. Pictures differ without them, and so do figures."""
+    return tuple(s for s in (*STYLES, *MORE_STYLES, UNSEEN_STYLE) if _file(s) is None)
+
+
+def _file(style: str) -> Path | None:
+    """The atlas of a style: in nunbit, in the installed package, or in the repository."""
+    folders = [ART]
+    if style in SHARE_ALIKE:
+        spec = importlib.util.find_spec(SHARE_ALIKE_PACKAGE)
+        folders += [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
+        folders.append(Path(__file__).parents[3] / "artwork-share-alike" / SHARE_ALIKE_PACKAGE)
+    return next((f / f"{style}.webp" for f in folders if (f / f"{style}.webp").is_file()), None)
 
 
 @cache
 def _atlas(style: str):
     from PIL import Image
 
-    return Image.open(ART / f"{style}.webp").convert("RGBA")
+    file = _file(style)
+    if file is None:
+        there = [s for s in STYLES if s not in missing_styles()]
+        _log.warning(
+            "the artwork '%s' is not installed (pip install nunbit-artwork-share-alike, or use the repository): "
+            "'%s' stands in for it, and pictures differ from those of published figures",
+            style,
+            there[0],
+        )
+        return _atlas(there[0])
+    return Image.open(file).convert("RGBA")
 
 
 @lru_cache(maxsize=18000)

@@ -45,7 +45,10 @@ def tensor_shapes(file: Path) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def read_tensor(file: Path, key: str) -> Tensor:
-    """One tensor ``(...)``. The file is opened for it alone: an open file keeps every page that was read in memory."""
+    """One tensor, such as ``(V, D)``.
+
+    The file is opened for it alone: an open file keeps every page that was read in memory.
+    """
     from safetensors import safe_open
 
     with safe_open(str(file), framework="pt") as opened:

@@ -23,6 +23,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+CACHES = ("prefix", "feature", "slot", "scene")
 CHAT = "/v1/chat/completions"
 NUNBIT = (sys.executable, "-m", "nunbit", "serve", "--port", "{port}")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -98,8 +99,8 @@ class Server:
         return float(found[1]) if found else 0.0
 
     def cached_mb(self) -> float:
-        """What its caches hold: they are bounded, and fill as new pictures come."""
-        return (self.figure("nunbit_prefix_cache_bytes") + self.figure("nunbit_feature_cache_bytes")) / 2**20
+        """What its caches hold: they are bounded, and fill as new pictures and longer prompts come."""
+        return sum(self.figure(f"nunbit_{name}_cache_bytes") for name in CACHES) / 2**20
 
     def outside(self) -> set[str]:
         """Remote addresses of its TCP connections that did not come in at its own port."""

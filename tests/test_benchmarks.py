@@ -40,3 +40,33 @@ def test_names_left_out_of_a_copied_model_are_there():
     left_out = EXTRAS(str(TINY), names)
     assert {"perception.safetensors", "object_aware.json", "object_aware.safetensors"} <= left_out
     assert "model.safetensors" not in left_out
+
+
+def test_peers_of_the_training_benchmark_get_our_micro_batches(tmp_path):
+    """They got batches of eight in arbitrary order before, where we trained on pairs of like length."""
+    from types import SimpleNamespace
+
+    from benchmarks.train import BATCH, MICRO, arguments, grouped
+
+    made = arguments(4, tmp_path)
+    assert made["per_device_train_batch_size"] == MICRO
+    assert made["per_device_train_batch_size"] * made["gradient_accumulation_steps"] == BATCH
+    samples = [SimpleNamespace(length=n) for n in (5, 9, 2, 9, 1, 7, 3, 3, 4, 8)]
+    order = grouped(samples)
+    for start in (0, BATCH):
+        ours = sorted(range(start, min(start + BATCH, 10)), key=lambda i: -samples[i].length)
+        assert order[start : start + BATCH] == ours
+    again = [samples[i] for i in order]
+    assert grouped(again) == list(range(10))  # our task sorts each batch once more, and changes nothing
+
+
+@pytest.mark.parametrize(("gap", "code"), [(1e-6, 0), (0.01, 1), (float("nan"), 1)])
+def test_a_comparison_of_different_trainings_is_void(gap, code, capsys):
+    from types import SimpleNamespace
+
+    from benchmarks.train import report
+
+    curves = {"nunbit": [1.0, 1.0], "transformers Trainer": [1.0, 1.0 + gap]}
+    speeds, cpu = {n: [2.0] for n in curves}, {n: [0.5] for n in curves}
+    assert report(SimpleNamespace(rounds=1, vocabulary=9), curves, speeds, cpu, True) == code
+    assert '"cpu_seconds_per_sample"' in capsys.readouterr().out

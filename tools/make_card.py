@@ -14,9 +14,7 @@ from nunbit.training.aliases import stage_folder
 
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "src/nunbit/models/weights/nunbit-tiny/README.md"
-LICENCE = (
-    "Licence: MIT, as nunbit. Trained on generated pictures; whose artwork they show is in `world/art/NOTICE.md`."
-)
+LICENCE = "Licence: MIT, as nunbit. Trained on generated pictures; whose artwork they show is in `world/art/NOTICE.md`."
 CURVE = ROOT / "docs/nunbit-tiny-curve.png"
 FIGURES = {
     "encoder": ("glyph_ok", "name_ok", "colour_ok"),

@@ -98,6 +98,12 @@ class SlotCache(Cache):
         self.slots: list[SlotLayer] = [SlotLayer(self.window, slots, length) for _ in range(layers)]
         super().__init__(layers=list(self.slots))
 
+    @property
+    def nbytes(self) -> int:
+        """What the slots' keys and values hold: it grows with the longest prompt, up to slots times their length."""
+        held = [t for s in self.slots for t in (s.keys, s.values) if t is not None]
+        return sum(t.nbytes for t in held)
+
     def set_prefill(self, slot: int, start: int, count: int) -> None:
         """The next pass writes ``count`` tokens of one slot from ``start`` on."""
         w = self.window

@@ -8,14 +8,16 @@ its kind.
 
 Source: arXiv 2402.11248, sec. 3; its settings, where they are known. Where we differ: any LLaVA and any segmentation
 model; adapters on all linear layers of the decoder; instructions in our own words, in Korean where the conversation is
-Korean; with the embedded perception the classes are its own instead of COCO's. ``lora.bits=4`` holds the base in 4
-bits. ``crayon.one_adapter=true`` is the paper's ablation.
+Korean; with the embedded perception the classes are its own instead of COCO's. The base is held in 4 bits, as
+published, where bitsandbytes is installed; ``lora.bits=0`` leaves it as it is, which is also what ``debug=true`` does
+unless ``lora.bits`` is named. ``crayon.one_adapter=true`` is the paper's ablation.
 
     nunbit train collavo model.base=DIR data=mix.json images=DIR perception.panoptic=DIR
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,15 +103,23 @@ class CrayonRecipe(shared.ObjectAwareRecipe):
         return replace(super().small(folder), crayon=replace(self.crayon, rank=8), lora=lora)
 
 
+def has_bitsandbytes() -> bool:
+    """Whether the base can be held in 4 bits here."""
+    return importlib.util.find_spec("bitsandbytes") is not None
+
+
 def defaults() -> CrayonRecipe:
-    """As published."""
-    lora = LoraConfig(rank=64, alpha=64)
+    """As published; without bitsandbytes the base stays in its own precision."""
+    lora = LoraConfig(rank=64, alpha=64, bits=4 if has_bitsandbytes() else 0)
     return CrayonRecipe(crayon=CrayonOptions(rank=256), lora=lora, prompt=PROMPT, instruct=INSTRUCT, max_tokens=4096)
 
 
 def configure(changes: Sequence[str]) -> CrayonRecipe:
-    """The config with ``key=value`` applied."""
-    return defaults().changed(changes)
+    """The config with ``key=value`` applied. A debug run leaves its base as it is, unless ``lora.bits`` is named."""
+    config = defaults().changed(changes)
+    if config.debug and not any(c.partition("=")[0].strip() == "lora.bits" for c in changes):
+        config = replace(config, lora=replace(config.lora, bits=0))
+    return config
 
 
 def stages(config: CrayonRecipe) -> Mapping[str, Phase]:
@@ -125,6 +135,8 @@ def run(config: CrayonRecipe, folder: str | Path, options: RunOptions = RunOptio
     adapters beside it."""
     folder = Path(folder)
     config = config.ready(folder)
+    if "instruct" in config.phases() and not config.lora.bits and not has_bitsandbytes():
+        options.say("bitsandbytes is not installed: the base is held in its own precision, not in 4 bits as published")
     group, base = shared.begin_on_base(config, folder, options)
     conditioned = ObjectAwareConfig(
         connectors=config.layer_connectors(),

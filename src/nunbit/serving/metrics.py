@@ -44,6 +44,7 @@ class Metrics:
             "nunbit_requests_waiting": engine.waiting,
             "nunbit_prefix_cache_bytes": engine.prefixes.held.bytes,
             "nunbit_feature_cache_bytes": engine.runner.features.bytes,
+            "nunbit_slot_cache_bytes": engine.runner.cache.nbytes,
         }
         counters = {
             "nunbit_requests": stats.requests,
@@ -59,6 +60,8 @@ class Metrics:
             "nunbit_prefix_cache_hits": engine.prefixes.held.hits,
             "nunbit_prefix_cache_misses": engine.prefixes.held.misses,
         }
+        if engine.runner.aware is not None:
+            gauges["nunbit_scene_cache_bytes"] = engine.runner.aware.scene_cache_bytes
         for name, value in gauges.items():
             yield GaugeMetricFamily(name, name.replace("_", " "), value=value)
         for name, value in counters.items():

@@ -123,6 +123,11 @@ class ObjectAwareModule:
                 self._scenes.popitem(last=False)
         return found
 
+    @property
+    def scene_cache_bytes(self) -> int:
+        """What the Scenes hold that are kept: at most `SCENE_CACHE_BYTES` and one Scene."""
+        return sum(map(_nbytes, list(self._scenes.values())))  # no lock: perception may hold it for seconds
+
     def add_scene_text(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
         """The conversation with the words of each picture's Scene right after the picture."""
         return self.scene_text.add(messages, scenes)

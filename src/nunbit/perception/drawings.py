@@ -17,7 +17,10 @@ from nunbit.scene import Scene
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-NOTICE = "this model knows drawings only, and the picture looks like a photograph: the answer is a guess"
+NOTICE = (
+    "this model knows drawings only, and the picture looks like a photograph: the answer is a guess; "
+    "'nunbit models get nunbit-small' fetches a model for photographs"
+)
 WORLD_SIDE_PX = 256
 """The world's encoder is trained on pictures of 192 pixels; of larger documents it knows nothing."""
 SURE, LIKELY = 0.95, 0.5

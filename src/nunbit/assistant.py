@@ -21,6 +21,7 @@ from nunbit.engine.runner import unsupported
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
 from nunbit.errors import ContextLengthError, UserError
+from nunbit.media.bounds import bounded
 from nunbit.messages import Message, check_turns
 from nunbit.models.composed import is_gated
 from nunbit.models.loading import LoadedModel, load_model
@@ -227,8 +228,9 @@ class Assistant:
         encoder = TextEncoder(self.processor.tokenizer)
         turns = [{"role": m.role, "content": [_part(p, encoder) for p in m.parts]} for m in messages]
         text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        handed = [bounded(p, self.processor.image_processor) for p in pictures]
         inputs = self.processor(
-            text=[text], images=list(pictures) or None, return_tensors="pt", add_special_tokens=False
+            text=[text], images=handed or None, return_tensors="pt", add_special_tokens=False
         )
         return inputs.to(self.device)
 

@@ -2,15 +2,70 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 EMBEDDED = Path(__file__).parent / "models" / "weights" / "nunbit-tiny"
 """The model that ships with the package, with the weights of its perception."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_HALF_PAIRS = re.compile("[\ud800-\udfff]")
+
+
+def decoded_text(data: bytes) -> str:
+    """Text of a user's file: UTF-8, or what its byte order mark says, as spreadsheets and Windows write it.
+
+    Raises:
+        UnicodeError: another encoding.
+    """
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding)
+
+
+def text_lines(text: str) -> list[str]:
+    r"""Lines of a text that end in ``\n``, ``\r\n`` or ``\r``, and nowhere else.
+
+    ``str.splitlines`` also cuts at U+2028, U+2029, U+0085 and control characters, which may stand in a JSON string. A
+    byte order mark before a line, as files that were put together have it, goes.
+    """
+    return [line.removeprefix("\ufeff") for line in re.split(r"\r\n|\n|\r", text)]
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text from elsewhere; halves of surrogate pairs become U+FFFD, raw control characters stay.
+
+    Raises:
+        ValueError: no JSON.
+        RecursionError: nested too deeply.
+    """
+    value = json.loads(text.removeprefix("\ufeff"), strict=False)
+    return _whole_characters(value) if re.search(r"\\u[dD][89a-fA-F]", text) else value
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD in place of every half of a surrogate pair, which no encoding can write."""
+    return text if text.isascii() else _HALF_PAIRS.sub("\ufffd", text)
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_characters(value)
+    if isinstance(value, list):
+        return [_whole_characters(v) for v in value]
+    if isinstance(value, dict):
+        return {whole_characters(k): _whole_characters(v) for k, v in value.items()}
+    return value
 
 
 def cache_folder() -> Path:

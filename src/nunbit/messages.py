@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.files import whole_characters
 
 Role = Literal["system", "user", "assistant", "tool"]
 PartKind = Literal["text", "image", "audio"]
@@ -42,7 +43,8 @@ class Part:
 
     Attributes:
         kind: ``text``, ``image`` or ``audio``.
-        content: a string for text; for an image what `Part.image` takes; samples for audio.
+        content: a string for text, in which halves of surrogate pairs become U+FFFD; for an image what `Part.image`
+            takes; samples for audio.
 
     Raises:
         UserError: an unknown kind, text that is no string, or an image or sound that is not decoded.
@@ -57,6 +59,7 @@ class Part:
         if self.kind == "text":
             if not isinstance(self.content, str):
                 raise UserError(f"text of type {type(self.content).__name__}", allowed="a string")
+            object.__setattr__(self, "content", whole_characters(self.content))
         elif self.kind == "image":
             _check_image(self.content)
         elif isinstance(self.content, (str, bytes, bytearray, memoryview)):

@@ -94,6 +94,24 @@ def test_what_a_server_does_wrong_is_a_failure(server, status, body):
     assert [*client.remote_target(server.url).answer(asked(2))] == ["yes", "yes"]
 
 
+@pytest.mark.parametrize(
+    "choice, said",
+    [
+        ({"message": {"content": None}, "finish_reason": "length"}, ""),
+        ({"message": {"content": None, "reasoning_content": "hm"}, "finish_reason": "stop"}, ""),
+        ({"message": {"content": None, "tool_calls": [{}]}, "finish_reason": "tool_calls"}, ""),
+        ({"message": {"content": None, "refusal": "I cannot."}, "finish_reason": "stop"}, "I cannot."),
+        ({"message": {}, "finish_reason": "content_filter"}, ""),
+        ({"message": {"content": ""}}, ""),
+        ({"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}}, "ab"),
+        ({"message": {"content": "re\ud83dd"}}, "re\ufffdd"),
+    ],
+)
+def test_a_reply_without_words_is_an_empty_answer(server, choice, said):
+    server.act = lambda h: h.reply(200, json.dumps({"choices": [choice]}).encode())
+    assert [*client.remote_target(server.url).answer(asked(1))] == [said]
+
+
 def test_a_server_that_says_more_than_is_held_or_less_than_it_promised(server, monkeypatch):
     monkeypatch.setattr(client, "MAX_REPLY_BYTES", 1000)
     server.act = lambda h: h.reply(200, b'"' + b"x" * 2000 + b'"')

@@ -16,6 +16,7 @@ from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.evaluation import matching, photo_marking
+from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant, question
 from nunbit.perception.pipeline import perception_fields
@@ -128,8 +129,8 @@ def read_questions(file: Path) -> list[dict[str, Any]]:
         UserError: the file cannot be read, holds nothing, or has a bad line, which is named.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as e:
+        lines = text_lines(decoded_text(file.read_bytes()))
+    except (OSError, UnicodeError) as e:
         problem = f"the file '{file}' cannot be read ({e.__class__.__name__})"
         raise UserError(problem, allowed="a UTF-8 text file of JSON lines") from None
     rows = []
@@ -148,10 +149,10 @@ def read_questions(file: Path) -> list[dict[str, Any]]:
 
 def _question_row(line: str) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         texts = isinstance(row["image"], str) and isinstance(row["question"], str) and row["question"].strip()
-        good = texts and isinstance(row.get("answers", []), list)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        good = texts and isinstance(row.get("answers") or [], list)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return row if good else None
 

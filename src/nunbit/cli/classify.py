@@ -8,6 +8,7 @@ from typing import Any
 
 from nunbit.encoders.zero_shot import EMBEDDED, ZeroShotClassifier, prompt_templates, sensitivity
 from nunbit.errors import UserError
+from nunbit.files import decoded_text, text_lines
 from nunbit.media import decode
 
 DISTRACTORS = {"en": ("text", "nothing", "a pattern", "a person"), "ko": ("글자", "아무것도 없음", "무늬", "사람")}
@@ -86,7 +87,7 @@ def _labels(labels: str, file: Path | None) -> list[str]:
     if bool(labels) == bool(file):
         raise UserError("class names from nowhere or from two places", allowed="--labels a,b,c or --labels-file FILE")
     try:
-        raw = labels.split(",") if labels else (file or Path()).read_text(encoding="utf-8").splitlines()
+        raw = labels.split(",") if labels else text_lines(decoded_text((file or Path()).read_bytes()))
     except (OSError, UnicodeDecodeError):
         allowed = "a UTF-8 text file, one name a line"
         raise UserError(f"the class names '{file}' cannot be read", allowed=allowed) from None

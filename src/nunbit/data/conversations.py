@@ -10,7 +10,7 @@ may leave.
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
+from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.messages import Message, Part, Role, check_turns
 from nunbit.models.prompt import IMAGE, Prompt, PromptBuilder
 
+_BREAK = re.compile(r"^[ \t]*\r?\n")
 SPEAKERS: dict[str, Role] = {
     "human": "user",
     "user": "user",
@@ -110,18 +112,20 @@ def picture_path(name: str, root: Path, sample: str) -> Path:
 def _records(file: Path) -> Iterator[tuple[str, Any]]:
     """(where it stands, record) for each record of a JSON list or of JSON lines; the file's first character decides."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
+        text = decoded_text(file.read_bytes())
+    except (OSError, UnicodeError) as e:
         raise UserError(
-            f"'{file}' cannot be read ({type(e).__name__})", allowed="a JSON list or JSON lines", todo="check the path"
+            f"'{file}' cannot be read ({type(e).__name__})",
+            allowed="a JSON list or JSON lines in UTF-8",
+            todo="check the path",
         ) from None
-    whole = text.lstrip().startswith("[")
+    whole = text.lstrip("\ufeff \t\r\n").startswith("[")
     numbered = (
-        [("", text)] if whole else [(f"line {i}", t) for i, t in enumerate(text.splitlines(), start=1) if t.strip()]
+        [("", text)] if whole else [(f"line {i}", t) for i, t in enumerate(text_lines(text), start=1) if t.strip()]
     )
     for where, part in numbered:
         try:
-            found = json.loads(part)
+            found = parse_json(part)
         except (ValueError, RecursionError) as e:
             raise UserError(
                 f"{file.name} {where} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines"
@@ -133,18 +137,24 @@ def _conversation(record: Any, where: str, root: Path) -> Conversation:
     if not isinstance(record, dict):
         raise UserError(f"{where} is a {type(record).__name__}", allowed="an object with conversations or messages")
     name = f"{where} (id {str(record['id'])[:60]})" if "id" in record else where
-    turns = record.get("conversations", record.get("messages"))
+    turns = _one_of(record, ("conversations", "messages"), name)
     if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
         raise UserError(f"{name} has no list of turns", allowed="a list under 'conversations' or 'messages'")
     waiting = [picture_path(p, root, name) for p in _names(record, name)]
     given, messages = len(waiting), []
     for turn in turns:
-        said = turn.get("from", turn.get("role"))
-        if said not in SPEAKERS:
+        said = _one_of(turn, ("from", "role"), name)
+        if not isinstance(said, str) or said not in SPEAKERS:
             raise UserError(f"{name} has a turn of {said!r}", allowed=", ".join(SPEAKERS))
-        messages.append(
-            Message(SPEAKERS[said], tuple(_parts(turn.get("value", turn.get("content")), waiting, given, root, name)))
-        )
+        content = next((turn[k] for k in ("value", "content") if turn.get(k) is not None), None)
+        parts = tuple(_parts(content, waiting, given, root, name))
+        if SPEAKERS[said] == "assistant" and any(p.kind == "image" for p in parts):
+            raise UserError(
+                f"{name} has a picture in an answer",
+                allowed="pictures in questions: the model writes words only",
+                todo="move the picture, or its <image> mark, into the question",
+            )
+        messages.append(Message(SPEAKERS[said], parts))
     if waiting:
         raise UserError(
             f"{name} has {given} pictures and places {given - len(waiting)}", allowed="one <image> a picture"
@@ -157,28 +167,56 @@ def _conversation(record: Any, where: str, root: Path) -> Conversation:
 
 
 def _names(record: dict[str, Any], name: str) -> list[str]:
-    found = record.get("images", record.get("image"))
+    """The paths that a sample names under ``image`` or ``images``."""
+    found = _one_of(record, ("images", "image"), name)
     found = [] if found is None else [found] if isinstance(found, str) else found
-    if not isinstance(found, list) or not all(isinstance(f, str) and f for f in found):
+    if not isinstance(found, list) or not all(_empty(f) or isinstance(f, str) for f in found):
         raise UserError(f"{name} has a picture that is no path", allowed="a path, or a list of paths")
-    return found
+    return [f for f in found if not _empty(f)]
+
+
+def _one_of(record: dict[str, Any], keys: tuple[str, str], name: str) -> Any:
+    """The value under one of two keys that mean the same. Tables that were exported or put together fill the unused one
+    with null, [] or an empty text.
+
+    Raises:
+        UserError: both are filled, and differ.
+    """
+    filled = {k: record[k] for k in keys if k in record and not _empty(record[k])}
+    values = [v if isinstance(v, list) else [v] for v in filled.values()]
+    if len(values) == 2 and values[0] != values[1]:
+        raise UserError(f"{name} has '{keys[0]}' and '{keys[1]}', which differ", allowed="one of the two")
+    return next(iter(filled.values()), None)
+
+
+def _empty(value: Any) -> bool:
+    """Whether a cell of a table holds nothing: null, not a number, an empty text, or a list of such."""
+    if isinstance(value, list):
+        return all(map(_empty, value))
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
 
 
 def _parts(content: Any, waiting: list[Path], given: int, root: Path, name: str) -> Iterator[Part]:
-    """The parts of one turn. In a sample without pictures ``<image>`` is a word like any other."""
+    """The parts of one turn. In a sample without pictures ``<image>`` is a word like any other.
+
+    The line break behind a mark belongs to the mark, and the template writes it again; any other white space between
+    words stays, as in asking.
+    """
     if isinstance(content, str):
         pieces = content.split(IMAGE) if given else [content]
         if len(pieces) - 1 > len(waiting):
             raise UserError(f"{name} marks more pictures than the {given} it has", allowed="one <image> a picture")
         images = [Part.image(waiting.pop(0)) for _ in pieces[1:]]
-        words = "\n".join(p.strip() for p in pieces if p.strip()) if len(images) == 1 else None
-        if words is not None:  # the released LLaVA code puts the one picture first, wherever the file has it
+        if len(images) == 1:  # the released LLaVA code puts the one picture first, wherever the file has it
+            words = "\n".join(p.strip() for p in pieces if p.strip())
             yield from images
             yield from [Part.text(words)] if words else []
             return
+        pieces[0], pieces[-1] = pieces[0].lstrip(), pieces[-1].rstrip()
         for i, piece in enumerate(pieces):
             yield from [images[i - 1]] if i else []
-            yield from [Part.text(piece.strip())] if piece.strip() else []
+            piece = _BREAK.sub("", piece) if i else piece
+            yield from [Part.text(piece)] if piece.strip() else []
         return
     if not isinstance(content, list) or not all(isinstance(p, dict) for p in content):
         raise UserError(f"{name} has a turn without words", allowed="a string, or a list of parts")
@@ -190,7 +228,7 @@ def _part(part: dict[str, Any], waiting: list[Path], root: Path, name: str) -> P
     if part.get("type") == "text" and isinstance(part.get("text"), str):
         return Part.text(part["text"])
     if part.get("type") == "image":
-        if isinstance(part.get("image"), str):
+        if isinstance(part.get("image"), str) and part["image"].strip():
             return Part.image(picture_path(part["image"], root, name))
         if waiting:
             return Part.image(waiting.pop(0))

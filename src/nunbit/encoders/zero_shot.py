@@ -18,6 +18,7 @@ import torch
 from torch.nn.functional import normalize
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.media.bounds import processed
 from nunbit.world.wording import josa
 
 EMBEDDED = Path(__file__).parents[1] / "models" / "weights" / "nunbit-clip"
@@ -137,7 +138,7 @@ class ZeroShotClassifier:
         """One unit vector a picture, ``(B, D)``."""
         rows = []
         for start in range(0, len(images), IMAGE_BATCH):
-            inputs = self.processor(images=list(images[start : start + IMAGE_BATCH]), return_tensors="pt")
+            inputs = processed(self.processor.image_processor, images[start : start + IMAGE_BATCH])
             rows.append(_vectors(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
         return normalize(torch.cat(rows), dim=-1)
 

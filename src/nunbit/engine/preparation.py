@@ -19,6 +19,7 @@ from PIL import Image
 from nunbit.engine.request import PreparedPrompt
 from nunbit.errors import ContextLengthError, UserError
 from nunbit.media import content_hash, decode
+from nunbit.media.bounds import bounded, processed
 from nunbit.messages import EncodedImage, Message
 from nunbit.models.image_tokens import token_counter
 from nunbit.models.object_aware import ObjectAwareModule
@@ -60,13 +61,14 @@ class Preparation:
         if pictures and self.image_id < 0:
             raise UserError("a picture", allowed="text: this model takes no pictures")
         scenes = self.aware.perceive(pictures) if pictures and self.aware is not None and self.aware.uses_scenes else []
-        prompt = self.builder.build(_with_pictures(messages, pictures), scenes, tools=tools)
+        handed = [bounded(p, self.processor.image_processor) for p in pictures]
+        prompt = self.builder.build(_with_pictures(messages, handed), scenes, tools=tools)
         self._check_length(prompt.length)
         ids = prompt.expanded()[0].tolist()
         if not pictures:
             return PreparedPrompt(ids, tuple(ids))
         hashes = [content_hash(p) for p in pictures]
-        made = [self.processor.image_processor(images=p, return_tensors="pt") for p in pictures]
+        made = [processed(self.processor.image_processor, [p]) for p in handed]
         return PreparedPrompt(
             ids,
             self._prefix_key(ids, prompt, hashes),

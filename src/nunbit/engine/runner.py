@@ -24,6 +24,7 @@ from nunbit.engine.cross_attention import CrossAttentionState
 from nunbit.engine.preparation import Preparation
 from nunbit.engine.request import PreparedPrompt
 from nunbit.errors import UserError
+from nunbit.media.bounds import processed
 from nunbit.models.composed import ComposedConfig, embed, image_features, is_gated
 from nunbit.models.image_tokens import ANY_RESOLUTION
 from nunbit.models.object_aware import ObjectAwareModule
@@ -93,7 +94,7 @@ class Runner:
         """The connector's tokens of a picture, averaged, at length 1: ``(D,)``, and how many tokens it took."""
         if self.image_id < 0:
             raise UserError("a picture", allowed="text: this model takes no pictures")
-        made = self.processor.image_processor(images=picture, return_tensors="pt")
+        made = processed(self.processor.image_processor, [picture])
         tokens = self._picture_tokens(made["pixel_values"], made.get("image_sizes"))
         return normalize(tokens.mean(0), dim=0).cpu(), len(tokens)
 

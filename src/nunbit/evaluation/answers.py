@@ -15,6 +15,7 @@ from typing import IO
 
 from nunbit.errors import UserError
 from nunbit.evaluation.target import Failure, Target
+from nunbit.files import text_lines, whole_characters
 from nunbit.messages import Message
 
 Say = Callable[[str], None]
@@ -109,7 +110,7 @@ class AnswerStore:
                 if isinstance(answer, Failure):
                     failed[key], reason = (id_, messages), answer.why
                     continue
-                self.answers[key] = answer
+                self.answers[key] = answer = whole_characters(answer)
                 out.write(json.dumps({"key": key, "id": id_, "answer": answer}, ensure_ascii=False) + "\n")
             self._flush(out)
             left = failed
@@ -171,7 +172,7 @@ def _read_answers(file: Path) -> tuple[dict[str, str], set[str]]:
     if len(complete) < len(data):
         file.write_bytes(complete)
     try:
-        rows = [json.loads(line) for line in complete.decode("utf-8").splitlines()]
+        rows = [json.loads(line) for line in text_lines(complete.decode("utf-8")) if line]
         return {r["key"]: r["answer"] for r in rows}, {str(r.get("id", "")) for r in rows}
     except (ValueError, KeyError, TypeError):
         raise UserError(

@@ -13,6 +13,7 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.evaluation.statistics import mcnemar, paired_bootstrap
+from nunbit.files import text_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def load(folder: str | Path) -> EvalRun:
     folder = Path(folder)
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        lines = (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = text_lines((folder / "samples.jsonl").read_text(encoding="utf-8"))
         samples = [json.loads(line) for line in lines if line.strip()]
         result["benchmark"], result["units"], result["model"], result["protocol"]
         return EvalRun(folder, result, samples)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nunbit.evaluation.answer_patterns import FULL_WIDTH
+from nunbit.evaluation.reply_text import FULL_WIDTH
 
 _NUMBERS = "zero one two three four five six seven eight nine ten".split()
 _NUMBER_WORDS = {w: str(i) for i, w in enumerate(_NUMBERS)} | {"none": "0"}

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ast
 import base64
-import binascii
 import csv
 import io
 import json
 import math
+import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +24,10 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.evaluation.items import Load
+from nunbit.files import decoded_text, parse_json, text_lines
 
 KINDS = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
+_URL_SAFE, _BASE64 = str.maketrans("-_", "+/"), re.compile(r"[A-Za-z0-9+/]+")
 _REFERENCE_LENGTH = 64
 """A string this short in an image column may name another row. Source: VLMEvalKit's TSV form."""
 
@@ -113,9 +115,9 @@ def _open(name: str, files: Files, shown: str) -> Document:
         if kind == "parquet":
             content: Any = _parquet(data, shown)
         elif kind in ("tsv", "csv"):
-            content = _table(data.decode("utf-8-sig"), "\t" if kind == "tsv" else ",")
+            content = _table(decoded_text(data), "\t" if kind == "tsv" else ",")
         else:
-            content = _json(data.decode("utf-8-sig"), lines=kind == "jsonl")
+            content = _json(decoded_text(data), lines=kind == "jsonl")
     except UserError:
         raise
     except (ValueError, OSError, RecursionError, csv.Error) as e:  # pyarrow's errors are of the first two kinds
@@ -128,22 +130,46 @@ def _open(name: str, files: Files, shown: str) -> Document:
 
 
 def _table(text: str, delimiter: str) -> list[dict[str, Any]]:
+    """The rows of a table, read strictly.
+
+    Raises:
+        ValueError: a row that does not fit the first one, as after a quote that never closes; it is named.
+    """
     csv.field_size_limit(sys.maxsize)
-    return [
-        {(k or "").lower(): v or "" for k, v in row.items() if k is not None}
-        for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    ]
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    begins = 1
+    try:
+        for cells in reader:
+            if names and any(c.strip() for c in cells):
+                if len(cells) > len(names) and any(c.strip() for c in cells[len(names) :]) or len(cells) < len(names):
+                    raise csv.Error(f"{len(cells)} cells for {len(names)} columns")
+                rows.append({name: cell for name, cell in zip(names, cells, strict=False) if name})
+            elif not names:
+                names = [c.strip().lower() for c in cells]
+            begins = reader.line_num + 1
+    except csv.Error as e:
+        raise ValueError(f"the row that begins in line {begins}: {e}; a quote may be open there") from None
+    return rows
 
 
 def _json(text: str, *, lines: bool) -> Any:
     """JSON, or JSON lines, which some data carry under the name of JSON."""
     if not lines:
         try:
-            return json.loads(text)
+            return parse_json(text)
         except json.JSONDecodeError:
             if "\n" not in text.strip():
                 raise
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    out = []
+    for n, line in enumerate(text_lines(text), start=1):
+        if line.strip():
+            try:
+                out.append(parse_json(line))
+            except ValueError as e:
+                raise ValueError(f"line {n}: {e}") from None
+    return out
 
 
 def _parquet(data: bytes, shown: str) -> list[dict[str, Any]]:
@@ -165,6 +191,23 @@ def plain(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip() if not isinstance(value, bool) else str(value)
+
+
+def whole_number(value: Any) -> str:
+    """A cell as text, as `plain`, where ``"1.0"`` of a table that passed through a data frame is ``1``."""
+    text = plain(value)
+    return text.partition(".")[0] if re.fullmatch(r"\d+\.0+", text) else text
+
+
+def golds(value: Any) -> list[str]:
+    """The right answers in a cell: a list, or the text of a list of quoted texts, as tables keep one; any other text is
+    one answer, also one that looks like a list: a box, a point, a pair of numbers."""
+    if isinstance(value, (list, tuple)):
+        numbers = len(value) > 1 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
+        return [json.dumps([*value])] if numbers else [plain(v) for v in value]
+    text = plain(value)
+    quoted = re.fullmatch(r"\[\s*(['\"]).*\1\s*\]", text, re.DOTALL)
+    return listed(text) if quoted else [text] if text else []
 
 
 def listed(value: Any) -> list[str]:
@@ -190,7 +233,7 @@ class Pictures:
 
     def __init__(self, files: Files, rows: Sequence[Mapping[str, Any]], column: str = "image") -> None:
         self.files = files
-        self._rows = {plain(r.get("index")): r.get(column) for r in rows if plain(r.get("index"))}
+        self._rows = {whole_number(r.get("index")): r.get(column) for r in rows if plain(r.get("index"))}
 
     def of(self, value: Any) -> tuple[Load, ...]:
         """Loaders of the pictures that a cell holds, in order; none for an empty cell.
@@ -218,18 +261,25 @@ class Pictures:
             return ()
         if text.startswith("["):
             return tuple(load for v in listed(text) for load in self._of(v, depth + 1))
-        if len(text) <= _REFERENCE_LENGTH and text in self._rows:
-            return self._of(self._rows[text], depth + 1)
-        if len(text) > _REFERENCE_LENGTH and "." not in text[-6:]:
-            return (lambda: _from_base64(text),)
+        if len(text) <= _REFERENCE_LENGTH and whole_number(text) in self._rows:
+            return self._of(self._rows[whole_number(text)], depth + 1)
+        if text[:5].lower() == "data:" or (len(text) > _REFERENCE_LENGTH and "." not in text[-6:]):
+            plain_ = checked_base64(text)
+            return (lambda: base64.b64decode(plain_),)
         name = self.files.find(text)
         return (lambda: self.files.read(name),)
 
 
-def _from_base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text.rpartition("base64,")[2], validate=True)
-    except (binascii.Error, ValueError):
+def checked_base64(text: str) -> str:
+    """The base64 text of a picture in its strict form; line breaks, a missing ``=`` and the URL-safe alphabet are all
+    in common use, as in `nunbit.media`.
+
+    Raises:
+        UserError: other characters, or a length that no bytes have.
+    """
+    plain_ = "".join(text.rpartition("base64,")[2].split()).rstrip("=").translate(_URL_SAFE)
+    if len(plain_) % 4 == 1 or not _BASE64.fullmatch(plain_):
         raise UserError(
             f"a picture beginning '{text[:20]}' is not base64", allowed="base64 of a picture file, or a file name"
-        ) from None
+        )
+    return plain_ + "=" * (-len(plain_) % 4)

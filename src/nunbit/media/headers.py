@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.media.limits import Limits, check_size
@@ -58,3 +59,21 @@ def webp_size(data: bytes) -> tuple[int, int] | None:
     if head[:4] == b"VP8 ":
         return int.from_bytes(head[14:16], "little") & 0x3FFF, int.from_bytes(head[16:18], "little") & 0x3FFF
     return None
+
+
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes of a pixel in PIL's memory; 4 in any other mode, RGB included."""
+
+
+def decoding_bytes(image: Any, turned: bool) -> int:
+    """Bytes that decoding a PIL picture to upright RGB takes at its peak, from its header.
+
+    A WebP's decoder holds two canvases and a copy, a progressive JPEG's all coefficients.
+    """
+    own = _PIXEL_BYTES.get(image.mode, 4)
+    decoder = {"WEBP": 12, "GIF": 1}.get(image.format, 6 if image.info.get("progressive") else 0)
+    copies = 0 if image.mode == "RGB" and "transparency" not in image.info else 4
+    if image.mode.startswith("I"):
+        copies = 9  # through 32 bits to grey
+    area = int(image.width) * int(image.height)
+    return area * (own + max(decoder, copies, 4 if turned else 0))

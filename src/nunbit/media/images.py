@@ -13,7 +13,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
-from nunbit.media.headers import HeaderReader, check_structure
+from nunbit.media.headers import HeaderReader, check_structure, decoding_bytes
 from nunbit.media.limits import ALLOWED, FORMATS, Limits, check_size
 from nunbit.media.sources import read_source
 
@@ -26,6 +26,8 @@ PIL_ERRORS = (
     ZeroDivisionError, AttributeError, RuntimeError, AssertionError, Warning, struct.error, zlib.error,
 )  # fmt: skip
 _EXIF_ORIENTATION = 0x0112
+_ROWS = 512
+"""Rows of a picture that are worked on at a time, so that no second copy of it is made."""
 
 
 def decode(
@@ -91,14 +93,36 @@ def _opened(source: str | os.PathLike[str] | bytes, name: str | None, limits: Li
             f"{name} is not a picture that can be opened", allowed=ALLOWED, todo="convert the file or name another"
         ) from None
     check_size(image.size, name, limits)
+    _check_memory(image, name, limits)
     file.reads_left = len(data)  # the pixels are read in time linear in the file; only headers are not
     return image, name
+
+
+def _check_memory(image: Image, name: str, limits: Limits) -> None:
+    """Hold a large picture to the bytes that decoding it may take: a JPEG above is read at half its size.
+
+    Raises:
+        UserError: any other picture above.
+    """
+    if decoding_bytes(image, _turn(image) is not None) <= limits.max_decoding_bytes:
+        return
+    if image.format == "JPEG":
+        image.draft("RGB", ((image.width + 1) // 2, (image.height + 1) // 2))
+    needed = decoding_bytes(image, _turn(image) is not None)
+    if needed > limits.max_decoding_bytes:
+        most = image.width * image.height * limits.max_decoding_bytes // needed
+        raise UserError(
+            f"{name} is {image.width}x{image.height} pixels",
+            allowed=f"at most {most:,} pixels of this kind ({image.format}, {image.mode})",
+            todo="make the picture smaller",
+        )
 
 
 def content_hash(image: Image) -> str:
     """A name for the picture's pixels: equal pictures have equal hashes whatever file they came from."""
     digest = hashlib.blake2b(f"{image.mode}:{image.width}x{image.height}:".encode(), digest_size=16)
-    digest.update(image.tobytes())
+    for top in range(0, image.height, _ROWS):
+        digest.update(image.crop((0, top, image.width, min(image.height, top + _ROWS))).tobytes())
     return digest.hexdigest()
 
 
@@ -142,8 +166,6 @@ def _upright(image: Image, name: str) -> Image:
 
 def as_rgb(image: Image) -> Image:
     """A decoded picture of any mode in RGB, transparent parts over white."""
-    from PIL import Image as pil
-
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16-bit grey; 65535 / 257 = 255
@@ -152,9 +174,19 @@ def as_rgb(image: Image) -> Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = pil.alpha_composite(pil.new("RGBA", rgba.size, "white"), rgba)
+        return _over_white(image)
     return image.convert("RGB")
+
+
+def _over_white(image: Image) -> Image:
+    """A picture with transparent parts as RGB, some rows at a time."""
+    from PIL import Image as pil
+
+    out = pil.new("RGB", image.size, "white")
+    for top in range(0, image.height, _ROWS):
+        rows = image.crop((0, top, image.width, min(image.height, top + _ROWS))).convert("RGBA")
+        out.paste(pil.alpha_composite(pil.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top))
+    return out
 
 
 def _turn(image: Image) -> Any:

@@ -12,11 +12,13 @@ ALLOWED = "PNG, JPEG, WebP, GIF (first frame) and BMP pictures"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest picture that is opened: file size in bytes, area and longest side in pixels."""
+    """The largest picture that is opened: file size in bytes, area and longest side in pixels, and the bytes that
+    decoding it takes."""
 
     max_bytes: int = 20 * 1024 * 1024
     max_pixels: int = 50_000_000
     max_side_px: int = 12_000
+    max_decoding_bytes: int = 250_000_000
 
 
 def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nunbit.media.bounds import reduced_size_px
 from nunbit.media.images import picture_size_px
 from nunbit.models.tiling import tiled_tokens
 
@@ -35,9 +36,9 @@ def token_counter(config: Any) -> int | Callable[[Any], int]:
 
 
 def _size_px(picture: Any) -> tuple[int, int]:
-    """Height and width of a PIL picture, an array ``(H, W, 3)`` or a file."""
+    """Height and width in which a PIL picture, an array ``(H, W, 3)`` or a file is handed to the processor."""
     if hasattr(picture, "size") and isinstance(picture.size, tuple):
-        return picture.size[::-1]
+        return reduced_size_px(picture.size[::-1])
     if hasattr(picture, "shape"):
-        return int(picture.shape[0]), int(picture.shape[1])
-    return picture_size_px(picture)
+        return reduced_size_px((int(picture.shape[0]), int(picture.shape[1])))
+    return reduced_size_px(picture_size_px(picture))

@@ -17,6 +17,7 @@ from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.files import whole
 from nunbit.media import content_hash
+from nunbit.media.bounds import processed
 from nunbit.prompting.shots import Shot
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed
     weight = next(vision.parameters())
 
     def pooled(pictures: Sequence[Any]) -> Tensor:
-        pixels = torch.as_tensor(image_processor(list(pictures), return_tensors="pt")["pixel_values"])
+        pixels = torch.as_tensor(processed(image_processor, list(pictures))["pixel_values"])
         flat = pixels.flatten(0, -4).to(weight.device, weight.dtype)
         features = vision(flat).last_hidden_state
         rows = features.flatten(2).mean(-1) if features.ndim == 4 else features.mean(1)  # (B, D, h, w) or (B, N, D)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.errors import UserError
+from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant
 from nunbit.prompting import Transform
@@ -70,8 +71,8 @@ def load_shots(source: str | Path, folder: str | Path | None = None) -> list[Sho
 
 def _of_file(file: Path, folder: Path) -> list[Shot]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as e:
+        lines = text_lines(decoded_text(file.read_bytes()))
+    except (OSError, UnicodeError) as e:
         given = f"the examples '{file}' cannot be read ({type(e).__name__})"
         raise UserError(given, allowed="a UTF-8 file of JSON lines") from None
     return [_shot(line, n, file, folder) for n, line in enumerate(lines[: MOST_LINES + 1], 1) if line.strip()]
@@ -79,7 +80,7 @@ def _of_file(file: Path, folder: Path) -> list[Shot]:
 
 def _shot(line: str, number: int, file: Path, folder: Path) -> Shot:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         answer = row.get("answer") or (row.get("answers") or [None])[0]
         texts = (row["question"], answer, row.get("reasoning", ""))
         if not all(isinstance(t, str) for t in texts) or not row["question"].strip() or not answer.strip():

@@ -15,6 +15,7 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.evaluation.target import Failure, Target
+from nunbit.files import parse_json
 from nunbit.messages import Message, Part
 
 _FINAL_STATUSES = {400, 401, 403, 404, 405, 413, 415, 422}
@@ -96,10 +97,10 @@ class _Client:
         if isinstance(reply, Failure):
             return reply
         try:
-            content = reply["choices"][0]["message"]["content"]
-        except (KeyError, IndexError, TypeError):
+            choice = reply["choices"][0]
+            return _text_of(choice["message"], choice.get("finish_reason"))
+        except (KeyError, IndexError, TypeError, AttributeError):
             return Failure("the reply holds no message")
-        return content if isinstance(content, str) else Failure("the reply's message has no text")
 
     def _call(self, path: str, body: Mapping[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -107,7 +108,7 @@ class _Client:
             status, reply = self._exchange(path, data)
             if status == 200:
                 return (
-                    json.loads(reply)
+                    parse_json(reply.decode("utf-8"))
                     if len(reply) <= MAX_REPLY_BYTES
                     else Failure(f"a reply of over {MAX_REPLY_BYTES} bytes")
                 )
@@ -146,6 +147,20 @@ class _Client:
         if self._kind is http.client.HTTPSConnection:
             connection.set_tunnel(self.host, self.port)
         return connection
+
+
+def _text_of(message: Mapping[str, Any], finish: Any) -> str | Failure:
+    """The words of a reply's message. One that ended without any (its thoughts are served apart or took every token, it
+    calls a tool, a filter cut it) is an empty answer."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(p["text"] for p in content if isinstance(p.get("text"), str))
+    if isinstance(content, str) and content:
+        return content
+    if isinstance(message.get("refusal"), str):
+        return str(message["refusal"])
+    ended = isinstance(content, str) or finish is not None
+    return "" if ended else Failure("the reply's message has no text")
 
 
 def _message_json(message: Message) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from torch import nn
 from nunbit.data.grouping import packs
 from nunbit.data.mixture import MixtureSampler
 from nunbit.errors import UserError
+from nunbit.media.bounds import processed, reduced
 from nunbit.media.images import decode
 from nunbit.models.prompt import Prompt
 from nunbit.training.stage import Batch, Stage
@@ -201,7 +202,7 @@ class SampleTask(ABC):
                 row[: len(spread)] = spread
         pictures = [(i, picture) for i, row in enumerate(rows) for s in row for picture in s.media]
         if pictures:
-            found = [decode(picture) for _, picture in pictures]
+            found = [reduced(decode(picture)) for _, picture in pictures]
             there = int((out["ids"] == self.image_id).sum())
             if there != sum(map(self.count_tokens, found)):
                 raise UserError(
@@ -215,7 +216,7 @@ class SampleTask(ABC):
         """``pixels`` (P, 3, H, W) of PIL pictures; of an any-resolution model (P, K, 3, H, W), K tiles padded to the
         most, and ``sizes``
         (P, 2), their heights and widths."""
-        found = self.images(images=list(pictures), return_tensors="pt")
+        found = processed(self.images, pictures)
         names = {"pixel_values": "pixels", "image_sizes": "sizes"}
         return {ours: found[theirs] for theirs, ours in names.items() if theirs in found}
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from nunbit.data.packing import real_tokens
 from nunbit.errors import UserError, check_names
-from nunbit.files import write_text
+from nunbit.files import text_lines, write_text
 from nunbit.training.aliases import log_line
 from nunbit.training.distributed import is_sharded
 
@@ -135,7 +135,7 @@ class Journal:
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a ``log.jsonl``, keys of earlier versions under their present names."""
-    texts = path.read_text(encoding="utf-8").splitlines()
+    texts = text_lines(path.read_text(encoding="utf-8"))
     return [log_line(json.loads(t)) for t in texts if t.startswith("{") and t.endswith("}")]
 
 

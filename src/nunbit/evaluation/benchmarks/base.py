@@ -54,7 +54,7 @@ class Benchmark(ABC):
                 if refused := self.refusal(document):
                     raise refused
                 pictures = Pictures(document.files, rows)
-                items = [i for n, r in enumerate(rows) if (i := self.item(r, pictures, f"{document.name}#{n}"))]
+                items = [i for n, r in enumerate(rows) if (i := self._item(r, pictures, document.name, n))]
                 found.append((document.name, items))
             elif rows:
                 seen.append(f"{document.name} ({', '.join(sorted(map(str, rows[0]))[:12])})")
@@ -69,6 +69,13 @@ class Benchmark(ABC):
                 todo="name the right file or folder with --data",
             )
         return _unique(items)
+
+    def _item(self, row: Mapping[str, Any], pictures: Pictures, document: str, number: int) -> Item | None:
+        """As `item`; an error names the row."""
+        try:
+            return self.item(row, pictures, f"{document}#{number}")
+        except UserError as e:
+            raise UserError(f"row {number + 1} of '{document}': {e.given}", allowed=e.allowed, todo=e.todo) from None
 
     def rows(self, document: Document) -> list[dict[str, Any]]:
         """The rows of a file; JSON may be a list, a dictionary of rows, or hold its list under ``data``."""

@@ -9,7 +9,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, ave
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import relaxed, relaxed_exact_years
 from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
-from nunbit.evaluation.reading import Document, Pictures, listed, plain
+from nunbit.evaluation.reading import Document, Pictures, golds, plain
 
 _PROMPT = question_then("Answer the question with a single word.")
 
@@ -58,7 +58,7 @@ class ChartQA(Benchmark):
         """One row as an Item; None without a picture."""
         image = row.get("image") or row.get("imgname")
         loads = pictures.of(image)
-        gold = tuple(listed(row.get("label") if "label" in row else row.get("answer")))
+        gold = tuple(golds(row.get("label") if "label" in row else row.get("answer")))
         if not loads:
             return None
         id_ = plain(row.get("index")) or place

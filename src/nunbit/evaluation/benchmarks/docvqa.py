@@ -9,7 +9,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, ave
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import anls
 from nunbit.evaluation.protocols import LITERAL, RAW, SHORT, WORDS, named, question_then
-from nunbit.evaluation.reading import Pictures, listed, plain
+from nunbit.evaluation.reading import Pictures, golds, plain
 
 _PROMPT = question_then(SHORT)
 
@@ -57,7 +57,7 @@ class DocVQA(Benchmark):
             page or id_,
             loads,
             plain(row["question"]),
-            tuple(listed(row.get("answers") or row.get("answer"))),
+            tuple(golds(row.get("answers") or row.get("answer"))),
             categories=axes(category=row.get("question_types") or ()),
         )
 

@@ -14,7 +14,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.matching import is_right
 from nunbit.evaluation.protocols import LETTER_EN, equal, named, plain_choice_prompt
-from nunbit.evaluation.reading import Pictures, listed, plain
+from nunbit.evaluation.reading import Pictures, golds, listed, plain
 
 
 def _prompt(item: Item) -> str:
@@ -58,7 +58,7 @@ class OwnQuestions(Benchmark):
         """One line as an Item."""
         given = row.get("options") or {}
         options = {str(k): plain(v) for k, v in given.items()} if isinstance(given, Mapping) else letters(listed(given))
-        gold = tuple(listed(row["answers"] if row.get("answers") else row.get("answer")))
+        gold = tuple(listed(row["answers"]) if row.get("answers") else _one_answer(row.get("answer")))
         if options:
             gold = tuple(g if g in options else next((k for k, v in options.items() if v == g), g) for g in gold)
         id_ = plain(row.get("id")) or place
@@ -74,6 +74,11 @@ class OwnQuestions(Benchmark):
             plain(row.get("hint")),
             axes(category=row.get("category") or ()),
         )
+
+
+def _one_answer(value: Any) -> list[str]:
+    """``answer`` is one text, whatever it looks like; only a JSON list of texts holds several."""
+    return golds(value) if isinstance(value, (list, tuple)) else [plain(value)] if plain(value) else []
 
 
 BENCHMARKS.register(OwnQuestions.name)(OwnQuestions())

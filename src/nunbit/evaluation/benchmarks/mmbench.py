@@ -23,7 +23,7 @@ from nunbit.evaluation.protocols import (
     named,
     vlmevalkit_choice_prompt,
 )
-from nunbit.evaluation.reading import Pictures, plain
+from nunbit.evaluation.reading import Pictures, plain, whole_number
 
 _ROTATION = 1_000_000
 
@@ -80,7 +80,7 @@ class MMBench(Benchmark):
         loads = pictures.of(row.get("image"))
         if not loads:
             return None
-        index = plain(row["index"])
+        index = whole_number(row["index"])
         options = {k.upper(): plain(row[k]) for k in "abcdefgh" if plain(row.get(k)) not in ("", "nan")}
         answer = plain(row.get("answer")).upper()
         return Item(
@@ -126,7 +126,7 @@ class KMMBench(MMBench):
 
 def _base(row: Mapping[str, Any], index: str) -> str:
     if plain(row.get("g_index")):
-        return plain(row["g_index"])
+        return whole_number(row["g_index"])
     return str(int(index) % _ROTATION) if index.isdigit() else index
 
 

@@ -17,6 +17,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, ave
 from nunbit.evaluation.items import Item, Load, Protocol
 from nunbit.evaluation.protocols import SHORT, YES_NO, by_text, equal, named, question_then
 from nunbit.evaluation.reading import Files, Pictures, plain
+from nunbit.files import decoded_text, text_lines
 
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
 _PICTURES = (".jpg", ".png", ".jpeg")
@@ -128,7 +129,7 @@ def _released(files: Files) -> list[Item]:
         )
         if not text:
             continue
-        for k, line in enumerate(files.read(text).decode("utf-8-sig").splitlines(), start=1):
+        for k, line in enumerate(text_lines(decoded_text(files.read(text))), start=1):
             question, _, answer = line.rpartition("\t")
             if answer.strip().lower() in ("yes", "no"):
                 picture = f"{task_folder.name}/{path.name}"

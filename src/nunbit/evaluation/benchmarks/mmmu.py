@@ -15,7 +15,7 @@ from nunbit.evaluation import extraction, harness
 from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol, letters
 from nunbit.evaluation.protocols import LETTER_EN, SHORT, lettered, named, vlmevalkit_choice_prompt
-from nunbit.evaluation.reading import Pictures, listed, plain
+from nunbit.evaluation.reading import Pictures, golds, listed, plain
 from nunbit.messages import EncodedImage, Message, Part
 
 _IMAGES = re.compile(r"<image (\d)>")
@@ -60,7 +60,7 @@ class MMMU(Benchmark):
         id_ = plain(row.get("id") or row.get("index")) or place
         texts = listed(row.get("options")) or [plain(row[k]) for k in "abcdefgh" if plain(row.get(k))]
         choices = letters(texts) if plain(row.get("question_type")) != "open" else {}
-        answers = tuple(a for a in listed(row.get("answer")) if a not in ("", "?"))
+        answers = tuple(a for a in golds(row.get("answer")) if a not in ("", "?"))
         subject = (
             re.sub(r"^(?:dev|validation|test)_|_\d+$", "", id_)
             if not plain(row.get("category"))

@@ -12,7 +12,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, Scored, axe
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import contains
 from nunbit.evaluation.protocols import RAW, WORDS, named, question_then
-from nunbit.evaluation.reading import Pictures, listed, plain
+from nunbit.evaluation.reading import Pictures, golds, plain
 
 _FORMULA = "Handwritten Mathematical Expression Recognition"
 _AREAS = {
@@ -66,7 +66,7 @@ class OCRBench(Benchmark):
             id_,
             loads,
             plain(row["question"]),
-            tuple(listed(row.get("answer") or row.get("answers"))),
+            tuple(golds(row.get("answer") or row.get("answers"))),
             categories=axes(category=kind, area=_AREAS.get(kind, "Text Recognition") if kind else ""),
             facts={"formula": formula},
         )

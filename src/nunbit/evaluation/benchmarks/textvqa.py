@@ -12,7 +12,7 @@ from nunbit.evaluation.benchmarks.base import BENCHMARKS, Benchmark, axes
 from nunbit.evaluation.items import Item, ParsedAnswer, Protocol
 from nunbit.evaluation.metrics import vqa_accuracy
 from nunbit.evaluation.protocols import RAW, SHORT, WORDS, named
-from nunbit.evaluation.reading import Pictures, listed, plain
+from nunbit.evaluation.reading import Pictures, golds, listed, plain
 
 
 def _prompt(item: Item) -> str:
@@ -68,7 +68,7 @@ class TextVQA(Benchmark):
         loads = pictures.of(row.get("image") or (f"{image_id}.jpg" if image_id else None))
         if not loads:
             return None
-        people = tuple(listed(row.get("answers") or row.get("answer")))
+        people = tuple(golds(row.get("answers") or row.get("answer")))
         id_ = next((plain(row[c]) for c in ("question_id", "index") if plain(row.get(c))), place)
         return Item(
             id_,

@@ -37,7 +37,7 @@ def text_lines(text: str) -> list[str]:
     r"""Lines of a text that end in ``\n``, ``\r\n`` or ``\r``, and nowhere else.
 
     ``str.splitlines`` also cuts at U+2028, U+2029, U+0085 and control characters, which may stand in a JSON string. A
-    byte order mark before a line, as files that were put together have it, goes.
+    byte order mark before a line, as joined files have it, goes.
     """
     return [line.removeprefix("\ufeff") for line in re.split(r"\r\n|\n|\r", text)]
 

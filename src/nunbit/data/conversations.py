@@ -176,7 +176,7 @@ def _names(record: dict[str, Any], name: str) -> list[str]:
 
 
 def _one_of(record: dict[str, Any], keys: tuple[str, str], name: str) -> Any:
-    """The value under one of two keys that mean the same. Tables that were exported or put together fill the unused one
+    """The value under one of two keys that mean the same. Exported and joined tables fill the unused one
     with null, [] or an empty text.
 
     Raises:

@@ -45,7 +45,7 @@ class Boxed:
 
 
 def prepare(reply: str) -> str:
-    """The reply as the rules read it: thoughts blanked, full-width characters narrowed.
+    """The reply as the rules read it: thoughts left out, full-width characters narrowed.
 
     A thought may lack its beginning (templates that open it themselves) or its end (a reply that was cut off). Where a
     pair of final-answer tags is there, only what the last one holds is left. The length stays the same.

@@ -47,8 +47,9 @@ def test_lines_end_at_line_ends_only(tmp_path, mark, end):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_byte_order_marks(tmp_path, encoding):
-    (found,) = read(tmp_path, text=json.dumps([{"conversations": ASKED[1:] and [{**ASKED[0], "value": "눈빛"}, ANSWER]}],
-                                              ensure_ascii=False).encode(encoding))  # fmt: skip
+    turns = [{"from": "human", "value": "눈빛"}, ANSWER]
+    text = json.dumps([{"conversations": turns}], ensure_ascii=False).encode(encoding)
+    (found,) = read(tmp_path, text=text)
     assert found.messages[0].text == "눈빛"
 
 

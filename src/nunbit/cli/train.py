@@ -93,11 +93,12 @@ def import_llava(checkpoint: Path, vision: str, llm: str, out: Path) -> None:
         raise UserError(f"'{out}' is not empty", allowed="a new folder", todo="name another one")
     from nunbit.models.build import build_model
     from nunbit.models.checkpoint import save
-    from nunbit.models.importers import llava
+    from nunbit.models.importers import llava, llava_lora
 
-    held = llava.read(checkpoint)
+    load = llava_lora.load_adapter if llava_lora.is_adapter(checkpoint) else llava.load_projector
+    if load is llava.load_projector and any("mm_projector" not in name for name in llava.read(checkpoint)):
+        load = llava.load_whole
     model, processor = build_model(vision, llm)
-    whole = any("mm_projector" not in name for name in held)
-    report = (llava.load_whole if whole else llava.load_projector)(checkpoint, model)
+    report = load(checkpoint, model)
     save(model, processor, out)
     print(f"{report}\nthe model is in {out}")

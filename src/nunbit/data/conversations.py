@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
 from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.messages import Message, Part, Role, check_turns
@@ -79,9 +80,11 @@ def encode(
         UserError: a conversation without a trainable token, or none left.
     """
     kept, dropped = [], Counter[str]()
+    conversations = [*conversations]
+    reasons = unusable(path for c in conversations for path in c.images)
     for c in conversations:
-        if any(not path.is_file() for path in c.images):
-            dropped["a picture is missing"] += 1
+        if bad := [path for path in c.images if path in reasons]:
+            dropped[reasons[bad[0]]] += 1
             continue
         prompt = builder.build(c.messages, training=True, plain=plain, name=c.name)
         if prompt.length > max_tokens:

@@ -70,6 +70,17 @@ def picture_size_px(source: str | os.PathLike[str]) -> tuple[int, int]:
     return (width, height) if sideways else (height, width)
 
 
+def check_picture(source: str | os.PathLike[str]) -> None:
+    """Check that `decode` will give a file's picture: all of it is read, a JPEG at an eighth of its size.
+
+    Raises:
+        UserError: as `decode`.
+    """
+    image, name = _opened(source, None, Limits())
+    image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+    _upright(image, name)
+
+
 def _opened(source: str | os.PathLike[str] | bytes, name: str | None, limits: Limits) -> tuple[Image, str]:
     """The picture with its header read and its pixels not yet, and what to call it."""
     from PIL import Image as pil

@@ -17,6 +17,7 @@ import torch
 from nunbit.data.conversations import Conversation, encode, read_conversations
 from nunbit.data.crayon_instructions import instruction
 from nunbit.data.mixture import sources
+from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part
@@ -160,7 +161,7 @@ def read_with_scenes(
         made: list[Conversation] = []
         kept: list[Conversation] = []
         for c in read_conversations(source.file, phase.images or None):
-            if not all(path.is_file() for path in c.images):
+            if unusable(c.images):
                 made.append(c)  # `encode` leaves it out, and counts it
                 kept.append(c)
                 continue

@@ -1,4 +1,5 @@
 """Original LLaVA checkpoints -> the native `llava` type: whole ones, and first-stage projectors (``mm_projector.bin``).
+Adapters are in `nunbit.models.importers.llava_lora`.
 
 Original names: ``model.mm_projector.{0,2}`` (or one ``model.mm_projector`` without numbers),
 ``model.vision_tower.vision_tower.*``, and the language model's own. The names of its tensors decide what a file holds,
@@ -10,6 +11,7 @@ Letters: tensors keep their shapes ``(...)``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,38 +22,99 @@ from nunbit.errors import UserError
 from nunbit.models.importers.report import LoadReport
 
 _PROJECTOR = re.compile(r"(?:base_model\.model\.)?(?:model\.)?mm_projector\.(?:(\d+)\.)?(weight|bias)")
+_NATIVE_PROJECTOR = re.compile(r"(?:model\.)?multi_modal_projector\.linear_[12]\.(?:weight|bias)")
+_FOREIGN = re.compile(
+    r"mm_projector|multi_modal_projector|abstractor|resampler|q_?former|perceiver|(?:vision|visual|image|vit)_proj"
+    r"|\bmlp1\.|mlp_AR|img_projection|aligner|vision_model\.merger|visual\.merger"
+)
+_LEFTOVERS = re.compile(
+    r"(?:optimizer|scheduler|scaler|training_args|rng_state|random_states|trainer_state|.*optim_states|.*model_states)"
+    r".*|.*\.index\..*"
+)
+_ROWS = ("language_model.embed_tokens.weight", "lm_head.weight")
+"""Tables with a row for each token, to which nunbit adds some."""
 _VISION = "model.vision_tower.vision_tower."
 _SKIP = re.compile(r".*rotary_emb\.inv_freq|.*position_ids")
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a file or of a folder's safetensors and .bin files; pickled code is never run.
+    """All tensors of a file, or of a folder's weight files; pickled code is never run.
 
     Returns:
         name -> tensor ``(...)``.
 
     Raises:
-        UserError: a file that holds anything else, or no projector.
+        UserError: a file that holds anything else, no weights, no projector, or a projector of another kind.
     """
-    path = Path(path)
-    files = [path] if path.is_file() else sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
     out: dict[str, Tensor] = {}
-    for file in files:
-        try:
-            if file.suffix == ".safetensors":
-                from safetensors.torch import load_file
+    for file in weight_files(Path(path)):
+        out |= read_file(file)
+    check_projector(out, path)
+    return out
 
-                out |= load_file(file)
-            else:
-                held = torch.load(file, map_location="cpu", weights_only=True)
-                out |= {k: v for k, v in held.items() if isinstance(v, Tensor)}
-        except Exception as e:
-            raise UserError(f"'{file}' cannot be read ({type(e).__name__})", allowed="a file of tensors only") from None
-    if not any(_PROJECTOR.fullmatch(k) for k in out):
+
+def weight_files(path: Path) -> list[Path]:
+    """The files that hold a checkpoint's weights. What a trainer leaves beside them (optimizer, arguments, random
+    states) and the folders of its steps are no weights; of two forms of the same weights one is read.
+
+    Raises:
+        UserError: nothing there.
+    """
+    if path.is_file():
+        return [path]
+    for pattern in ("model*.safetensors", "pytorch_model*.bin", "adapter_model.safetensors", "adapter_model.bin"):
+        if found := sorted(path.glob(pattern)):
+            return found + sorted(path.glob("non_lora_trainables.bin"))
+    every = sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
+    found = [f for f in every if not _LEFTOVERS.fullmatch(f.name)]
+    if not found:
+        steps = sorted(p.name for p in path.glob("checkpoint-*") if p.is_dir()) if path.is_dir() else []
+        raise UserError(
+            f"'{path}' holds no weights",
+            allowed="*.safetensors or *.bin of an original LLaVA checkpoint, or its mm_projector.bin",
+            todo=f"name one of its folders: {', '.join(steps[:5])}" if steps else "check the path",
+        )
+    return found
+
+
+def read_file(file: Path) -> dict[str, Tensor]:
+    """The tensors ``(...)`` of one file by name.
+
+    Raises:
+        UserError: it holds anything but tensors.
+    """
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(file))
+        held = torch.load(file, map_location="cpu", weights_only=True)
+        return {k: v for k, v in held.items() if isinstance(v, Tensor)}
+    except Exception as e:
+        raise UserError(f"'{file}' cannot be read ({type(e).__name__})", allowed="a file of tensors only") from None
+
+
+def check_projector(held: Mapping[str, Tensor], path: str | Path) -> None:
+    """Check that the tensors ``(...)`` have a projector that the native type has.
+
+    Raises:
+        UserError: none, or one of another kind (mPLUG-Owl's abstractor, Bunny's and Honeybee's projectors ...).
+    """
+    foreign = next((n for n in held if _FOREIGN.search(n) and not _known_projector(n)), None)
+    if foreign is not None:
+        raise UserError(
+            f"'{path}' has a projector of another kind ('{foreign}')",
+            allowed="LLaVA-1.5's mm_projector of two layers, numbered 0 and 2",
+            todo="open such a model with its own code; nunbit imports LLaVA, CoLLaVO, MoAI and OpenFlamingo",
+        )
+    if not any(map(_known_projector, held)):
         raise UserError(
             f"'{path}' holds no mm_projector", allowed="an original LLaVA checkpoint or its mm_projector.bin"
         )
-    return out
+
+
+def _known_projector(name: str) -> bool:
+    return bool(_PROJECTOR.fullmatch(name) or _NATIVE_PROJECTOR.fullmatch(name))
 
 
 def load_projector(path: str | Path, model: Any) -> LoadReport:
@@ -86,15 +149,18 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
     wanted = model.model.state_dict() | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
     projector = _projector({k: v for k, v in state.items() if _PROJECTOR.fullmatch(k)}, report)
     found = {f"multi_modal_projector.{k}": v for k, v in projector.items()}
+    own_rows = int(model.config.image_token_id)
     for name, value in state.items():
         if _PROJECTOR.fullmatch(name):
             continue
         if _SKIP.fullmatch(name):
             report.remade[name] = "computed, not kept"
             continue
-        ours = _ours(name, wanted)
+        ours = native_name(name, wanted)
         if ours not in wanted:
             report.unexpected.append(name)
+        elif ours in _ROWS and wanted[ours].shape != value.shape and wanted[ours].shape[1:] == value.shape[1:]:
+            found[ours], report.remade[name] = _with_own_rows(value, wanted[ours], own_rows)
         elif wanted[ours].shape != value.shape:
             report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
         else:
@@ -110,13 +176,30 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
     return report
 
 
-def _ours(name: str, wanted: dict[str, Tensor]) -> str:
+def _with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]:
+    """A table of tokens ``(V, D)`` for ours ``(W, D)``: the rows of the language model's own tokens, the added ones
+    fresh; and what was done."""
+    rows = len(value) if len(value) < len(fresh) else own
+    out = fresh.clone()
+    out[:rows] = value[:rows].to(out.dtype)
+    left = f", {len(value) - rows} of the checkpoint's left out" if len(value) > rows else ""
+    return out, f"{rows} rows loaded, {len(fresh) - rows} of added tokens fresh{left}"
+
+
+def native_name(name: str, wanted: Mapping[str, Tensor]) -> str:
+    """The native name of an original one, or of one as the first versions of the native type had it."""
+    name = name.removeprefix("base_model.model.")
     if name.startswith(_VISION):
-        rest = name.removeprefix(_VISION)
-        whole = "vision_tower." + rest
-        return whole if whole in wanted else "vision_tower." + rest.removeprefix("vision_model.")
-    if name.startswith("lm_head."):
+        name = "vision_tower." + name.removeprefix(_VISION)
+    elif name.startswith(("model.vision_tower.", "model.language_model.", "model.multi_modal_projector.")):
+        name = name.removeprefix("model.")
+    name = name.removeprefix("language_model.") if name.startswith("language_model.lm_head.") else name
+    if name.startswith("vision_tower."):
+        return name if name in wanted else name.replace("vision_tower.vision_model.", "vision_tower.", 1)
+    if name.startswith(("lm_head.", "multi_modal_projector.")):
         return name
+    if name.startswith("language_model."):
+        return "language_model." + name.removeprefix("language_model.").removeprefix("model.")
     return "language_model." + name.removeprefix("model.")
 
 

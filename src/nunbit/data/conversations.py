@@ -81,10 +81,10 @@ def encode(
     """
     kept, dropped = [], Counter[str]()
     conversations = [*conversations]
-    reasons = unusable(path for c in conversations for path in c.images)
+    useless = unusable(path for c in conversations for path in c.images)
     for c in conversations:
-        if bad := [path for path in c.images if path in reasons]:
-            dropped[reasons[bad[0]]] += 1
+        if bad := [path for path in c.images if path in useless]:
+            dropped[useless[bad[0]]] += 1
             continue
         prompt = builder.build(c.messages, training=True, plain=plain, name=c.name)
         if prompt.length > max_tokens:

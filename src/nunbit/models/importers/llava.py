@@ -25,7 +25,8 @@ _PROJECTOR = re.compile(r"(?:base_model\.model\.)?(?:model\.)?mm_projector\.(?:(
 _NATIVE_PROJECTOR = re.compile(r"(?:model\.)?multi_modal_projector\.linear_[12]\.(?:weight|bias)")
 _FOREIGN = re.compile(
     r"mm_projector|multi_modal_projector|abstractor|resampler|q_?former|perceiver|(?:vision|visual|image|vit)_proj"
-    r"|\bmlp1\.|mlp_AR|img_projection|aligner|vision_model\.merger|visual\.merger"
+    r"|\bmlp1\.|mlp_AR|img_projection|aligner|vision_model\.merger|visual\.merger",
+    re.IGNORECASE,
 )
 _LEFTOVERS = re.compile(
     r"(?:optimizer|scheduler|scaler|training_args|rng_state|random_states|trainer_state|.*optim_states|.*model_states)"

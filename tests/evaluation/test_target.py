@@ -21,6 +21,7 @@ from nunbit.models.object_aware.config import ObjectAwareConfig
 from nunbit.models.object_aware.scene_text import SceneText
 from nunbit.models.prompt import PromptBuilder
 from nunbit.perception.build import PerceptionConfig, build_perception
+from nunbit.perception.cells import CellPerception
 from nunbit.perception.loading import fingerprint as model_fingerprint
 from nunbit.scene import Scene, SceneObject, TextLine
 
@@ -73,7 +74,7 @@ def test_perception_is_in_the_key(tmp_path):
     assistant.aware.perception = build_perception(PerceptionConfig(ocr="none"))
     without_reading = answer_settings(assistant)
     assert without_reading["perception"] != before["perception"]
-    heads = assistant.aware.perception.parts["panoptic"].get()
+    heads = CellPerception.from_pretrained(EMBEDDED, read=True)
     with torch.no_grad():
         next(heads.vision.parameters()).view(-1)[-1] += 1e-3
     changed = type(heads)(heads.vision, heads.image_processor, heads.heads, heads.names, read=heads.read)

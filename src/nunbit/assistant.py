@@ -229,9 +229,7 @@ class Assistant:
         turns = [{"role": m.role, "content": [_part(p, encoder) for p in m.parts]} for m in messages]
         text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         handed = [bounded(p, self.processor.image_processor) for p in pictures]
-        inputs = self.processor(
-            text=[text], images=handed or None, return_tensors="pt", add_special_tokens=False
-        )
+        inputs = self.processor(text=[text], images=handed or None, return_tensors="pt", add_special_tokens=False)
         return inputs.to(self.device)
 
 

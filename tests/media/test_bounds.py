@@ -110,9 +110,7 @@ for name in sys.argv[1:]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_peak_memory_of_thin_and_large_pictures(tmp_path):
     names = []
-    for k, (size, mode) in enumerate(
-        [((1, 12_000), "RGB"), ((1, 16_000), "RGB"), ((300, 11_000), "RGBA")]
-    ):
+    for k, (size, mode) in enumerate([((1, 12_000), "RGB"), ((1, 16_000), "RGB"), ((300, 11_000), "RGBA")]):
         names.append(str(tmp_path / f"{k}.png"))
         Image.new(mode, size).save(names[-1], compress_level=1)
     done = subprocess.run([sys.executable, "-c", MEASURED, *names], capture_output=True, text=True, timeout=300)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.models.object_aware.small import aware, logits, prompts, scene, write_base
 
-from nunbit.models.object_aware.context import squared_map
+from nunbit.models.object_aware.context import MAP_MAX_PX, squared_map
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,24 @@ def test_a_later_word_changes_no_earlier_logit(base):
     )
 
 
+class Pads:
+    do_pad = True
+
+
+class Crops:
+    do_center_crop = True
+
+
 def test_a_map_is_cut_as_the_picture_is():
-    class Pads:
-        do_pad = True
-
-    class Crops:
-        do_center_crop = True
-
     wide = np.arange(8).reshape(2, 4)
     assert np.array_equal(squared_map(wide, Pads()), np.pad(wide, ((1, 1), (0, 0))))
     assert np.array_equal(squared_map(wide, Crops()), wide[:, 1:3])
     assert squared_map(wide, object()) is wide
+
+
+def test_the_square_of_a_thin_map_is_bounded():
+    thin = np.zeros((3, 16_000), np.int32)
+    thin[:, 8_000:] = 7
+    made = squared_map(thin, Pads())
+    assert max(made.shape) <= MAP_MAX_PX and made.shape[0] == made.shape[1]
+    assert abs(float((made == 7).any(0).mean()) - 0.5) < 0.01

@@ -40,6 +40,8 @@ from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
 SCENE_CACHE_BYTES = 32 << 20
+MAP_MAX_PX = 2400
+"""Longest side of a map that is padded to a square: a thin picture's square would take a hundred times its memory."""
 Perceive = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> Scenes: a `nunbit.perception.base.Perception`, or what stands in for one."""
 
@@ -268,7 +270,10 @@ def class_count() -> tuple[int, int]:
 
 
 def squared_map(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
-    """A map ``(H, W)`` cut or padded to the square that the image processor makes of the picture, ``(S, S)``."""
+    """A map ``(H, W)`` cut or padded to the square that the image processor makes of the picture, ``(S, S)``. A map
+    longer than `MAP_MAX_PX` is made smaller first."""
+    step = -(-max(segment_map.shape) // MAP_MAX_PX)
+    segment_map = segment_map[::step, ::step]
     height, width = segment_map.shape
     if getattr(image_processor, "do_pad", False):
         side = max(height, width)

@@ -273,7 +273,7 @@ def squared_map(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
     """A map ``(H, W)`` cut or padded to the square that the image processor makes of the picture, ``(S, S)``. A map
     longer than `MAP_MAX_PX` is made smaller first."""
     step = -(-max(segment_map.shape) // MAP_MAX_PX)
-    segment_map = segment_map[::step, ::step]
+    segment_map = segment_map if step <= 1 else segment_map[::step, ::step]
     height, width = segment_map.shape
     if getattr(image_processor, "do_pad", False):
         side = max(height, width)

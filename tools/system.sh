@@ -6,7 +6,8 @@ set -eu
 reading="tesseract-ocr tesseract-ocr-eng tesseract-ocr-kor tesseract-ocr-chi-sim"
 others="fonts-nanum fonts-dejavu-core poppler-utils chromium"
 may() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
-install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
+quick="-o Acquire::http::Timeout=15 -o Acquire::Retries=1"
+install() { apt-get $quick update -qq && DEBIAN_FRONTEND=noninteractive apt-get $quick install -y -qq --no-install-recommends "$@"; }
 
 if [ "${1:-}" = reading ]; then
   tesseract --list-langs 2>/dev/null | grep -qx kor && exit 0

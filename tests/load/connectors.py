@@ -52,7 +52,7 @@ def shown(name: str, out: Path, picture: Path) -> bool:
     try:
         image = {"type": "image_url", "image_url": {"url": uri(png(Image.open(picture)))}}
         content = [image, {"type": "text", "text": QUESTION}]
-        body = {"model": "m", "max_tokens": 8, "temperature": 0, "messages": [{"role": "user", "content": content}]}
+        body = {"max_tokens": 8, "temperature": 0, "messages": [{"role": "user", "content": content}]}
         replies = [httpx.post(server.url + CHAT, json=body, timeout=120) for _ in range(2)]
     finally:
         server.stop(20)

@@ -52,7 +52,7 @@ def running(assistant):
 
     made = Running(
         assistant,
-        ServerSettings(max_tokens=64, deadline_s=60, body_timeout_s=3.0, max_body_bytes=3_000_000),
+        ServerSettings(max_tokens=64, deadline_s=60, body_timeout_s=3.0, max_body_bytes=3_000_000, aliases=("m",)),
         slots=4,
         max_queue=64,
     )

@@ -200,8 +200,11 @@ BAD = [
     ({"messages": turn("hi"), "logit_bias": {"99999999": 1}}, "token"),
     ({"messages": turn("hi"), "response_format": {"type": "regex", "pattern": "("}}, "form"),
     ({"messages": turn("hi"), "stop": [""]}, "stop"),
-    ("text", "dict"),
-    ([1], "dict"),
+    ("text", "an object"),
+    ([1], "an object"),
+    ({}, "'messages' is missing"),
+    ({"messages": [{"role": "user", "content": 5}]}, "'messages.0.content' is not valid. Allowed: a string or a list"),
+    ({"messages": turn("hi"), "n": 0}, "at least 1"),
 ]
 
 

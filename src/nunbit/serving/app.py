@@ -65,7 +65,8 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            allow_headers=["*"],  # SDKs for browsers send their own (x-stainless-os ...); none of them is trusted
+            expose_headers=["X-Nunbit-Warnings", "Retry-After"],
         )
     return app
 

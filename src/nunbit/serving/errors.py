@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 
 from nunbit.engine.scheduler import Busy, RequestOutput
 from nunbit.errors import ContextLengthError, UserError
+from nunbit.serving.validation import is_json, sentences
 
 log = logging.getLogger("nunbit.serving")
 
 
 class RequestError(UserError):
-    """A request that is refused with status 400, with the fields that OpenAI's errors have.
+    """A request that is refused, with the fields that OpenAI's errors have.
 
     Args:
         given: what the request holds.
@@ -25,13 +26,21 @@ class RequestError(UserError):
         todo: what to do now.
         param: the request's field that is at fault.
         code: OpenAI's code of the error, where there is one.
+        status: HTTP status.
     """
 
     def __init__(
-        self, given: str, *, allowed: str = "", todo: str = "", param: str | None = None, code: str | None = None
+        self,
+        given: str,
+        *,
+        allowed: str = "",
+        todo: str = "",
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
     ) -> None:
         super().__init__(given, allowed=allowed, todo=todo)
-        self.param, self.code = param, code
+        self.param, self.code, self.status = param, code, status
 
 
 def error_body(message: str, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
@@ -66,18 +75,21 @@ async def _user_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ContextLengthError):
         return JSONResponse(context_length_exceeded(str(error)), 400)
     if isinstance(error, RequestError):
-        return JSONResponse(error_body(str(error), "invalid_request_error", error.code, error.param), 400)
+        return JSONResponse(error_body(str(error), "invalid_request_error", error.code, error.param), error.status)
     return JSONResponse(error_body(str(error), "invalid_request_error"), 400)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
-    found = error.errors()[:3] if isinstance(error, RequestValidationError) else []
-    places = [".".join(str(part) for part in f["loc"][1:])[:120] for f in found]
-    message = "; ".join(f"{place}: {f['msg'][:200]}" for place, f in zip(places, found, strict=True))
-    param = places[0] if places else None
-    return JSONResponse(
-        error_body(message or "a request that cannot be read", "invalid_request_error", param=param), 400
-    )
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    if not is_json(request.headers.get("content-type", "")):
+        refused = RequestError(
+            "a body that is not declared as JSON",
+            allowed="the header Content-Type: application/json",
+            todo="add the header to the request",
+        )
+        return JSONResponse(error_body(str(refused), "invalid_request_error"), 400)
+    message, param = sentences(found)
+    return JSONResponse(error_body(message, "invalid_request_error", param=param), 400)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

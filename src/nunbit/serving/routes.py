@@ -50,6 +50,7 @@ class ApiServer:
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer a conversation with pictures."""
+        self._check_model(body.model)
         tool_choice = tool_choice_of(body)
         messages = await self._in_thread(messages_of, body, self.settings)
         prompt = await self._in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
@@ -82,6 +83,7 @@ class ApiServer:
 
     async def complete(self, body: CompletionRequest, request: Request) -> Response:
         """Continue one or several texts."""
+        self._check_model(body.model)
         texts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
         self._check_choices(body, len(texts))
         prompts = [await self._in_thread(self.engine.prepare_text, text) for text in texts]
@@ -149,6 +151,7 @@ class ApiServer:
     async def embed(self, body: EmbeddingRequest) -> Response:
         """Unit vectors of texts (mean of the decoder's states) and of pictures sent as data: URIs (mean of the
         connector's tokens)."""
+        self._check_model(body.model)
         inputs = [body.input] if isinstance(body.input, str) else body.input
         if sum(i.startswith("data:") for i in inputs) > self.settings.max_pictures:
             raise RequestError(
@@ -179,10 +182,21 @@ class ApiServer:
 
     async def model(self, model: str) -> Response:
         """Describe the served model."""
-        if model != self.name:
-            body = error_body(f"there is no model '{model[:100]}'", "invalid_request_error", "model_not_found", "model")
-            return JSONResponse(body, 404)
+        self._check_model(model)
         return JSONResponse(self._card())
+
+    def _check_model(self, model: str | None) -> None:
+        """Refuse a request that names another model than the served one and its aliases; one without a name passes."""
+        if model in (None, "", self.name, *self.settings.aliases) or "*" in self.settings.aliases:
+            return
+        raise RequestError(
+            f"the model '{str(model)[:100]}' does not exist",
+            allowed=", ".join((self.name, *self.settings.aliases)),
+            todo="name one of these, or start the server with --alias",
+            param="model",
+            code="model_not_found",
+            status=404,
+        )
 
     def _card(self) -> dict[str, Any]:
         modalities = ["text", "image"] if self.engine.runner.image_id >= 0 else ["text"]
@@ -210,8 +224,6 @@ class ApiServer:
 
     def _warnings(self, body: GenerationRequest) -> list[str]:
         out = [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
-        if body.model not in (None, "", self.name):
-            out.append("the request names another model than the one that answers")
         if (requested_tokens(body) or 0) > self.settings.max_tokens:
             out.append(f"the answer is limited to {self.settings.max_tokens} tokens, the bound of this server")
         return out

@@ -26,6 +26,7 @@ class ServerSettings:
         decode_threads: pictures that are decoded at the same time.
         fetch: which folders and hosts a request may name pictures from; none by default.
         page: whether the web page is served.
+        aliases: other names by which a request may call the model; ``*`` accepts every name.
     """
 
     api_keys: tuple[str, ...] = ()
@@ -42,3 +43,4 @@ class ServerSettings:
     decode_threads: int = 2
     fetch: FetchPolicy = field(default_factory=FetchPolicy)
     page: bool = True
+    aliases: tuple[str, ...] = ()

@@ -42,6 +42,10 @@ class ServeArguments:
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1
     int8: Annotated[bool, typer.Option("--int8", help="Use 8-bit linear layers on a processor.")] = False
     page: Annotated[bool, typer.Option(help="Serve the web page at /.")] = True
+    alias: Annotated[
+        list[str] | None,
+        typer.Option("--alias", help="Another name that requests may give the model, * for any name; repeatable."),
+    ] = None
     ray: Annotated[
         str,
         typer.Option(metavar="N|MIN-MAX", help="Number of replicas on a Ray cluster (pip install 'nunbit[ray]')."),
@@ -69,6 +73,7 @@ def serve(arguments: ServeArguments) -> None:
         requests_per_minute=arguments.rate,
         fetch=FetchPolicy(folders=tuple(arguments.allow_folder or ()), hosts=tuple(arguments.allow_host or ())),
         page=arguments.page,
+        aliases=tuple(arguments.alias or ()),
     )
     options = ServeOptions(
         model=arguments.model,

@@ -100,12 +100,14 @@ class Message:
     Attributes:
         tool_calls: functions that this assistant turn asks to be called.
         name: of the function, in a turn of role ``tool``, whose parts hold its result.
+        tool_call_id: of the call whose result a turn of role ``tool`` holds.
     """
 
     role: Role
     parts: tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     name: str = ""
+    tool_call_id: str = ""
 
     @property
     def text(self) -> str:

@@ -175,7 +175,7 @@ def test_health_readiness_and_figures(running):
 BAD = [
     ({"messages": []}, "messages"),
     ({"messages": [{"role": "robot", "content": "hi"}]}, "role"),
-    ({"messages": [{"role": "assistant", "content": "hi"}]}, "turns"),
+    ({"messages": [{"role": "user", "content": "hi", "images": ["x"]}]}, "messages.0.images"),
     ({"messages": turn("hi", "http://127.0.0.1/x.png")}, "address"),
     ({"messages": turn("hi", "https://example.org/x.png")}, "address"),
     ({"messages": turn("hi", "/etc/passwd")}, "local file"),

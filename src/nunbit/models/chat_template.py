@@ -141,12 +141,14 @@ class ChatTemplate:
         turn: dict[str, Any] = {"role": message.role, "content": content}
         if message.tool_calls:
             turn["tool_calls"] = [
-                {"id": c.id, "type": "function",
+                {"id": self._guarded(c.id, slots), "type": "function",
                  "function": {"name": self._guarded(c.name, slots), "arguments": self._guarded(c.arguments, slots)}}
                 for c in message.tool_calls
             ]  # fmt: skip
         if message.name:
             turn["name"] = self._guarded(message.name, slots)
+        if message.tool_call_id:
+            turn["tool_call_id"] = self._guarded(message.tool_call_id, slots)
         return turn
 
     def _content(self, message: Message, slots: _Slots) -> list[dict[str, str]]:

@@ -4,12 +4,15 @@ event loop."""
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from nunbit.engine.sampling import SamplingParams
 from nunbit.errors import ContextLengthError
 from nunbit.media import decode, kind_of
 from nunbit.messages import Message, Part
+from nunbit.serving.conversation import ordered, tool_calls_of
 from nunbit.serving.errors import RequestError
 from nunbit.serving.fetch import fetch
 from nunbit.serving.schemas import (
@@ -22,11 +25,21 @@ from nunbit.serving.schemas import (
 )
 from nunbit.serving.settings import ServerSettings
 
-ROLES = {"developer": "system", "tool": "user"}
+ROLES = {"developer": "system", "function": "tool"}
+PICTURE_FIELD = re.compile(r"im(ag|ga)|picture|photo", re.IGNORECASE)
+"""Names of fields that carry a picture in other servers' forms, or misspelt."""
 
 
-def messages_of(request: ChatRequest, settings: ServerSettings) -> list[Message]:
+def messages_of(
+    request: ChatRequest, settings: ServerSettings, *, template_takes_tools: bool = False
+) -> tuple[list[Message], list[str]]:
     """Convert the messages of a request, with pictures decoded.
+
+    Args:
+        template_takes_tools: whether the chat template has a place for tool calls.
+
+    Returns:
+        the turns in an order that a template takes, and what was changed for it, as warnings.
 
     Raises:
         UserError: too many messages or pictures, a part of an unknown type, a picture that cannot be read.
@@ -42,28 +55,49 @@ def messages_of(request: ChatRequest, settings: ServerSettings) -> list[Message]
         raise RequestError(
             f"{pictures} pictures", allowed=f"at most {settings.max_pictures} in one request", param="messages"
         )
-    return _join_same_roles([_message(m, i, settings) for i, m in enumerate(request.messages)])
+    _refuse_pictures_aside(request)
+    names = {c.id: c.name for m in request.messages for c in tool_calls_of(m.tool_calls or [])}
+    turns = [_message(m, i, settings, names) for i, m in enumerate(request.messages)]
+    messages, warnings = ordered(turns, template_takes_tools=template_takes_tools)
+    warnings += [
+        f"unknown field 'messages.{i}.name' was ignored"
+        for i, m in enumerate(request.messages)
+        if m.name and ROLES.get(m.role, m.role) != "tool"
+    ]
+    return messages, warnings[:20]
 
 
-def _join_same_roles(messages: list[Message]) -> list[Message]:
-    """Join neighbours of one role, for example the results of several tools, into one message."""
-    out: list[Message] = []
-    for m in messages:
-        if out and out[-1].role == m.role:
-            out[-1] = Message(m.role, (*out[-1].parts, Part.text("\n"), *m.parts))
-        else:
-            out.append(m)
-    return out
+def _refuse_pictures_aside(request: ChatRequest) -> None:
+    """Refuse a picture in a field that nothing reads, as other servers' forms have it: it would be lost."""
+    for i, message in enumerate(request.messages):
+        for path, value in message.unknown_values():
+            if value and PICTURE_FIELD.search(path.rpartition(".")[2]) or _holds_picture(value):
+                raise RequestError(
+                    f"a picture in the field 'messages.{i}.{path}'",
+                    allowed='{"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}} in content',
+                    param=f"messages.{i}.{path}",
+                )
 
 
-def _message(message: ChatMessage, index: int, settings: ServerSettings) -> Message:
+def _holds_picture(value: Any) -> bool:
+    """Whether a value, or a value within it, is a picture as text."""
+    if isinstance(value, str):
+        return value.lstrip()[:11].lower() == "data:image/" or (len(value) > 39 and kind_of(value) == "inline")
+    if isinstance(value, (list, dict)):
+        return any(_holds_picture(v) for v in (value.values() if isinstance(value, dict) else value))
+    return False
+
+
+def _message(message: ChatMessage, index: int, settings: ServerSettings, names: Mapping[str, str]) -> Message:
     role: Any = ROLES.get(message.role, message.role)
     content = message.content
-    if content is None:
-        content = json.dumps(message.tool_calls) if message.tool_calls else ""
-    if isinstance(content, str):
-        return Message(role, (Part.text(content),))
-    return Message(role, tuple(_part(p, f"picture {index}.{i}", settings) for i, p in enumerate(content)))
+    calls = tool_calls_of(message.tool_calls or []) if role == "assistant" else ()
+    name = (message.name or names.get(message.tool_call_id, "")) if role == "tool" else ""
+    if isinstance(content, list):
+        parts = tuple(_part(p, f"picture {index}.{i}", settings) for i, p in enumerate(content))
+    else:
+        parts = (Part.text(content or ""),) if content or not calls else ()
+    return Message(role, parts, calls, name, message.tool_call_id if role == "tool" else "")
 
 
 def _part(part: ContentPart, name: str, settings: ServerSettings) -> Part:

@@ -52,11 +52,15 @@ class ApiServer:
         """Answer a conversation with pictures."""
         self._check_model(body.model)
         tool_choice = tool_choice_of(body)
-        messages = await self._in_thread(messages_of, body, self.settings)
+        template = self.engine.runner.preparation.builder.template.template
+        takes_calls = "tool_calls" in template
+        messages, reordered = await self._in_thread(
+            partial(messages_of, body, self.settings, template_takes_tools=takes_calls)
+        )
         prompt = await self._in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
         aware = self.engine.runner.aware
-        warnings = self._warnings(body) + (aware.notices(prompt.scenes) if aware is not None else [])
-        if tool_choice.tools and "tools" not in (self.engine.runner.tokenizer.chat_template or ""):
+        warnings = self._warnings(body) + reordered + (aware.notices(prompt.scenes) if aware is not None else [])
+        if tool_choice.tools and "tools" not in template:
             warnings.append("this model's chat template has no place for tools: the model does not see them")
         formatter = ResponseFormatter(
             self.name,

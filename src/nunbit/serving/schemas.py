@@ -6,6 +6,7 @@ some clients send every field they know.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -25,14 +26,26 @@ class RequestModel(BaseModel):
         return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     def unknown_fields(self) -> list[str]:
-        """Names of the fields that nothing reads, at most 20 and shortened."""
-        return sorted(k[:60] for k in (self.model_extra or {}))[:20]
+        """Names of the fields that nothing reads, with those of objects within, at most 20 and shortened."""
+        return [path[-80:] for path, value in self.unknown_values() if value not in ([], {}, "")][:20]
+
+    def unknown_values(self) -> Iterator[tuple[str, Any]]:
+        """The place and the value of every field that nothing reads."""
+        for name, value in sorted((self.model_extra or {}).items()):
+            yield name[:60], value
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for i, item in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(item, RequestModel):
+                    within = f"{name}.{i}" if isinstance(value, list) else name
+                    yield from ((f"{within}.{path}", found) for path, found in item.unknown_values())
 
 
 class ImageUrl(RequestModel):
     """A picture: a data: URI, or an address or file that the operator allows."""
 
     url: DataUri
+    detail: str = "auto"
 
 
 class ContentPart(RequestModel):
@@ -46,9 +59,11 @@ class ContentPart(RequestModel):
 class ChatMessage(RequestModel):
     """A turn of a conversation."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Text | Annotated[list[ContentPart], Field(max_length=256)] | None = None
     tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
+    tool_call_id: Annotated[str, Field(max_length=200)] = ""
+    name: Annotated[str, Field(max_length=200)] = ""
 
 
 class JsonSchema(RequestModel):

@@ -91,3 +91,23 @@ def test_minus_infinity_is_a_number_in_json():
     tokens = [Logprob(1, float("-inf"), ((2, float("-inf")),))]
     made = formatter.whole([RequestOutput("a", "stop", 1, tokens)])["choices"][0]["logprobs"]
     assert made["token_logprobs"] == [-9999.0] and made["top_logprobs"] == [{"a": -9999.0}]
+
+
+def test_a_continuation_is_the_text_as_it_stands(client, assistant):
+    bias = {str(assistant.processor.tokenizer.eos_token_id): -100}
+    made = client.completions.create(model="m", prompt="What is", max_tokens=3, logprobs=0, logit_bias=bias)
+    (choice,) = made.choices
+    assert choice.text == "".join(choice.logprobs.tokens) and choice.text.startswith(" ")
+
+
+def test_a_part_of_a_character_has_its_own_bytes(client, assistant):
+    token = assistant.processor.tokenizer.convert_tokens_to_ids("<0xE2>")
+    made = client.chat.completions.create(
+        model="m",
+        messages=[{"role": "user", "content": "Hi"}],
+        max_tokens=1,
+        logprobs=True,
+        logit_bias={str(token): 100},
+    )
+    (found,) = made.choices[0].logprobs.content
+    assert found.bytes == [0xE2] and found.token == "bytes:\\xe2"

@@ -90,7 +90,7 @@ class Preparation:
         if not ids:
             raise UserError("an empty text", allowed="at least one word to continue")
         self._check_length(len(ids))
-        return PreparedPrompt(ids, tuple(ids))
+        return PreparedPrompt(ids, tuple(ids), continues=True)
 
     def _check_length(self, tokens: int) -> None:
         if tokens >= self.length:

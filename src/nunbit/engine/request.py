@@ -29,6 +29,7 @@ class PreparedPrompt:
         hashes: content hash of each picture; pixels, sizes: what the image processor made of each.
         scenes: the Scene of each picture, of a model that uses Scenes; scene_features: the Scenes as tensors.
         mixer_cache: hidden states that came into each MoAI mixer so far, ``(1, T, D)`` each.
+        continues: whether the answer continues the text as it stands, so that white space at its ends is kept.
         media: what a model with gated cross-attention attends to.
     """
 
@@ -41,6 +42,7 @@ class PreparedPrompt:
     scene_features: dict[str, torch.Tensor] = field(default_factory=dict)
     mixer_cache: list[torch.Tensor] = field(default_factory=list)
     media: Media | None = None
+    continues: bool = False
 
 
 @dataclass(slots=True)

@@ -118,7 +118,10 @@ class Engine(Batch):
         if not isinstance(prompt, PreparedPrompt):
             prompt = self.prepare(prompt)
         sampler = Sampler(sampling, self.runner.vocabulary, prompt.ids, self.grammars.matcher(sampling.grammar))
-        request = Request(prompt, sampling, on_event, sampler, Detokenizer(self.runner.tokenizer, sampling.stop))
+        detokenizer = Detokenizer(
+            self.runner.tokenizer, sampling.stop, continues=prompt.ids if prompt.continues else None
+        )
+        request = Request(prompt, sampling, on_event, sampler, detokenizer)
         with self._lock:
             if not self._open or len(self._admitted) >= self.max_queue + self.slots:
                 self.stats.refused += 1

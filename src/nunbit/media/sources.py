@@ -10,13 +10,16 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, unquote_to_bytes
 
 from nunbit.errors import UserError
 from nunbit.media.limits import ALLOWED, Limits, check_bytes
 
 Kind = Literal["inline", "address", "path"]
 
-_DATA_URI = re.compile(r"data:image/[\w.+-]+(;[\w=.+-]*)*;base64,", re.IGNORECASE)
+_DATA_URI = re.compile(r"\s*data:([^,]{0,500}),", re.IGNORECASE)
+"""RFC 2397, with any type or none: the content decides what the bytes are."""
+_BASE64_MARK = re.compile(r";\s*base64\s*$", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGODlh", "R0lGODdh", "Qk")
 
@@ -31,12 +34,17 @@ def kind_of(source: object) -> Kind:
         return "path"
     if not isinstance(source, str):
         return "inline"
-    if source[:5].lower() == "data:":
+    if is_data_uri(source):
         return "inline"
     if re.match(r"\s*[a-z][a-z0-9+.-]+:/", source, re.IGNORECASE):
         return "address"
     long_enough = len(source) > 260 or (len(source) >= 40 and source.startswith(_BASE64_STARTS))
     return "inline" if long_enough and _BASE64.fullmatch(source) else "path"
+
+
+def is_data_uri(source: str) -> bool:
+    """Whether text is a ``data:`` URI, or meant as one."""
+    return source[:100].lstrip()[:5].lower() == "data:"
 
 
 def sources_in(folder: str | os.PathLike[str]) -> list[Path]:
@@ -73,7 +81,7 @@ def read_source(source: object, name: str | None, limits: Limits) -> tuple[bytes
     kind = kind_of(source)
     if kind == "inline":
         assert isinstance(source, str)
-        if source[:5].lower() == "data:":
+        if is_data_uri(source):
             return _from_uri(source, name or "the data: URI", limits), name or "the data: URI"
         return _from_base64(source, name or "the base64 text", limits), name or "the base64 text"
     name = name or f"'{os.fsdecode(source)[:200]}'"
@@ -100,12 +108,18 @@ def _from_path(source: str | os.PathLike[str], name: str, limits: Limits) -> byt
 
 
 def _from_uri(source: str, name: str, limits: Limits) -> bytes:
-    head = _DATA_URI.match(source[:300])
+    head = _DATA_URI.match(source[:700])
     if not head:
         raise UserError(
             f"{name} is not a base64 picture", allowed="data:image/png;base64,... (or jpeg, webp, gif, bmp)"
         )
-    return _from_base64(source[head.end() :], name, limits)
+    held = source[head.end() :]
+    if _BASE64_MARK.search(head[1]):
+        return _from_base64(unquote(held) if "%" in held else held, name, limits)
+    check_bytes(len(held) // 3, name, limits)
+    data = unquote_to_bytes(held.strip())
+    check_bytes(len(data), name, limits)
+    return data
 
 
 def _from_base64(text: str, name: str, limits: Limits) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from nunbit.engine.sampling import Logprob
 from nunbit.engine.scheduler import RequestOutput, TokenChunk
+from nunbit.engine.token_bytes import token_bytes
 from nunbit.perception.pipeline import perception_fields
 from nunbit.serving.tools import ToolChoice
 
@@ -66,7 +68,7 @@ class ResponseFormatter:
         self.choices_per_prompt, self.logprobs = choices_per_prompt, logprobs
         self.tool_choice, self.echo = tool_choice, echo
         self.base = {"id": _new_id("chatcmpl-" if chat else "cmpl-"), "created": int(time.time()), "model": model}
-        self._offsets: dict[int, int] = {}
+        self._before: dict[int, bytes] = {}
 
     def whole(
         self, outputs: Sequence[RequestOutput], evidence: Mapping[int, dict[str, Any]] | None = None
@@ -173,14 +175,19 @@ class ResponseFormatter:
             {self._text(i): max(p, MIN_LOGPROB) for i, p in t.others} for t in tokens
         ]
         prompt = self._echoed(index)
-        if prompt is not None and index not in self._offsets:
+        if prompt is not None and index not in self._before:
             before = self._prompt_logprobs(prompt)
             ids, values, tops = [*prompt.ids, *ids], [*before[0], *values], [*before[1], *tops]
-        texts = [self._text(i) for i in ids]
-        offsets = []
-        for text in texts:
-            offsets.append(self._offsets.get(index, 0))
-            self._offsets[index] = offsets[-1] + len(text)
+        texts: list[str] = []
+        offsets: list[int] = []
+        for i in ids:
+            data = token_bytes(self.tokenizer).of(i)
+            if prompt is not None and index not in self._before and not prompt.text.startswith(" "):
+                data = data.removeprefix(b" ")  # which the tokenizer put before the first word
+            so_far = self._before.get(index, b"")
+            offsets.append(len(unicodedata.normalize("NFC", so_far.decode(errors="ignore"))))
+            texts.append(_shown(data))
+            self._before[index] = so_far + data
         return {"tokens": texts, "token_logprobs": values, "top_logprobs": tops, "text_offset": offsets}
 
     def _prompt_logprobs(self, prompt: EchoedPrompt) -> tuple[list[Any], list[Any]]:
@@ -190,11 +197,11 @@ class ResponseFormatter:
         return [None, *values], [None, *tops]
 
     def _entry(self, token: int, logprob: float) -> dict[str, Any]:
-        text = self._text(token)
-        return {"token": text, "logprob": max(logprob, MIN_LOGPROB), "bytes": list(text.encode())}
+        data = token_bytes(self.tokenizer).of(token)
+        return {"token": _shown(data), "logprob": max(logprob, MIN_LOGPROB), "bytes": list(data)}
 
     def _text(self, token: int) -> str:
-        return str(self.tokenizer.decode([token]))
+        return _shown(token_bytes(self.tokenizer).of(token))
 
 
 def usage(outputs: Sequence[RequestOutput], choices_per_prompt: int = 1) -> dict[str, Any]:
@@ -213,6 +220,14 @@ def usage(outputs: Sequence[RequestOutput], choices_per_prompt: int = 1) -> dict
 def event(data: dict[str, Any]) -> str:
     """A server-sent event."""
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _shown(data: bytes) -> str:
+    """Bytes of a token as text; a part of a character in the form that OpenAI's API has for it."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{b:02x}" for b in data)
 
 
 def _call(name: str, arguments: str) -> dict[str, Any]:

@@ -23,12 +23,21 @@ from nunbit.serving.metrics import Metrics
 from nunbit.serving.perception import PerceptionService
 from nunbit.serving.requests import decode_picture, max_tokens_of, messages_of, requested_tokens, sampling_of
 from nunbit.serving.responses import EchoedPrompt, ResponseFormatter
-from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, GenerationRequest, PerceiveRequest
+from nunbit.serving.schemas import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    GenerationRequest,
+    PerceiveRequest,
+    RequestModel,
+)
 from nunbit.serving.settings import ServerSettings
 from nunbit.serving.tools import tool_choice_of
 
 FindEvidence = Callable[[RequestOutput], Awaitable[dict[str, Any]]]
 """A finished answer -> the JSON of its evidence."""
+PICTURE_INPUT = re.compile(r"\s*data:(image/[^,]*|[^,\s]*;base64),", re.IGNORECASE)
+"""An input of embeddings that is a picture. "data: the plural of datum" is text."""
 NOT_PRINTABLE = re.compile(r"[^ -~]")
 """Characters that a header may not hold: a line break in a field's name would begin another header."""
 
@@ -122,7 +131,7 @@ class ApiServer:
         self._check_choices(body, len(prompts))
         jobs = [job for prompt in prompts for job in self._jobs(prompt, body, formatter.tool_choice.schema)]
         choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence)
-        headers = {"X-Nunbit-Warnings": "; ".join(formatter.warnings)} if formatter.warnings else {}
+        headers = _warning_headers(formatter.warnings)
         await self._in_thread(choices.submit)
         if body.stream:
             include_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -157,21 +166,29 @@ class ApiServer:
         connector's tokens)."""
         self._check_model(body.model)
         inputs = [body.input] if isinstance(body.input, str) else body.input
-        if sum(i.startswith("data:") for i in inputs) > self.settings.max_pictures:
+        if sum(bool(PICTURE_INPUT.match(i)) for i in inputs) > self.settings.max_pictures:
             raise RequestError(
                 "too many pictures", allowed=f"at most {self.settings.max_pictures} in one request", param="input"
             )
         rows = [await self._in_thread(self._vector, text, i) for i, text in enumerate(inputs)]
+        width = len(rows[0][0])
+        if body.dimensions not in (None, width):
+            raise RequestError(
+                f"dimensions={body.dimensions}",
+                allowed=f"{width}, the width of this model's vectors: shorter ones would mean nothing",
+                param="dimensions",
+            )
         data = [
             {"object": "embedding", "index": i, "embedding": _encode(vector, body.encoding_format)}
             for i, (vector, _) in enumerate(rows)
         ]
         tokens = sum(n for _, n in rows)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return JSONResponse({"object": "list", "data": data, "model": self.name, "usage": usage})
+        headers = _warning_headers(_ignored(body))
+        return JSONResponse({"object": "list", "data": data, "model": self.name, "usage": usage}, headers=headers)
 
     def _vector(self, text: str, index: int) -> tuple[torch.Tensor, int]:
-        if text.startswith("data:"):
+        if PICTURE_INPUT.match(text):
             return self.engine.runner.picture_vector(decode_picture(text, f"picture {index}", self.settings))
         return self.engine.runner.text_vector(text)
 
@@ -227,7 +244,7 @@ class ApiServer:
         return Response(self.metrics.render(), media_type="text/plain; version=0.0.4")
 
     def _warnings(self, body: GenerationRequest) -> list[str]:
-        out = [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
+        out = _ignored(body)
         if (requested_tokens(body) or 0) > self.settings.max_tokens:
             out.append(f"the answer is limited to {self.settings.max_tokens} tokens, the bound of this server")
         return out
@@ -236,6 +253,14 @@ class ApiServer:
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
+
+
+def _ignored(body: RequestModel) -> list[str]:
+    return [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
+
+
+def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
+    return {"X-Nunbit-Warnings": "; ".join(warnings)} if warnings else {}
 
 
 def _encode(vector: torch.Tensor, encoding: str) -> list[float] | str:

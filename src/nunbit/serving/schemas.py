@@ -136,6 +136,8 @@ class EmbeddingRequest(RequestModel):
     model: str | None = None
     input: DataUri | Annotated[list[DataUri], Field(min_length=1, max_length=64)]
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int, Field(ge=1)] | None = None
+    user: str | None = None
 
 
 class PerceiveRequest(RequestModel):

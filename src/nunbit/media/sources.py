@@ -10,7 +10,6 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, unquote_to_bytes
 
 from nunbit.errors import UserError
 from nunbit.media.limits import ALLOWED, Limits, check_bytes
@@ -19,6 +18,7 @@ Kind = Literal["inline", "address", "path"]
 
 _DATA_URI = re.compile(r"\s*data:([^,]{0,500}),", re.IGNORECASE)
 """RFC 2397, with any type or none: the content decides what the bytes are."""
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BASE64_MARK = re.compile(r";\s*base64\s*$", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGODlh", "R0lGODdh", "Qk")
@@ -115,11 +115,16 @@ def _from_uri(source: str, name: str, limits: Limits) -> bytes:
         )
     held = source[head.end() :]
     if _BASE64_MARK.search(head[1]):
-        return _from_base64(unquote(held) if "%" in held else held, name, limits)
+        return _from_base64(_unquoted(held).decode("latin-1") if "%" in held else held, name, limits)
     check_bytes(len(held) // 3, name, limits)
-    data = unquote_to_bytes(held.strip())
+    data = _unquoted(held.strip())
     check_bytes(len(data), name, limits)
     return data
+
+
+def _unquoted(text: str) -> bytes:
+    """Percent-encoded text as bytes."""
+    return _PERCENT.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
 
 
 def _from_base64(text: str, name: str, limits: Limits) -> bytes:

@@ -97,9 +97,11 @@ class PictureParts:
         scene = self._found(small)
         tables = scene.meta[FACTS].get("tables", [])
         tables_at_size(tables, image.width / small.width, image.height / small.height)
-        if marks := find_marks(image):
+        scene = at_size(scene, *image.size)
+        marks = [m for m in find_marks(image) if not any(_share(m["box"], t.box) > 0.5 for t in scene.text_lines)]
+        if marks:  # a letter such as O is a ring, too
             scene.meta[FACTS]["marks"] = marks
-        return at_size(scene, *image.size)
+        return scene
 
     def _found(self, image: Image) -> Scene:
         regions, values = find_regions(image)
@@ -165,6 +167,13 @@ class PictureParts:
         facts |= read.meta
         if scene.text_lines:
             facts["ink"] = ink_colour(image, scene.text_lines)
+
+
+def _share(a: Sequence[float], b: Sequence[float]) -> float:
+    """How much of box ``a`` lies in box ``b``."""
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    area = (a[2] - a[0]) * (a[3] - a[1])
+    return max(w, 0.0) * max(h, 0.0) / area if area > 0 else 0.0
 
 
 def combine(scene: Scene, found: Scene, weight: float) -> None:

@@ -4,10 +4,13 @@ at a time."""
 from __future__ import annotations
 
 import json
+import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from nunbit.engine.token_bytes import token_bytes
 from nunbit.errors import UserError
 
 MAX_CHARS = 20_000
@@ -19,6 +22,8 @@ LIMITS: dict[str, Any] = {
 }
 """Of the library: a tenth of its own. A pattern of eight letters, ``a{99999}``, takes 30 MB and a quarter of a second
 without them."""
+
+_SYLLABLES = ("가-힣", "\\uAC00-\\uD7A3", "\\uac00-\\ud7a3")
 
 
 class Grammars:
@@ -44,18 +49,95 @@ class Grammars:
         kind, text = grammar
         if len(text) > MAX_CHARS:
             raise UserError(f"a grammar of {len(text)} characters", allowed=f"at most {MAX_CHARS}")
+        text = self._as_written(text, kind)
         try:
             if kind == "json":
-                json.loads(text)
                 compiled = llguidance.LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_flexible": False})
             else:
                 compiled = llguidance.LLMatcher.grammar_from_regex(text)
             if self._words is None:
-                self._words = llguidance.hf.from_tokenizer(self.tokenizer, n_vocab=self.vocabulary)
+                self._words = self._vocabulary_of_bytes()
             held = llguidance.LLMatcher(self._words, compiled, limits=llguidance.LLParserLimits(**LIMITS))
         except (ValueError, RuntimeError) as e:
             raise _refused(str(e)) from None
         return Matcher(held, self.vocabulary)
+
+    def _as_written(self, text: str, kind: str) -> str:
+        """A grammar in the form in which the model writes: objects closed by default, Hangul as its tokens have it."""
+        if kind == "json":
+            try:
+                text = json.dumps(closed(json.loads(text)), ensure_ascii=False)
+            except (ValueError, RecursionError) as e:
+                raise _refused(str(e)) from None
+        return hangul_parts(text) if token_bytes(self.tokenizer).decomposes else text
+
+    def _vocabulary_of_bytes(self) -> Any:
+        """The library's view of the vocabulary. Where tokens are decomposed text, it is made of the bytes that they
+        decode to: the library would take the mark for a space as a character of its own."""
+        import llguidance
+        import llguidance.hf
+
+        held = token_bytes(self.tokenizer)
+        if not held.decomposes:
+            return llguidance.hf.from_tokenizer(self.tokenizer, n_vocab=self.vocabulary)
+        words = _Words(
+            self.tokenizer.eos_token_id,
+            self.tokenizer.bos_token_id,
+            [b"" if held.special(i) else held.of(i) for i in range(self.vocabulary)],
+            [i for i in range(self.vocabulary) if held.special(i)],
+        )
+        return llguidance.LLTokenizer(llguidance.TokenizerWrapper(words), n_vocab=self.vocabulary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A vocabulary in the form that the library's ``TokenizerWrapper`` takes."""
+
+    eos_token_id: int
+    bos_token_id: int | None
+    tokens: list[bytes]
+    special_token_ids: list[int]
+
+    def __call__(self, text: bytes) -> list[int]:
+        """The longest token first, so that the bytes stay as they are: a tokenizer would put a space before them."""
+        known = {word: i for i, word in reversed([*enumerate(self.tokens)]) if word}
+        longest = max(map(len, known))
+        ids, at = [], 0
+        while at < len(text):
+            size = next(n for n in range(min(longest, len(text) - at), 0, -1) if text[at : at + n] in known)
+            ids.append(known[text[at : at + size]])
+            at += size
+        return ids
+
+
+def closed(schema: Any) -> Any:
+    """A JSON schema whose objects with named properties hold no others, unless it says that they may.
+
+    Without this a model that never closes an object adds properties until its tokens are spent.
+    """
+    if isinstance(schema, list):
+        return [closed(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs", "definitions", "patternProperties") and isinstance(value, dict):
+            out[key] = {name: closed(s) for name, s in value.items()}
+        elif key in ("enum", "const", "default", "examples"):
+            out[key] = value
+        else:
+            out[key] = closed(value)
+    joined = {"allOf", "anyOf", "oneOf", "$ref", "patternProperties", "additionalProperties", "unevaluatedProperties"}
+    if out.get("properties") and not joined.intersection(out):
+        out["additionalProperties"] = False
+    return out
+
+
+def hangul_parts(text: str) -> str:
+    """Text in NFD, with the class of all syllables in a pattern written as the parts that they are made of."""
+    for name in _SYLLABLES:
+        text = text.replace(f"[{name}]", "(?:[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?)")
+    return unicodedata.normalize("NFD", text)
 
 
 def _refused(why: str) -> UserError:

@@ -13,7 +13,7 @@ from nunbit.evaluation.compare import load
 from nunbit.evaluation.items import Item
 from nunbit.evaluation.report import page
 from nunbit.evaluation.runner import run
-from nunbit.evaluation.target import Failure
+from nunbit.evaluation.target import Failure, TargetError
 
 
 def test_a_failing_server_ends_the_run_and_the_same_command_goes_on(tmp_path):
@@ -77,3 +77,42 @@ def test_five_thousand_items_cost_little(tmp_path):
         benchmark, benchmark.protocol("official"), items, stub_target(lambda m: "yes", batch=64)[0], tmp_path / "run"
     )
     assert result.value == 100 and time.process_time() - began < 20
+
+
+def test_items_that_are_refused_are_left_out_with_their_group_and_named(tmp_path):
+    benchmark, data = BENCHMARKS["jsonl"], png(1)
+
+    def broken():
+        raise UserError("a.png is damaged")
+
+    loads = [(lambda: data,)] * 20
+    loads[3] = (broken,)
+    items = [Item(str(n), str(n // 2), loads[n], f"question {n}", ("yes",)) for n in range(20)]
+
+    def answer(messages):
+        return Failure("400: too long", refused=True) if "question 8" in messages[-1].text else "yes"
+
+    folder = tmp_path / "run"
+    target, _ = stub_target(answer)
+    result = run(benchmark, benchmark.protocol("official"), items, target, folder, wait_s=0)
+    left = json.loads((folder / "result.json").read_text())["left_out"]
+    assert result.items == 16 and result.value == 100
+    assert left == {"items": 4, "refused": {"3": "a.png is damaged.", "8": "400: too long"}}
+    assert "Left out: 4 items" in page([load(folder)])
+    refusing, asked = stub_target(lambda m: Failure("400: no", refused=True))
+    with pytest.raises(UserError, match="refuses each of the first 16 items"):
+        run(benchmark, benchmark.protocol("official"), [*items[:3], *items[4:]] * 1, refusing, tmp_path / "b", wait_s=0)
+
+
+def test_a_key_that_is_refused_later_ends_the_run(tmp_path):
+    benchmark, protocol, items = small_benchmark(tmp_path)
+    left = [3]
+
+    def revoked(messages):
+        left[0] -= 1
+        if left[0] < 0:
+            raise TargetError("401: no key")
+        return "A"
+
+    with pytest.raises(TargetError, match="401"):
+        run(benchmark, protocol, items, stub_target(revoked)[0], tmp_path / "run", wait_s=0)

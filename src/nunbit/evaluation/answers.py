@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import IO
 
 from nunbit.errors import UserError
-from nunbit.evaluation.target import Failure, Target
+from nunbit.evaluation.target import Failure, Target, TargetError
 from nunbit.files import text_lines, whole_characters
 from nunbit.messages import Message
 
 Say = Callable[[str], None]
 Conversations = dict[str, tuple[str, list[Message]]]
 """Key of an answer -> id of its item, and the conversation."""
+MAX_REFUSED_FIRST = 16
+"""Refused items without an answer before them that end a run."""
 SYNC_S = 1.0
 """Seconds between two times that answers are forced onto the disk."""
 
@@ -39,6 +41,7 @@ class AnswerStore:
         reused: how many items were answered by an earlier run.
         outdated: how many items have answers in the file that do not count: of another model, with other settings, or
             under the keys of an earlier version.
+        left_out: item id -> why, of items that the target refuses.
         sent: item id -> the words of its conversation, and the hashes of its pictures.
 
     Raises:
@@ -50,18 +53,24 @@ class AnswerStore:
         self.answers, self._answered = _read_answers(file)
         self.reused, self.outdated, self._synced_at = 0, 0, 0.0
         self.sent: dict[str, tuple[str, list[str]]] = {}
+        self.left_out: dict[str, str] = {}
 
     def ask_all(self, todo: Sequence[tuple[str, Callable[[], list[Message]]]], say: Say) -> list[str]:
-        """An answer for each (item id, maker of its conversation), in order.
+        """An answer for each (item id, maker of its conversation), in order; an empty one for those in ``left_out``.
 
         Raises:
-            UserError: a request failed ``tries`` times.
+            UserError: a request failed ``tries`` times, or the first items are all refused.
         """
         keys: list[str] = []
         batch: Conversations = {}
         with self.file.open("a", encoding="utf-8") as out:
             for n, (id_, make) in enumerate(todo, start=1):
-                messages = make()
+                try:
+                    messages = make()
+                except UserError as e:  # a picture that is missing or damaged
+                    self._leave_out(id_, str(e))
+                    keys.append("")
+                    continue
                 key, pictures = self._key(messages)
                 keys.append(key)
                 self.sent[id_] = ("\n".join(m.text for m in messages), pictures)
@@ -76,7 +85,7 @@ class AnswerStore:
                     say(f"{n}/{len(todo)}")
             self._ask(batch, out, f"{len(todo) - len(batch)} of {len(todo)}")
         say(f"{len(todo)}/{len(todo)}")
-        return [self.answers[k] for k in keys]
+        return [self.answers.get(k, "") for k in keys]
 
     def _key(self, messages: Sequence[Message]) -> tuple[str, list[str]]:
         """The key of a conversation; an answer that is kept under the target's old name is taken over to it."""
@@ -107,6 +116,9 @@ class AnswerStore:
                 time.sleep(self.wait_s * 2 ** (attempt - 1))
             failed: Conversations = {}
             for (key, (id_, messages)), answer in zip([*left.items()], self._request(left), strict=True):
+                if isinstance(answer, Failure) and answer.refused:
+                    self._leave_out(id_, answer.why)
+                    continue
                 if isinstance(answer, Failure):
                     failed[key], reason = (id_, messages), answer.why
                     continue
@@ -123,6 +135,19 @@ class AnswerStore:
             todo="repair the model or server and give the same command again: it resumes from there",
         )
 
+    def _leave_out(self, id_: str, why: str) -> None:
+        """Note an item that is refused.
+
+        Raises:
+            UserError: so many are refused, and none is answered, that the request itself must be wrong.
+        """
+        self.left_out[id_] = why
+        if not self.answers and len(self.left_out) >= MAX_REFUSED_FIRST:
+            raise UserError(
+                f"{self.target.name} refuses each of the first {len(self.left_out)} items ({why[:300]})",
+                todo="correct the request, the key or the data",
+            )
+
     def _flush(self, out: IO[str]) -> None:
         """A killed process loses no answer that was flushed; a machine that stops loses at most those of the last
         second.
@@ -137,8 +162,12 @@ class AnswerStore:
             return []
         try:
             return self.target.answer([messages for _, messages in batch.values()])
-        except UserError:
+        except TargetError:
             raise
+        except UserError as e:
+            if len(batch) == 1:
+                return [Failure(str(e), refused=True)]
+            return [answer for key, item in batch.items() for answer in self._request({key: item})]
         except (OSError, RuntimeError, TimeoutError) as e:
             return [Failure(f"{type(e).__name__}: {e}")] * len(batch)
 

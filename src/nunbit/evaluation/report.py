@@ -93,6 +93,9 @@ def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
         figures = " · ".join(f"{escape(n)} {v:.2f}" for n, v in run.result["figures"].items())
         out.append(f'<p><span class="dot run{k % 6}"></span>{escape(run.name)}</p>')
         out.append(f'<p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>')
+        if left := run.result.get("left_out", {}).get("refused"):
+            named = "; ".join(f"{id_}: {why[:200]}" for id_, why in [*left.items()][:20])
+            out.append(f'<p class="soft">Left out: {run.result["left_out"]["items"]} items ({escape(named)}).</p>')
         if run.result.get("agreement"):
             out.append(f'<p class="soft">{escape(judging.as_text(run.result["agreement"]))}.</p>')
     names = [r.name for r in runs]

@@ -2,7 +2,8 @@
 
 Files of the run's folder: ``answers.jsonl`` (see `nunbit.evaluation.answers`), and once all items are answered
 ``samples.jsonl`` (every item with prompt, answer, rule, span, score) and ``result.json``. A request that fails is
-tried again and then ends the run with an error: it is never scored as an answer.
+tried again and then ends the run with an error: it is never scored as an answer. An item that is refused (a damaged
+picture, status 400) is left out with its whole group, counted and named in the result.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from nunbit.files import write_text
 from nunbit.lock import held
 
 Say = Callable[[str], None]
+MAX_NAMED = 100
+"""Items that are left out and named in a result."""
 
 
 def run(
@@ -64,6 +67,15 @@ def run(
         began = time.perf_counter()
         store = AnswerStore(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
         answers = store.ask_all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
+        left_out = store.left_out
+        groups = {i.group for i in items if i.id in left_out}
+        kept = [(i, a) for i, a in zip(items, answers, strict=True) if i.group not in groups]
+        left_count = len(items) - len(kept)
+        if left_out:
+            say(f"left out: {left_count} items, as {len(left_out)} of them cannot be asked\n")
+        if items and not kept:
+            raise UserError("no item that can be asked", allowed=next(iter(left_out.values())), todo="check the data")
+        items, answers = [i for i, _ in kept], [a for _, a in kept]
         verdicts: list[str] = []
         if judge is not None:
             judged = AnswerStore(judge, f"{protocol_id} judge", folder / "verdicts.jsonl", tries, wait_s)
@@ -82,6 +94,7 @@ def run(
             "seconds": round(time.perf_counter() - began, 3),
             "from_before": store.reused,
             "outdated": store.outdated,
+            "left_out": {"items": left_count, "refused": dict([*left_out.items()][:MAX_NAMED])},
         }
         write_text(folder / "samples.jsonl", _samples(items, scored, store))
         write_text(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))

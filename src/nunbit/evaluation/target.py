@@ -28,9 +28,18 @@ is part of every key, and `tests/evaluation/test_target.py` holds the prompts of
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that got no answer, and why."""
+    """A request that got no answer, and why.
+
+    Attributes:
+        refused: whether this one item is refused, a damaged picture say, so that another try changes nothing.
+    """
 
     why: str
+    refused: bool = False
+
+
+class TargetError(UserError):
+    """Whatever is asked is refused, for a wrong key say. It ends a run, where another `UserError` leaves out an item."""
 
 
 Conversation = Sequence[Message]

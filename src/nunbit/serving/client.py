@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from nunbit.errors import UserError
-from nunbit.evaluation.target import Failure, Target
+from nunbit.evaluation.target import Failure, Target, TargetError
 from nunbit.files import parse_json
 from nunbit.messages import Message, Part
 
 _FINAL_STATUSES = {400, 401, 403, 404, 405, 413, 415, 422}
 """Statuses that another try does not change."""
+_ITEM_STATUSES = {400, 413, 422}
+"""Those that one item may cause: its picture is damaged, or its prompt too long."""
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 MAX_REPLY_BYTES = 1 << 26
 _IMAGE_TYPES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
@@ -115,8 +117,10 @@ class _Client:
         except (OSError, ValueError, RecursionError, http.client.HTTPException) as e:
             return Failure(f"{type(e).__name__}: {e}")
         why = reply[:500].decode("utf-8", "replace")
+        if status in _ITEM_STATUSES and body is not None:
+            return Failure(f"{status}: {why[:200]}", refused=True)
         if status in _FINAL_STATUSES:
-            raise UserError(f"the server at {self.url} answers {status}: {why}", todo="correct the request or the key")
+            raise TargetError(f"the server at {self.url} answers {status}: {why}", todo="correct the request or the key")
         return Failure(f"{status}: {why[:200]}")  # a redirect too: it would carry the key and the pictures elsewhere
 
     def _exchange(self, path: str, data: bytes | None) -> tuple[int, bytes]:

@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 from nunbit.digests import folder_digest
+from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.messages import EncodedImage, Message, Part
 
@@ -39,7 +40,7 @@ class Failure:
 
 
 class TargetError(UserError):
-    """Whatever is asked is refused, for a wrong key say. It ends a run, where another `UserError` leaves out an item."""
+    """Whatever is asked is refused, for a wrong key say. It ends a run; another `UserError` leaves out one item."""
 
 
 Conversation = Sequence[Message]

@@ -120,7 +120,9 @@ class _Client:
         if status in _ITEM_STATUSES and body is not None:
             return Failure(f"{status}: {why[:200]}", refused=True)
         if status in _FINAL_STATUSES:
-            raise TargetError(f"the server at {self.url} answers {status}: {why}", todo="correct the request or the key")
+            raise TargetError(
+                f"the server at {self.url} answers {status}: {why}", todo="correct the request or the key"
+            )
         return Failure(f"{status}: {why[:200]}")  # a redirect too: it would carry the key and the pictures elsewhere
 
     def _exchange(self, path: str, data: bytes | None) -> tuple[int, bytes]:

@@ -57,3 +57,10 @@ def test_browsers_may_send_the_headers_of_their_sdk(start):
     )
     assert got.status_code == 200
     assert set(wanted.split(",")) <= {h.strip() for h in got.headers["access-control-allow-headers"].split(",")}
+
+
+def test_the_document_is_a_page_that_loads_nothing(running):
+    got = httpx.get(running.url + "/docs")
+    assert got.status_code == 200 and "POST /v1/chat/completions" in got.text and "<code>messages</code>" in got.text
+    assert "http://" not in got.text and "https://" not in got.text and "<script" not in got.text
+    assert "default-src 'none'" in got.headers["content-security-policy"]

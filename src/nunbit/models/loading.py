@@ -62,6 +62,26 @@ def named_folder(model: str | Path | None) -> str | Path:
     return name
 
 
+def check_device(device: str) -> None:
+    """Check that a device is one of this machine.
+
+    Raises:
+        UserError: an unknown name, or a device that this machine or this build of PyTorch does not have.
+    """
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        here = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        here += ["mps"] if torch.backends.mps.is_available() else []
+        raise UserError(
+            f"the device '{device[:40]}' cannot be used ({(str(e).splitlines() or [''])[0][:120]})",
+            allowed=", ".join(here),
+            todo="name one of these with --device, or install a PyTorch for this device",
+        ) from None
+
+
 def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_aware: bool = True) -> LoadedModel:
     """Open a model of transformers, or one that nunbit saved.
 
@@ -77,6 +97,7 @@ def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_
     from nunbit.models.checkpoint import open_model
     from nunbit.models.flamingo import is_flamingo_folder, open_flamingo_folder
 
+    check_device(device)
     name = str(folder or default_name())
     folder = named_folder(folder)
     model, processor = (open_flamingo_folder if is_flamingo_folder(folder) else open_model)(folder, device)

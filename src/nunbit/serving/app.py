@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -13,6 +14,7 @@ from fastapi.responses import PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from nunbit.engine.scheduler import Engine
+from nunbit.serving import docs
 from nunbit.serving.errors import add_error_handlers
 from nunbit.serving.middleware import AccessMiddleware
 from nunbit.serving.perception import PerceptionService
@@ -51,6 +53,7 @@ def create_app(
         summary="Ask about pictures, over the OpenAI API.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         responses=ERROR_RESPONSES,
     )
@@ -78,9 +81,15 @@ def _add_routes(app: FastAPI, server: ApiServer) -> None:
     app.post("/v1/perceive")(server.perceive)
     app.get("/v1/models")(server.models)
     app.get("/v1/models/{model:path}")(server.model)
+    app.get("/docs", include_in_schema=False)(partial(_docs, app))
     app.get("/health")(server.health)
     app.get("/ready")(server.ready)
     app.get("/metrics", response_class=PlainTextResponse)(server.prometheus)
+
+
+def _docs(app: FastAPI) -> Response:
+    headers = {"Content-Security-Policy": docs.CONTENT_SECURITY_POLICY, "X-Content-Type-Options": "nosniff"}
+    return Response(docs.docs_page(app.openapi()), media_type="text/html", headers=headers)
 
 
 def _add_page(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -67,15 +67,8 @@ def run(
         began = time.perf_counter()
         store = AnswerStore(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
         answers = store.ask_all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
-        left_out = store.left_out
-        groups = {i.group for i in items if i.id in left_out}
-        kept = [(i, a) for i, a in zip(items, answers, strict=True) if i.group not in groups]
-        left_count = len(items) - len(kept)
-        if left_out:
-            say(f"left out: {left_count} items, as {len(left_out)} of them cannot be asked\n")
-        if items and not kept:
-            raise UserError("no item that can be asked", allowed=next(iter(left_out.values())), todo="check the data")
-        items, answers = [i for i, _ in kept], [a for _, a in kept]
+        left_out, asked = store.left_out, len(items)
+        items, answers = _answered(items, answers, left_out, say)
         verdicts: list[str] = []
         if judge is not None:
             judged = AnswerStore(judge, f"{protocol_id} judge", folder / "verdicts.jsonl", tries, wait_s)
@@ -94,11 +87,28 @@ def run(
             "seconds": round(time.perf_counter() - began, 3),
             "from_before": store.reused,
             "outdated": store.outdated,
-            "left_out": {"items": left_count, "refused": dict([*left_out.items()][:MAX_NAMED])},
+            "left_out": {"items": asked - len(items), "refused": dict([*left_out.items()][:MAX_NAMED])},
         }
         write_text(folder / "samples.jsonl", _samples(items, scored, store))
         write_text(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))
     return result
+
+
+def _answered(
+    items: Sequence[Item], answers: Sequence[str], left_out: Mapping[str, str], say: Say
+) -> tuple[list[Item], list[str]]:
+    """The items and answers without the groups of those that are left out.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    groups = {i.group for i in items if i.id in left_out}
+    kept = [(i, a) for i, a in zip(items, answers, strict=True) if i.group not in groups]
+    if left_out:
+        say(f"left out: {len(items) - len(kept)} items, as {len(left_out)} of them cannot be asked\n")
+    if items and not kept:
+        raise UserError("no item that can be asked", allowed=next(iter(left_out.values())), todo="check the data")
+    return [i for i, _ in kept], [a for _, a in kept]
 
 
 def limited(items: Sequence[Item], limit: int | None) -> list[Item]:

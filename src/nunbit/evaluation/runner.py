@@ -52,8 +52,7 @@ def run(
         tries, wait_s: see `AnswerStore`.
 
     Raises:
-        UserError: no judge where the benchmark needs one, another process in the folder, or a request that keeps
-            failing.
+        UserError: no judge where one is needed, another process in the folder, or a request that keeps failing.
     """
     if benchmark.needs_judge and judge is None:
         raise UserError(
@@ -67,8 +66,8 @@ def run(
         began = time.perf_counter()
         store = AnswerStore(target, protocol_id, folder / "answers.jsonl", tries, wait_s)
         answers = store.ask_all([(i.id, partial(benchmark.ask, i, protocol)) for i in items], say)
-        left_out, asked = store.left_out, len(items)
-        items, answers = _answered(items, answers, left_out, say)
+        asked = len(items)
+        items, answers = _answered(items, answers, store.left_out, say)
         verdicts: list[str] = []
         if judge is not None:
             judged = AnswerStore(judge, f"{protocol_id} judge", folder / "verdicts.jsonl", tries, wait_s)
@@ -87,7 +86,7 @@ def run(
             "seconds": round(time.perf_counter() - began, 3),
             "from_before": store.reused,
             "outdated": store.outdated,
-            "left_out": {"items": asked - len(items), "refused": dict([*left_out.items()][:MAX_NAMED])},
+            "left_out": {"items": asked - len(items), "refused": dict([*store.left_out.items()][:MAX_NAMED])},
         }
         write_text(folder / "samples.jsonl", _samples(items, scored, store))
         write_text(folder / "result.json", json.dumps({**manifest, **asdict(result)}, ensure_ascii=False, indent=1))

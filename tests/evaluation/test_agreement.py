@@ -98,8 +98,9 @@ def test_pictures_that_show_nothing():
 def test_default_pictures_are_examples_and_unseen_world_pictures():
     from itertools import islice
 
-    from nunbit.cli.agree import _default_pictures
+    from nunbit.cli.agree import EXAMPLES, _default_pictures
 
-    found = list(islice(_default_pictures(0, 4), 9))
-    assert {"animals.png", "sign.png"} <= {name for name, _ in found} and len(found) == 9
+    examples = [*EXAMPLES.glob("*.png"), *EXAMPLES.glob("*.jpg")]
+    found = list(islice(_default_pictures(0, 4), len(examples) + 4))
+    assert {"animals.png", "cat.jpg"} <= {name for name, _ in found} and len(found) == len(examples) + 4
     assert all(np.asarray(image).ndim == 3 for _, image in found)

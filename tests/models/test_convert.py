@@ -101,6 +101,7 @@ def test_the_command(tmp_path):
 
 
 MEMORY = """
+import resource
 from pathlib import Path
 import torch
 from nunbit.models.importers.convert import KINDS, convert, open_imported

@@ -125,8 +125,8 @@ def test_pictures_become_the_unit_mean_of_the_encoders_features(eyes):
 def test_tiles_of_a_picture_count_as_their_mean(eyes):
     model, processor = eyes
 
-    def tiled(pictures, return_tensors):
-        pixels = processor(pictures, return_tensors="pt")["pixel_values"]
+    def tiled(images, return_tensors):
+        pixels = processor(images, return_tensors="pt")["pixel_values"]
         return {"pixel_values": torch.stack([pixels, -pixels], 1)}
 
     one, other = (picture_embedder(model, p)([SHOTS[0].image, SHOTS[1].image]) for p in (processor, tiled))

@@ -29,7 +29,7 @@ def measure_first_token(
         device: where it runs.
         threads: processor threads.
         runs: pictures that count, after `WARM_UP_RUNS` that do not.
-        picture: what is shown, at 640x480.
+        picture: shown at 640x480 in place of random pixels.
     """
     import resource
 

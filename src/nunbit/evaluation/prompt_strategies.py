@@ -24,7 +24,7 @@ from nunbit.prompting.shots import Shot, few_shot
 from nunbit.scene import Scene
 
 COT_MODES = ("no", "zero-shot", "worked")
-SCENE_PROMPTS = ("none", "objects", "plain")
+SCENE_PROMPTS = ("none", "objects", "plain", "compact")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ bench: $(STAMP)         ## milliseconds to the first token
 	$(NUNBIT) bench
 
 eval: $(STAMP)          ## 2,000 held-out questions
-	$(NUNBIT) eval tiny-world
+	$(NUNBIT) eval tiny-world --model nunbit-tiny
 
 GOLDEN ?= ../shared/golden
 parity: $(STAMP)        ## CoLLaVO and MoAI against reference tensors: make parity GOLDEN=DIR

@@ -1,7 +1,10 @@
 """`make ask`: the default model on the example pictures, each answer beside the known right one, with its evidence."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 from nunbit.cli import main
 from nunbit.errors import UserError

@@ -27,7 +27,7 @@ from typing import IO
 
 from nunbit.errors import UserError
 from nunbit.files import cache_folder
-from nunbit.models.hub_converters import convert
+from nunbit.models.hub_converters import convert, quiet
 from nunbit.models.hub_parts import ASSEMBLED, PARTS, Member, Part
 
 DOWNLOAD_TIMEOUT_S = 1800
@@ -120,7 +120,8 @@ def _assembled(name: str, say: Callable[[str], None]) -> Path:
     say(f"assembling {name}")
     with _disk(PARTS[model.base], folder.parent), tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as at:
         out = Path(at) / "out"
-        assemble(base, out)
+        with quiet():
+            assemble(base, out)
         facts = {"name": name, "base": model.base, "licence": model.licence}
         (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         _move(out, folder)

@@ -48,7 +48,7 @@ def llama_from_gguf(members: Members, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     (file,) = members.values()
-    with _quiet():
+    with quiet():
         opened = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
     config = opened.config
@@ -58,7 +58,7 @@ def llama_from_gguf(members: Members, folder: Path) -> None:
     fresh.load_state_dict(opened.state_dict())
     fresh = fresh.bfloat16()
     fresh.generation_config = opened.generation_config
-    with _quiet():
+    with quiet():
         fresh.save_pretrained(folder)
     tokenizer.model_max_length = config.max_position_embeddings
     if not tokenizer.chat_template:
@@ -67,7 +67,7 @@ def llama_from_gguf(members: Members, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the progress bars and advice of transformers; what fails there is raised, not printed."""
     with redirect_stderr(io.StringIO()):
         yield
@@ -93,7 +93,7 @@ def efficientnet_lite(members: Members, folder: Path) -> None:
     config.label2id = {label: i for i, label in config.id2label.items()}
     model = EfficientNetLiteForImageClassification(config)
     model.load_state_dict(fold_package_state(torch.load(file, map_location="cpu", weights_only=True)))
-    with _quiet():
+    with quiet():
         model.save_pretrained(folder)
     write_image_processor(folder, config.image_size)
 

@@ -70,3 +70,21 @@ def test_closed(inline):
     assert events[-1].finish == "cancelled" and not inline.alive
     with pytest.raises(Busy):
         inline.ask(ASKED[0], SHORT)
+
+
+def test_a_slow_preparation_is_followed_by_its_answer(inline, monkeypatch):
+    """The first answer does not wait until a whole batch is prepared."""
+    from nunbit.engine import many
+
+    expected = [r.text for r in ask_all(inline, ASKED, SHORT)]
+    monkeypatch.setattr(many, "SLOW_PREPARATION_S", -1.0)
+    prepared = []
+
+    def conversations():
+        for one in ASKED:
+            prepared.append(one)
+            yield one
+
+    answers = ask_all(inline, conversations(), SHORT)
+    first = next(answers).text
+    assert len(prepared) == 1 and [first, *(r.text for r in answers)] == expected

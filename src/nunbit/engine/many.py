@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -12,6 +13,9 @@ from nunbit.engine.scheduler import Engine
 from nunbit.messages import Message
 
 Conversation = Sequence[Message]
+SLOW_PREPARATION_S = 0.3
+"""Where preparing a prompt takes longer, as perception of photographs does, a batch would gain less than the first
+answers would wait: each is then answered before the next prompt is prepared."""
 
 
 def ask_all(
@@ -43,9 +47,13 @@ def ask_all(
                     ended += 1
                     ready.notify_all()
 
+        began = time.perf_counter()
         prompt = engine.prepare(conversation)
+        slow = not engine.background and time.perf_counter() - began > SLOW_PREPARATION_S
         wait(lambda: sent - ended < most)
         engine.submit(prompt, sampling(len(prompt.ids)) if callable(sampling) else sampling, on_event)
+        if slow:
+            engine.run_until(lambda: ended > at)
 
     def wait(until: Callable[[], bool]) -> None:
         if not engine.background:

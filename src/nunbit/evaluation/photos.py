@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nunbit.errors import UserError
 from nunbit.evaluation.photo_marking import is_right
 from nunbit.evaluation.statistics import bootstrap_interval
 from nunbit.messages import Message, question
@@ -105,7 +106,6 @@ def locate(name: str) -> Path | None:
 
 def _composites(first: int, many: int, say: Callable[[str], None]) -> list[PhotoItem]:
     """Questions about composites of held-out cut-outs: as many kinds as a picture gives."""
-    from nunbit.errors import UserError
     from nunbit.world import composites
     from nunbit.world.cutouts import cutouts
     from nunbit.world.scene_questions import SceneQuestions
@@ -167,8 +167,15 @@ def run(
 
     Args:
         baselines: other answerers by name, asked the same; "blank" is always there: the same model and a grey picture.
+
+    Raises:
+        UserError: no package with pictures is installed.
     """
     todo = items(composites=composites, say=say)
+    if not todo:
+        raise UserError(
+            "no photograph is here", todo="pip install scikit-image, or install the package tuxpaint-stamps-default"
+        )
     for name, asked, grey in (
         ("right", ask, False),
         ("blank", ask, True),

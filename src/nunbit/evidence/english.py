@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nunbit.evidence.names import ANYTHING, Mention
-from nunbit.evidence.statements import BOX, COLOURS, WINDOW_CHARS, Statement, part_named
+from nunbit.evidence.statements import BOX, COLOURS, WINDOW_CHARS, Statement, clauses, part_named
 
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
 NUMBERS = {w: i for i, w in enumerate(_WORDS)}
@@ -86,17 +86,12 @@ _DENIES = re.compile(r"\bnot\b|n['’]t\b|\bnever\b", re.I)
 def statements(text: str, mentions: Sequence[Mention]) -> list[Statement]:
     """What the English parts of a text say of the things that it names."""
     mentions = [m for i, m in enumerate(mentions) if not _is_colour(text, m, mentions[i + 1 : i + 2])]
-    cuts = [m.end() for m in _CLAUSE.finditer(text)]
     out: list[Statement] = []
-    clause, cut = 0, 0
-    for i, m in enumerate(mentions):
-        while cut < len(cuts) and cuts[cut] <= m.start:
-            clause, cut = cuts[cut], cut + 1
-        clause_end = cuts[cut] if cut < len(cuts) else len(text)
-        before = mentions[i - 1] if i and mentions[i - 1].start >= clause else None
-        after = mentions[i + 1] if i + 1 < len(mentions) and mentions[i + 1].end <= clause_end else None
+    for i, (m, clause) in enumerate(zip(mentions, clauses(text, mentions, _CLAUSE), strict=True)):
+        before = mentions[i - 1] if i and mentions[i - 1].start >= clause[0] else None
+        after = mentions[i + 1] if i + 1 < len(mentions) and mentions[i + 1].end <= clause[1] else None
         if text[m.start].isascii():
-            out += _about(text, m, (clause, clause_end), before, after)
+            out += _about(text, m, clause, before, after)
     return out
 
 

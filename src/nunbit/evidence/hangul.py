@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nunbit.evidence.names import ANYTHING, COUNTERS, NUMERALS_KO, TAIL, Mention
-from nunbit.evidence.statements import BOX, COLOURS, WINDOW_CHARS, Statement, part_named
+from nunbit.evidence.statements import BOX, COLOURS, WINDOW_CHARS, Statement, clauses, part_named
 
 _NUMERAL = "|".join(sorted(NUMERALS_KO, key=len, reverse=True))
 _NUMBER = rf"(?P<n>[0-9]{{1,4}}|{_NUMERAL})"
@@ -63,18 +63,13 @@ _ENDS_TOPIC = re.compile(r"(?:은|는|이|가)$")
 
 def statements(text: str, mentions: Sequence[Mention]) -> list[Statement]:
     """What the Korean parts of a text say of the things that it names."""
-    cuts = [m.end() for m in _CLAUSE.finditer(text)]
     out: list[Statement] = []
-    clause, cut = 0, 0
-    for i, m in enumerate(mentions):
-        while cut < len(cuts) and cuts[cut] <= m.start:
-            clause, cut = cuts[cut], cut + 1
-        clause_end = cuts[cut] if cut < len(cuts) else len(text)
+    for i, (m, clause) in enumerate(zip(mentions, clauses(text, mentions, _CLAUSE), strict=True)):
         if text[m.start].isascii() and m.after == m.end:
             continue
-        inside = [n for n in mentions[i + 1 : i + 9] if n.start < clause_end]
-        before = mentions[i - 1] if i and mentions[i - 1].start >= clause else None
-        out += _about(text, m, (clause, clause_end), before, inside)
+        inside = [n for n in mentions[i + 1 : i + 9] if n.start < clause[1]]
+        before = mentions[i - 1] if i and mentions[i - 1].start >= clause[0] else None
+        out += _about(text, m, clause, before, inside)
     return out
 
 

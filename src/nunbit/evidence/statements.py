@@ -6,6 +6,7 @@ Names of things are found before (`names`), so that patterns only look at what s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -89,7 +90,7 @@ class Statement:
 def part_named(words: str) -> str:
     """``left``, ``top right``, ``center`` ... for a phrase that names a part of the picture; "" if it names none."""
     lower = words.casefold()
-    found = _PART_WORDS().findall(lower)
+    found = _part_words().findall(lower)
     x = next((HORIZONTAL[w] for w in found if w in HORIZONTAL), "")
     y = next((VERTICAL[w] for w in found if w in VERTICAL), "")
     if x or y:
@@ -98,10 +99,20 @@ def part_named(words: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _PART_WORDS() -> re.Pattern[str]:  # noqa: N802
+def _part_words() -> re.Pattern[str]:
     english = [w for w in (*HORIZONTAL, *VERTICAL, *CENTRE) if w.isascii()]
     hangul = sorted((w for w in (*HORIZONTAL, *VERTICAL, *CENTRE) if not w.isascii()), key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join(english)})\b|{'|'.join(hangul)}")
+
+
+def clauses(text: str, mentions: Sequence[Mention], ends: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where the clause of each mention begins and ends; ``ends`` matches up to the beginning of the next clause."""
+    cuts = [m.end() for m in ends.finditer(text)]
+    begin, cut = 0, 0
+    for m in mentions:
+        while cut < len(cuts) and cuts[cut] <= m.start:
+            begin, cut = cuts[cut], cut + 1
+        yield begin, cuts[cut] if cut < len(cuts) else len(text)
 
 
 def without_doubles(statements: list[Statement]) -> list[Statement]:

@@ -39,6 +39,7 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
     Raises:
         UserError: nothing there, or nothing of that kind.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     import nunbit.models.composed as _registers_our_type
@@ -56,7 +57,7 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
             _check_composed(Path(folder))
         processor = AutoProcessor.from_pretrained(folder)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=_dtype(folder, device))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as e:
         lines = str(e).splitlines() or [type(e).__name__]
         raise UserError(
             f"the model '{folder}' cannot be opened ({lines[0][:200]})",

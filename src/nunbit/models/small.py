@@ -33,6 +33,8 @@ from nunbit.models.syllables import add_syllables, grow_table
 SHIPPED = Path(__file__).parent / "weights" / "nunbit-small"
 DELTA, FACTS = "delta.safetensors", "delta.json"
 CONNECTOR = "connector."
+ASSEMBLY = 1
+"""Raised with any change of `assemble` or `TEMPLATE`, so that a folder that was assembled before is not used."""
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
@@ -66,12 +68,29 @@ def save_delta(adapters: Mapping[str, Tensor], connector: Any, scale: float, ste
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def assemble(base: Path, folder: Path, shipped: Path = SHIPPED) -> None:
+def read_delta(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What `save_delta` wrote: facts and tensors in float32.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        whole = isinstance(facts["scale"], float) and isinstance(facts["connector"]["name"], str)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise UserError(f"'{folder / FACTS}' is damaged", todo="install nunbit again, or train again")
+    return facts, load_compact(folder / DELTA)
+
+
+def assemble(base: Path, folder: Path, shipped: Path) -> None:
     """Write `nunbit-small` as a model folder.
 
     Args:
         base: folder of the base language model.
         folder: where it is written; empty or new.
+        shipped: folder of the difference, `SHIPPED` or that of a run.
 
     Raises:
         UserError: this installation has no weights of it, or the base is another model.
@@ -81,8 +100,7 @@ def assemble(base: Path, folder: Path, shipped: Path = SHIPPED) -> None:
 
     if not (shipped / DELTA).is_file():  # an installation without weights
         raise UserError("nunbit-small is missing from this installation", todo="install nunbit again")
-    facts = json.loads((shipped / FACTS).read_text(encoding="utf-8"))
-    delta = load_compact(shipped / DELTA)
+    facts, delta = read_delta(shipped)
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.chat_template = TEMPLATE
     text = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)

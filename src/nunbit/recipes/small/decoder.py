@@ -7,8 +7,8 @@ Three things make it about twice as fast as a wrapped `LlamaForCausalLM` on two 
 - query, key and value are one matrix product, gate and up another; each module has one hand-written backward;
 - the output layer is computed at the rows that have a label, not at all rows.
 
-The arithmetic is that of transformers' Llama (a test compares the logits). `Decoder.export` writes the merged
-weights back into one.
+The arithmetic is that of transformers' Llama (a test compares the logits). `Decoder.delta` is what
+`nunbit.models.small.merge_delta` adds to one.
 
 Source: LoRA, arXiv 2106.09685.
 Legend: B rows of L tokens each, T = B * L tokens end to end, D width, H query heads, K key heads, d head width, V
@@ -263,20 +263,10 @@ class Decoder(nn.Module):
         """``(T, D)`` -> ``(T, V)``."""
         return torch.cat((hidden @ self.table.t(), hidden @ self.rows.weight.to(hidden.dtype).t()), -1)
 
-    @torch.no_grad()
-    def export(self, model: Any) -> None:
-        """Write the merged weights into a `LlamaForCausalLM` of the same shape."""
-        self.merge()
-        table = model.get_input_embeddings().weight
-        table[len(self.table) :] = self.rows.weight.to(table.dtype)
-        for mine, theirs in zip(self.layers, model.model.layers, strict=True):
-            a, m = theirs.self_attn, theirs.mlp
-            assert isinstance(mine, Layer)
-            sizes = [len(p.weight) for p in (a.q_proj, a.k_proj, a.v_proj)]
-            parts = [*mine.qkv.merged.split(sizes), mine.out.merged, *mine.gate_up.merged.chunk(2), mine.down.merged]
-            targets = (a.q_proj, a.k_proj, a.v_proj, a.o_proj, m.gate_proj, m.up_proj, m.down_proj)
-            for target, part in zip(targets, parts, strict=True):
-                target.weight.copy_(part)
+    def delta(self) -> dict[str, torch.Tensor]:
+        """What was learnt, as `nunbit.models.small` writes and merges it: factors of each layer, and the new rows."""
+        parts = {f"layers.{k}": v.detach() for k, v in self.layers.state_dict().items()}
+        return parts | {"rows.weight": self.rows.weight.detach()}
 
     def learning(self) -> dict[str, nn.Module]:
         """The parts that learn, by name."""

@@ -131,18 +131,10 @@ def fill_world(folder: Path, count: int, *, say: Callable[[str], None] = print) 
 
 def perception() -> Callable[[Any], Scene]:
     """What finds the Scene of a picture: all parts that ship with the package."""
-    from nunbit.perception.ink import ink_colour
     from nunbit.perception.merge import build_parts
 
     parts = build_parts()
-
-    def found(image: Any) -> Scene:
-        [scene] = parts([image])
-        if scene.text_lines:
-            scene.meta["ink"] = ink_colour(image, scene.text_lines)
-        return scene
-
-    return found
+    return lambda image: parts([image])[0]
 
 
 def features() -> Callable[[Any], tuple[np.ndarray, tuple[int, int]]]:

@@ -20,9 +20,7 @@ def write_model(
     decoder: Decoder, connector: NamedFeaturesConnector, base: str | Path, steps: int, folder: Path
 ) -> None:
     """Write ``delta``, in the form that the package ships, and the ``model`` that is assembled from it."""
-    adapters = {f"layers.{k}": v.detach() for k, v in decoder.layers.state_dict().items()}
-    adapters |= {f"rows.{k}": v.detach() for k, v in decoder.rows.state_dict().items()}
-    save_delta(adapters, connector, SCALE, steps, folder / "delta")
+    save_delta(decoder.delta(), connector, SCALE, steps, folder / "delta")
     shutil.rmtree(folder / "model", ignore_errors=True)
     assemble(Path(base), folder / "model", folder / "delta")
 

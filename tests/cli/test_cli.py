@@ -123,3 +123,20 @@ def test_a_contact_sheet_is_a_picture(tmp_path):
 def test_doctor_reports_the_embedded_model():
     report = json.loads(nunbit("doctor", "--json").stdout)
     assert report["ok"] and report["embedded_model"]["whole"] and report["packages"]["torch"]
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, "passive"), ("active", "active")])
+def test_idle_threads_sleep_unless_the_user_says_otherwise(given, kept, monkeypatch):
+    """OpenMP's threads spin while they wait; beside other work on two cores that made everything ten times slower."""
+    import os
+
+    from nunbit import cli
+    from nunbit.cli import commands
+
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    monkeypatch.setattr(commands, "app", lambda: None)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    cli.main()
+    assert os.environ["OMP_WAIT_POLICY"] == kept

@@ -67,3 +67,10 @@ def test_lines():
     assert english[0].startswith('1. "Two dogs": supported: dog 90 % [10, 20, 80, 90]')
     assert "not found in the picture" in english[1] and "CONTRADICTED" in english[2]
     assert "개 90 %" in korean[0] and "그림 1" in korean[0]
+
+
+def test_a_relation_is_told_apart_from_the_name_and_nothing_is_related_to_itself():
+    one = claims_of("What is in the dog?", "a dog", [scene()])
+    assert [c.kind for c in one] == ["existence"]
+    lines = lines_of(claims_of("What is left of the cat?", "a dog", [scene()]), "en")
+    assert len(set(lines)) == len(lines) and any("(left of the cat)" in line for line in lines)

@@ -12,6 +12,8 @@ def main() -> None:
     from nunbit.cli.commands import app
     from nunbit.errors import UserError
 
+    # Threads that wait for each other in a loop take the processor from those they wait for where other work runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

@@ -146,6 +146,8 @@ def _short_answer(
     if asked.relation and mentions and not any(s.denied for s in own):
         first = mentions[0]
         name, second = asked.relation
+        if first.names == second.names:  # "What is in the cup?" "A cup."
+            return own
         return [*own, Statement("relation", first.start, first.end, first, name, second)]
     return _named(own, asked) if asked.kind == "what" else own
 

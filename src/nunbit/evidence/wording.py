@@ -165,8 +165,19 @@ def lines_of(claims: Sequence[Claim], language: Language, *, pictures: int = 1) 
         names = "; ".join(_piece(e, language, pictures) for e in claim.evidence[:MOST_LISTED])
         more = len(claim.evidence) - MOST_LISTED
         names += f"; +{more}" if more > 0 else ""
-        out.append(f'{number}. "{_short(claim.text)}": {verdict}' + (f": {names}" if names else ""))
+        out.append(
+            f'{number}. "{_short(claim.text)}"{_relation(claim, language)}: {verdict}' + (f": {names}" if names else "")
+        )
     return out
+
+
+def _relation(c: Claim, language: Language) -> str:
+    """Of a relation, what it is to: the words alone may be one name that other lines have, too."""
+    if c.kind != "relation" or not c.other:
+        return ""
+    if language == "en":
+        return f" ({c.value} the {c.other})"
+    return f" ({korean(c.other)} {SIDES_KO.get(c.value, c.value)})"
 
 
 def _piece(e: Evidence, language: Language, pictures: int) -> str:

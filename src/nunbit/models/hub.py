@@ -56,16 +56,15 @@ def is_here(name: str) -> bool:
 
 
 def remove(name: str) -> bool:
-    """Delete a part; False where there was none."""
-    folder = path(name)
-    if not folder.is_dir():
-        return False
-    gone = folder.with_name(
-        f"{folder.name}.{secrets.token_hex(4)}.gone"
-    )  # renamed first: nobody opens a half-deleted folder
-    folder.rename(gone)
-    shutil.rmtree(gone)
-    return True
+    """Delete a part or an assembled model, of the latter also what earlier weights became; False where there was
+    none."""
+    older = path(name).parent.glob(f"{name}-*") if name in ASSEMBLED else ()
+    folders = {f for f in (path(name), *older) if f.is_dir()}
+    for folder in folders:
+        gone = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.gone")
+        folder.rename(gone)  # first: nobody opens a half-deleted folder
+        shutil.rmtree(gone)
+    return bool(folders)
 
 
 def get(name: str, say: Callable[[str], None] = lambda line: None) -> Path:

@@ -121,3 +121,9 @@ def test_a_damaged_default_is_a_sentence_on_the_command_line(tmp_path):
         timeout=120,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_removing_takes_what_earlier_weights_became(here, tmp_path):
+    (tmp_path / "cache" / "parts" / "nunbit-small-0-old").mkdir()
+    hub.get(NAME)
+    assert hub.remove(NAME) and left(tmp_path) == [] and not hub.remove(NAME)

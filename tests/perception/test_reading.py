@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from tests.perception.reading_error import errors, reading_scores
 from tests.perception.rendered import documents, font, pil_sign
 
-from nunbit.perception.reading import LineReader, Reading, TesseractRecogniser, lay_out
+from nunbit.perception.reading import LineReader, Reading, TesseractRecogniser, lay_out, without_rules
 
 needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="needs the program tesseract")
 
@@ -71,3 +71,20 @@ def test_light_korean_on_a_coloured_sign_is_read() -> None:
 
 def test_errors_are_counted_anywhere_in_what_was_read() -> None:
     assert errors("7.50", "Tea 7.50 x") == 0 and errors("7.50", "Tea 7.80") == 0.25 and errors("7.50", "") == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        ("| 주차금지", "주차금지"),
+        ("주차금지 |", "주차금지"),
+        ("|Milk", "Milk"),
+        ("_~ 240 |", "240"),
+        ("a | b", "a | b"),
+        ("file_name_", "file_name_"),
+        ("|", "|"),
+        ("", ""),
+    ],
+)
+def test_strokes_at_the_ends_are_no_letters(read, line):
+    assert without_rules(read) == line

@@ -9,6 +9,7 @@ costs less than one each.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,9 @@ PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.2, 16
 MAX_BETWEEN, MAX_BETWEEN_SMALL, SMALL_PX = 0.28, 0.4, 12
 """Letters are ink on paper with little between; of edges of things in photographs half lies between. The largest share
 of pixels between, for letters of 12 pixels and for smaller ones, whose edges are a larger part of them."""
+
+
+_RULES = re.compile(r"^[|¦_~\s]+(?=\S)|(?<=\S)\s+[|¦_~\s]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,11 @@ def recogniser(reader: str = "auto") -> Recogniser | None:
     return {"tesseract": TesseractRecogniser, "rapidocr": RapidRecogniser}.get(reader, lambda: None)()
 
 
+def without_rules(text: str) -> str:
+    """A line without the strokes at its ends: the frame of a sign or the rule of a table is read as ``|``."""
+    return _RULES.sub("", text).strip()
+
+
 class LineReader:
     """A provider of text lines with their structure in ``meta`` (rows, tables, pairs; see `layout.structure`).
 
@@ -200,7 +209,7 @@ class LineReader:
     @property
     def name(self) -> str:
         """Identifies the recogniser and how it is used."""
-        return f"reading-1-{self.recognise.name}-{self.photograph}"
+        return f"reading-2-{self.recognise.name}-{self.photograph}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self.read(image, photograph=self.photograph) for image in images]
@@ -221,6 +230,7 @@ class LineReader:
         read = self.recognise(pictures) if pictures else []
         if not photograph:
             self._again(values, regions, read)
+        read = [Reading(without_rules(r.text), r.score) for r in read]
         least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
         lines = [
             TextLine.from_box(reading.text, as_box(r.box), round(reading.score, 3))

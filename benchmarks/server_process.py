@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-CACHES = ("prefix", "feature", "slot", "scene")
+CACHES = ("prefix", "feature", "slot", "scene", "response")
 CHAT = "/v1/chat/completions"
 NUNBIT = (sys.executable, "-m", "nunbit", "serve", "--port", "{port}")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -212,6 +212,7 @@ class Hostile:
         pick, cut = self.rng.choice, png_cut(self.rng)
         return pick(
             (
+                ("/v1/responses", self.response()),
                 (
                     "/v1/embeddings",
                     {
@@ -233,6 +234,23 @@ class Hostile:
                 ),
             )
         )
+
+    def response(self) -> dict[str, Any]:
+        pick, rng = self.rng.choice, self.rng
+        parts = [{"type": "input_image", "image_url": pick((self.picture, png_cut(rng), frames(rng), 5, {}))}]
+        items = pick(
+            (
+                "hi",
+                [],
+                [[]],
+                [{"role": "user", "content": parts}],
+                [{"type": "item_reference", "id": pick(("", "msg_", "msg_x_0", "x" * 300))}],
+                [{"type": "function_call", "arguments": "{" * 9000}, {"type": "function_call_output", "output": None}],
+                [{"type": "function_call_output", "output": parts * 200}],
+            )
+        )
+        wish = {"input": items, "previous_response_id": pick((None, "resp_x", 5)), "max_output_tokens": 2}
+        return wish | pick(({}, {"tools": [[]]}, {"tools": [{"type": "function", "name": []}]}, {"tool_choice": {}}))
 
     def paths(self) -> tuple[str, Body]:
         return self.rng.choice(

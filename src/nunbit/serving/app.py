@@ -18,6 +18,7 @@ from nunbit.serving import docs
 from nunbit.serving.errors import add_error_handlers
 from nunbit.serving.middleware import AccessMiddleware
 from nunbit.serving.perception import PerceptionService
+from nunbit.serving.responses_api.routes import ResponsesApi
 from nunbit.serving.routes import ApiServer
 from nunbit.serving.schemas import ERROR_RESPONSES
 from nunbit.serving.settings import ServerSettings
@@ -67,7 +68,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],  # SDKs for browsers send their own (x-stainless-os ...); none of them is trusted
             expose_headers=["X-Nunbit-Warnings", "Retry-After"],
         )
@@ -78,6 +79,11 @@ def _add_routes(app: FastAPI, server: ApiServer) -> None:
     app.post("/v1/chat/completions")(server.chat)
     app.post("/v1/completions")(server.complete)
     app.post("/v1/embeddings")(server.embed)
+    responses = ResponsesApi(server)
+    app.post("/v1/responses")(responses.create)
+    app.post("/v1/responses/input_tokens")(responses.count)
+    app.get("/v1/responses/{response_id}")(responses.retrieve)
+    app.delete("/v1/responses/{response_id}")(responses.delete)
     app.post("/v1/perceive")(server.perceive)
     app.get("/v1/models")(server.models)
     app.get("/v1/models/{model:path}")(server.model)

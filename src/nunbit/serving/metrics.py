@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from nunbit.engine.cache import LRUCache
 from nunbit.engine.scheduler import Engine, RequestOutput
 
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -17,6 +18,7 @@ class Metrics:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.registry = engine, CollectorRegistry()
+        self.stored_responses: LRUCache | None = None
         self.registry.register(self)
 
         def histogram(name: str, help_text: str) -> Histogram:
@@ -62,6 +64,8 @@ class Metrics:
         }
         if engine.runner.aware is not None:
             gauges["nunbit_scene_cache_bytes"] = engine.runner.aware.scene_cache_bytes
+        if self.stored_responses is not None:
+            gauges["nunbit_response_cache_bytes"] = self.stored_responses.bytes
         for name, value in gauges.items():
             yield GaugeMetricFamily(name, name.replace("_", " "), value=value)
         for name, value in counters.items():

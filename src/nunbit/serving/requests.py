@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nunbit.engine.sampling import SamplingParams
@@ -21,6 +21,7 @@ from nunbit.serving.schemas import (
     CompletionRequest,
     ContentPart,
     GenerationRequest,
+    RequestModel,
     ResponseFormat,
 )
 from nunbit.serving.settings import ServerSettings
@@ -55,7 +56,7 @@ def messages_of(
         raise RequestError(
             f"{pictures} pictures", allowed=f"at most {settings.max_pictures} in one request", param="messages"
         )
-    _refuse_pictures_aside(request)
+    refuse_pictures_aside(request.messages, "messages")
     names = {c.id: c.name for m in request.messages for c in tool_calls_of(m.tool_calls or [])}
     turns = [_message(m, i, settings, names) for i, m in enumerate(request.messages)]
     messages, warnings = ordered(turns, template_takes_tools=template_takes_tools)
@@ -67,15 +68,23 @@ def messages_of(
     return messages, warnings[:20]
 
 
-def _refuse_pictures_aside(request: ChatRequest) -> None:
-    """Refuse a picture in a field that nothing reads, as other servers' forms have it: it would be lost."""
-    for i, message in enumerate(request.messages):
-        for path, value in message.unknown_values():
+def refuse_pictures_aside(items: Sequence[RequestModel], field: str) -> None:
+    """Refuse a picture in a place that nothing reads, as other servers' forms have it: it would be lost.
+
+    Args:
+        items: the turns of a request.
+        field: where they are in it.
+
+    Raises:
+        RequestError: there is one.
+    """
+    for i, item in enumerate(items):
+        for path, value in item.unknown_values():
             if value and PICTURE_FIELD.search(path.rpartition(".")[2]) or _holds_picture(value):
                 raise RequestError(
-                    f"a picture in the field 'messages.{i}.{path}'",
+                    f"a picture in the field '{field}.{i}.{path}'",
                     allowed='{"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}} in content',
-                    param=f"messages.{i}.{path}",
+                    param=f"{field}.{i}.{path}",
                 )
 
 

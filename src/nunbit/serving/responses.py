@@ -165,11 +165,7 @@ class ResponseFormatter:
         """Log probabilities of new tokens; before the first ones of a text completion come those of the echoed
         prompt."""
         if self.chat:
-            content = [
-                self._entry(t.token, t.logprob) | {"top_logprobs": [self._entry(i, p) for i, p in t.others]}
-                for t in tokens
-            ]
-            return {"content": content, "refusal": None}
+            return {"content": logprob_entries(self.tokenizer, tokens), "refusal": None}
         ids, values = [t.token for t in tokens], [max(t.logprob, MIN_LOGPROB) for t in tokens]
         tops: list[dict[str, float] | None] = [
             {self._text(i): max(p, MIN_LOGPROB) for i, p in t.others} for t in tokens
@@ -196,12 +192,18 @@ class ResponseFormatter:
         tops = [{self._text(i): max(p, MIN_LOGPROB) for i, p in t.others} for t in prompt.logprobs]
         return [None, *values], [None, *tops]
 
-    def _entry(self, token: int, logprob: float) -> dict[str, Any]:
-        data = token_bytes(self.tokenizer).of(token)
-        return {"token": _shown(data), "logprob": max(logprob, MIN_LOGPROB), "bytes": list(data)}
-
     def _text(self, token: int) -> str:
         return _shown(token_bytes(self.tokenizer).of(token))
+
+
+def logprob_entries(tokenizer: Any, tokens: Sequence[Logprob]) -> list[dict[str, Any]]:
+    """Log probabilities of a chat's tokens, each with its alternatives."""
+
+    def entry(token: int, logprob: float) -> dict[str, Any]:
+        data = token_bytes(tokenizer).of(token)
+        return {"token": _shown(data), "logprob": max(logprob, MIN_LOGPROB), "bytes": list(data)}
+
+    return [entry(t.token, t.logprob) | {"top_logprobs": [entry(i, p) for i, p in t.others]} for t in tokens]
 
 
 def usage(outputs: Sequence[RequestOutput], choices_per_prompt: int = 1) -> dict[str, Any]:

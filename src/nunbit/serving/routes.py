@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,7 @@ from nunbit.serving.schemas import (
     RequestModel,
 )
 from nunbit.serving.settings import ServerSettings
-from nunbit.serving.tools import tool_choice_of
+from nunbit.serving.tools import ToolChoice, tool_choice_of
 
 FindEvidence = Callable[[RequestOutput], Awaitable[dict[str, Any]]]
 """A finished answer -> the JSON of its evidence."""
@@ -40,6 +41,17 @@ PICTURE_INPUT = re.compile(r"\s*data:(image/[^,]*|[^,\s]*;base64),", re.IGNORECA
 """An input of embeddings that is a picture. "data: the plural of datum" is text."""
 NOT_PRINTABLE = re.compile(r"[^ -~]")
 """Characters that a header may not hold: a line break in a field's name would begin another header."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedChat:
+    """A conversation as the engine takes it, with what the request says about tools, and warnings for the caller."""
+
+    body: ChatRequest
+    messages: list[Message]
+    prompt: PreparedPrompt
+    tool_choice: ToolChoice
+    warnings: list[str]
 
 
 class ApiServer:
@@ -59,38 +71,47 @@ class ApiServer:
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer a conversation with pictures."""
-        self._check_model(body.model)
-        tool_choice = tool_choice_of(body)
-        template = self.engine.runner.preparation.builder.template.template
-        takes_calls = "tool_calls" in template
-        messages, reordered = await self._in_thread(
-            partial(messages_of, body, self.settings, template_takes_tools=takes_calls)
-        )
-        prompt = await self._in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
-        aware = self.engine.runner.aware
-        warnings = self._warnings(body) + reordered + (aware.notices(prompt.scenes) if aware is not None else [])
-        if tool_choice.tools and "tools" not in template:
-            warnings.append("this model's chat template has no place for tools: the model does not see them")
+        chat = await self.prepare_chat(body)
         formatter = ResponseFormatter(
             self.name,
             self.engine.runner.tokenizer,
             chat=True,
             choices_per_prompt=body.n,
             logprobs=bool(body.logprobs),
-            warnings=warnings,
-            tool_choice=tool_choice,
+            warnings=chat.warnings,
+            tool_choice=chat.tool_choice,
         )
-        return await self._answer([prompt], body, request, formatter, self._evidence_of(body, messages))
+        return await self._answer([chat.prompt], body, request, formatter, self.evidence_of(chat))
 
-    def _evidence_of(self, body: ChatRequest, messages: Sequence[Message]) -> FindEvidence | None:
-        """What finds the evidence of an answer to these messages, where the request asks for it."""
-        if not body.evidence:
+    async def prepare_chat(self, body: ChatRequest) -> PreparedChat:
+        """Read a conversation and make its prompt.
+
+        Raises:
+            UserError: another model, or a conversation that cannot be read or does not fit.
+        """
+        self._check_model(body.model)
+        tool_choice = tool_choice_of(body)
+        template = self.engine.runner.preparation.builder.template.template
+        takes_calls = "tool_calls" in template
+        messages, reordered = await self.in_thread(
+            partial(messages_of, body, self.settings, template_takes_tools=takes_calls)
+        )
+        prompt = await self.in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
+        aware = self.engine.runner.aware
+        warnings = self._warnings(body) + reordered + (aware.notices(prompt.scenes) if aware is not None else [])
+        if tool_choice.tools and "tools" not in template:
+            warnings.append("this model's chat template has no place for tools: the model does not see them")
+        return PreparedChat(body, messages, prompt, tool_choice, warnings)
+
+    def evidence_of(self, chat: PreparedChat) -> FindEvidence | None:
+        """What finds the evidence of an answer, where the request asks for it."""
+        if not chat.body.evidence:
             return None
-        question = next((m.text for m in reversed(messages) if m.role == "user"), "")
-        pictures = [picture for m in messages for picture in m.images]
+        question = next((m.text for m in reversed(chat.messages) if m.role == "user"), "")
+        pictures = [picture for m in chat.messages for picture in m.images]
 
         async def find(output: RequestOutput) -> dict[str, Any]:
-            return await self._in_thread(self.perception.evidence, question, pictures, output.text, output.scenes)
+            return await self.in_thread(self.perception.evidence, question, pictures, output.text, output.scenes)
 
         return find
 
@@ -99,12 +120,12 @@ class ApiServer:
         self._check_model(body.model)
         texts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
         self._check_choices(body, len(texts))
-        prompts = [await self._in_thread(self.engine.prepare_text, text) for text in texts]
+        prompts = [await self.in_thread(self.engine.prepare_text, text) for text in texts]
         for prompt in prompts:  # before the prompts are scored, which costs a pass
             self._max_tokens(body, prompt)
         echo = []
         if body.echo:
-            echo = [await self._in_thread(self._echo, t, p, body.logprobs) for t, p in zip(texts, prompts, strict=True)]
+            echo = [await self.in_thread(self._echo, t, p, body.logprobs) for t, p in zip(texts, prompts, strict=True)]
         formatter = ResponseFormatter(
             self.name,
             self.engine.runner.tokenizer,
@@ -129,10 +150,10 @@ class ApiServer:
         find_evidence: FindEvidence | None = None,
     ) -> Response:
         self._check_choices(body, len(prompts))
-        jobs = [job for prompt in prompts for job in self._jobs(prompt, body, formatter.tool_choice.schema)]
+        jobs = [job for prompt in prompts for job in self.jobs(prompt, body, formatter.tool_choice.schema)]
         choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence)
-        headers = _warning_headers(formatter.warnings)
-        await self._in_thread(choices.submit)
+        headers = warning_headers(formatter.warnings)
+        await self.in_thread(choices.submit)
         if body.stream:
             include_usage = bool(body.stream_options and body.stream_options.include_usage)
             events = stream_events(choices, formatter, include_usage=include_usage)
@@ -152,7 +173,12 @@ class ApiServer:
                 f"{body.n * prompts} answers", allowed=f"at most {self.settings.max_choices} in one request", param="n"
             )
 
-    def _jobs(self, prompt: PreparedPrompt, body: GenerationRequest, schema: dict[str, Any] | None) -> list[Job]:
+    def jobs(self, prompt: PreparedPrompt, body: GenerationRequest, schema: dict[str, Any] | None) -> list[Job]:
+        """The answers that a request wants of one prompt.
+
+        Args:
+            schema: JSON schema of a forced tool call.
+        """
         most = self._max_tokens(body, prompt)
         if not most:
             return [(prompt, None)] * body.n
@@ -170,7 +196,7 @@ class ApiServer:
             raise RequestError(
                 "too many pictures", allowed=f"at most {self.settings.max_pictures} in one request", param="input"
             )
-        rows = [await self._in_thread(self._vector, text, i) for i, text in enumerate(inputs)]
+        rows = [await self.in_thread(self._vector, text, i) for i, text in enumerate(inputs)]
         width = len(rows[0][0])
         if body.dimensions not in (None, width):
             raise RequestError(
@@ -184,7 +210,7 @@ class ApiServer:
         ]
         tokens = sum(n for _, n in rows)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        headers = _warning_headers(_ignored(body))
+        headers = warning_headers(ignored_fields(body))
         return JSONResponse({"object": "list", "data": data, "model": self.name, "usage": usage}, headers=headers)
 
     def _vector(self, text: str, index: int) -> tuple[torch.Tensor, int]:
@@ -194,8 +220,8 @@ class ApiServer:
 
     async def perceive(self, body: PerceiveRequest) -> Response:
         """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
-        image = await self._in_thread(decode_picture, body.image, "the picture", self.settings)
-        return JSONResponse(await self._in_thread(self.perception.describe, image))
+        image = await self.in_thread(decode_picture, body.image, "the picture", self.settings)
+        return JSONResponse(await self.in_thread(self.perception.describe, image))
 
     async def models(self) -> dict[str, Any]:
         """List the served model."""
@@ -244,22 +270,25 @@ class ApiServer:
         return Response(self.metrics.render(), media_type="text/plain; version=0.0.4")
 
     def _warnings(self, body: GenerationRequest) -> list[str]:
-        out = _ignored(body)
+        out = ignored_fields(body)
         if (requested_tokens(body) or 0) > self.settings.max_tokens:
             out.append(f"the answer is limited to {self.settings.max_tokens} tokens, the bound of this server")
         return out
 
-    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run what decodes, fetches or computes in a worker thread, a bounded number at a time."""
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
 
 
-def _ignored(body: RequestModel) -> list[str]:
+def ignored_fields(body: RequestModel) -> list[str]:
+    """Warnings about the fields that nothing reads."""
     return [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
 
 
-def _warning_headers(warnings: Sequence[str]) -> dict[str, str]:
+def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
+    """The header that carries warnings."""
     return {"X-Nunbit-Warnings": "; ".join(warnings)} if warnings else {}
 
 

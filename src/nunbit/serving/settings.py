@@ -23,6 +23,7 @@ class ServerSettings:
         picture_limits: bounds of one picture.
         deadline_s: seconds after which an answer ends where it is.
         max_tokens: tokens of one answer; a request that asks for more gets these and a warning.
+        max_stored_bytes: memory for responses that `previous_response_id` may name; the oldest make room.
         decode_threads: pictures that are decoded at the same time.
         fetch: which folders and hosts a request may name pictures from; none by default.
         page: whether the web page is served.
@@ -40,6 +41,7 @@ class ServerSettings:
     picture_limits: Limits = field(default_factory=lambda: Limits(max_bytes=10 * 1024 * 1024))
     deadline_s: float = 120.0
     max_tokens: int = 512
+    max_stored_bytes: int = 64 * 1024 * 1024
     decode_threads: int = 2
     fetch: FetchPolicy = field(default_factory=FetchPolicy)
     page: bool = True

@@ -95,14 +95,16 @@ def restore(folder: Path, modules: Modules, optimisers: Optimisers = ()) -> int:
 
 
 def resume(folder: Path, modules: Modules, optimisers: Optimisers = (), group: Group = ALONE) -> dict[str, Any]:
-    """As `restore`; returns ``step``, the sampler's ``sampler_state``, and whether random numbers continue: ``rng``."""
+    """As `restore`; returns ``step``, the sampler's ``sampler_state``, whether random numbers continue: ``rng``, and
+    the settings of the ``stage`` that wrote it."""
     path = newest(folder)
     if path is None:
-        return {"step": 0, "sampler_state": {}, "rng": True}
+        return {"step": 0, "sampler_state": {}, "rng": True, "stage": {}}
     try:
         state = (_read_shards if path.is_dir() else _read_whole)(path, modules, optimisers)
         same = restore_random_states(state["rng"], group) if optimisers else True
-        return {"step": int(state["step"]), "sampler_state": saved_entry(state, "sampler_state", {}), "rng": same}
+        position = saved_entry(state, "sampler_state", {})
+        return {"step": int(state["step"]), "sampler_state": position, "rng": same, "stage": dict(state["stage"])}
     except Exception as e:  # torch raises many kinds for one thing
         raise UserError(
             f"the checkpoint '{path}' is damaged or of another model ({type(e).__name__}: {str(e)[:200]})",

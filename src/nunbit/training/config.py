@@ -76,7 +76,7 @@ class Phase:
         connector_lr: learning rate between encoder and language model, also of Flamingo's resampler and gated blocks.
         layer_connector_lr: learning rate of the layer connectors (crayon, moai).
         batch: samples an optimiser step.
-        micro_batch_size: samples a forward pass, 0 for all.
+        micro_batch_size: samples a forward pass; 0 for as many as fit in the memory that is free.
         epochs: passes over the samples; steps: optimiser steps, which count instead if above 0.
         warmup: share of the steps; schedule: "cosine" falls to zero after it, "flat" stays.
         weight_decay: of matrices; clip: largest norm of the gradient.

@@ -88,6 +88,12 @@ class DualTask:
         for piece in self.tasks[self.names[int(turn)]].micro_batches(shown, stage):
             yield piece | {"turn": turn}
 
+    def longest(self, rows: int, stage: Stage) -> Batch | None:
+        """A micro-batch of so many of the longest samples, of the task whose are longer."""
+        found = [(task.longest(rows, stage), turn) for turn, task in enumerate(self.tasks.values())]
+        made = [batch | {"turn": torch.tensor(turn)} for batch, turn in found if batch is not None]
+        return max(made, key=lambda batch: batch["ids"].numel(), default=None)
+
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """The task's loss, a scalar, with only its adapter learning; and figures to log."""
         name = self.names[int(batch["turn"])]

@@ -20,6 +20,7 @@ from nunbit.lock import held
 from nunbit.training.checkpoints import checkpoint, resume
 from nunbit.training.distributed import ALONE, Group, clip_gradients, join
 from nunbit.training.flops import ceiling
+from nunbit.training.micro_batch import measured_stage
 from nunbit.training.non_finite import NonFiniteGuard, weights_are_finite
 from nunbit.training.optimisers import make_optimisers
 from nunbit.training.options import RunOptions
@@ -44,7 +45,7 @@ def train(task: Task, stage: Stage, folder: str | Path, options: RunOptions = Ru
     run = _ready(task, stage, options)
     group = run.group
     with held(folder) if group.rank == 0 else nullcontext():
-        step = _resume(run, folder, options.say)
+        run, step = _resume(run, folder, options.say)
         first = group.rank == 0
         journal = Journal(folder, stage.name, stage.steps, options.track, options.say) if first else None
         if journal:
@@ -112,8 +113,9 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
             raise UserError(
                 f"{group.size} processes for the stage '{stage.name}'", allowed="one: its batches cannot be split"
             )
-        share = -(-stage.batch // group.size)
-        stage = replace(stage, micro_batch_size=min(stage.micro_batch_size or stage.batch, share))
+        if stage.micro_batch_size or not hasattr(task, "longest"):
+            share = -(-stage.batch // group.size)
+            stage = replace(stage, micro_batch_size=min(stage.micro_batch_size or stage.batch, share))
     torch.manual_seed(stage.seed + group.rank)
     if hasattr(task, "prepare"):
         task.prepare(device, options.shard and group.size > 1)
@@ -125,8 +127,9 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
     return TrainingRun(task, stage, device, group, modules, optimisers, peaks, parameters, most)
 
 
-def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
-    """Load the folder's checkpoint in every process; warns where the samples will not be those the run began with."""
+def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> tuple[TrainingRun, int]:
+    """Load the folder's checkpoint in every process, and measure the micro-batch; warns where the samples will not be
+    those the run began with."""
     kept = resume(folder, run.modules, run.optimisers, run.group)
     step = int(kept["step"])
     if not kept["rng"] and run.group.rank == 0:
@@ -139,7 +142,21 @@ def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> int:
         say(f"{run.stage.name}: {changed}; the run continues with the new ones")
     run.group.same_start(run.modules.values())
     run.group.wait()
-    return step
+    if step < run.stage.steps:
+        run = _measured(run, int(kept["stage"].get("micro_batch_size", 0)), say)
+    return run, step
+
+
+def _measured(run: TrainingRun, begun: int, say: Callable[[str], None]) -> TrainingRun:
+    """The run with a micro-batch that fits in memory, which is said."""
+
+    def once(piece: Batch) -> None:
+        _loss_backward(run.task, piece, run.device)
+
+    stage, line = measured_stage(run.task, run.stage, run.device, run.group, run.optimisers, once, begun)
+    if line and run.group.rank == 0:
+        say(line)
+    return replace(run, stage=stage)
 
 
 def _checkpoint(run: TrainingRun, folder: Path, step: int, guard: NonFiniteGuard) -> None:
@@ -193,15 +210,21 @@ def _backward(
     micro-batches."""
     total, figures = 0.0, dict[str, float]()
     for part in _share(task, batch, stage, group):
-        on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
-        with mixed_precision(device):
-            loss, found = task.loss(on_device)
-        if loss.requires_grad:  # not where nothing of what learns is reached, such as a connector by words alone
-            loss.backward()
-        total += loss.item()
+        loss, found = _loss_backward(task, part, device)
+        total += loss
         figures = {k: figures.get(k, 0.0) + v for k, v in found.items()}
     figures = group.sum({"loss": total} | figures)
     return figures.pop("loss"), figures
+
+
+def _loss_backward(task: Task, part: Batch, device: str) -> tuple[float, dict[str, float]]:
+    """Loss and figures of a micro-batch, its gradient added to the parameters'."""
+    on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+    with mixed_precision(device):
+        loss, found = task.loss(on_device)
+    if loss.requires_grad:  # not where nothing of what learns is reached, such as a connector by words alone
+        loss.backward()
+    return loss.item(), found
 
 
 def _share(task: Task, batch: Batch, stage: Stage, group: Group) -> list[Batch]:

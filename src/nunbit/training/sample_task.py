@@ -10,6 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 ROW_KEYS = ("ids", "labels", "mask", "document", "positions", "index", "weight")
 """What a batch holds for each row of text; everything else but ``answers`` and ``owner`` is for each picture."""
+
+PICTURE_TOKENS = 256
+"""What encoding a picture takes, roughly, in tokens of a decoder: to find the samples that take the most memory."""
 
 
 def answer_loss(
@@ -211,6 +215,16 @@ class SampleTask(ABC):
                 )
             out |= self.pixels(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.scene_features(found)
         return out
+
+    def longest(self, rows: int, stage: Stage) -> Batch | None:
+        """A micro-batch of so many rows of the longest samples, as large as a step's can be; None without samples."""
+        if not self.samples:
+            return None
+        order = sorted(self.samples, key=lambda s: -s.length - PICTURE_TOKENS * len(s.media))
+        each = max(1, self.pack // order[0].length) if self.pack else 1
+        shown = [order[i % len(order)] for i in range(rows * each)]
+        pieces = list(self.micro_batches(self.load(shown), replace(stage, micro_batch_size=rows)))
+        return max(pieces, key=lambda piece: piece["ids"].numel())
 
     def pixels(self, pictures: Sequence[Any]) -> Batch:
         """``pixels`` (P, 3, H, W) of PIL pictures; of an any-resolution model (P, K, 3, H, W), K tiles padded to the

@@ -25,7 +25,8 @@ class Stage:
         steps: optimiser steps in all.
         batch: samples an optimiser step.
         lr: peak learning rate; warm-up is linear, the last ``decay`` part of the steps falls to zero linearly.
-        micro_batch_size: samples a forward pass, for tasks that can split a batch; 0 runs the batch whole.
+        micro_batch_size: samples a forward pass, for tasks that can split a batch; 0 is as many as fit in memory
+            (`nunbit.training.micro_batch`), or the whole batch of a task that cannot be measured.
         part_lr, part_decay: peak learning rate and weight decay of a task's part where they are not ``lr`` and
             ``weight_decay``.
         schedule: "flat" as above, or "cosine": linear warm-up from zero, then half a cosine to zero.
@@ -102,6 +103,7 @@ class Task(Protocol):
     A task may also have
 
     - ``micro_batches(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
+    - ``longest(rows, stage)``: a micro-batch of its longest samples, to measure what a step takes;
     - ``prepare(device, shard)``, called once before anything else;
     - ``sampler_state(step, stage)``: the sampler's state before a step, kept in checkpoints; the numbers under
       ``drawn`` are logged;

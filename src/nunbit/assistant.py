@@ -1,6 +1,6 @@
 """Assistant: a loaded model that answers conversations, as a client of the engine in this process.
 
-Models that the engine does not hold (see `nunbit.engine.runner.unsupported`) are asked through transformers'
+Models that the engine does not hold (see `nunbit.engine.supported.unsupported`) are asked through transformers'
 `generate`, one at a time.
 """
 
@@ -17,15 +17,15 @@ from typing import Any
 from nunbit.engine.many import ask_all
 from nunbit.engine.preparation import open_picture
 from nunbit.engine.request import Event, RequestOutput, TokenChunk
-from nunbit.engine.runner import unsupported
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
+from nunbit.engine.supported import unsupported
 from nunbit.errors import ContextLengthError, UserError
-from nunbit.media.bounds import bounded
-from nunbit.messages import Message, check_turns
+from nunbit.messages import Message
 from nunbit.models.composed import is_gated
 from nunbit.models.loading import LoadedModel, load_model
 from nunbit.models.object_aware import ObjectAwareModule
+from nunbit.models.processor_prompt import has_template, plain_messages, plain_question, processor_inputs
 from nunbit.models.text_encoder import TextEncoder
 from nunbit.scene import Scene
 
@@ -224,13 +224,13 @@ class Assistant:
         )
 
     def _inputs(self, messages: Sequence[Message], pictures: Sequence[Any]) -> Any:
-        check_turns(messages)
-        encoder = TextEncoder(self.processor.tokenizer)
-        turns = [{"role": m.role, "content": [_part(p, encoder) for p in m.parts]} for m in messages]
-        text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        handed = [bounded(p, self.processor.image_processor) for p in pictures]
-        inputs = self.processor(text=[text], images=handed or None, return_tensors="pt", add_special_tokens=False)
-        return inputs.to(self.device)
+        messages = plain_messages(messages, TextEncoder(self.processor.tokenizer))
+        if has_template(self.processor):
+            turns = [{"role": m.role, "content": [_part(p) for p in m.parts]} for m in messages]
+            text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        else:
+            text = plain_question(messages, self.processor)
+        return processor_inputs(self.processor, text, pictures).to(self.device)
 
 
 class _Streamer:
@@ -268,15 +268,8 @@ class _Streamer:
             self._sent = len(ready)
 
 
-def _part(part: Any, encoder: TextEncoder) -> dict[str, str]:
-    if part.kind == "image":
-        return {"type": "image"}
-    if part.kind != "text":
-        raise UserError("a sound in the conversation", allowed="text and pictures", todo="leave the sound out")
-    text = part.content
-    while (stop := encoder.first_control(text)) is not None:  # a processor obeys every control token: break each in two
-        text = f"{text[: stop - 1]} {text[stop - 1 :]}"
-    return {"type": "text", "text": text}
+def _part(part: Any) -> dict[str, str]:
+    return {"type": "image"} if part.kind == "image" else {"type": "text", "text": part.content}
 
 
 def _answer(output: Event, prepared_ms: float) -> Answer:

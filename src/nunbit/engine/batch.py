@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from nunbit.engine.cache import CachedPrefix, PrefixCache
+from nunbit.engine.native import NativeRunner
 from nunbit.engine.request import EngineStats, Request, TokenChunk
 from nunbit.engine.runner import Runner
+from nunbit.engine.supported import is_native
 from nunbit.errors import UserError
 from nunbit.models.object_aware import ObjectAwareModule
 
@@ -41,12 +43,12 @@ class Batch:
         feature_bytes: int,
         aware: ObjectAwareModule | None,
     ) -> None:
-        self.runner = Runner(model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware)
-        if self.runner.mixer is not None:
-            chunk = self.runner.length
-            prefix_bytes = prefix_bytes if self.runner.mixer.supports_chunked_prefill else 0
-        self.prefixes = PrefixCache(prefix_bytes)
-        self.slots, self.chunk = slots, chunk
+        kind = NativeRunner if is_native(model.config) else Runner
+        self.runner: Runner = kind(
+            model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware
+        )
+        self.prefixes = PrefixCache(self.runner.prefix_bytes(prefix_bytes))
+        self.slots, self.chunk = slots, self.runner.chunk_tokens(chunk)
         self.stats = EngineStats()
         self.running: list[Request] = []
         self.prefilling: Request | None = None
@@ -102,9 +104,10 @@ class Batch:
             self.prefixes.keep(r.prompt.prefix_key, held)
 
     def _reuse_prefix(self, r: Request, slot: int) -> None:
-        r.cached, held = self.prefixes.longest(r.prompt.prefix_key)
+        found, held = self.prefixes.longest(r.prompt.prefix_key)
+        r.cached = self.runner.reusable(r.prompt, found)
         r.prompt.mixer_cache = []  # several answers may share one prompt
-        if held is not None:
+        if held is not None and r.cached:
             self.runner.cache.copy_in(slot, held.states, r.cached)
             r.prompt.mixer_cache = [rows[:, : r.cached] for rows in held.mixer_cache]
         r.length = r.cached

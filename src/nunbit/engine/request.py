@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -16,6 +17,25 @@ from nunbit.engine.detokenizer import Detokenizer
 from nunbit.engine.sampling import Logprob, Sampler, SamplingParams
 from nunbit.errors import UserError
 from nunbit.scene import Scene
+
+
+@dataclass(slots=True)
+class NativeInputs:
+    """What a model's own processor made of a prompt, for a model that is run by its own forward pass.
+
+    Attributes:
+        tensors: its output beside the ids, one row each.
+        text_from: the token from which on there is only text, so that a prefix up to there may be reused.
+        features: of the pictures, as the model's encoder gives them; made once.
+        positions: of the tokens as the model counts them, ``(..., 1, T)``; made with ``features``.
+        offset: position of the first token of the answer, less T.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    text_from: int = 0
+    features: Any = None
+    positions: torch.Tensor | None = None
+    offset: int = 0
 
 
 @dataclass(slots=True)
@@ -31,6 +51,7 @@ class PreparedPrompt:
         mixer_cache: hidden states that came into each MoAI mixer so far, ``(1, T, D)`` each.
         continues: whether the answer continues the text as it stands, so that white space at its ends is kept.
         media: what a model with gated cross-attention attends to.
+        native: of a model that is run by its own forward pass, what its processor made.
     """
 
     ids: list[int]
@@ -43,6 +64,7 @@ class PreparedPrompt:
     mixer_cache: list[torch.Tensor] = field(default_factory=list)
     media: Media | None = None
     continues: bool = False
+    native: NativeInputs | None = None
 
 
 @dataclass(slots=True)

@@ -23,13 +23,12 @@ from nunbit.engine.cache import LRUCache, SlotCache
 from nunbit.engine.cross_attention import CrossAttentionState
 from nunbit.engine.preparation import Preparation
 from nunbit.engine.request import PreparedPrompt
+from nunbit.engine.supported import check_supported, context_length
 from nunbit.errors import UserError
 from nunbit.media.bounds import processed
-from nunbit.models.composed import ComposedConfig, embed, image_features, is_gated
-from nunbit.models.image_tokens import ANY_RESOLUTION
+from nunbit.models.composed import embed, image_features, is_gated
 from nunbit.models.object_aware import ObjectAwareModule
 
-LLAVA_SHAPED = ("llava", ANY_RESOLUTION, ComposedConfig.model_type)
 _LOCKS: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
 """One lock a model: layer connectors hold the context of one forward pass at a time, whichever engine runs it."""
 
@@ -44,8 +43,10 @@ class Runner:
         aware: the object-aware parts that are attached to the model, if there are any.
 
     Attributes:
-        preparation: makes the prompts that this runner takes.
+        preparation: makes the prompts that this runner takes, of `preparation_type`.
     """
+
+    preparation_type = Preparation
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Runner:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         text = model.config.get_text_config()
         self.length = context_length(text, length)
-        self.preparation = Preparation(model, processor, aware, self.length)
+        self.preparation = self.preparation_type(model, processor, aware, self.length)
         self.image_id = self.preparation.image_id
         self.cross_attention = CrossAttentionState(model, self.length) if is_gated(model) else None
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
@@ -74,6 +75,18 @@ class Runner:
         self.features = LRUCache(feature_bytes)
         ends = model.generation_config.eos_token_id
         self.end_ids = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+    def chunk_tokens(self, chunk: int) -> int:
+        """Prompt tokens read in one pass: the wanted ones, or all, where tokens of a picture read later ones."""
+        return chunk if self.mixer is None else self.length
+
+    def prefix_bytes(self, bound: int) -> int:
+        """Bound of the prefix cache: the wanted one, or 0, where every token reads all later ones."""
+        return bound if self.mixer is None or self.mixer.supports_chunked_prefill else 0
+
+    def reusable(self, prompt: PreparedPrompt, tokens: int) -> int:
+        """How many of a prompt's first tokens may come from the prefix cache, which holds so many of them."""
+        return tokens
 
     @torch.inference_mode()
     def text_vector(self, text: str) -> tuple[Tensor, int]:
@@ -183,37 +196,3 @@ class Runner:
         ).last_hidden_state
         logits: Tensor = self.model.get_output_embeddings()(hidden[:, -1]).float()
         return logits
-
-
-def context_length(text_config: Any, length: int = 0) -> int:
-    """Tokens a slot holds: the wanted length, at most the model's own; 4,096 where neither says."""
-    own = getattr(text_config, "max_position_embeddings", None) or 0
-    return min(length or own or 4096, own or length or 4096)
-
-
-def unsupported(model: Any, length: int = 0) -> str:
-    """Why slots cannot hold a model; empty for one that they can."""
-    kind = model.config.model_type
-    if hasattr(model.config, "vision_config") and kind not in LLAVA_SHAPED:
-        return f"a model of type '{kind}'"
-    text = model.config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    window = getattr(text, "sliding_window", None)
-    windowed = "sliding_attention" in kinds and window and window < context_length(text, length)
-    if kinds - {"full_attention", "sliding_attention"} or windowed:
-        return f"layers of kind {', '.join(sorted(kinds))}"
-    return ""
-
-
-def check_supported(model: Any, length: int = 0) -> None:
-    """Refuse what slots cannot hold, rather than answer wrongly.
-
-    Raises:
-        UserError: names what does not fit.
-    """
-    if why := unsupported(model, length):
-        raise UserError(
-            why,
-            allowed="LLaVA-shaped models and language models with full attention, or a window of at least the slot",
-            todo="ask it through `nunbit ask`, one question at a time",
-        )

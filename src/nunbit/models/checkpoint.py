@@ -8,6 +8,7 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.files import disk_errors, whole_folder
+from nunbit.models.missing_package import missing_package
 from nunbit.models.shapes import check_shapes
 
 
@@ -37,7 +38,7 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
     remote code.
 
     Raises:
-        UserError: nothing there, or nothing of that kind.
+        UserError: nothing there, nothing of that kind, or a package is missing that its processor needs.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -57,6 +58,10 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
             _check_composed(Path(folder))
         processor = AutoProcessor.from_pretrained(folder)
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype=_dtype(folder, device))
+    except (ImportError, AttributeError) as e:
+        if (missing := missing_package(e, folder)) is None:
+            raise
+        raise missing from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as e:
         lines = str(e).splitlines() or [type(e).__name__]
         raise UserError(

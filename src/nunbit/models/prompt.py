@@ -112,7 +112,7 @@ class PromptBuilder:
         return cls(
             tokenizer,
             template if template is not tokenizer.chat_template or processor is tokenizer else None,
-            image_token=getattr(processor, "image_token", IMAGE),
+            image_token=str(getattr(processor, "image_token", IMAGE)),
             image_tokens=image_tokens,
             scene_text=scene_text,
         )

@@ -21,6 +21,7 @@ class ServeOptions:
         host, port: where the server listens.
         slots: answers that are generated together.
         max_queue: requests that may wait.
+        length: tokens that a prompt and its answer may take; 0 for what suits the model.
         threads: processor threads.
         int8: 8-bit linear layers on a processor.
         replicas: replicas on a Ray cluster, ``N`` or ``MIN-MAX``; empty for one server without Ray.
@@ -34,6 +35,7 @@ class ServeOptions:
     port: int = 8000
     slots: int = 8
     max_queue: int = 64
+    length: int = 0
     threads: int = 1
     int8: bool = False
     replicas: str = ""
@@ -49,6 +51,7 @@ def build_app(options: ServeOptions) -> FastAPI:
     from nunbit.engine.int8_linear import quantise
     from nunbit.engine.packed_linear import pack
     from nunbit.engine.scheduler import Engine
+    from nunbit.engine.supported import server_length
     from nunbit.serving.app import create_app
     from nunbit.serving.heap import trim_when_idle, use_single_heap
 
@@ -58,7 +61,8 @@ def build_app(options: ServeOptions) -> FastAPI:
     if options.int8:
         quantise(loaded.model)
     pack(loaded.model)
-    engine = Engine.from_loaded(loaded, slots=options.slots, max_queue=options.max_queue)
+    length = options.length or server_length(loaded.model.config)
+    engine = Engine.from_loaded(loaded, slots=options.slots, max_queue=options.max_queue, length=length)
     trim_when_idle(lambda: engine.stats.requests, lambda: not engine.waiting and not engine.running)
     return create_app(engine, loaded.name, options.settings)
 

@@ -25,11 +25,12 @@ def test_the_defaults_are_those_of_the_server(monkeypatch):
 
 def test_everything_that_is_typed_arrives(monkeypatch):
     words = "--model m --device cuda --host 0.0.0.0 --port 9 --key a --key b --origin https://o"
-    words += " --allow-folder f --allow-host h --slots 2 --queue 3 --rate 4 --threads 5 --int8 --no-page"
+    words += " --allow-folder f --allow-host h --slots 2 --length 700 --queue 3 --rate 4 --threads 5 --int8 --no-page"
     words += " --ray 1-2 --ray-address auto"
     found = options_of(monkeypatch, *words.split())
     settings = found.settings
     assert (found.model, found.device, found.host, found.port) == ("m", "cuda", "0.0.0.0", 9)
+    assert found.length == 700
     assert (found.slots, found.max_queue, found.threads, found.int8) == (2, 3, 5, True)
     assert (found.replicas, found.ray_address) == ("1-2", "auto")
     assert settings.api_keys == ("a", "b") and settings.origins == ("https://o",) and not settings.page

@@ -38,6 +38,9 @@ class ServeArguments:
     ] = None
     slots: Annotated[int, typer.Option(min=1, max=256, help="Answers that are generated together.")] = 8
     queue: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait.")] = 64
+    length: Annotated[
+        int, typer.Option(min=0, help="Tokens of a prompt and its answer; 0: 1,024, or 4,096 where pictures take many.")
+    ] = 0
     rate: Annotated[int, typer.Option(min=0, help="Requests per minute for each caller; 0 is unlimited.")] = 0
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1
     int8: Annotated[bool, typer.Option("--int8", help="Use 8-bit linear layers on a processor.")] = False
@@ -82,6 +85,7 @@ def serve(arguments: ServeArguments) -> None:
         port=arguments.port,
         slots=arguments.slots,
         max_queue=arguments.queue,
+        length=arguments.length,
         threads=arguments.threads,
         int8=arguments.int8,
         replicas=arguments.ray,

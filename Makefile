@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile schemathesis soak compat ray-serve serve train clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -82,6 +82,9 @@ COMPAT_VENV ?= .venv-compat
 compat:                 ## types of transformers in the engine, beside `generate`, with torchvision: writes docs/compatibility.md
 	@PYTHON=$(PYTHON) sh tools/compat_env.sh $(COMPAT_VENV)
 	@OMP_NUM_THREADS=1 $(COMPAT_VENV)/bin/python -m tests.load.compat --write docs/compatibility.md $(if $(wildcard $(VENV)/bin/python),--default $(VENV)/bin/python)
+
+picture-shapes: $(STAMP) ## peak memory of 200 shapes of pictures in five types of models: make picture-shapes SHAPES=20
+	$(VENV)/bin/python -W ignore -m tests.load.picture_shapes --shapes $(or $(SHAPES),200)
 
 ray-serve: $(STAMP)     ## replicas on Ray Serve, killed one after another while clients ask
 	@$(VENV)/bin/python -c 'import ray.serve' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'ray[serve]>=2.60'

@@ -93,13 +93,20 @@ class TextLine:
 
 
 SMALL_IDS = 1 << 16
+CELLS_AT_ONCE = 1 << 19
+"""Cells of a map that are worked on at a time: no second map of a large picture is made."""
 
 
 def ids_in(segment_map: np.ndarray) -> np.ndarray:
     """The ids of a map, ascending. Small ids are counted: sorting all cells takes ten times as long."""
     if not segment_map.size or segment_map.min() < 0 or segment_map.max() >= SMALL_IDS:
         return np.unique(segment_map)
-    return np.flatnonzero(np.bincount(segment_map.ravel().astype(np.int64, copy=False)))
+    found = np.zeros(int(segment_map.max()) + 1, bool)
+    rows = max(1, CELLS_AT_ONCE // max(1, segment_map[0].size))
+    for top in range(0, len(segment_map), rows):  # counting makes a copy in 64 bits: not of a whole large map
+        part = segment_map[top : top + rows].ravel().astype(np.int64, copy=False)
+        found |= np.bincount(part, minlength=len(found)) > 0
+    return np.flatnonzero(found)
 
 
 @dataclass(slots=True)
@@ -210,8 +217,11 @@ def _check_box(who: str, box: Sequence[float]) -> None:
 
 
 def _runs(flat: np.ndarray) -> list[list[int]]:
-    cuts = np.flatnonzero(np.diff(flat)) + 1
-    starts = np.concatenate([[0], cuts])
+    cuts = [np.zeros(1, np.int64)]
+    for at in range(0, flat.size - 1, CELLS_AT_ONCE):
+        part = flat[at : at + CELLS_AT_ONCE + 1]
+        cuts.append(np.flatnonzero(part[1:] != part[:-1]) + at + 1)
+    starts = np.concatenate(cuts)
     counts = np.diff(np.concatenate([starts, [flat.size]]))
     return [[int(flat[s]), int(c)] for s, c in zip(starts, counts, strict=True)]
 

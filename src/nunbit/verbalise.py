@@ -17,7 +17,7 @@ import numpy as np
 
 from nunbit.coco import NUMBER_MAX, PANOPTIC_CLASSES, PREDICATES, short_name
 from nunbit.errors import unknown_name
-from nunbit.scene import Box, Relation, Scene, SceneObject, Segment, TextLine, as_box, ids_in
+from nunbit.scene import CELLS_AT_ONCE, Box, Relation, Scene, SceneObject, Segment, TextLine, as_box, ids_in
 
 DETECTION_MIN, RELATION_MIN, TEXT_MIN = 0.5, 0.8, 0.85
 """Scores kept by MoAI, the bound included."""
@@ -43,12 +43,17 @@ def relative_box(box: Sequence[float], width: int, height: int, *, compat: bool 
 
 def mask_boxes(segment_map: np.ndarray) -> dict[int, Box]:
     """Id -> box of its cells for every id above 0 that is in the map, ascending; x2 and y2 are the last cell + 1."""
+    height, width = segment_map.shape
     boxes: dict[int, Box] = {}
-    for i in ids_in(segment_map):
-        if i > 0:
-            mask = segment_map == i
-            ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            boxes[int(i)] = (float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1))
+    for i in (int(v) for v in ids_in(segment_map) if v > 0):
+        rows, columns = np.zeros(height, bool), np.zeros(width, bool)
+        strip = max(1, CELLS_AT_ONCE // max(1, width))
+        for top in range(0, height, strip):  # a mask of all of a large map would be as large again
+            mask = segment_map[top : top + strip] == i
+            rows[top : top + strip] = mask.any(1)
+            columns |= mask.any(0)
+        ys, xs = np.flatnonzero(rows), np.flatnonzero(columns)
+        boxes[i] = (float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1))
     return boxes
 
 

@@ -30,6 +30,7 @@ def picture(tmp_path):
     [
         (["ask"], "0 arguments"),
         (["ask", "none.png", "What?"], "none.png"),
+        (["ask", "https://example.org/a.png", "What?"], "'https://example.org/a.png' is an address"),
         (["ask", "PICTURE", " "], "empty question"),
         (["ask", "--batch", "none.jsonl"], "none.jsonl"),
         (["see", "PICTURE", "--queries", "dog"], "without a detector"),
@@ -69,6 +70,24 @@ def test_help_is_light(words):
         return float(seconds)
 
     assert any(run() < 0.5 for _ in range(3))
+
+
+def test_recipes_show_says_what_a_recipe_needs():
+    shown = nunbit("recipes", "show", "llava15").stdout
+    assert "# needed: model.llm=DIR and model.vision=DIR, or model.base=DIR" in shown
+    assert "# needed: data=FILE for all stages, or connect.data=FILE and tune.data=FILE" in shown
+    assert "# needed" not in nunbit("recipes", "show", "clip").stdout
+
+
+def test_the_folder_of_a_run_names_the_model_in_it(tmp_path):
+    from nunbit.models.checkpoint import open_model
+
+    for inner in ("model", "adapter"):
+        (tmp_path / inner).mkdir()
+        (tmp_path / inner / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="holds no model itself") as found:
+        open_model(tmp_path)
+    assert f"Name '{tmp_path / 'model'}'" in str(found.value)
 
 
 def test_ask_prints_json(picture):
@@ -136,7 +155,7 @@ def test_idle_threads_sleep_unless_the_user_says_otherwise(given, kept, monkeypa
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if given:
         monkeypatch.setenv("OMP_WAIT_POLICY", given)
-    monkeypatch.setattr(commands, "app", lambda: None)
+    monkeypatch.setattr(commands, "app", lambda **_: None)
     monkeypatch.setattr(os, "environ", os.environ.copy())
     cli.main()
     assert os.environ["OMP_WAIT_POLICY"] == kept

@@ -14,6 +14,7 @@ from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.messages import question
 from nunbit.prompting import show
+from nunbit.prompting.rices import index_file
 from nunbit.scene import Scene, SceneObject
 
 GREY = Image.new("RGB", (90, 60), (128, 128, 128))
@@ -130,7 +131,7 @@ def test_similar_examples_are_found_with_the_picture_before_it_is_drawn_on(asker
     a.ask(question("Now?", [Image.new("RGB", (32, 32), (255, 0, 0))]), 9)
     texts = [m.text for m in helper.asked[0]]
     assert "red" not in texts and len(texts) == 5 and "box" in texts[-1], "its own picture is not an example"
-    assert shots.with_suffix(".rices.safetensors").exists()
+    assert index_file(shots).exists() and not shots.with_suffix(".rices.safetensors").exists()
     with pytest.raises(UserError, match="without a picture"):
         a.ask(question("no picture"), 9)
 
@@ -242,7 +243,7 @@ def test_the_embedded_model_is_asked_with_everything(shots):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["question"] == "What is it?"
     assert done.stderr.count("user: [image") == 3 and "circle" in done.stderr and "assistant: green" in done.stderr
-    assert (shots.parent / "rices.safetensors").exists()
+    assert index_file(shots.parent).exists() and "is kept in" in done.stderr
     assert show(question("a")) == "user: a"
 
 

@@ -6,17 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.perception.small_models import small_owl
 from transformers import (
     BertTokenizerFast,
-    CLIPTokenizer,
     GroundingDinoConfig,
     GroundingDinoForObjectDetection,
     GroundingDinoImageProcessor,
     GroundingDinoProcessor,
-    Owlv2Config,
-    Owlv2ForObjectDetection,
-    Owlv2ImageProcessor,
-    Owlv2Processor,
     SwinConfig,
 )
 
@@ -32,32 +28,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def owl():
-    torch.manual_seed(0)
-    letters = [c + end for c in "abcdefghijklmnopqrstuvwxyz" for end in ("", "</w>")]
-    vocabulary = {w: i for i, w in enumerate(["!", *letters, "<|startoftext|>", "<|endoftext|>"])}
-    tokenizer = CLIPTokenizer(vocabulary, [], pad_token="!", model_max_length=16)
-    config = Owlv2Config(
-        text_config={
-            "vocab_size": len(vocabulary),
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "max_position_embeddings": 16,
-            "eos_token_id": len(vocabulary) - 1,
-        },
-        vision_config={
-            "hidden_size": 16,
-            "intermediate_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "image_size": 32,
-            "patch_size": 8,
-        },
-        projection_dim=16,
-    )
-    model = Owlv2ForObjectDetection(config).eval()
-    return model, Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), tokenizer)
+    return small_owl()
 
 
 def test_owl_with_kept_queries_equals_the_full_pass(owl):

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import (
-    Mask2FormerConfig,
-    Mask2FormerForUniversalSegmentation,
-    Mask2FormerImageProcessor,
-    SwinConfig,
-)
+from tests.perception.small_models import small_segmenter
 
 from nunbit.coco import PANOPTIC_CLASSES
 from nunbit.errors import UserError
@@ -23,36 +18,9 @@ def pictures():
     return [Image.fromarray(rng.integers(0, 255, (h, w, 3), dtype=np.uint8)) for h, w in ((40, 60), (64, 64))]
 
 
-def swin():
-    return SwinConfig(
-        image_size=64,
-        embed_dim=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 1, 1],
-        window_size=2,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
-
-
 @pytest.fixture(scope="module")
 def segmenter_parts():
-    torch.manual_seed(0)
-    config = Mask2FormerConfig(
-        backbone_config=swin(),
-        feature_size=32,
-        mask_feature_size=32,
-        hidden_dim=32,
-        encoder_feedforward_dim=16,
-        dim_feedforward=16,
-        encoder_layers=1,
-        decoder_layers=2,
-        num_attention_heads=2,
-        num_queries=6,
-        id2label=dict(enumerate(PANOPTIC_CLASSES)),
-        label2id={n: i for i, n in enumerate(PANOPTIC_CLASSES)},
-    )
-    model = Mask2FormerForUniversalSegmentation(config).eval()
-    return model, Mask2FormerImageProcessor(size={"height": 64, "width": 64}, do_resize=True)
+    return small_segmenter()
 
 
 def test_panoptic_is_the_library_post_processing(segmenter_parts):
@@ -100,3 +68,25 @@ def test_saved_and_loaded_and_missing(segmenter_parts, tmp_path):
     assert loaded.name == PanopticSegmenter(model, processor).name
     with pytest.raises(UserError, match="no usable model"):
         PanopticSegmenter.from_pretrained(str(tmp_path / "nowhere"))
+
+
+def test_the_map_of_a_large_picture_is_made_small_and_enlarged(segmenter_parts, monkeypatch):
+    from nunbit.perception import panoptic
+
+    part = PanopticSegmenter(*segmenter_parts, threshold=0.0, mask_threshold=0.0, overlap=0.0)
+    whole = part.segment(pictures())
+    monkeypatch.setattr(panoptic, "MOST_CELLS", 600)
+    asked = []
+    post = part.image_processor.post_process_panoptic_segmentation
+
+    def noted(outputs, threshold, mask_threshold, overlap_mask_area_threshold, label_ids_to_fuse, target_sizes):
+        asked.extend(target_sizes)
+        limits = threshold, mask_threshold, overlap_mask_area_threshold, label_ids_to_fuse
+        return post(outputs, *limits, target_sizes=target_sizes)
+
+    monkeypatch.setattr(part.image_processor, "post_process_panoptic_segmentation", noted)
+    found = part.segment(pictures())
+    assert all(h * w <= 640 for h, w in asked)
+    for (cells, _), (before, _) in zip(found, whole, strict=True):
+        assert cells.shape == before.shape and cells.dtype == np.uint8
+    assert [s.validate() for s in part(pictures())]

@@ -20,9 +20,9 @@ GREY = Image.new("RGB", (100, 60), (128, 128, 128))
         ("box", (20, 10, 60, 40)),
         ("circle", (50, 30, 15)),
         ("arrow", (10, 10, 50, 30)),
-        ("box", (-50, -50, 9999, 9999)),
+        ("box", (0, 0, 100, 60)),
         ("circle", (99, 59, 900)),
-        ("point", (-5, 700)),
+        ("point", (0, 60)),
         ("box", (60, 40, 20, 10)),
     ],
 )
@@ -32,6 +32,21 @@ def test_marks_change_the_picture_and_the_words(kind, at):
     assert marked.size == GREY.size and np.asarray(marked).std() > 0 and np.asarray(GREY).std() == 0
     assert kind in turns[-1].text and "What is it?" in turns[-1].text
     assert "가리키는" in point_at(PointingMark(kind, at))(question("무엇인가요?", [GREY]))[-1].text
+
+
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [
+        ("point", (-5, 30)),
+        ("point", (50, 61)),
+        ("box", (-50, -50, 9999, 9999)),
+        ("circle", (101, 30, 5)),
+        ("arrow", (10, 10, 500, 30)),
+    ],
+)
+def test_a_mark_outside_the_picture_is_refused(kind, at):
+    with pytest.raises(UserError, match="0 to 100 across and 0 to 60 down"):
+        point_at(PointingMark(kind, at))(question("What is it?", [GREY]))
 
 
 def test_a_mark_stands_out_and_touches_only_its_place():

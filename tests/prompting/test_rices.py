@@ -78,18 +78,29 @@ def test_vectors_of_unlike_widths_are_not_used(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_index(tmp_path):
-    index = Rices(SHOTS, Embed(), encoder="mean", file=tmp_path / "absent" / "i.safetensors")
-    assert index.vectors.shape == (4, 3) and not list(tmp_path.iterdir())
+    (tmp_path / "taken").write_text("a file, no folder")
+    index = Rices(SHOTS, Embed(), encoder="mean", file=tmp_path / "taken" / "i.safetensors")
+    assert index.vectors.shape == (4, 3) and [p.name for p in tmp_path.iterdir()] == ["taken"]
 
 
-def test_examples_on_disk_are_known_by_their_content(tmp_path):
+def test_the_index_is_in_the_cache_and_not_beside_the_examples(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUNBIT_CACHE", str(tmp_path / "cache"))
+    one, two = index_file(tmp_path / "a" / "s.jsonl"), index_file(tmp_path / "b" / "s.jsonl")
+    assert one != two and {one.parent, two.parent} == {tmp_path / "cache" / "rices"}
+    Rices(SHOTS, Embed(), encoder="mean", file=one)
+    again = Embed()
+    Rices(SHOTS, again, encoder="mean", file=one)
+    assert not again.calls
+
+
+def test_examples_on_disk_are_known_by_their_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUNBIT_CACHE", str(tmp_path / "cache"))
     rows = []
     for n, (name, c) in enumerate(COLOURS.items()):
         colour(*c).save(tmp_path / f"{n}.png")
         rows.append({"image": f"{n}.png", "question": "?", "answer": name})
     (tmp_path / "s.jsonl").write_text("\n".join(map(json.dumps, rows)))
     file, embed = index_file(tmp_path / "s.jsonl"), Embed()
-    assert file == tmp_path / "s.rices.safetensors" and index_file(tmp_path) == tmp_path / "rices.safetensors"
     index = Rices(load_shots(tmp_path / "s.jsonl"), embed, encoder="mean", file=file)
     found = answers(index.nearest(colour(255, 0, 0), 3))
     assert found[-1] == "dark red" and "red" not in found, "the same pixels from a file are the query's own picture too"

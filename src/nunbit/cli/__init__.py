@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
-        app()
+        app(**_defaults(app))
     except UserError as e:
         print(f"nunbit: {e}", file=sys.stderr)
         sys.exit(2)
@@ -29,3 +30,16 @@ def main() -> None:
     except OSError as e:  # a full disk, a folder without permission: a traceback would explain nothing
         print(f"nunbit: {e.strerror or e}{f': {e.filename}' if e.filename else ''}", file=sys.stderr)
         sys.exit(2)
+
+
+def _defaults(app: Any) -> dict[str, Any]:
+    """What fills in options that are not typed: the environment, then ``nunbit.toml``."""
+    from nunbit.cli import config_file
+
+    path = config_file.config_path()
+    found: dict[str, Any] = {"auto_envvar_prefix": config_file.ENVIRONMENT}
+    if path is None:
+        return found
+    import typer
+
+    return found | {"default_map": config_file.default_map(path, typer.main.get_command(app))}

@@ -11,14 +11,16 @@ from typing import Any
 
 from nunbit.assistant import Answer, Assistant
 from nunbit.cli.evidence import AnswerEvidence
-from nunbit.cli.output import print_notices
+from nunbit.cli.output import print_notices, waiting
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
 from nunbit.evaluation import matching, photo_marking
 from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.media import decode
+from nunbit.media.sources import named_file
 from nunbit.messages import Message, Part, assistant, question
+from nunbit.models.loading import default_name
 from nunbit.perception.pipeline import perception_fields
 
 
@@ -29,7 +31,7 @@ def ask_once(options: AskOptions) -> None:
         UserError: a picture that cannot be read, or an empty question.
     """
     *pictures, text = options.words or []
-    images = [decode(Path(p)) for p in pictures]
+    images = [decode(named_file(p)) for p in pictures]
     if not text.strip():
         raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
     prompted = PromptedAssistant(options.prompt, options.model, options.device)
@@ -103,8 +105,9 @@ def chat_loop(options: ChatOptions) -> None:
     Raises:
         UserError: a picture that cannot be read, or a conversation that the model's context does not hold.
     """
-    images = [decode(Path(p)) for p in options.pictures]
-    model = Assistant(options.model, options.device)
+    images = [decode(named_file(p)) for p in options.pictures]
+    with waiting(f"loading {options.model or default_name()}"):
+        model = Assistant(options.model, options.device)
     turns: list[Message] = []
     said: set[str] = set()
     while True:

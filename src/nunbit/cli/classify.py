@@ -10,6 +10,7 @@ from nunbit.encoders.zero_shot import EMBEDDED, ZeroShotClassifier, prompt_templ
 from nunbit.errors import UserError
 from nunbit.files import decoded_text, text_lines
 from nunbit.media import decode
+from nunbit.media.sources import named_file
 
 DISTRACTORS = {"en": ("text", "nothing", "a pattern", "a person"), "ko": ("글자", "아무것도 없음", "무늬", "사람")}
 
@@ -43,7 +44,7 @@ def classify(
     """
     names = _labels(labels, labels_file)
     wordings = prompt_templates(templates, language)
-    images, classifier = [decode(Path(p)) for p in pictures], open_classifier(model)
+    images, classifier = [decode(named_file(p)) for p in pictures], open_classifier(model)
     found = classifier.classify(images, names, templates=wordings, temperature=temperature)
     report: dict[str, Any] = {
         "pictures": [

@@ -13,7 +13,7 @@ import typer
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.evaluate import AskingOptions
 from nunbit.cli.options import AsJson, by_commas
-from nunbit.cli.output import progress, show
+from nunbit.cli.output import progress, say, show
 
 if TYPE_CHECKING:
     from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResources
@@ -109,7 +109,9 @@ def _resources(examples: Path | None, chosen: Sequence[PromptStrategy], device: 
         embedded = Assistant(None, device)
         embed = picture_embedder(embedded.model, embedded.processor.image_processor)
         encoder = f"{embedded.name} {fingerprint(vision_encoder(embedded.model))}"
-        nearest = Rices(shots, embed, file=index_file(examples), encoder=encoder).nearest
+        file = index_file(examples)
+        say(f"note: the index of the pictures of {len(shots)} examples is kept in {file}")
+        nearest = Rices(shots, embed, file=file, encoder=encoder).nearest
     if any(s.scene_prompt != "none" for s in chosen):
         from nunbit.perception.build import PerceptionConfig, build_perception
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -33,3 +36,31 @@ def print_notices(notices: Iterable[str], said: set[str]) -> None:
 def progress(text: str) -> None:
     """Print a line on stderr that the next one overwrites."""
     print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show what is waited for on stderr, with the seconds, as long as the block runs; nothing where nobody looks.
+
+    Args:
+        what: such as ``loading nunbit-small``.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    done, began = threading.Event(), time.monotonic()
+
+    def show_seconds() -> None:
+        while True:
+            progress(f"{what} ... {time.monotonic() - began:.0f} s")
+            if done.wait(1.0):
+                return
+
+    thread = threading.Thread(target=show_seconds, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

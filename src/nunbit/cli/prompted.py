@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 from nunbit.assistant import Answer, Assistant
+from nunbit.cli.output import say, waiting
 from nunbit.cli.prompt_options import PromptOptions
 from nunbit.errors import UserError
 from nunbit.messages import Message
+from nunbit.models.loading import default_name
 from nunbit.prompting import Ask, Transform, chain, show
 from nunbit.prompting.chain_of_thought import final_answer, final_only, self_consistency, zero_shot
 from nunbit.prompting.marks import Numbers, number_all
@@ -41,7 +43,8 @@ class PromptedAssistant:
         few_shot(
             self.shots[: options.k], reasoning=options.cot
         )  # a mistake in the examples is named before the model loads
-        self.assistant = Assistant(model, device)
+        with waiting(f"loading {model or default_name()}"):
+            self.assistant = Assistant(model, device)
         self.index = self._index() if options.rices else None
 
     def ask(
@@ -125,7 +128,10 @@ class PromptedAssistant:
         assert self.options.shots is not None
         model, images = self.assistant.model, self.assistant.processor.image_processor
         encoder = f"{self.assistant.name} {fingerprint(vision_encoder(model))}"
-        return Rices(self.shots, picture_embedder(model, images), file=index_file(self.options.shots), encoder=encoder)
+        file = index_file(self.options.shots)
+        say(f"note: the index of the pictures of {len(self.shots)} examples is kept in {file}")
+        with waiting("looking at the examples"):
+            return Rices(self.shots, picture_embedder(model, images), file=file, encoder=encoder)
 
     def _scene_of(self, image: Any) -> Scene:
         if self._perceive is None:

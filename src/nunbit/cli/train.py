@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nunbit import recipes
+from nunbit.cli.output import say
 from nunbit.errors import UserError
 from nunbit.training.options import RunOptions
 
@@ -20,6 +21,7 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
         out: folder of the run, ``runs/RECIPE`` if not given.
         threads: of the processor.
     """
+    say(f"preparing {recipe}: models and data are opened, then come the steps")
     import torch
 
     module = recipes.load(recipe)
@@ -49,8 +51,25 @@ def show_recipe(recipe: str, code: bool) -> None:
         return
     module = recipes.load(recipe)
     print(f"{(module.__doc__ or '').strip()}\n")
+    for need in needed_settings(module):
+        print(f"# needed: {need}")
     for key, value in module.defaults().keys().items():
         print(f"{key}={str(value).lower() if isinstance(value, bool) else value}")
+
+
+def needed_settings(module: recipes.TrainingRecipe) -> list[str]:
+    """What a recipe cannot be run without, in words: the settings that only the user can name."""
+    needed = []
+    try:
+        module.configure([])
+    except UserError as e:
+        needed.append(e.allowed)
+    phases = getattr(module.defaults(), "every_phase", dict)()
+    if phases and "*.data" not in getattr(module.defaults(), "unused", ()):
+        own = " and ".join(f"{name}.data=FILE" for name in phases)
+        needed.append(f"data=FILE for all stages, or {own}" if len(phases) > 1 else f"data=FILE, or {own}")
+        needed.append("images=DIR, where the pictures do not lie beside that file")
+    return needed
 
 
 def merge_adapter(adapter: Path, out: Path, base: Path | None) -> None:

@@ -68,6 +68,9 @@ def _marked(picture: Image, scene: Scene, number: int, claims: Sequence[Claim]) 
     if picture.size != (scene.width, scene.height):
         given = f"a picture of {picture.width}x{picture.height}"
         raise UserError(given, allowed=f"{scene.width}x{scene.height}, as the scene")
+    scale = min(1.0, LARGEST_SIDE_PX / max(picture.size))
+    small = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    picture = picture if scale == 1.0 else picture.resize(small, images.Resampling.BICUBIC, reducing_gap=3.0)
     pixels = np.asarray(picture.convert("RGB"), dtype=np.float32).copy()
     shown: dict[str, tuple[Evidence, list[int]]] = {}
     for i, claim in enumerate(claims):
@@ -77,13 +80,10 @@ def _marked(picture: Image, scene: Scene, number: int, claims: Sequence[Claim]) 
     for e, of in shown.values():
         _tint(pixels, scene, e, _colour(claims[of[0]]))
     out = images.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
-    scale = min(1.0, LARGEST_SIDE_PX / max(out.size))
-    if min(out.size) < LEAST_WIDTH_PX:
+    if scale == 1.0 and min(out.size) < LEAST_WIDTH_PX:
         scale = min(4.0, LEAST_WIDTH_PX / min(out.size), LARGEST_SIDE_PX / max(out.size))
-    if scale != 1.0:
-        out = out.resize(
-            (max(1, round(out.width * scale)), max(1, round(out.height * scale))), images.Resampling.BICUBIC
-        )
+        large = (max(1, round(out.width * scale)), max(1, round(out.height * scale)))
+        out = out.resize(large, images.Resampling.BICUBIC)
     pen = ImageDraw.Draw(out)
     for e, of in shown.values():
         colour, weak = _colour(claims[of[0]]), all(claims[i].weak for i in of)
@@ -99,7 +99,9 @@ def _tint(pixels: np.ndarray, scene: Scene, e: Evidence, colour: tuple[int, int,
     _, kind, at = e.id.split(".")
     segment = int(at) if kind == "segment" else scene.objects[int(at)].segment if kind == "object" else None
     if segment:
-        mask = scene.segment_map == segment
+        height, width = pixels.shape[:2]
+        rows, columns = np.arange(height) * scene.height // height, np.arange(width) * scene.width // width
+        mask = scene.segment_map[np.ix_(rows, columns)] == segment
         pixels[mask] = (1 - MASK_ALPHA) * pixels[mask] + MASK_ALPHA * np.asarray(colour, np.float32)
 
 

@@ -22,6 +22,9 @@ MOST_PIXELS = 12_500_000
 MOST_MADE_PIXELS = 6_000_000
 """Pixels of a picture that a processor makes on its way, at most."""
 
+SMALL_SIDE_PX = 1024
+"""Long side in which a very large picture is handed to a processor that makes a smaller one."""
+
 
 def reduced_size_px(size: tuple[int, int]) -> tuple[int, int]:
     """The size, of width and height in either order, in which a picture is handed to a processor."""
@@ -46,12 +49,15 @@ def bounded(picture: Image, image_processor: Any) -> Image:
     Raises:
         UserError: a shape of which the processor would make more, and needs all of it.
     """
+    very_large = picture.width * picture.height > MOST_PIXELS
     picture = reduced(picture)
     size = _sides(getattr(image_processor, "size", None))
     if getattr(image_processor, "image_grid_pinpoints", None) or not getattr(image_processor, "do_resize", True):
         return picture
     if getattr(image_processor, "do_pad", False) and "longest_edge" not in size:
         picture = _scaled(picture, max(2 * max(size.values(), default=0), math.isqrt(MOST_MADE_PIXELS)))
+    if very_large and {"height", "width"} <= set(size):  # made smaller already: what the processor makes has less
+        picture = _scaled(picture, max(2 * max(size.values()), SMALL_SIDE_PX))
     short = size.get("shortest_edge")
     if not short or "longest_edge" in size or getattr(image_processor, "do_pad", False):
         return picture

@@ -10,6 +10,7 @@ import hashlib
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
@@ -26,8 +27,8 @@ PIL_ERRORS = (
     ZeroDivisionError, AttributeError, RuntimeError, AssertionError, Warning, struct.error, zlib.error,
 )  # fmt: skip
 _EXIF_ORIENTATION = 0x0112
-_ROWS = 512
-"""Rows of a picture that are worked on at a time, so that no second copy of it is made."""
+_PIXELS_AT_ONCE = 1 << 18
+"""Pixels of a picture that are worked on at a time, so that no second copy of it is made."""
 
 
 def decode(
@@ -132,8 +133,8 @@ def _check_memory(image: Image, name: str, limits: Limits) -> None:
 def content_hash(image: Image) -> str:
     """A name for the picture's pixels: equal pictures have equal hashes whatever file they came from."""
     digest = hashlib.blake2b(f"{image.mode}:{image.width}x{image.height}:".encode(), digest_size=16)
-    for top in range(0, image.height, _ROWS):
-        digest.update(image.crop((0, top, image.width, min(image.height, top + _ROWS))).tobytes())
+    for rows in _strips(image):
+        digest.update(rows.tobytes())
     return digest.hexdigest()
 
 
@@ -194,10 +195,19 @@ def _over_white(image: Image) -> Image:
     from PIL import Image as pil
 
     out = pil.new("RGB", image.size, "white")
-    for top in range(0, image.height, _ROWS):
-        rows = image.crop((0, top, image.width, min(image.height, top + _ROWS))).convert("RGBA")
+    top = 0
+    for strip in _strips(image):
+        rows = strip.convert("RGBA")
         out.paste(pil.alpha_composite(pil.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top))
+        top += rows.height
     return out
+
+
+def _strips(image: Image) -> Iterator[Image]:
+    """The picture in strips of a few rows, from top to bottom."""
+    rows = max(1, _PIXELS_AT_ONCE // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(image.height, top + rows)))
 
 
 def _turn(image: Image) -> Any:

@@ -18,6 +18,7 @@ Kind = Literal["inline", "address", "path"]
 
 _DATA_URI = re.compile(r"\s*data:([^,]{0,500}),", re.IGNORECASE)
 """RFC 2397, with any type or none: the content decides what the bytes are."""
+_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BASE64_MARK = re.compile(r";\s*base64\s*$", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
@@ -36,10 +37,26 @@ def kind_of(source: object) -> Kind:
         return "inline"
     if is_data_uri(source):
         return "inline"
-    if re.match(r"\s*[a-z][a-z0-9+.-]+:/", source, re.IGNORECASE):
+    if _ADDRESS.match(source):
         return "address"
     long_enough = len(source) > 260 or (len(source) >= 40 and source.startswith(_BASE64_STARTS))
     return "inline" if long_enough and _BASE64.fullmatch(source) else "path"
+
+
+def named_file(text: str) -> Path:
+    """The file that somebody names on a command line.
+
+    Raises:
+        UserError: an address, which looks like a path with too few slashes once it is one.
+    """
+    if _ADDRESS.match(text):
+        raise _address(f"'{text[:200]}'")
+    return Path(text)
+
+
+def _address(name: str) -> UserError:
+    todo = "download the picture first, and name the file"
+    return UserError(f"{name} is an address", allowed="a file on this machine", todo=todo)
 
 
 def is_data_uri(source: str) -> bool:
@@ -86,7 +103,7 @@ def read_source(source: object, name: str | None, limits: Limits) -> tuple[bytes
         return _from_base64(source, name or "the base64 text", limits), name or "the base64 text"
     name = name or f"'{os.fsdecode(source)[:200]}'"
     if kind == "address":
-        raise UserError(f"{name} is an address", allowed="a file on this machine", todo="download the picture first")
+        raise _address(name)
     return _from_path(source, name, limits), name
 
 

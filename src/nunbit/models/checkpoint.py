@@ -53,6 +53,8 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
             allowed="a folder or hub id of an image-text-to-text model of transformers",
             todo="check the path",
         )
+    if local:
+        check_is_model(Path(folder))
     try:
         if local:
             _check_composed(Path(folder))
@@ -70,6 +72,24 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
             todo="check the path; without a network only local folders can be opened",
         ) from None
     return model.eval().to(device), processor
+
+
+def check_is_model(folder: Path) -> None:
+    """Check that a folder holds a model itself.
+
+    Raises:
+        UserError: it does not, and a folder in it does, as in the folder of a run.
+    """
+    if (folder / "config.json").exists():
+        return
+    inner = sorted(p.parent for p in folder.glob("*/config.json"))
+    if inner:
+        best = next((p for p in inner if p.name == "model"), inner[0])
+        raise UserError(
+            f"'{folder}' holds no model itself",
+            allowed=", ".join(f"'{p}'" for p in inner[:8]),
+            todo=f"name '{best}'",
+        )
 
 
 FLOAT32_MAX_BYTES = 3 << 30

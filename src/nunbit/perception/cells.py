@@ -22,6 +22,7 @@ from torch import nn
 from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.files import whole
+from nunbit.media.bounds import processed
 from nunbit.scene import Box, Scene, SceneObject, Segment, TextLine
 from nunbit.world.base import COLOURS
 
@@ -183,7 +184,7 @@ class CellPerception:
     @torch.inference_mode()
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         """Scenes of PIL pictures of any size."""
-        pixels = self.image_processor(list(images), return_tensors="pt")["pixel_values"]
+        pixels = processed(self.image_processor, images)["pixel_values"]
         out = self.heads(features(self.vision, pixels))
         return [
             self.gather({k: v[i].float() for k, v in out.items()}, image.width, image.height)

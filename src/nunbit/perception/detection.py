@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
+from nunbit.media.bounds import bounded, processed
 from nunbit.perception.base import clip_objects
 from nunbit.perception.loading import fingerprint, load_model
 from nunbit.scene import Scene, SceneObject
@@ -112,7 +113,7 @@ class ZeroShotDetector:
         import torch
 
         embeds, real = self.queries()
-        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"].to(self.model.device)
+        pixels = processed(self.processor.image_processor, images)["pixel_values"].to(self.model.device)
         with torch.inference_mode():
             grid = self.model.image_embedder(pixel_values=pixels)[0]
             features = grid.flatten(1, 2)  # (B, P, D)
@@ -136,9 +137,10 @@ class ZeroShotDetector:
 
         found: list[list[SceneObject]] = [[] for _ in images]
         post = self.processor.post_process_grounded_object_detection
+        handed = [bounded(i, self.processor.image_processor) for i in images]
         for names in self._groups():
             labels = [names] * len(images)
-            inputs = self.processor(images=list(images), text=labels, return_tensors="pt").to(self.model.device)
+            inputs = self.processor(images=handed, text=labels, return_tensors="pt").to(self.model.device)
             with torch.inference_mode():
                 outputs = self.model(**inputs)
             given = {

@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nunbit.files import EMBEDDED
+from nunbit.media.images import as_rgb
 from nunbit.perception.attributes import ColourAttributes, picture_facts
 from nunbit.perception.base import FACTS, FAILED, Lazy, Provider, Relator, reason_of
 from nunbit.perception.chart_bars import find_bars
@@ -32,7 +33,7 @@ from nunbit.perception.picture_kind import kind_probabilities
 from nunbit.perception.pointing_marks import find_marks
 from nunbit.perception.reading import LineReader, Recogniser, recogniser
 from nunbit.perception.relations import GeometricRelations
-from nunbit.perception.scaling import at_size, tables_at_size, working_copy
+from nunbit.perception.scaling import at_size, working_copy
 from nunbit.perception.text_regions import Region, find_regions
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
 from nunbit.scene_layout import MARKS
@@ -93,11 +94,8 @@ class PictureParts:
         return [self._scene(image) for image in images]
 
     def _scene(self, image: Image) -> Scene:
-        small = working_copy(image.convert("RGB"))
-        scene = self._found(small)
-        tables = scene.meta[FACTS].get("tables", [])
-        tables_at_size(tables, image.width / small.width, image.height / small.height)
-        scene = at_size(scene, *image.size)
+        image = as_rgb(image)
+        scene = at_size(self._found(working_copy(image)), *image.size)
         marks = [m for m in find_marks(image) if not any(_share(m["box"], t.box) > 0.5 for t in scene.text_lines)]
         if marks:  # a letter such as O is a ring, too
             scene.meta[FACTS]["marks"] = marks

@@ -8,36 +8,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nunbit.crayon_map import colour_map, palette
+from nunbit.crayon_map import palette
 from nunbit.errors import UserError
+from nunbit.media.bounds import reduced
+from nunbit.media.images import as_rgb
 from nunbit.perception.report import described
+from nunbit.perception.scaling import scaled_copy
 from nunbit.scene import Box, Scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ROWS = 64
+"""Rows of a picture that are coloured at a time."""
 _TEXT, _ARROW = (0, 170, 200), (235, 60, 60)
 
 
 def draw(image: Image, scene: Scene, *, alpha: float = 0.45, font: str | None = None) -> Image:
-    """A new RGB picture of the same size.
+    """A new RGB picture of the same size; a very large one in the size of `nunbit.media.bounds.reduced`.
 
     Args:
         alpha: how much of the segment colours covers the picture, 0 to 1.
         font: a font file for names in scripts that the built-in one lacks.
     """
-    from PIL import Image as images
     from PIL import ImageDraw, ImageFont
 
     if image.size != (scene.width, scene.height):
         raise UserError(
             f"a picture of {image.width}x{image.height}", allowed=f"{scene.width}x{scene.height}, as the scene"
         )
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    if scene.segment_map is not None:
-        share = alpha * (scene.segment_map > 0)[..., None]
-        pixels = pixels * (1 - share) + colour_map(scene.segment_map) * share
-    out = images.fromarray(pixels.round().astype(np.uint8))
+    image = reduced(as_rgb(image))
+    scene = scaled_copy(scene, image.size)
+    out = image.copy() if scene.segment_map is None else _tinted(image, scene.segment_map, alpha)
     pen = ImageDraw.Draw(out)
     unit = max(1, round(max(image.size) / 400))
     size = 11 * unit
@@ -60,6 +62,21 @@ def draw(image: Image, scene: Scene, *, alpha: float = 0.45, font: str | None = 
         _label(pen, face, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2, r.predicate, _ARROW)
     for line in scene.text_lines:
         pen.polygon(list(line.quad), outline=_TEXT, width=unit)
+    return out
+
+
+def _tinted(image: Image, segment_map: np.ndarray, alpha: float) -> Image:
+    """The picture with the segments in colour, some rows at a time."""
+    from PIL import Image as images
+
+    out = image.copy()
+    colours = palette(int(segment_map.max(initial=0)) + 1)
+    for top in range(0, image.height, ROWS):
+        strip = image.crop((0, top, image.width, min(image.height, top + ROWS)))
+        ids = np.maximum(segment_map[top : top + ROWS], 0)
+        share = alpha * (ids > 0)[..., None]
+        mixed = np.asarray(strip, np.float32) * (1 - share) + colours[ids] * share
+        out.paste(images.fromarray(mixed.round().astype(np.uint8)), (0, top))
     return out
 
 

@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nunbit.coco import PANOPTIC_CLASSES, segments_from_info
+from nunbit.media.bounds import processed
 from nunbit.perception.loading import fingerprint, load_model
 from nunbit.scene import Scene, SceneObject, Segment
 from nunbit.verbalise import mask_boxes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+MOST_CELLS = 1_000_000
+"""The post-processing makes 32 bits of each cell for each segment: maps of larger pictures are made of so many cells,
+which is more than the models' own masks have, and enlarged."""
 
 
 class PanopticSegmenter:
@@ -83,13 +89,15 @@ class PanopticSegmenter:
         import torch
 
         sizes = list(target_sizes or [(i.height, i.width) for i in images])
-        inputs = self.image_processor(images=list(images), return_tensors="pt").to(self.model.device)
+        inputs = processed(self.image_processor, images).to(self.model.device)
         with torch.inference_mode():
             outputs = self.model(**{k: v for k, v in inputs.items() if k in ("pixel_values", "pixel_mask")})
         post = self.image_processor.post_process_panoptic_segmentation
         known = inspect.signature(post).parameters
-        results = post(outputs, target_sizes=sizes, **{k: v for k, v in self.settings.items() if k in known})
-        return [self._table(r) for r in results]
+        small = [_map_size(size) for size in sizes]
+        results = post(outputs, target_sizes=small, **{k: v for k, v in self.settings.items() if k in known})
+        tables = [self._table(r) for r in results]
+        return [(_enlarged(cells, size), table) for (cells, table), size in zip(tables, sizes, strict=True)]
 
     def _table(self, result: dict[str, Any]) -> tuple[np.ndarray, list[Segment]]:
         cells = result["segmentation"].cpu().numpy().astype(np.int32)
@@ -109,3 +117,18 @@ class PanopticSegmenter:
             objects = [SceneObject(s.name, boxes[s.id], s.score, segment=s.id) for s in segments if s.id in boxes]
             scenes.append(Scene(image.width, image.height, objects, segments=segments, segment_map=cells))
         return scenes
+
+
+def _map_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width of the map that is made for one of this size."""
+    scale = min(1.0, (MOST_CELLS / (size[0] * size[1])) ** 0.5)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _enlarged(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map ``(H, W)`` at this height and width, in the smallest type that holds its ids where it is enlarged."""
+    if cells.shape == tuple(size):
+        return cells
+    (rows, columns), (height, width) = cells.shape, size
+    places = np.ix_(np.arange(height) * rows // height, np.arange(width) * columns // width)
+    return cells.astype(np.min_scalar_type(int(cells.max(initial=0))))[places]

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nunbit.coco import short_name
 from nunbit.errors import UserError, check_names
+from nunbit.media.bounds import reduced
 from nunbit.media.images import as_rgb
 from nunbit.perception.base import FACTS, FAILED, Provider, Relator, covered_parts, reason_of
 from nunbit.perception.cache import SceneCache, picture_key
+from nunbit.perception.scaling import at_size
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
 
 if TYPE_CHECKING:
@@ -105,8 +107,12 @@ class Perception:
                 )
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
-        """Scenes of a batch of PIL pictures of any mode, in order."""
-        images = [as_rgb(i) for i in images]
+        """Scenes of a batch of PIL pictures of any mode, in order.
+
+        The parts look at a very large picture in the size in which models see it (`nunbit.media.bounds`).
+        """
+        sizes = [i.size for i in images]
+        images = [reduced(as_rgb(i)) for i in images]
         scenes = [Scene(i.width, i.height, meta={"perception": {}}) for i in images]
         covered: list[dict[str, dict[str, Any]]] = [{} for _ in images]
         for part, provider in self.parts.items():
@@ -120,7 +126,7 @@ class Perception:
             for scene, note in zip(scenes, notes, strict=True):
                 scene.meta["perception"][part] = note
         self._count(scenes)
-        return [s.validate() for s in scenes]
+        return [at_size(s, *size).validate() for s, size in zip(scenes, sizes, strict=True)]
 
     @staticmethod
     def _cover(provider: Provider, notes: Sequence[dict[str, Any]], covered: Sequence[dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from nunbit.media.images import as_rgb
+
 LONGEST_PX = 800
 """Larger pictures are searched at this size."""
 PURE = {
@@ -38,7 +40,8 @@ def find_marks(image: Any) -> list[dict[str, Any]]:
 
     factor = min(1.0, LONGEST_PX / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    small = image.convert("RGB") if factor == 1 else image.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+    image = as_rgb(image)
+    small = image if factor == 1 else image.resize(size, Image.Resampling.BILINEAR)
     pixels = np.asarray(small, np.int16)
     if min(pixels.shape[:2]) < 16:
         return []

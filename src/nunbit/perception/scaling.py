@@ -3,10 +3,13 @@ to the picture's own pixels."""
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nunbit.perception.base import FACTS
 from nunbit.scene import Box, Scene
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ def working_copy(image: Image, side_px: int = WORK_SIDE_PX) -> Image:
 
 
 def at_size(scene: Scene, width: int, height: int) -> Scene:
-    """A Scene of a working copy in the pixels of a picture of this size, in place."""
+    """A Scene of a working copy in the pixels of a picture of this size, in place, with tables and marks. The map has
+    the smallest type that holds its ids: it is as large as the picture."""
     if (scene.width, scene.height) == (width, height):
         return scene
     across, down = width / scene.width, height / scene.height
@@ -40,9 +44,22 @@ def at_size(scene: Scene, width: int, height: int) -> Scene:
     if scene.segment_map is not None:
         rows, columns = scene.segment_map.shape
         places = np.ix_(np.arange(height) * rows // height, np.arange(width) * columns // width)
-        scene.segment_map = scene.segment_map[places]
+        smallest = np.min_scalar_type(int(scene.segment_map.max(initial=0)))
+        scene.segment_map = scene.segment_map.astype(smallest, copy=False)[places]
+    facts = scene.meta.get(FACTS, scene.meta)
+    tables_at_size(facts.get("tables", []), across, down)
+    for mark in facts.get("marks", []):
+        mark["box"] = list(_box(mark["box"], across, down))
     scene.width, scene.height = width, height
     return scene
+
+
+def scaled_copy(scene: Scene, size: tuple[int, int]) -> Scene:
+    """The Scene for a picture of this width and height; the same object where that is its own size."""
+    if size == (scene.width, scene.height):
+        return scene
+    objects, lines = [replace(o) for o in scene.objects], [replace(t) for t in scene.text_lines]
+    return at_size(replace(scene, objects=objects, text_lines=lines, meta=deepcopy(scene.meta)), *size)
 
 
 def tables_at_size(tables: list[list[list[dict[str, Any]]]], across: float, down: float) -> None:

@@ -81,9 +81,14 @@ def point_at(mark: PointingMark, which: int = 0) -> Transform:
 
 
 def draw(image: Image, mark: PointingMark) -> tuple[Image, str]:
-    """A copy of the picture with the mark, and the name of the mark's colour: that of the highest contrast."""
+    """A copy of the picture with the mark, and the name of the mark's colour: that of the highest contrast.
+
+    Raises:
+        UserError: a mark that points outside the picture.
+    """
     from PIL import ImageDraw
 
+    _check_inside(mark, image.size)
     out = image.convert("RGB").copy()
     box = _box(mark, out.size)
     covered = out.crop((int(box[0]), int(box[1]), int(box[2]), int(box[3]))).resize((8, 8))
@@ -93,6 +98,16 @@ def draw(image: Image, mark: PointingMark) -> tuple[Image, str]:
     for colour, w in (((255, 255, 255), width + 2), (COLOURS[name], width)):
         _stroke(pen, mark, box, colour, w, out.size)
     return out, name
+
+
+def _check_inside(mark: PointingMark, size: tuple[int, int]) -> None:
+    points = [mark.at[:2]] if mark.kind == "circle" else [mark.at[i : i + 2] for i in range(0, len(mark.at), 2)]
+    if any(not (0 <= x <= size[0] and 0 <= y <= size[1]) for x, y in points):
+        raise UserError(
+            f"a {mark.kind} at {', '.join(f'{v:g}' for v in mark.at)} on a picture of {size[0]}x{size[1]} pixels",
+            allowed=f"0 to {size[0]} across and 0 to {size[1]} down",
+            todo="point at a place in the picture",
+        )
 
 
 def _stroke(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
-from nunbit.files import whole
+from nunbit.files import cache_folder, whole
 from nunbit.media import content_hash
 from nunbit.media.bounds import processed
 from nunbit.prompting.shots import Shot
@@ -75,9 +75,10 @@ def picture_embedder(model: Any, image_processor: Any, batch: int = 16) -> Embed
 
 
 def index_file(source: str | Path) -> Path:
-    """The file that keeps the vectors of a file or folder of examples: beside the file, or in the folder."""
-    source = Path(source)
-    return source / "rices.safetensors" if source.is_dir() else source.with_suffix(".rices.safetensors")
+    """The file that keeps the vectors of a file or folder of examples: in the cache, not beside the user's data."""
+    source = Path(source).resolve()
+    place = hashlib.blake2b(str(source).encode(errors="surrogateescape"), digest_size=8).hexdigest()
+    return cache_folder() / "rices" / f"{source.stem[:60]}-{place}.safetensors"
 
 
 class Rices:
@@ -156,8 +157,11 @@ class Rices:
 
         if self.file is None:
             return
-        with contextlib.suppress(OSError), whole(self.file) as path:
-            save_file({k: v.contiguous().clone() for k, v in vectors.items()}, path, metadata={"encoder": self.encoder})
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with whole(self.file) as path:
+                kept = {k: v.contiguous().clone() for k, v in vectors.items()}
+                save_file(kept, path, metadata={"encoder": self.encoder})
 
 
 def _key(shot: Shot) -> str:

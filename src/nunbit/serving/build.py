@@ -67,8 +67,9 @@ def build_app(options: ServeOptions) -> FastAPI:
     return create_app(engine, loaded.name, options.settings)
 
 
-def address_line(options: ServeOptions) -> str:
-    """Where the server answers, in words."""
-    root = f"http://{options.host}:{options.port}"
+def address_line(options: ServeOptions, port: int = 0) -> str:
+    """Where the server answers, in words; ``port`` is the one that it got, where the options leave it open."""
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    root = f"http://{host}:{port or options.port}"
     page = f", with a page at {root}/" if options.settings.page else ""
     return f"nunbit answers at {root}/v1{page}"

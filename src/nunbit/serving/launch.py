@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 from nunbit.errors import UserError
 from nunbit.serving.build import ServeOptions, address_line, build_app
 
@@ -29,14 +32,40 @@ def serve(options: ServeOptions) -> None:
 
         serve_replicas(options)
         return
-    app = build_app(options)
-    print(address_line(options))
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
+    listener = bound_socket(options.host, options.port)  # before the model loads, which takes longer
+    config = uvicorn.Config(
+        build_app(options),
         log_level="warning",
         timeout_graceful_shutdown=30,
         server_header=False,
         h11_max_incomplete_event_size=64 * 1024,
     )
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(address_line(options, listener.getsockname()[1]), flush=True)
+
+    Announced(config).run(sockets=[listener])
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket at an address, which does not listen yet.
+
+    Raises:
+        UserError: the address is taken, or not one of this machine.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if os.name != "nt":  # there it would let two servers have one port
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except (OSError, OverflowError) as e:
+        made.close()
+        reason = getattr(e, "strerror", None) or str(e)
+        raise UserError(
+            f"the server cannot listen at {host}:{port} ({reason})",
+            allowed="an address of this machine and a port that is free",
+            todo="name others with --host and --port",
+        ) from None
+    return made

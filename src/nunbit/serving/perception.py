@@ -13,8 +13,10 @@ from typing import Any
 from nunbit.engine.scheduler import Engine
 from nunbit.evidence import claims_of
 from nunbit.evidence.wording import report
+from nunbit.media.bounds import reduced
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.overlay import draw
+from nunbit.perception.scaling import scaled_copy
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
@@ -54,9 +56,11 @@ class PerceptionService:
 
     def describe(self, picture: Any) -> dict[str, Any]:
         """JSON of one picture: ``scene``, ``words`` and ``overlays`` (data: URIs of PNG files)."""
+        small = reduced(picture)
         with self._lock:  # one picture at a time, because perception needs the most memory of all
-            scene = self.perceive([picture])[0]
-        overlays = {name: _data_uri(draw(picture, part, font=str(FONT))) for name, part in _views(scene).items()}
+            scene = self.perceive([small])[0]
+        overlays = {name: _data_uri(draw(small, part, font=str(FONT))) for name, part in _views(scene).items()}
+        scene = scaled_copy(scene, picture.size)  # last: its map is as large as the picture
         return {"scene": scene.to_json(), "words": " ".join(moai_text(scene).split()), "overlays": overlays}
 
 

@@ -1,5 +1,11 @@
 """nunbit serve: what is typed are the server's options."""
 
+import os
+import re
+import subprocess
+import sys
+
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -35,3 +41,18 @@ def test_everything_that_is_typed_arrives(monkeypatch):
     assert (found.replicas, found.ray_address) == ("1-2", "auto")
     assert settings.api_keys == ("a", "b") and settings.origins == ("https://o",) and not settings.page
     assert settings.fetch.folders == ("f",) and settings.fetch.hosts == ("h",) and settings.requests_per_minute == 4
+
+
+def test_it_says_where_it_listens_once_it_does_and_names_a_taken_port(tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "nunbit", "serve", "--model", "nunbit-tiny", "--port"]
+    with subprocess.Popen([*words, "0"], stdout=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            line = server.stdout.readline()
+            address = re.search(r"http://127[.]0[.]0[.]1:\d+", line)[0]
+            assert httpx.get(address + "/ready", timeout=60).json()["ready"]
+            taken = address.rpartition(":")[2]
+            second = subprocess.run([*words, taken], capture_output=True, text=True, timeout=250, env=environment)
+            assert second.returncode == 2 and f"cannot listen at 127.0.0.1:{taken}" in second.stderr
+        finally:
+            server.terminate()

@@ -26,6 +26,13 @@ class DoctorOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletionOptions:
+    """Arguments of ``nunbit completion``."""
+
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")]
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorsOptions:
     """Options of ``nunbit connectors``."""
 
@@ -58,6 +65,14 @@ class WorldShowOptions:
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit``."""
     command(app, DoctorOptions)(doctor)
+
+    @command(app, CompletionOptions)
+    def completion(options: CompletionOptions) -> None:
+        """Print the completion of commands and options for a shell, e.g. source <(nunbit completion bash)."""
+        from nunbit.cli.completion import script
+
+        print(script(options.shell, typer.main.get_command(app)), end="")
+
     command(app, ConnectorsOptions)(connectors)
     command(app, BenchOptions)(bench)
     world = typer.Typer(no_args_is_help=True, help="Generated pictures with questions and answers.")

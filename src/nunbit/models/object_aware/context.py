@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from nunbit.coco import CLASS_INDEX, NUMBER_MAX
@@ -26,6 +27,7 @@ from nunbit.connectors import build
 from nunbit.connectors.prefill import PrefillConnector
 from nunbit.crayon_map import colour_map, crayon_map
 from nunbit.media import content_hash
+from nunbit.media.bounds import processed
 from nunbit.messages import Message
 from nunbit.models.composed import image_features
 from nunbit.models.image_tokens import image_tokens
@@ -40,8 +42,9 @@ from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
 SCENE_CACHE_BYTES = 32 << 20
-MAP_MAX_PX = 2400
-"""Longest side of a map that is padded to a square: a thin picture's square would take a hundred times its memory."""
+MAP_MAX_PX, MAP_REDUCED_PX = 2400, 1000
+"""Longest side of a map that is padded to a square as it is, and of one that is made smaller first: a thin picture's
+square would take a hundred times its memory, and a grid of tokens has a few dozen cells a side."""
 Perceive = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> Scenes: a `nunbit.perception.base.Perception`, or what stands in for one."""
 
@@ -217,11 +220,8 @@ class ObjectAwareModule:
             ids[i, : len(row)], mask[i, : len(row)] = torch.tensor(row, dtype=torch.long), True
         out = {"aux_ids": ids, "aux_mask": mask}
         if self.config.maps and scenes:
-            pictures = [
-                colour_map(np.zeros((s.height, s.width), np.int64) if s.segment_map is None else s.segment_map)
-                for s in scenes
-            ]
-            out["aux_pixels"] = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+            pictures = [Image.fromarray(colour_map(_small_map(s))) for s in scenes]
+            out["aux_pixels"] = processed(self.processor.image_processor, pictures)["pixel_values"]
         return out
 
     def _squared(self, scene: Scene) -> Scene:
@@ -272,8 +272,7 @@ def class_count() -> tuple[int, int]:
 def squared_map(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
     """A map ``(H, W)`` cut or padded to the square that the image processor makes of the picture, ``(S, S)``. A map
     longer than `MAP_MAX_PX` is made smaller first."""
-    step = -(-max(segment_map.shape) // MAP_MAX_PX)
-    segment_map = segment_map if step <= 1 else segment_map[::step, ::step]
+    segment_map = _reduced_map(segment_map)
     height, width = segment_map.shape
     if getattr(image_processor, "do_pad", False):
         side = max(height, width)
@@ -286,6 +285,21 @@ def squared_map(segment_map: np.ndarray, image_processor: Any) -> np.ndarray:
         top, left = (height - side) // 2, (width - side) // 2
         return segment_map[top : top + side, left : left + side]
     return segment_map
+
+
+def _reduced_map(segment_map: np.ndarray) -> np.ndarray:
+    """Every n-th cell of a map that is longer than `MAP_MAX_PX`."""
+    if max(segment_map.shape) <= MAP_MAX_PX:
+        return segment_map
+    step = -(-max(segment_map.shape) // MAP_REDUCED_PX)
+    return segment_map[::step, ::step]
+
+
+def _small_map(scene: Scene) -> np.ndarray:
+    """The map of a Scene, `_reduced_map`; without one nothing is known."""
+    if scene.segment_map is not None:
+        return _reduced_map(scene.segment_map)
+    return _reduced_map(np.broadcast_to(np.int64(0), (scene.height, scene.width)))
 
 
 def _by_row(aux: Tensor, mask: Tensor, owner: Tensor, rows: int) -> tuple[Tensor, Tensor]:

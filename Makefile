@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve serve train clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -90,6 +90,11 @@ ray-serve: $(STAMP)     ## replicas on Ray Serve, killed one after another while
 	@$(VENV)/bin/python -c 'import ray.serve' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'ray[serve]>=2.60'
 	@$(VENV)/bin/python -m tests.load.ray_serve
 
+page-checks: $(STAMP)   ## the web page: axe-core in four modes, Lighthouse on a running server (make page-checks URL=http://127.0.0.1:8000)
+	@$(VENV)/bin/python -m tools.page_checks fetch
+	$(VENV)/bin/python -m pytest tests/serving/page/test_axe.py
+	$(if $(URL),$(VENV)/bin/python -m tools.page_checks lighthouse $(URL),@echo "no URL given: Lighthouse was not run")
+
 serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 	$(NUNBIT) serve
 
@@ -97,4 +102,4 @@ train: $(STAMP)         ## train the embedded model again (resumes)
 	$(NUNBIT) train tiny
 
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(COMPAT_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache

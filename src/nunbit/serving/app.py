@@ -10,11 +10,12 @@ from pathlib import Path
 import anyio
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from nunbit.engine.scheduler import Engine
 from nunbit.serving import docs
+from nunbit.serving.about import SAMPLES, names_of_things, samples_folder
 from nunbit.serving.errors import add_error_handlers
 from nunbit.serving.middleware import AccessMiddleware
 from nunbit.serving.perception import PerceptionService
@@ -109,5 +110,16 @@ def _add_page(app: FastAPI) -> None:
             "Referrer-Policy": "no-referrer",
         }
         return Response((PAGE / "index.html").read_bytes(), media_type="text/html", headers=headers)
+
+    @app.get("/page/names.json", include_in_schema=False)
+    async def names() -> Response:
+        return JSONResponse(names_of_things())
+
+    samples = samples_folder()
+    if samples is not None:  # only the listed ones: the folder of a repository holds more
+
+        @app.get("/page/samples/{name}", include_in_schema=False)
+        async def sample(name: str) -> Response:
+            return FileResponse(samples / name) if name in SAMPLES else Response(status_code=404)
 
     app.mount("/page", StaticFiles(directory=PAGE), name="page")

@@ -18,6 +18,7 @@ from nunbit.engine.request import PreparedPrompt
 from nunbit.engine.scheduler import Engine, RequestOutput
 from nunbit.engine.scoring import prompt_logprobs
 from nunbit.messages import Message
+from nunbit.serving.about import about_model
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
 from nunbit.serving.errors import RequestError, describe_failure, error_body
 from nunbit.serving.metrics import Metrics
@@ -221,7 +222,7 @@ class ApiServer:
     async def perceive(self, body: PerceiveRequest) -> Response:
         """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
         image = await self.in_thread(decode_picture, body.image, "the picture", self.settings)
-        return JSONResponse(await self.in_thread(self.perception.describe, image))
+        return JSONResponse(await self.in_thread(self.perception.describe, image, body.overlays))
 
     async def models(self) -> dict[str, Any]:
         """List the served model."""
@@ -254,6 +255,8 @@ class ApiServer:
             "owned_by": "nunbit",
             "modalities": modalities,
             "max_model_len": self.engine.runner.length,
+            "about": about_model(self.name)
+            | {"max_pictures": self.settings.max_pictures, "max_tokens": self.settings.max_tokens},
         }
 
     async def health(self) -> Response:

@@ -37,7 +37,7 @@ def picture(tmp_path):
 def open_page(browser, request):
     opened, complaints, allowed = [], [], []
 
-    def open_page(url, errors=(), **wishes):
+    def open_page(url, errors=(), connected="#light.on", **wishes):
         allowed.extend(errors)
         context = browser.new_context(**({"locale": "en-US", "viewport": {"width": 1200, "height": 800}} | wishes))
         page = context.new_page()
@@ -48,7 +48,7 @@ def open_page(browser, request):
             "request", lambda r: complaints.append(r.url) if not r.url.startswith((url, "data:", "blob:")) else None
         )
         page.goto(url)
-        page.wait_for_selector("#light.on", state="attached")
+        page.wait_for_selector(connected, state="attached")
         opened.append(context)
         return page
 

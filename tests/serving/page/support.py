@@ -11,15 +11,24 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from nunbit.serving.about import about_model, names_of_things, samples_folder
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "src" / "nunbit" / "serving" / "page"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+KINDS |= {".png": "image/png", ".jpg": "image/jpeg"}
+CARD = {
+    "id": "stub-model",
+    "modalities": ["text", "image"],
+    "max_model_len": 1024,
+    "about": about_model("nunbit-small") | {"max_pictures": 8, "max_tokens": 512},
+}
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
     "object-src 'none'; base-uri 'none'"
 )
 ANSWER = "There is a cat left of two red cars. 고양이가 category <b>STOP</b> 옆에 있습니다."
-CAR = {"score": 0.9, "attributes": {"colour": "red"}, "segment": None}
+CAR = {"score": 0.9, "attributes": {"colour": "red", "source": "world-encoder"}, "segment": None}
 SCENE = {
     "format": "nunbit.scene/1",
     "width": 320,
@@ -33,7 +42,10 @@ SCENE = {
         {"name": "car", "box": [230, 180, 310, 230], **CAR, "attributes": {"colour": "blue"}},
     ],
     "relations": [{"subject": 0, "predicate": "left of", "object": 1, "score": 0.8}],
-    "text_lines": [{"text": "STOP", "quad": [[10, 10], [60, 10], [60, 30], [10, 30]], "score": 0.7}],
+    "text_lines": [
+        {"text": "STOP", "quad": [[10, 10], [60, 10], [60, 30], [10, 30]], "score": 0.7},
+        {"text": "G0", "quad": [[200, 10], [240, 10], [240, 30], [200, 30]], "score": 0.4},
+    ],
     "segments": [{"id": 1, "name": "cat", "number": 1, "thing": True, "score": 1.0}],
     "segment_map_runs": [[0, 320 * 100], [1, 320 * 40], [0, 320 * 100]],
 }
@@ -48,7 +60,7 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked, self.keys, self.gone, self.blind, self.broken = [], [], threading.Event(), False, False
-        self.full, self.evidence = False, None
+        self.full, self.evidence, self.key, self.scene, self.longest = False, None, "", SCENE, 64
         self.say = lambda question: ANSWER
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -72,24 +84,39 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
-        if self.path in ("/health", "/v1/models"):
-            return self.reply(200, {"status": "ok", "data": [{"id": "stub-model"}]})
-        file = PAGE / ("index.html" if self.path == "/" else self.path.removeprefix("/page/"))
+        if self.path == "/health":
+            return self.reply(200, {"status": "ok"})
+        if self.path == "/v1/models":
+            return self.reply(200, {"data": [CARD]}) if self.allowed() else self.no_key()
+        if self.path == "/page/names.json":
+            return self.reply(200, names_of_things())
+        name = self.path.removeprefix("/page/")
+        file = PAGE / (name if self.path != "/" else "index.html")
+        if name.startswith("samples/"):
+            file = samples_folder() / name.removeprefix("samples/")
         if not file.is_file():
             return self.reply(404, {"error": {"message": "not here"}})
         return self.reply(200, file.read_bytes(), KINDS[file.suffix], **{"Content-Security-Policy": POLICY})
+
+    def allowed(self):
+        return not self.server.key or self.headers.get("Authorization") == f"Bearer {self.server.key}"
+
+    def no_key(self):
+        error = {"message": "an API key is needed", "type": "authentication_error", "code": "invalid_api_key"}
+        return self.reply(401, {"error": error})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, body))
         self.server.keys.append(self.headers.get("Authorization"))
+        if not self.allowed():
+            return self.no_key()
         if self.path == "/v1/perceive":
             if self.server.blind:
                 return self.reply(501, {"error": {"message": "perception is not installed", "type": "x", "code": None}})
-            shown = {"crayon": uri(Image.new("RGB", (320, 240), "teal"))}
-            return self.reply(200, {"scene": SCENE, "words": "a cat and three cars", "overlays": shown})
+            return self.reply(200, {"scene": self.server.scene, "words": "a cat and three cars", "overlays": {}})
         question = body["messages"][-1]["content"][-1]["text"]
-        if self.server.full and "max_tokens" in body:
+        if (self.server.full and "max_tokens" in body) or len(body["messages"]) > self.server.longest:
             error = {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}
             return self.reply(400, {"error": error})
         if self.server.broken:
@@ -157,13 +184,16 @@ def until(page, truth, seconds=20):
 
 def add(page, picture, n=1):
     page.set_input_files("#file", picture)
-    page.locator(".thumb").nth(n - 1).wait_for()
+    page.locator("#thumbs .tile").nth(n - 1).wait_for(state="attached")
 
 
 def ask(page, text, wait=True):
     before = page.locator(DONE).count()
     page.fill("#question", text)
     page.press("#question", "Enter")
+    anyway = page.locator("#notice button").nth(1)
+    if anyway.is_visible():  # it asks for a picture first
+        anyway.click()
     if not wait:
         return ""
     page.locator(DONE).nth(before).wait_for(timeout=60_000)

@@ -14,17 +14,29 @@ def test_languages_and_themes(open_page, stub, picture):
     page.click("#language")
     assert page.evaluate("document.documentElement.lang") == "ko" and page.locator("#send").inner_text() == "질문하기"
     page.click("#tab-boxes")
-    assert "1. 고양이" in page.locator("#found").inner_text() and "토큰" in page.locator(".facts").inner_text()
-    visible = " ".join(page.locator(part).inner_text() for part in ("header", "#look", "#talk-head", ".facts", "#ask"))
-    assert set(re.findall("[A-Za-z]{3,}", visible)) <= set(
-        "Nunbit English stub model red blue STOP and three cars question answer image JSON Lines".split()
-    )
-    page.click("#theme")
+    assert page.locator("#found button").all_inner_texts()[:2] == ["1 고양이", "2 자동차, 빨간색"]
+    page.click("#tray summary")
+    page.click(".figures summary")
+    for tab in ("boxes", "relations", "crayon", "text", "plain"):
+        page.click(f"#tab-{tab}")
+        assert english_in(page) <= set("STOP".split()), tab
+    for opened in ("#served", "#options"):
+        page.click(opened)
+        assert english_in(page) <= set("STOP nunbit small API".split()), opened
+    page.select_option("#theme", "dark")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.reload()
     page.wait_for_selector("#light.on", state="attached")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark != light
     assert page.locator("#send").inner_text() == "질문하기"
+
+
+def english_in(page):
+    """English words that are seen, without names of the product and its formats, and without what the model said."""
+    parts = "header, .sheet:popover-open, #panes, #look, #talk-head, .foot, .legend, .edit, #below, #welcome"
+    visible = " ".join(page.locator(parts).all_inner_texts())
+    known = "Nunbit English stub model JSON Markdown Lines question answer image".split()
+    return set(re.findall("[A-Za-z]{3,}", visible)) - set(known)
 
 
 @pytest.mark.parametrize("locale", ["ko-KR", "en-US"])
@@ -34,18 +46,22 @@ def test_phone_width_in_the_dark(open_page, stub, picture, locale):
     narrow = "document.documentElement.scrollWidth <= 360"
     assert page.evaluate(narrow)
     page.set_input_files("#file", [picture] * 8)
-    page.locator(".thumb").nth(7).wait_for()
+    page.locator("#thumbs .tile").nth(7).wait_for(state="attached")
     ask(page, "길" * 60 + " " + "W" * 80)
     page.wait_for_selector(".thing")
-    page.click("#options")
+    small = """[...document.querySelectorAll('button, select, input, summary, a')]
+        .filter(e => e.checkVisibility() && !e.matches('.thing, .skip'))
+        .map(e => [e.id || e.className || e.textContent, (e.labels && e.labels[0] || e).getBoundingClientRect()])
+        .filter(([, r]) => r.width < 44 || r.height < 44).map(([n, r]) => n + ' ' + r.width + 'x' + r.height)"""
+    assert page.evaluate(small) == []
+    page.click("#pane-look")
     page.evaluate("document.querySelector('#tray').open = true")
     for view in ("boxes", "crayon", "relations", "text", "plain"):
         page.click(f"#tab-{view}")
-        assert page.evaluate(narrow), view
+        assert page.evaluate(narrow) and page.evaluate(small) == [], view
     box = page.locator("#ask").bounding_box()
     assert box["y"] + box["height"] <= 741, "the question is at hand"
-    small = """[...document.querySelectorAll('button')].filter(e => e.offsetWidth && !e.classList.contains('thing'))
-               .filter(e => e.offsetWidth < 24 || e.offsetHeight < 24).map(e => e.id || e.className)"""
+    page.click("#options")
     assert page.evaluate(small) == []
 
 
@@ -56,10 +72,11 @@ def test_keyboard_alone_and_everything_has_a_name(open_page, stub, picture):
     page.keyboard.press("Enter")
     page.keyboard.type("What is there?")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".facts")
-    assert page.evaluate("document.activeElement.id") == "question"
+    page.wait_for_selector("#notice:visible")
     add(page, picture)
-    page.click("#options")
+    page.press("#question", "Enter")
+    page.wait_for_selector(".foot")
+    assert page.evaluate("document.activeElement.id") == "question"
     page.evaluate("document.querySelector('#tray').open = true")
     page.evaluate("document.activeElement.blur()")
     seen, unseen = [], []
@@ -72,7 +89,7 @@ def test_keyboard_alone_and_everything_has_a_name(open_page, stub, picture):
         seen.append(here[0])
         if here[1] == "nonenone" and here[0] not in ("BODY", "question"):
             unseen.append(here[0])
-    assert set("question send canvas circle tab-plain language theme options key k save-json".split()) <= set(seen)
+    assert set("question canvas circle tab-plain language served options k save-json steps clear".split()) <= set(seen)
     assert unseen == [], "focus that cannot be seen"
     kinds = "button,input:not([hidden]),textarea,select,[role=tab],canvas,video,dialog"
     nameless = f"""[...document.querySelectorAll('{kinds}')]

@@ -59,7 +59,7 @@ def test_a_contradiction_is_said_in_the_language_of_the_page(shown):
     page = shown
     said = page.locator(".conflict").inner_text()
     assert "do not agree" in said and "no car" in said and "do not agree" in page.locator("#live").inner_text()
-    assert "not how the model" in page.locator(".turn.assistant").inner_text()
+    assert "how the model came to its answer" in page.locator(".turn.assistant").inner_text()
     assert page.locator(".thing.against").inner_text() == "car"
     page.click("#language")
     assert "다릅니다" in page.locator(".conflict").inner_text()

@@ -30,28 +30,35 @@ def test_drawing_changes_what_is_sent_by_mouse_and_by_keys(open_page, stub, pict
     ask(page, "As before?")
     assert pictures_of(stub.chats[-1]["messages"])[-1] == pictures[1]
     page.click("#wipe")
-    assert page.locator("#undo").is_disabled()
+    assert page.locator("#wipe").is_disabled()
+    page.click("#undo")
+    assert page.locator("#wipe").is_enabled(), "clearing can be undone"
 
 
 def test_several_pictures_dropped_pasted_photographed_and_removed(open_page, stub, tmp_path):
     page = open_page(stub.url)
     drop(page, "#view", [["a.png", "image/png", uri(drawing())], ["b.png", "image/png", uri(drawing((64, 64)))]])
-    page.locator(".thumb").nth(1).wait_for()
+    page.locator("#thumbs .tile").nth(1).wait_for()
     page.evaluate(
         """body => { const d = new DataTransfer(), bytes = Uint8Array.from(atob(body), c => c.charCodeAt(0));
              d.items.add(new File([bytes], "p.png", {type: "image/png"}));
              document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: d, bubbles: true})); }""",
         uri(drawing((90, 40))).split(",")[1],
     )
-    page.locator(".thumb").nth(2).wait_for()
+    page.locator("#thumbs .tile").nth(2).wait_for()
     page.locator(".shoot:visible").last.click()
     until(page, "document.querySelector('video').videoWidth > 0 && document.querySelector('dialog').open")
     page.click("[data-take]")
-    page.locator(".thumb").nth(3).wait_for()
+    page.locator("#thumbs .tile").nth(3).wait_for()
     Image.effect_noise((3000, 1500), 90).convert("RGB").save(tmp_path / "large.jpg", quality=60)
     page.set_input_files("#file", str(tmp_path / "large.jpg"))
-    page.locator(".thumb").nth(4).wait_for()
-    page.locator(".thumb .x").nth(1).click()
+    page.locator("#thumbs .tile").nth(4).wait_for()
+    page.locator("#thumbs .tile").nth(1).click()
+    page.click("text=Remove Image 2")
+    assert page.locator("#thumbs .tile").count() == 4
+    page.locator("#undoable button").first.click()
+    assert page.locator("#thumbs .tile").count() == 5, "a removed picture can be brought back"
+    page.click("text=Remove Image 2")
     ask(page, "What are these?")
     pictures = pictures_of(stub.chats[0]["messages"])
     sizes = [opened_uri(p).size for p in pictures]
@@ -62,8 +69,8 @@ def test_several_pictures_dropped_pasted_photographed_and_removed(open_page, stu
 def test_never_more_pictures_than_the_server_takes(open_page, stub, picture):
     page = open_page(stub.url)
     page.set_input_files("#file", [picture] * 9)
-    page.locator(".thumb").nth(7).wait_for()
-    assert "8" in page.locator("#notice").inner_text() and page.locator(".thumb").count() == 8
+    page.locator("#thumbs .tile").nth(7).wait_for()
+    assert "8" in page.locator("#notice").inner_text() and page.locator("#thumbs .tile").count() == 8
     ask(page, "Which?")
     drag(page)
     ask(page, "And now?")
@@ -75,19 +82,21 @@ def test_tabs_show_what_perception_found(open_page, stub, picture):
     add(page, picture)
     page.click("#tab-boxes")
     page.wait_for_selector("#marks .plate")
-    assert page.locator("#marks .plate").count() == 4 and "1. cat" in page.locator("#found").inner_text()
+    assert page.locator("#marks .plate").count() == 4 and "1 cat" in page.locator("#found").inner_text()
     page.locator("#found button").first.click()
     assert page.locator("#marks .lit").count() == 1
     page.click("#tab-crayon")
-    assert page.locator("#overlay").is_visible() and "cat 1" in page.locator("#found").inner_text()
+    assert page.locator("#overlay").is_visible() and "1 cat" in page.locator("#found").inner_text()
     page.press("#tab-crayon", "ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-plain"
+    page.press("#tab-plain", "ArrowRight")
     page.press("#tab-boxes", "ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-relations"
-    assert page.locator(".graph .node").count() == 2 and "cat left of car" in page.locator("#found").inner_text()
+    assert page.locator(".graph .node").count() == 2 and "1 cat is left of 2 car" in page.locator("#found").inner_text()
     page.locator("#found button").first.click()
     assert page.locator(".graph .edge.lit").count() == 1
     page.click("#tab-text")
-    assert "STOP" in page.locator("#found").inner_text() and page.locator("#marks .plain").count() == 1
+    assert "STOP" in page.locator("#found").inner_text() and page.locator("#marks .read").count() == 2
     page.press("#tab-text", "Home")
     assert page.locator("#tab-plain").get_attribute("aria-selected") == "true" and page.locator("#pens").is_visible()
     assert [p for p, _ in stub.asked] == ["/v1/perceive"], "one look a picture"
@@ -114,5 +123,6 @@ def test_a_server_without_perception_is_asked_once(open_page, stub, picture):
     ask(page, "What is there?")
     ask(page, "And?")
     assert page.locator("#notice").is_hidden() and sum(p == "/v1/perceive" for p, _ in stub.asked) == 1
+    assert "cannot look for objects" in page.locator("#found").inner_text()
     page.click("#tab-boxes")
-    until(page, "document.querySelector('#found').innerText.includes('not installed')")
+    until(page, "document.querySelector('#found').innerText.includes('cannot look for objects')")

@@ -1,21 +1,24 @@
 /* The server's API: questions with streamed answers, perception, models. Every failure is an ApiError with a message for the user. */
+import { languageNow } from "./strings.js";
+
 export class ApiError extends Error {
   constructor(message, status, code = "") { super(message); this.name = "ApiError"; this.status = status; this.code = code; }
 }
 export const key = { get: () => sessionStorage.getItem("key") || "", set: (value) => sessionStorage.setItem("key", value.trim()) };
 
 async function call(path, body, signal) {
-  const headers = key.get() ? { Authorization: `Bearer ${key.get()}` } : {};
-  const request = body === undefined ? { headers, signal } : { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
+  const headers = { "Accept-Language": languageNow(), ...(key.get() && { Authorization: `Bearer ${key.get()}` }) };
+  const posted = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
+  const request = body === undefined ? { headers, signal } : posted;
   let reply;
   try { reply = await fetch(path, request); } catch (e) { throw e.name === "AbortError" ? e : new ApiError("", 0); }
   if (reply.ok) return reply;
   const error = (await reply.json().catch(() => ({}))).error || {};
   throw new ApiError(error.message || reply.statusText || `HTTP ${reply.status}`, reply.status, error.code || "");
 }
-export const models = async () => (await (await call("/v1/models")).json()).data.map((m) => m.id);
+export const models = async () => (await (await call("/v1/models")).json()).data;
 export const healthy = async () => { try { return (await fetch("/health")).ok; } catch { return false; } };
-export const perceive = async (image) => (await call("/v1/perceive", { image })).json();
+export const perceive = async (image) => (await call("/v1/perceive", { image, overlays: false })).json();
 
 /* Warnings come as a header (a JSON list, or sentences separated by "; ") and as a field of any chunk. */
 function headerWarnings(reply) {
@@ -31,7 +34,8 @@ async function chat(body, signal) {
     return call("/v1/chat/completions", shorter, signal);
   }
 }
-/* Ask for a streamed answer; `onText` receives its chunks. Returns milliseconds to the first chunk and to the last, usage, the finish reason, and the evidence of the answer where it was asked for. */
+/* Ask for a streamed answer; `onText` receives its chunks. Returns milliseconds to the first chunk and to the last, usage, the
+   finish reason, and the evidence of the answer where it was asked for. */
 export async function ask(body, { signal, onText, onWarnings }) {
   const began = performance.now(), facts = { first: null, total: null, usage: null, finish: null, evidence: null };
   const reply = await chat({ ...body, stream: true, stream_options: { include_usage: true } }, signal);

@@ -1,22 +1,39 @@
 /* Drawing on a picture: marks are kept as shapes in picture pixels, painted over the picture, and sent as part of it. */
 const clamp = (x, most) => Math.max(0, Math.min(most, x));
 
+const FAR_PX = 6;
+
 export class Drawing {
-  /* `changed(what)` is called with "begun", "placed" or "removed". */
+  /* `changed(what)` is called with "begun", "placed", "removed", and where nothing came of it with "short" (hardly moved),
+     "off" (no pen is chosen) or "elsewhere" (another tab is open). */
   constructor(canvas, changed) {
-    Object.assign(this, { canvas, changed, pen: "circle", item: null, begun: null, cursor: null });
-    canvas.addEventListener("pointerdown", (e) => { if (this.item && this.pen && e.button === 0) { canvas.setPointerCapture(e.pointerId); this.cursor = null; this.begin(this.at(e)); } });
+    Object.assign(this, { canvas, changed, pen: "circle", enabled: true, item: null, begun: null, cursor: null, tried: null });
+    canvas.addEventListener("pointerdown", (e) => this.down(e));
     canvas.addEventListener("pointermove", (e) => { if (this.begun && !this.cursor) this.move(this.at(e)); });
-    canvas.addEventListener("pointerup", (e) => { if (this.begun && !this.cursor) this.end(this.at(e)); });
+    canvas.addEventListener("pointerup", (e) => this.up(e));
     canvas.addEventListener("pointercancel", () => this.drop());
     canvas.addEventListener("keydown", (e) => this.key(e));
     canvas.addEventListener("blur", () => { if (this.cursor) { this.cursor = null; this.drop(); } });
   }
-  show(item) { Object.assign(this, { item, begun: null, cursor: null }); this.paint(); }
+  show(item) { Object.assign(this, { item, begun: null, cursor: null, tried: null }); this.paint(); }
   /* Pointer position in picture pixels. The canvas keeps the picture's shape inside its box (object-fit: contain). */
   at(e) {
     const box = this.canvas.getBoundingClientRect(), c = this.canvas, s = Math.min(box.width / c.width, box.height / c.height);
-    return [clamp((e.clientX - box.left - (box.width - c.width * s) / 2) / s, c.width), clamp((e.clientY - box.top - (box.height - c.height * s) / 2) / s, c.height)];
+    const along = (given, start, room, size) => clamp((given - start - (room - size * s) / 2) / s, size);
+    return [along(e.clientX, box.left, box.width, c.width), along(e.clientY, box.top, box.height, c.height)];
+  }
+  down(e) {
+    if (!this.item || e.button !== 0) return;
+    this.tried = [e.clientX, e.clientY];
+    if (e.pointerType !== "touch") this.canvas.setPointerCapture(e.pointerId);
+    if (!this.pen || !this.enabled) return;
+    this.cursor = null;
+    this.begin(this.at(e));
+  }
+  up(e) {
+    const far = this.tried && Math.hypot(e.clientX - this.tried[0], e.clientY - this.tried[1]) > FAR_PX;
+    this.tried = null;
+    if (this.begun && !this.cursor) this.end(this.at(e)); else if (far) this.changed(this.enabled ? "off" : "elsewhere");
   }
   begin(p) { this.begun = { pen: this.pen, points: [p, p] }; }
   move(p) { if (this.begun.pen === "free") this.begun.points.push(p); else this.begun.points[1] = p; this.paint(); }
@@ -24,18 +41,21 @@ export class Drawing {
     this.move(p);
     const mark = this.begun, far = Math.max(...mark.points.map((q) => Math.hypot(q[0] - mark.points[0][0], q[1] - mark.points[0][1])));
     this.begun = null;
-    if (far > 4) this.change([...this.item.marks, mark], "placed"); else this.paint();
+    if (far > 4) this.change([...this.item.marks, mark], "placed"); else { this.paint(); this.changed("short"); }
   }
-  drop() { this.begun = null; this.paint(); }
-  change(marks, what) { this.item.marks = marks; this.item.drawn = null; this.paint(); this.changed(what); }
-  undo() { if (this.item && this.item.marks.length) this.change(this.item.marks.slice(0, -1), "removed"); }
+  drop() { this.begun = this.tried = null; this.paint(); }
+  /* Every state of the marks is kept, so that clearing them can be undone like drawing them. */
+  change(marks, what) { this.item.past.push(this.item.marks); this.set(marks, what); }
+  set(marks, what) { this.item.marks = marks; this.item.drawn = null; this.paint(); this.changed(what); }
+  undo() { if (this.item && this.item.past.length) this.set(this.item.past.pop(), "removed"); }
   wipe() { if (this.item && this.item.marks.length) this.change([], "removed"); }
   key(e) {
     const { width, height } = this.canvas, step = Math.max(width, height) / (e.shiftKey ? 10 : 40);
     const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
     if (!this.item || e.altKey) return;
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z") { e.preventDefault(); this.undo(); return; }
-    if (!this.pen || (!by && !["Enter", "Escape"].includes(e.key))) return;
+    if (e.key === "Enter" && !(this.pen && this.enabled)) { this.changed(this.enabled ? "off" : "elsewhere"); return; }
+    if (!this.pen || !this.enabled || (!by && !["Enter", "Escape"].includes(e.key))) return;
     e.preventDefault();
     this.cursor ??= [width / 2, height / 2];
     if (by) {

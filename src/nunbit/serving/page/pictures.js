@@ -1,11 +1,11 @@
-/* Pictures of the user: read, made smaller, photographed. A picture is {image, uri, thumb, kind, marks, seen}. */
+/* Pictures of the user: read, made smaller, photographed. A picture is {image, uri, thumb, kind, marks, past, seen}. */
 import { paintOn } from "./draw.js";
 
 export const LARGEST = 2048;
 const KEPT = /^data:image\/(png|jpeg|webp|gif|bmp);/, HEAVY = 4_000_000;
 
 const dataUri = (file) => new Promise((good, bad) => { const r = new FileReader(); r.onload = () => good(r.result); r.onerror = bad; r.readAsDataURL(file); });
-async function load(uri) {
+export async function load(uri) {
   const image = new Image();
   image.src = uri;
   await image.decode();
@@ -32,7 +32,7 @@ const thumbOf = (source, width, height) => scaled(source, width, height, 192, "#
 export async function readPicture(file) {
   const given = typeof file === "string" ? file : await dataUri(file), kind = (/^data:([\w/+.-]+)/.exec(given) || ["", ""])[1];
   const image = await load(given), { naturalWidth: w, naturalHeight: h } = image;
-  const whole = { kind, marks: [], seen: null, thumb: thumbOf(image, w, h) };
+  const whole = { kind, marks: [], past: [], seen: null, thumb: thumbOf(image, w, h) };
   if (Math.max(w, h) <= LARGEST && KEPT.test(given) && given.length < HEAVY) return { ...whole, image, uri: given };
   const uri = encode(scaled(image, w, h, LARGEST, kind === "image/jpeg" ? "#fff" : ""), kind);
   return { ...whole, image: await load(uri), uri };

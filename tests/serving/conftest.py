@@ -23,6 +23,7 @@ class Running:
         from nunbit.engine.scheduler import Engine
         from nunbit.serving.app import create_app
 
+        self.settings = settings
         self.engine = Engine(assistant.model, assistant.processor, aware=assistant.aware, **engine)
         self.app = create_app(self.engine, "nunbit-tiny", settings)
         listener = socket.create_server(("127.0.0.1", 0))

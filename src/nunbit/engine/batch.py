@@ -158,6 +158,7 @@ class Batch:
 
     def _fail(self, r: Request, error: Exception) -> None:
         self.stats.errors += 1
+        r.failure = None  # its traceback holds the request: a circle, which would keep the request's tensors
         refused = isinstance(error, UserError)
         self._finish(r, f"refused: {error}" if refused else f"error: {type(error).__name__}: {error}")
 

@@ -216,6 +216,7 @@ class Engine(Batch):
             except Exception as e:  # one request's failure must not end the others
                 r.failure = e
             self._inbox.put(r)
+            del r  # while the thread waits for the next one, it must not keep this one's tensors
 
     # the engine's own thread
 

@@ -53,7 +53,7 @@ def build_app(options: ServeOptions) -> FastAPI:
     from nunbit.engine.scheduler import Engine
     from nunbit.engine.supported import server_length
     from nunbit.serving.app import create_app
-    from nunbit.serving.heap import trim_when_idle, use_single_heap
+    from nunbit.serving.heap import freeze_loaded, trim_when_idle, use_single_heap
 
     use_single_heap()
     torch.set_num_threads(options.threads)
@@ -64,7 +64,9 @@ def build_app(options: ServeOptions) -> FastAPI:
     length = options.length or server_length(loaded.model.config)
     engine = Engine.from_loaded(loaded, slots=options.slots, max_queue=options.max_queue, length=length)
     trim_when_idle(lambda: engine.stats.requests, lambda: not engine.waiting and not engine.running)
-    return create_app(engine, loaded.name, options.settings)
+    app = create_app(engine, loaded.name, options.settings)
+    freeze_loaded()
+    return app
 
 
 def address_line(options: ServeOptions, port: int = 0) -> str:

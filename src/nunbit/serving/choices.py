@@ -32,6 +32,7 @@ class ChoiceStream:
         find_evidence: finds the evidence of a finished answer, where the request asks for it.
 
     Attributes:
+        count: of the choices.
         outputs, evidence: finished answers and their evidence, by the number of their choice.
     """
 
@@ -42,7 +43,8 @@ class ChoiceStream:
         on_output: Callable[[RequestOutput], None],
         find_evidence: Callable[[RequestOutput], Awaitable[dict[str, Any]]] | None = None,
     ) -> None:
-        self.engine, self.jobs, self.on_output, self.find_evidence = engine, jobs, on_output, find_evidence
+        self.engine, self.on_output, self.find_evidence = engine, on_output, find_evidence
+        self.count, self._jobs = len(jobs), list(jobs)
         self.outputs: dict[int, RequestOutput] = {}
         self.evidence: dict[int, dict[str, Any]] = {}
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
@@ -56,7 +58,8 @@ class ChoiceStream:
             UserError: the engine refused one; the others are cancelled.
         """
         try:
-            for i, (prompt, sampling) in enumerate(self.jobs):
+            for i in range(self.count):
+                prompt, sampling = self._jobs[i]
                 if sampling is None:
                     self._receive(i, RequestOutput("", "length", len(prompt.ids), []))
                 else:
@@ -64,6 +67,7 @@ class ChoiceStream:
         except UserError:
             self.cancel()
             raise
+        self._jobs.clear()
 
     def _receive(self, index: int, item: Event) -> None:
         if isinstance(item, RequestOutput):
@@ -82,7 +86,7 @@ class ChoiceStream:
     @property
     def complete(self) -> bool:
         """Whether every answer has ended."""
-        return len(self.outputs) == len(self.jobs)
+        return len(self.outputs) == self.count
 
     @property
     def ordered(self) -> list[RequestOutput]:
@@ -105,9 +109,13 @@ class ChoiceStream:
             self.cancel()
 
     def cancel(self) -> None:
-        """Stop all answers that still run."""
-        for request in self._requests:
-            request.cancel()
+        """Stop all answers that still run, and let go of everything. A request leads back to this object, and the error
+        that ends an abandoned stream leads to the frames that hold it: Python frees such circles only when it searches
+        for them, which a server with a million objects seldom does."""
+        while self._requests:
+            self._requests.pop().cancel()
+        self._jobs.clear()
+        self.outputs.clear()
 
 
 async def stream_events(
@@ -115,7 +123,7 @@ async def stream_events(
 ) -> AsyncIterator[str]:
     """The server-sent events of a streamed response. A caller who disconnects ends the work."""
     try:
-        for i in range(len(choices.jobs)):
+        for i in range(choices.count):
             yield formatter.opening(i)
         while not choices.complete:
             i, item = await choices.next()

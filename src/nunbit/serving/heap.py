@@ -7,6 +7,7 @@ It works on Linux with glibc; elsewhere nothing is changed.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 import threading
 import time
@@ -38,6 +39,13 @@ def use_single_heap() -> None:
     if library := _libc():
         for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, TRIM_BYTES), (M_MMAP_THRESHOLD, MMAP_BYTES)):
             library.mallopt(option, value)
+
+
+def freeze_loaded() -> None:
+    """Take what is loaded out of the search for circles of objects: a model and its libraries are a million objects
+    that stay. A full search among them takes long, so Python puts it off, with all that it would free."""
+    gc.collect()
+    gc.freeze()
 
 
 def trim_when_idle(count_requests: Callable[[], int], is_idle: Callable[[], bool]) -> None:

@@ -20,12 +20,17 @@ class UserError(ValueError):
 
     def __init__(self, given: str, *, allowed: str = "", todo: str = "") -> None:
         self.given, self.allowed, self.todo = given, allowed, todo
-        parts = [given.rstrip(".") + "."]
+        parts = [as_sentence(given)]
         if allowed:
-            parts.append("Allowed: " + allowed.rstrip(".") + ".")
+            parts.append(as_sentence("Allowed: " + allowed))
         if todo:
-            parts.append(todo[0].upper() + todo[1:].rstrip(".") + ".")
+            parts.append(as_sentence(todo[0].upper() + todo[1:]))
         super().__init__(" ".join(parts))
+
+
+def as_sentence(text: str) -> str:
+    """The text with one mark at its end."""
+    return text if text.endswith("?") else text.rstrip(".") + "."
 
 
 class ContextLengthError(UserError):

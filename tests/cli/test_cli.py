@@ -48,6 +48,12 @@ def test_bad_input_is_a_sentence(words, says, picture):
     assert says in done.stderr and "Traceback" not in done.stderr and done.stderr.startswith("nunbit: ")
 
 
+def test_errors_are_in_the_users_language(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    done = nunbit("ask", "none.png", "무엇인가요?")
+    assert done.returncode == 2 and "'none.png': 그런 파일이 없습니다. 허용: PNG, JPEG" in done.stderr
+
+
 HELP = """
 import sys, time
 sys.argv = ["nunbit", *sys.argv[1:], "--help"]

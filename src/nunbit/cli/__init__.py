@@ -21,7 +21,9 @@ def main() -> None:
     try:
         app(**_defaults(app))
     except UserError as e:
-        print(f"nunbit: {e}", file=sys.stderr)
+        from nunbit.translation import message, user_language
+
+        print(f"nunbit: {message(e, user_language())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

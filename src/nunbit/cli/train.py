@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nunbit import recipes
 from nunbit.cli.output import say
@@ -64,7 +65,7 @@ def needed_settings(module: recipes.TrainingRecipe) -> list[str]:
         module.configure([])
     except UserError as e:
         needed.append(e.allowed)
-    phases = getattr(module.defaults(), "every_phase", dict)()
+    phases: dict[str, Any] = getattr(module.defaults(), "every_phase", dict)()
     if phases and "*.data" not in getattr(module.defaults(), "unused", ()):
         own = " and ".join(f"{name}.data=FILE" for name in phases)
         needed.append(f"data=FILE for all stages, or {own}" if len(phases) > 1 else f"data=FILE, or {own}")

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from nunbit.engine.scheduler import Busy, RequestOutput
 from nunbit.errors import ContextLengthError, UserError
 from nunbit.serving.validation import is_json, sentences
+from nunbit.translation import Language, accepted_language, message, translated
 
 log = logging.getLogger("nunbit.serving")
 
@@ -69,14 +70,20 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _internal_error)
 
 
+def language_of(request: Request) -> Language:
+    """The language in which a request wants to read."""
+    return accepted_language(request.headers.get("accept-language", ""))
+
+
 async def _user_error(request: Request, error: Exception) -> Response:
+    text = message(error, language_of(request)) if isinstance(error, UserError) else str(error)
     if isinstance(error, Busy):
-        return JSONResponse(error_body(str(error), "overloaded_error", "queue_full"), 503, headers={"Retry-After": "1"})
+        return JSONResponse(error_body(text, "overloaded_error", "queue_full"), 503, headers={"Retry-After": "1"})
     if isinstance(error, ContextLengthError):
-        return JSONResponse(context_length_exceeded(str(error)), 400)
+        return JSONResponse(context_length_exceeded(text), 400)
     if isinstance(error, RequestError):
-        return JSONResponse(error_body(str(error), "invalid_request_error", error.code, error.param), error.status)
-    return JSONResponse(error_body(str(error), "invalid_request_error"), 400)
+        return JSONResponse(error_body(text, "invalid_request_error", error.code, error.param), error.status)
+    return JSONResponse(error_body(text, "invalid_request_error"), 400)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -87,16 +94,18 @@ async def _validation_error(request: Request, error: Exception) -> Response:
             allowed="the header Content-Type: application/json",
             todo="add the header to the request",
         )
-        return JSONResponse(error_body(str(refused), "invalid_request_error"), 400)
-    message, param = sentences(found)
-    return JSONResponse(error_body(message, "invalid_request_error", param=param), 400)
+        return JSONResponse(error_body(message(refused, language_of(request)), "invalid_request_error"), 400)
+    text, param = sentences(found, language_of(request))
+    return JSONResponse(error_body(text, "invalid_request_error", param=param), 400)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return JSONResponse(error_body(str(getattr(error, "detail", error))[:200], "invalid_request_error"), status)
+    text = translated(str(getattr(error, "detail", error))[:200], language_of(request))
+    return JSONResponse(error_body(text, "invalid_request_error"), status)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
     log.exception("a request failed", exc_info=error)
-    return JSONResponse(error_body("something failed inside the server", "server_error"), 500)
+    text = translated("something failed inside the server", language_of(request))
+    return JSONResponse(error_body(text, "server_error"), 500)

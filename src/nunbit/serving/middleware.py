@@ -13,6 +13,7 @@ from typing import Any
 
 from nunbit.serving.errors import error_body
 from nunbit.serving.settings import ServerSettings
+from nunbit.translation import Language, accepted_language, translated
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,7 +53,7 @@ class AccessMiddleware:
             refusal = Refusal(413, f"a body above {self.settings.max_body_bytes:,} bytes", "invalid_request_error")
         if refusal is not None:
             await _drain(receive, headers)
-            await refusal.send(send)
+            await refusal.send(send, _language(scope))
             return
         await BoundedBody(self.settings, receive, send).run(self.app, scope)
 
@@ -93,7 +94,7 @@ class BoundedBody:
         if self._refusal is not None and not self._started:
             if self._refusal.status == 413:
                 await _drain(self._receive, {})
-            await self._refusal.send(self._send)
+            await self._refusal.send(self._send, _language(scope))
 
     async def receive(self) -> MutableMapping[str, Any]:
         """The next message for the application.
@@ -161,19 +162,25 @@ class Refusal:
 
     def __init__(self, status: int, message: str, kind: str, code: str | None = None, wait_s: float = 0.0) -> None:
         self.status, self.wait_s = status, wait_s
-        self.body = json.dumps(error_body(message, kind, code)).encode()
+        self.message, self.kind, self.code = message, kind, code
 
-    async def send(self, send: Send) -> None:
+    async def send(self, send: Send, language: Language = "en") -> None:
         """Send the response and close the connection."""
+        body = json.dumps(error_body(translated(self.message, language), self.kind, self.code)).encode()
         headers = [
             (b"content-type", b"application/json"),
-            (b"content-length", str(len(self.body)).encode()),
+            (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
         if self.wait_s:
             headers.append((b"retry-after", str(max(1, round(self.wait_s + 0.5))).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _language(scope: Scope) -> Language:
+    headers = {k.lower(): v for k, v in scope["headers"]}
+    return accepted_language(headers.get(b"accept-language", b"").decode("latin-1"))
 
 
 async def _drain(receive: Receive, headers: dict[bytes, bytes]) -> None:

@@ -20,7 +20,7 @@ from nunbit.engine.scoring import prompt_logprobs
 from nunbit.messages import Message
 from nunbit.serving.about import about_model
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
-from nunbit.serving.errors import RequestError, describe_failure, error_body
+from nunbit.serving.errors import RequestError, describe_failure, error_body, language_of
 from nunbit.serving.metrics import Metrics
 from nunbit.serving.perception import PerceptionService
 from nunbit.serving.requests import decode_picture, max_tokens_of, messages_of, requested_tokens, sampling_of
@@ -35,6 +35,7 @@ from nunbit.serving.schemas import (
 )
 from nunbit.serving.settings import ServerSettings
 from nunbit.serving.tools import ToolChoice, tool_choice_of
+from nunbit.translation import translated
 
 FindEvidence = Callable[[RequestOutput], Awaitable[dict[str, Any]]]
 """A finished answer -> the JSON of its evidence."""
@@ -165,7 +166,7 @@ class ApiServer:
         failed = next((o for o in outputs if o.failed), None)
         if failed is not None:
             message, kind, status = describe_failure(failed)
-            return JSONResponse(error_body(message, kind), status)
+            return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
         return JSONResponse(formatter.whole(outputs, choices.evidence), headers=headers)
 
     def _check_choices(self, body: GenerationRequest, prompts: int) -> None:

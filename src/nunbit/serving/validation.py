@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nunbit.translation import Language, translated
+
 MAX_SENTENCES = 3
 _UNION_BRANCH = re.compile(r"(str|int|float|bool|dict|list|model|function-|constrained-|nullable|[A-Z]\w+$)(\b|\[)")
 """Parts of a place that name a branch of a union: names of Python types, or of our classes."""
@@ -27,11 +29,12 @@ def is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def sentences(found: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
+def sentences(found: Sequence[Mapping[str, Any]], language: Language = "en") -> tuple[str, str | None]:
     """The first findings of a validation as sentences, and the first field that is at fault.
 
     Args:
         found: ``errors()`` of pydantic.
+        language: of the sentences.
     """
     allowed: dict[str, list[str]] = {}
     for error in found:
@@ -43,11 +46,13 @@ def sentences(found: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
         unique = [*dict.fromkeys(forms)]
         where = f"'{place}'" if place else "the body"
         if unique == ["missing"]:
-            out.append(f"{where} is missing.")
+            out.append(translated(f"{where} is missing", language) + ".")
         else:
-            out.append(f"{where} is not valid. Allowed: {' or '.join(f for f in unique if f != 'missing')}.")
+            known = [translated(f, language) for f in unique if f != "missing"]
+            forms_known = f"Allowed: {' or '.join(known)}" if language == "en" else f"허용: {', '.join(known)}"
+            out.append(f"{translated(f'{where} is not valid', language)}. {forms_known}.")
     param = next((place for place in allowed if place), None)
-    return " ".join(out) or "a request that cannot be read.", param
+    return " ".join(out) or translated("a request that cannot be read", language) + ".", param
 
 
 def _place(parts: Sequence[Any]) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from nunbit.engine.request import TokenChunk
 from nunbit.serving.choices import ChoiceStream
-from nunbit.serving.errors import RequestError, describe_failure, error_body
+from nunbit.serving.errors import RequestError, describe_failure, error_body, language_of
 from nunbit.serving.requests import refuse_pictures_aside
 from nunbit.serving.responses_api.events import ResponseWriter
 from nunbit.serving.responses_api.items import chat_request_of, check_supported, turns_of
@@ -18,6 +18,7 @@ from nunbit.serving.responses_api.schemas import ResponsesRequest
 from nunbit.serving.responses_api.store import ResponseStore
 from nunbit.serving.routes import ApiServer, PreparedChat, ignored_fields, warning_headers
 from nunbit.serving.schemas import ChatMessage
+from nunbit.translation import translated
 
 
 class ResponsesApi:
@@ -50,7 +51,7 @@ class ResponsesApi:
         [output] = await choices.wait(request)
         if output.failed:
             message, kind, status = describe_failure(output)
-            return JSONResponse(error_body(message, kind), status)
+            return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
         response = writer.finish(output, choices.evidence.get(0))
         self._keep(owner, response, turns)
         return JSONResponse(response, headers=headers)

@@ -19,6 +19,7 @@ MARKS = ("bar", "point", "sector")
 """Names of the objects that a chart is made of."""
 BOARD_SIDES = (4, 9, 6)
 _TICK = re.compile(r"^\W{0,2}(\d[\d,]*(?:\.\d+)?)\s*%?(?:\s+\S{1,2})?$")
+_FIGURE = re.compile(r"[,%\s]")
 _NUMBER = re.compile(r"^[-+]?\d+(?:[.,]\d+)*\s*%?$")
 
 
@@ -161,6 +162,7 @@ def _label_marks(marks: list[Labelled], lines: list[TextLine]) -> list[TextLine]
     first = min(m.thing.box[0] for m in marks)
     ticks = [t for t in lines if id(t) not in taken and _tick(t) is not None and centre(t.box)[0] < first + 2]
     _from_axis(marks, ticks)
+    _from_others(marks)
     taken |= {id(t) for t in ticks}
     return [t for t in lines if id(t) not in taken]
 
@@ -185,6 +187,20 @@ def _from_axis(marks: list[Labelled], ticks: list[TextLine]) -> None:
     for m in marks:
         y = m.thing.box[1] if m.thing.name == "bar" else centre(m.thing.box)[1]
         m.value = m.value or f"about {round(float(slope * y + offset))}"
+
+
+def _from_others(marks: list[Labelled]) -> None:
+    """A bar without a figure beside two or more with one: in proportion to their heights, where those agree."""
+    bars = [(m.thing.box[3] - m.thing.box[1], m) for m in marks if m.thing.name == "bar"]
+    units = [
+        float(_FIGURE.sub("", m.value)) / height
+        for height, m in bars
+        if height > 0 and not m.value.startswith("about") and _NUMBER.match(m.value.strip())
+    ]
+    if len(units) < 2 or max(units) > 1.15 * min(units) or min(units) <= 0:
+        return
+    for height, m in bars:
+        m.value = m.value or f"about {round(float(np.median(units)) * height)}"
 
 
 def _tick(line: TextLine) -> float | None:

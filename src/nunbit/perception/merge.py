@@ -88,7 +88,7 @@ class PictureParts:
     def name(self) -> str:
         """Identifies the parts and their settings."""
         parts = (self.photographs, self.drawings, self.reader)
-        return "+".join(["picture-parts-3", *(p.name for p in parts if p is not None)])
+        return "+".join(["picture-parts-4", *(p.name for p in parts if p is not None)])
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
@@ -97,6 +97,7 @@ class PictureParts:
         image = as_rgb(image)
         scene = at_size(self._found(working_copy(image)), *image.size)
         marks = [m for m in find_marks(image) if not any(_share(m["box"], t.box) > 0.5 for t in scene.text_lines)]
+        marks = [m for m in marks if not _is_border(m["box"], scene)]
         if marks:  # a letter such as O is a ring, too
             scene.meta[FACTS]["marks"] = marks
         return scene
@@ -165,6 +166,12 @@ class PictureParts:
         facts |= read.meta
         if scene.text_lines:
             facts["ink"] = ink_colour(image, scene.text_lines)
+
+
+def _is_border(box: Sequence[float], scene: Scene) -> bool:
+    """Whether a frame goes around all of the writing and no object: the border of a sign."""
+    lines = scene.text_lines
+    return bool(lines) and not scene.objects and all(_share(t.box, box) > 0.8 for t in lines)
 
 
 def _share(a: Sequence[float], b: Sequence[float]) -> float:

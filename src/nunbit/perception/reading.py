@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +20,7 @@ import numpy as np
 from nunbit.errors import UserError
 from nunbit.perception.layout import structure
 from nunbit.perception.ocr import TesseractReader, limit_threads, lines_of, tesseract_installed
-from nunbit.perception.text_regions import Region, find_regions, line_picture
+from nunbit.perception.text_regions import NARROW, Region, find_regions, line_picture
 from nunbit.scene import Scene, TextLine, as_box
 
 if TYPE_CHECKING:
@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 
 LETTER_PX = 30
 """Height of a letter on the laid-out page; tesseract reads 20 to 40 best."""
+COPIES, LONE, SHORT = 3, 1.1, 3.6
+"""A lone letter or digit is shown so many times beside itself, and the readings must agree; widths in
+letter heights of a lone letter, and of short words that were not read at once."""
 WEAK, AGAIN_PX, MOST_AGAIN = 0.7, 22, 24
 """Readings below this are tried again at another letter height, so many at most."""
 GAP_PX, MARGIN_PX, MAX_WIDTH_PX = 26, 24, 2400
 LANGUAGES = ("kor", "eng")
 MIN_SCORE, MIN_REGULAR, LONE_SCORE = 0.5, 0.15, 0.75
 """A single character must be read more surely than a line: specks and corners are read as one."""
+REGULAR, REGULAR_SCORE = 0.75, 0.42
+"""Letters of one height on one line are writing even where a recogniser is not quite sure."""
 PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.2, 16
 """In a photograph edges of things look like letters: fewer regions are tried, and only sure readings are kept."""
 MAX_BETWEEN, MAX_BETWEEN_SMALL, SMALL_PX = 0.28, 0.4, 12
@@ -41,6 +46,8 @@ MAX_BETWEEN, MAX_BETWEEN_SMALL, SMALL_PX = 0.28, 0.4, 12
 of pixels between, for letters of 12 pixels and for smaller ones, whose edges are a larger part of them."""
 
 
+TIME_GAP, _TIME = 1.6, re.compile(r"^\d{1,2}:\d\d$")
+_LEADERS = re.compile(r"\s*[.…·‥]{2,}$|\s*…$|\s+\.$|(?<=[가-힣])(?<![다요까죠음함])\.$")
 _RULES = re.compile(r"^[|¦_~\s]+(?=\S)|(?<=\S)\s+[|¦_~\s]+$")
 
 
@@ -187,8 +194,9 @@ def recogniser(reader: str = "auto") -> Recogniser | None:
 
 
 def without_rules(text: str) -> str:
-    """A line without the strokes at its ends: the frame of a sign or the rule of a table is read as ``|``."""
-    return _RULES.sub("", text).strip()
+    """A line without the strokes at its ends (the frame of a sign or the rule of a table is read as ``|``) and without
+    dots that lead to a price."""
+    return _LEADERS.sub("", _RULES.sub("", text)).strip()
 
 
 class LineReader:
@@ -209,7 +217,7 @@ class LineReader:
     @property
     def name(self) -> str:
         """Identifies the recogniser and how it is used."""
-        return f"reading-2-{self.recognise.name}-{self.photograph}"
+        return f"reading-3-{self.recognise.name}-{self.photograph}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self.read(image, photograph=self.photograph) for image in images]
@@ -223,40 +231,89 @@ class LineReader:
     ) -> Scene:
         """The same where `find_regions` has already run."""
         regions = _plausible(regions, photograph)
-        pictures = [line_picture(values, r, LETTER_PX) for r in regions]
+        lone = [not photograph and is_short(r, LONE) for r in regions]
+        pictures = [_shown(values, r, LETTER_PX, one) for r, one in zip(regions, lone, strict=True)]
         if photograph:
             crisp = [i for i, r in enumerate(regions) if is_crisp(pictures[i], r.height_px)][:PHOTO_MAX_REGIONS]
             regions, pictures = [regions[i] for i in crisp], [pictures[i] for i in crisp]
         read = self.recognise(pictures) if pictures else []
         if not photograph:
+            read = [_of_copies(r) if one else r for r, one in zip(read, lone, strict=True)]
             self._again(values, regions, read)
         read = [Reading(without_rules(r.text), r.score) for r in read]
+        regions, read = join_times(regions, read)
         least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
         lines = [
             TextLine.from_box(reading.text, as_box(r.box), round(reading.score, 3))
             for r, reading in zip(regions, read, strict=True)
-            if reading.score >= max(least, 0.0 if len(reading.text) > 1 else LONE_SCORE)
+            if reading.score >= max(least if photograph or r.regular < REGULAR else REGULAR_SCORE, _lone_score(reading))
             and _is_text(reading.text, photograph)
+            and not _is_switch(r, reading.text)
         ]
         scene = Scene(image.width, image.height, text_lines=lines)
         structure(scene)
         return scene
 
     def _again(self, values: np.ndarray, regions: Sequence[Region], read: list[Reading]) -> None:
-        """Lines that were not read, or not surely, once more at another size; the surer reading stays, in place."""
+        """Lines that were not read, or not surely, once more: short ones as copies of themselves, others at another
+        size. The surer reading stays, in place."""
         weak = [i for i, reading in enumerate(read) if reading.score < WEAK][:MOST_AGAIN]
         if weak:
-            for i, reading in zip(
-                weak, self.recognise([line_picture(values, regions[i], AGAIN_PX) for i in weak]), strict=True
-            ):
-                if reading.score > read[i].score:
-                    read[i] = reading
+            short = [is_short(regions[i], SHORT) for i in weak]
+            pictures = [
+                _shown(values, regions[i], LETTER_PX if s else AGAIN_PX, s) for i, s in zip(weak, short, strict=True)
+            ]
+            for i, s, reading in zip(weak, short, self.recognise(pictures), strict=True):
+                again = _of_copies(reading) if s else reading
+                if again.score > read[i].score:
+                    read[i] = again
+
+
+def join_times(regions: Sequence[Region], read: Sequence[Reading]) -> tuple[list[Region], list[Reading]]:
+    """Times whose colon stands far from the digits, as in typewriter fonts: ``06`` and ``:00`` become one line."""
+    held, texts = [*regions], [*read]
+    for j, after in enumerate(regions):
+        for i, before in enumerate(held):
+            (_, top, right, bottom), (left, high, _, low) = before.box, after.box
+            near = -0.5 * before.height_px <= left - right <= TIME_GAP * before.height_px
+            level = min(bottom, low) - max(top, high) > 0.6 * (bottom - top)
+            joined = texts[i].text.rstrip(": ") + ":" + texts[j].text.lstrip(": ")
+            colon = texts[i].text.endswith(":") or texts[j].text.startswith(":")
+            if i != j and near and level and colon and _TIME.match(joined):
+                box = (before.box[0], min(top, high), after.box[2], max(bottom, low))
+                held[i] = replace(before, box=box, letters=before.letters + after.letters)
+                texts[i] = Reading(joined, min(texts[i].score, texts[j].score))
+                texts[j] = Reading("", 0.0)
+    return held, texts
+
+
+def is_short(region: Region, heights: float) -> bool:
+    """Whether a region is narrower than so many letter heights: a recogniser of lines reads a letter or two badly."""
+    return region.box[2] - region.box[0] < heights * region.height_px
+
+
+def _shown(values: np.ndarray, region: Region, height_px: int, lone: bool) -> np.ndarray:
+    """A line's picture ``(h, w)``; a lone letter stands in it `COPIES` times, as a word."""
+    line = line_picture(values, region, height_px)
+    return np.concatenate([line[:, : -max(1, line.shape[1] // 8)]] * (COPIES - 1) + [line], 1) if lone else line
+
+
+def _of_copies(reading: Reading) -> Reading:
+    """What stands in a word of `COPIES` equal parts; "" where most of the parts differ."""
+    text = "".join(reading.text.split())
+    n = len(text) // COPIES
+    parts = [text[i * n : (i + 1) * n] for i in range(COPIES)]
+    best = max(parts, key=parts.count)
+    agree = parts.count(best)
+    if not n or len(text) % COPIES or agree * 2 <= COPIES:
+        return Reading("", 0.0)
+    return Reading(best, reading.score * agree / COPIES)
 
 
 def _plausible(regions: list[Region], photograph: bool) -> list[Region]:
     """Regions worth reading, in their order."""
     if not photograph:
-        return [r for r in regions if r.regular >= MIN_REGULAR or r.letters >= 4]
+        return [r for r in regions if (r.regular >= MIN_REGULAR or r.letters >= 4) and not _stray(r, regions)]
     good = [
         r
         for r in regions
@@ -266,11 +323,32 @@ def _plausible(regions: list[Region], photograph: bool) -> list[Region]:
     return [r for r in regions if any(r is b for b in best)]
 
 
+def _stray(narrow: Region, regions: Sequence[Region]) -> bool:
+    """Whether a narrow stroke is no letter: a 1 or an I stands at the height of other writing."""
+    x1, y1, x2, y2 = narrow.box
+    if narrow.letters > 1 or x2 - x1 >= NARROW * (y2 - y1):
+        return False
+    return not any(
+        r.letters > 1 and min(y2, r.box[3]) - max(y1, r.box[1]) > 0.7 * (y2 - y1) and 0.7 < (y2 - y1) / r.height_px < 1.4
+        for r in regions
+    )
+
+
 def is_crisp(line: np.ndarray, height_px: float) -> bool:
     """Whether a line's picture ``(h, w)`` is ink and paper with little between, as writing of this height is."""
     inner = line[8:-8, 16:-16] if line.shape[0] > 24 and line.shape[1] > 40 else line
     between = float(((inner > 64) & (inner < 192)).mean())
     return between < (MAX_BETWEEN if height_px >= SMALL_PX else MAX_BETWEEN_SMALL)
+
+
+def _lone_score(reading: Reading) -> float:
+    return 0.0 if len(reading.text) > 1 else LONE_SCORE
+
+
+def _is_switch(region: Region, text: str) -> bool:
+    """Whether one part, wider than high, was read as letters and other signs: a switch or an icon."""
+    wide = 1.3 < (region.box[2] - region.box[0]) / max(1, region.box[3] - region.box[1]) < 2.3
+    return region.letters == 1 and wide and not text.replace(" ", "").isalnum() and not text.isalnum()
 
 
 def _is_text(text: str, photograph: bool) -> bool:

@@ -27,6 +27,13 @@ WORK_SIDE_PX = 1280
 MAX_REGIONS, MAX_CANDIDATES = 120, 1500
 MIN_SLOPE, MAX_SLOPE = 0.03, 0.4
 """Lines that fall less are read as they are; steeper ones are no lines."""
+NARROW, NARROWEST = 0.6, 0.12
+"""Width of a line in letter heights, at least; a single stroke (1, I) may be narrower."""
+STRAIGHT = 0.18
+"""How far the middles of a falling line's letters lie from it, in letter heights, at most."""
+ONE_LINE, WHOLE = 2.6, 0.7
+"""Height of a line in heights of its tallest letter, at most; height of the letters in heights of the line, at
+least."""
 WORD_GAP = 0.95
 """A blank is at most this many letter heights wide; cells of a row stand further apart."""
 
@@ -184,26 +191,43 @@ def _groups(boxes: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
 
 def _region(boxes: np.ndarray, areas: np.ndarray, dark: bool) -> Region | None:
     """A group of boxes as a line of writing; None where it does not look like one."""
+    boxes, areas = _without_leaders(boxes, areas)
     high = boxes[:, 3] - boxes[:, 1]
     tallest = float(high.max())
     x1, y1, x2, y2 = (int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
     # Bounds of the tests below, without a median: most groups end here.
-    if tallest < MIN_LETTER_PX or (y2 - y1) > 3.2 * tallest + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < 0.3 * tallest:
+    least = NARROWEST if len(high) == 1 else NARROW
+    if tallest < MIN_LETTER_PX or (y2 - y1) > 3.2 * tallest + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < min(0.3, least) * tallest:
         return None
     big = high >= 0.5 * tallest
     height = float(np.median(high[big])) if len(high) > 1 else tallest
-    if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < 0.6 * height:
+    if height < MIN_LETTER_PX or (y2 - y1) > 3.2 * height + MAX_SLOPE * (x2 - x1) / 2 or (x2 - x1) < least * height:
         return None
     fill = float(areas.sum()) / ((x2 - x1) * (y2 - y1))
-    if not 0.06 <= fill <= 0.78:
+    if not 0.06 <= fill <= (0.78 if (x2 - x1) >= NARROW * height else 1.0):
         return None
     if len(high) == 1:
         return Region((x1, y1, x2, y2), dark, 1, height, 1.0)
     slope = _slope(boxes[big], height)
+    level_px = (y2 - y1) - abs(slope) * (x2 - x1)
+    if level_px > ONE_LINE * tallest:
+        return None  # two lines, or the cells of a ruled table
+    if not slope:
+        height = max(height, WHOLE * level_px)  # parts of Korean syllables are lower than the line
     bases = boxes[big, 3] - slope * (boxes[big, 0] + boxes[big, 2]) / 2
     same_height = 1 - min(1.0, float(np.std(high[big])) / height * 2)
     base = 1 - min(1.0, float(np.std(bases)) / height * 2)
     return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2, slope)
+
+
+def _without_leaders(boxes: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A group without the dots that lead from a name to its price: three or more small parts at its right end."""
+    if len(boxes) < 5:
+        return boxes, areas
+    small = np.maximum(boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]) < 0.3 * (boxes[:, 3] - boxes[:, 1]).max()
+    letters = boxes[~small]
+    dots = small & (boxes[:, 0] >= letters[:, 2].max())
+    return (boxes[~dots], areas[~dots]) if int(dots.sum()) >= 3 else (boxes, areas)
 
 
 def _slope(boxes: np.ndarray, height: float) -> float:
@@ -215,6 +239,8 @@ def _slope(boxes: np.ndarray, height: float) -> float:
         return 0.0
     x = x - x.mean()
     slope = float((x * y).sum() / (x * x).sum())
+    if float(np.std(y - y.mean() - slope * x)) > STRAIGHT * height:
+        return 0.0  # parts of Korean syllables lie at many heights
     return slope if MIN_SLOPE <= abs(slope) <= MAX_SLOPE and abs(slope) * np.ptp(x) > 0.3 * height else 0.0
 
 
@@ -290,6 +316,7 @@ def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarr
     ruled = mask & ~without_rulings(
         mask, length=max(24, int(2.2 * region.height_px)), thick=max(3, int(0.2 * region.height_px))
     )
+    ruled |= _through(mask & ~ruled, max(2, round(0.25 * region.height_px)))
     clean = np.where(ndimage.binary_dilation(ruled, iterations=1), paper, crop)
     flat = np.clip((clean - ink) / max(paper - ink, 8) * 255, 0, 255).astype(np.uint8)
     factor = height_px / region.height_px
@@ -297,6 +324,18 @@ def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarr
     return np.asarray(
         images.fromarray(flat).resize(size, images.Resampling.LANCZOS if factor > 1 else images.Resampling.BOX)
     )
+
+
+def _through(mask: np.ndarray, thick: int) -> np.ndarray:
+    """The thin upright strokes that run from the top to the bottom of a line's mask ``(h, w)``: the sides of a frame or
+    a cell, longer than any letter."""
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    out = [0]
+    for i, place in enumerate(ndimage.find_objects(labels), start=1):
+        rows, columns = place
+        if rows.start == 0 and rows.stop == mask.shape[0] and columns.stop - columns.start <= thick:
+            out.append(i)
+    return np.isin(labels, out[1:])
 
 
 def _level(crop: np.ndarray, slope: float) -> np.ndarray:

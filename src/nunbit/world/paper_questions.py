@@ -8,8 +8,9 @@ from nunbit.scene import Scene
 from nunbit.scene_prompt import hundredths
 from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import KINDS, items
-from nunbit.world.papers import Paper, some, tongue
+from nunbit.world.papers import Asked, Paper, some, tongue
 from nunbit.world.question_base import Conversation
+from nunbit.world.values import translated
 from nunbit.world.wordings import Word, fixed_sentence, wordings
 
 
@@ -48,17 +49,29 @@ class _PaperQuestions:
                 if paper.kind == "chart"
                 else "field"
             )
-            out.append(self.question(kind, paper.pairs[key], "lookup", k=key))
+            named = translated(key, self.language) if priced and self.rng.random() < 0.5 else key
+            out.append(self.question(kind, paper.pairs[key], "lookup", k=named))
         if paper.pairs:
             out += self._pairs(priced)
         if paper.numbers:
             out += self._numbers(priced)
         out += self._cells() + self._lines()
-        if paper.kind == "screenshot":
+        out += [self._brought(a) for a in paper.asked]
+        if "button" in paper.facts:
             label = paper.facts["button"]
             line = next(t for t in self.scene.text_lines if t.text == label)
             out.append(self.question("button", hundredths(line.box, self.scene), "place", k=label))
         return out
+
+    def _brought(self, asked: Asked) -> Conversation:
+        """A question that the paper brings with it."""
+        turns, one = [], asked
+        while one:
+            wording = pick(self.rng, one.wordings[self.language])
+            text = wording.format(**one.fields[self.language])
+            turns.append((text[:1].upper() + text[1:], one.answer[self.language]))
+            one = one.then
+        return Conversation(turns, asked.sort)
 
     def _pairs(self, priced: bool) -> list[Conversation]:
         paper = self.paper
@@ -126,7 +139,7 @@ class _PaperQuestions:
         rows = self.paper.rows
         i = int(self.rng.integers(len(rows)))
         out = [self.question("line", " ".join(rows[i]), "reading", i=str(i + 1))]
-        if sum(len(" ".join(r)) for r in rows) < 60:
+        if sum(len(" ".join(r)) for r in rows) < 60 and not self.paper.colours:
             out.append(
                 self.question(
                     "read", " / ".join(" ".join(r) for r in rows) if len(rows) > 1 else " ".join(rows[0]), "reading"

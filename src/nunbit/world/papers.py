@@ -4,17 +4,29 @@ somebody else has read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nunbit.scene import Scene, TextLine
 from nunbit.world import lexicon
-from nunbit.world.base import Language, pick
+from nunbit.world.base import COLOURS, Language, pick
 from nunbit.world.paper_words import SHOPS, field_sorts, items
 
 MAX_ROWS = 9
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question that a paper brings with it, in both languages: wordings, what fills them, and the answer; ``then`` is
+    asked after it."""
+
+    sort: str
+    wordings: Mapping[Language, tuple[str, ...]]
+    fields: Mapping[Language, Mapping[str, str]]
+    answer: Mapping[Language, str]
+    then: Asked | None = None
 
 
 @dataclass(slots=True)
@@ -29,21 +41,32 @@ class Paper:
     numbers: dict[str, float] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    colours: list[str] = field(default_factory=list)
 
 
 def draw(rng: np.random.Generator, language: Language) -> Paper:
     """A paper, most often in the language it will be asked about in."""
-    hangul = bool(rng.random() < (0.75 if language == "ko" else 0.2))
+    from nunbit.world import bar_charts, sheets, tables  # they make papers
+
+    hangul = bool(rng.random() < (0.6 if language == "ko" else 0.2))
     return pick(
         rng,
-        (_receipt, _receipt, _menu, _menu, _prices, _table, _table, _form, _timetable, _card, _notice, _screen, _chart),
+        (
+            *(tables.draw,) * 6, *(sheets.draw,) * 4, *(sheets.receipt,) * 3, *(bar_charts.draw,) * 2,
+            _menu, _menu, _prices, _table, _form, _timetable, _card, _notice, _screen,
+        ),
     )(rng, hangul)
 
 
 def scene_of(paper: Paper, rng: np.random.Generator) -> Scene:
-    """The lines on a page: cells left to right in columns, rows from top to bottom."""
+    """The lines on a page: cells left to right in columns, rows from top to bottom; of a chart its bars."""
+    if paper.colours:
+        from nunbit.world import bar_charts
+
+        return bar_charts.scene_of(paper, rng)
     width, height = pick(rng, ((600, 800), (640, 480), (400, 700), (480, 480)))
-    scene = Scene(width, height, meta={"kind": "document"} if rng.random() < 0.6 else {})
+    scene = Scene(width, height, meta=_looks(paper, rng))
     columns = max(len(r) for r in paper.rows)
     step = min(60.0, 0.9 * height / len(paper.rows))
     top = float(rng.uniform(0.03, 0.08)) * height
@@ -60,6 +83,21 @@ def scene_of(paper: Paper, rng: np.random.Generator) -> Scene:
                 )
             )
     return scene
+
+
+def _looks(paper: Paper, rng: np.random.Generator) -> dict[str, object]:
+    """What perception measures on a page: its kind, its colours, the colour of the writing."""
+    if rng.random() < 0.2:
+        return {}
+    kind = pick(rng, ("document", "document", "document", "screenshot", "chart"))
+    if paper.kind == "screenshot" and rng.random() < 0.6:
+        kind = "screenshot"
+    looks = {"kind": kind, "brightness": "bright", "colour": "black and white", "main colours": "white"}
+    if rng.random() < 0.4:
+        main = pick(rng, tuple(COLOURS))
+        looks |= {"brightness": pick(rng, ("bright", "medium", "dark")), "colour": "colour"}
+        looks["main colours"] = pick(rng, (f"white, {main}", main, f"{main}, white"))
+    return {"picture": looks, "ink": pick(rng, ("black", "black", "black", "white", "blue", "brown"))}
 
 
 # ---- kinds of paper
@@ -117,36 +155,6 @@ def _priced(
     unit = 100 if hangul else 0.05
     values = rng.permutation(np.arange(10, 400))[: len(goods)]
     return {g: round(float(v) * unit, 2) for g, v in zip(goods, values, strict=True)}, _style(rng, hangul)
-
-
-def _receipt(rng: np.random.Generator, hangul: bool) -> Paper:
-    paper = Paper("receipt", hangul)
-    goods = some(
-        rng,
-        [*(lexicon.GOODS_KO if hangul else lexicon.GOODS_EN), *items("dishes", tongue(hangul))],
-        int(rng.integers(2, 7)),
-    )
-    paper.numbers, write = _priced(
-        rng,
-        hangul,
-        [g if rng.random() < 0.5 or hangul else g.upper() if rng.random() < 0.4 else g.capitalize() for g in goods],
-    )
-    paper.pairs = {k: write(v) for k, v in paper.numbers.items()}
-    shop, total = _shop(rng, hangul), write(round(sum(paper.numbers.values()), 2))
-    date = f"{int(rng.integers(2015, 2030))}-{int(rng.integers(1, 13)):02d}-{int(rng.integers(1, 29)):02d}"
-    word = pick(rng, ("합계", "총액", "총 금액") if hangul else ("Total", "TOTAL", "Total due", "Sum"))
-    paper.facts = {"shop": shop, "total": total}
-    paper.rows = [[shop], *([[date]] if rng.random() < 0.5 else []), *([k, v] for k, v in paper.pairs.items())]
-    if len(paper.rows[1]) == 1:
-        paper.facts["date"] = date
-    if rng.random() < 0.3:
-        tax = write(round(sum(paper.numbers.values()) * 0.1, 0 if hangul else 2))
-        paper.rows.append(["세금" if hangul else "Tax", tax])
-        paper.facts["tax"] = tax
-    paper.rows.append([word, total])
-    if rng.random() < 0.4:
-        paper.rows.append([pick(rng, ("감사합니다", "또 오세요") if hangul else ("Thank you!", "Please come again"))])
-    return paper
 
 
 def _menu(rng: np.random.Generator, hangul: bool) -> Paper:
@@ -270,19 +278,4 @@ def _screen(rng: np.random.Generator, hangul: bool) -> Paper:
     wide = int(rng.integers(1, 4))
     paper.rows = [labels[i : i + wide] for i in range(0, len(labels), wide)]
     paper.facts = {"button": pick(rng, labels)}
-    return paper
-
-
-def _chart(rng: np.random.Generator, hangul: bool) -> Paper:
-    paper = Paper("chart", hangul)
-    labels = some(
-        rng,
-        items("places", tongue(hangul)) if rng.random() < 0.5 else (lexicon.GOODS_KO if hangul else lexicon.GOODS_EN),
-        int(rng.integers(2, 6)),
-    )
-    paper.numbers = {k: float(v) for k, v in zip(labels, rng.permutation(np.arange(2, 99))[: len(labels)], strict=True)}
-    paper.pairs = {k: f"{v:.0f}" for k, v in paper.numbers.items()}
-    title = pick(rng, ("판매량", "인구", "점수", "강수량") if hangul else ("Sales", "Population", "Scores", "Rainfall"))
-    paper.facts = {"title": title}
-    paper.rows = [[title], *([k, v] for k, v in paper.pairs.items())]
     return paper

@@ -18,7 +18,8 @@ import numpy as np
 
 from nunbit.files import whole, write_text
 from nunbit.scene import Scene
-from nunbit.world.base import Split, generator
+from nunbit.world.base import Language, Split, generator
+from nunbit.world.papers import Paper
 from nunbit.world.samples import Sample, sample
 
 PER_FILE = 50
@@ -55,13 +56,13 @@ class Pool:
 
     def __init__(self, folder: Path) -> None:
         self.files = sorted(f for f in folder.glob("pool-*.jsonl") if f.with_suffix(".npz").exists())
-        self._open = lru_cache(maxsize=8)(self._read)
+        self._open = lru_cache(maxsize=8)(_read_file)
 
     def __len__(self) -> int:
         return PER_FILE * len(self.files)
 
     def __getitem__(self, number: int) -> Pooled:
-        rows, features, grids = self._open(number // PER_FILE)
+        rows, features, grids = self._open(self.files[number // PER_FILE])
         row = rows[number % PER_FILE]
         grid = grids[number % PER_FILE]
         return Pooled(
@@ -69,15 +70,6 @@ class Pool:
             Scene.from_json(row.get("estimated") or row["told"]),
             features[number % PER_FILE],
             (int(grid[0]), int(grid[1])),
-        )
-
-    def _read(self, file: int) -> tuple[list[Any], np.ndarray, np.ndarray]:
-        path = self.files[file]
-        held = np.load(path.with_suffix(".npz"))
-        return (
-            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()],
-            held["features"],
-            held["grids"],
         )
 
 
@@ -127,6 +119,81 @@ def fill_world(folder: Path, count: int, *, say: Callable[[str], None] = print) 
             lines.append(json.dumps(scene.to_json(), ensure_ascii=False))
         write_text(file, "\n".join(lines) + "\n")
         say(f"{start + PER_FILE}/{count} world pictures")
+
+
+PAGE_SEED = 13
+"""Seed of the pages whose estimated Scenes are kept."""
+
+
+def page_paper(number: int) -> tuple[Paper, Language, np.random.Generator]:
+    """Paper ``number`` of the pages, the language that it is asked in, and the generator that paints it next."""
+    from nunbit.world import pages, papers
+
+    rng = generator(PAGE_SEED, number, "train")
+    language: Language = "ko" if rng.random() < 0.5 else "en"
+    paper = papers.draw(rng, language)
+    while not pages.paintable(paper):
+        paper = papers.draw(rng, language)
+    return paper, language, rng
+
+
+class PagePool:
+    """Painted pages as perception reads them, with the features of their pixels; the papers are drawn again from their
+    numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(f for f in folder.glob("page-*.jsonl") if f.with_suffix(".npz").exists())
+        self._open = lru_cache(maxsize=8)(_read_file)
+
+    def __len__(self) -> int:
+        return PER_FILE * len(self.files)
+
+    def __getitem__(self, number: int) -> tuple[Paper, Language, Pooled]:
+        """The paper, its language, and the page: what was read in it stands in ``true`` and ``estimated``."""
+        rows, features, grids = self._open(self.files[number // PER_FILE])
+        at = number % PER_FILE
+        scene, grid = Scene.from_json(rows[at]), grids[at]
+        paper, language, _ = page_paper(number)
+        return paper, language, Pooled(scene, scene, features[at], (int(grid[0]), int(grid[1])))
+
+
+def fill_pages(folder: Path, count: int, *, say: Callable[[str], None] = print) -> None:
+    """Paint pages and read them until the folder holds ``count``."""
+    from PIL import Image
+
+    from nunbit.world import pages
+
+    folder.mkdir(parents=True, exist_ok=True)
+    find, encode = perception(), features()
+    for start in range(0, count, PER_FILE):
+        file = folder / f"page-{start // PER_FILE:05}.jsonl"
+        if file.exists():
+            continue
+        lines, made, grids = [], [], []
+        for number in range(start, start + PER_FILE):
+            paper, _, rng = page_paper(number)
+            image = Image.fromarray(pages.render(paper, rng))
+            cells, grid = encode(image)
+            lines.append(json.dumps(find(image).to_json(), ensure_ascii=False))
+            made.append(cells)
+            grids.append(grid)
+        _write_file(file, lines, made, grids)
+        say(f"{start + PER_FILE}/{count} pages")
+
+
+def _write_file(file: Path, lines: list[str], made: list[np.ndarray], grids: list[tuple[int, int]]) -> None:
+    with whole(file.with_suffix(".npz")) as beside, beside.open("wb") as f:
+        np.savez_compressed(f, features=np.stack(made), grids=np.array(grids))
+    write_text(file, "\n".join(lines) + "\n")
+
+
+def _read_file(path: Path) -> tuple[list[Any], np.ndarray, np.ndarray]:
+    held = np.load(path.with_suffix(".npz"))
+    return (
+        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()],
+        held["features"],
+        held["grids"],
+    )
 
 
 def perception() -> Callable[[Any], Scene]:
@@ -184,7 +251,5 @@ def fill(
             )
             made.append(cells)
             grids.append(grid)
-        with whole(file.with_suffix(".npz")) as beside, beside.open("wb") as f:
-            np.savez_compressed(f, features=np.stack(made), grids=np.array(grids))
-        write_text(file, "\n".join(lines) + "\n")
+        _write_file(file, lines, made, grids)
         say(f"{start + PER_FILE}/{count} pictures")

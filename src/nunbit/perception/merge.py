@@ -49,6 +49,10 @@ UNKNOWN = 0.5
 DRAWN, BELIEVED = 0.6, 0.5
 """The world's encoder looks at larger pictures only if they are this surely drawings, and is believed if it is this
 sure."""
+DOCUMENT = 0.8
+PAGES, PAGE = frozenset(("screenshot of a web site", "crossword", "menu")), 0.3
+"""Names that a classifier gives to pages of writing: they are no objects, and from this probability on the picture is a
+document."""
 CHART = 0.3
 """Bars are looked for from this probability of a chart on."""
 SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
@@ -119,14 +123,14 @@ class PictureParts:
         if kinds["chart"] >= CHART and not any(o.name in MARKS for o in scene.objects):
             scene.objects += find_bars(image)
         if not scene.objects and not scene.text_lines and kinds["photograph"] < LOOKS:
-            self._look_at_photograph(image, UNKNOWN, scene, facts)
+            self._look_at_photograph(image, kinds, scene, facts)
         self.colours.annotate(image, scene)
         return scene
 
     def _look(self, image: Image, kinds: dict[str, float], scene: Scene, facts: dict[str, Any]) -> None:
         """Objects and segments of the parts that know this kind of picture."""
         if kinds["photograph"] >= LOOKS:
-            self._look_at_photograph(image, kinds["photograph"], scene, facts)
+            self._look_at_photograph(image, kinds, scene, facts)
         small = max(image.size) <= WORLD_SIDE_PX
         if self.drawings is not None and (kinds["drawing"] >= DRAWN or (small and kinds["photograph"] < 1 - LOOKS)):
             drawn = self.drawings([image])[0]
@@ -141,10 +145,17 @@ class PictureParts:
                 drawn.text_lines = []
             combine(scene, drawn, 1 - kinds["photograph"])
 
-    def _look_at_photograph(self, image: Image, weight: float, scene: Scene, facts: dict[str, Any]) -> None:
+    def _look_at_photograph(self, image: Image, kinds: dict[str, float], scene: Scene, facts: dict[str, Any]) -> None:
+        weight = kinds["photograph"] if kinds["photograph"] >= LOOKS else UNKNOWN
         seen = self.photographs([image])[0]
+        seen.objects = [o for o in seen.objects if o.name not in PAGES]
         combine(scene, seen, weight)
         facts |= seen.meta
+        pages = [p for name, p in facts.get("names", []) if name in PAGES]
+        facts["names"] = [n for n in facts.get("names", []) if n[0] not in PAGES]
+        if sum(pages) >= PAGE:
+            kinds |= {"photograph": 1 - DOCUMENT, "document": DOCUMENT}
+            facts["picture"] |= {"kind": "document"}
 
     def _read(
         self,

@@ -113,15 +113,7 @@ def scene_of(paper: Paper, rng: np.random.Generator) -> Scene:
             )
         )
         if not printed:
-            _about(paper, label, f"{value:.0f}", figure)
+            paper.say(label, figure)
     title = paper.facts["title"]
     scene.text_lines.append(TextLine.from_box(title, (0.3 * width, 0.02 * height, 0.7 * width, 0.08 * height), 0.95))
     return scene
-
-
-def _about(paper: Paper, label: str, exact: str, figure: str) -> None:
-    """A figure read off the axis is what the answer can say."""
-    paper.pairs[label] = figure
-    for asked in paper.asked:
-        if asked.sort == "lookup" and asked.fields["en"].get("k") == label:
-            asked.answer = {"en": figure, "ko": figure.replace("about", "약")}

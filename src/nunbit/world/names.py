@@ -63,7 +63,24 @@ def table() -> dict[str, tuple[str, str]]:
 @lru_cache(maxsize=1)
 def _korean() -> dict[str, str]:
     colours = {c: v[0] for c, v in COLOURS.items()}
-    return {n: ko for n, (ko, _) in table().items()} | MORE_COLOURS_KO | colours | {s: v[0] for s, v in SCRIPTS.items()}
+    lines = (Path(__file__).parent / "broader.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    wide = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+    return wide | {n: ko for n, (ko, _) in table().items()} | MORE_COLOURS_KO | colours | {s: v[0] for s, v in SCRIPTS.items()}
+
+
+@lru_cache(maxsize=1)
+def _broader() -> dict[str, tuple[str, ...]]:
+    lines = (Path(__file__).parent / "broader.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    out: dict[str, tuple[str, ...]] = {}
+    for wide, _, names in (line.split("\t") for line in lines):
+        for name in names.split(","):
+            out[name] = (*out.get(name, ()), wide)
+    return out
+
+
+def broader(name: str) -> tuple[str, ...]:
+    """What a thing is as well: a daisy is a flower, a cup of coffee is a cup, and coffee."""
+    return _broader().get(name, ())
 
 
 def kind_of(name: str) -> str:

@@ -45,6 +45,14 @@ class Paper:
     colours: list[str] = field(default_factory=list)
 
 
+    def say(self, label: str, figure: str) -> None:
+        """Let a chart's figure be the one that was read off it: that is what an answer can say."""
+        self.pairs[label] = figure
+        for asked in self.asked:
+            if asked.sort == "lookup" and asked.fields["en"].get("k") == label:
+                asked.answer = {"en": figure, "ko": figure.replace("about", "약")}
+
+
 def draw(rng: np.random.Generator, language: Language) -> Paper:
     """A paper, most often in the language it will be asked about in."""
     from nunbit.world import bar_charts, sheets, tables  # they make papers

@@ -12,7 +12,7 @@ from nunbit.english import article
 from nunbit.scene import Scene, SceneObject
 from nunbit.scene_prompt import groups_of, list_groups, part_of
 from nunbit.world.base import Language, pick
-from nunbit.world.names import KINDS_KO, english_plural, korean, names_in, table
+from nunbit.world.names import KINDS_KO, broader, english_plural, korean, names_in, table
 from nunbit.world.wordings import Word, wordings
 
 Turn = tuple[str, str]
@@ -70,9 +70,12 @@ class QuestionBase:
 
     def missing(self) -> str:
         """A name that is not in the Scene; often one of the kind of something that is."""
+        near = {w for n in self.counts for w in (n, *broader(n))}
         for _ in range(20):
             name = pick(self.rng, self.absent)
-            if name not in self.counts and korean(name) not in {korean(n) for n in self.counts}:
+            if near & {name, *broader(name)}:
+                continue  # with a pigeon there is a bird, and with a bird there may be a pigeon
+            if korean(name) not in {korean(n) for n in near}:
                 return name
         return "volcano"
 

@@ -10,7 +10,7 @@ from nunbit.english import article
 from nunbit.scene import SceneObject
 from nunbit.scene_prompt import KINDS, colour_of, hundredths
 from nunbit.world.base import COLOURS, pick
-from nunbit.world.names import english_plural, kind_of
+from nunbit.world.names import broader, english_plural, kind_of
 from nunbit.world.place_questions import PlaceQuestions
 from nunbit.world.question_base import Conversation, Turn, x_of
 from nunbit.world.wordings import Word, fixed_sentence, wordings
@@ -21,7 +21,7 @@ __all__ = ["SceneQuestions", "Conversation", "Turn"]
 KINDS_OF_QUESTION = tuple(
     "exists exists_not coloured count total colour false_colour where part at_part what which_kind list_kind beside"
     " over looks next_to larger largest more_of in_order describe describe_long at_box unknown label mark sort followed"
-    " followed_count place".split()
+    " followed_count place no_text exists_broader about_broader inside".split()
 )
 """The methods that make a question."""
 
@@ -181,6 +181,50 @@ class SceneQuestions(PlaceQuestions):
             [(self.wording("more_of", n=a, m=b), self.word(most) if self.language == "ko" else english_plural(most))],
             "compare",
         )
+
+    def no_text(self) -> Conversation | None:
+        """What is written, where nothing is."""
+        if self.scene.text_lines:
+            return None
+        return Conversation([(self.wording("read"), self.fixed("no_text"))], "reading")
+
+    def _by_broader(self) -> dict[str, list[SceneObject]]:
+        """Broader names that no object has as its own, and the objects that each covers."""
+        out: dict[str, list[SceneObject]] = {}
+        for o in self.objects:
+            for wide in broader(o.name):
+                if wide not in self.counts:
+                    out.setdefault(wide, []).append(o)
+        return out
+
+    def exists_broader(self) -> Conversation | None:
+        """Whether there is a flower, where there is a daisy; or how many."""
+        held = self._by_broader()
+        if not held:
+            return None
+        wide = pick(self.rng, [*held])
+        if self.rng.random() < 0.4:
+            return Conversation([(self.wording("count", n=wide), str(len(held[wide])))], "count")
+        return Conversation([(self.wording("exists", n=wide), self.yes_no(True))], "exists")
+
+    def about_broader(self) -> Conversation | None:
+        """The colour or the place of the only flower, which is a daisy."""
+        held = {w: o[0] for w, o in self._by_broader().items() if len(o) == 1}
+        if not held:
+            return None
+        wide = pick(self.rng, [*held])
+        o = held[wide]
+        if o.attributes.get("colour") and self.rng.random() < 0.6:
+            return Conversation([(self.wording("colour", n=wide), str(self.word(o.attributes["colour"])))], "colour")
+        return Conversation([(self.wording("where", n=wide), hundredths(o.box, self.scene))], "place")
+
+    def inside(self) -> Conversation | None:
+        """What is in the cup, where there is a cup of coffee."""
+        held = [o for o in self.alone if o.name.startswith(("cup of ", "glass of ", "plate of "))]
+        if not held:
+            return None
+        vessel, _, content = pick(self.rng, held).name.partition(" of ")
+        return Conversation([(self.wording("inside", n=vessel), str(self.word(content)))], "naming")
 
     def describe(self) -> Conversation | None:
         """A short description: the objects with their numbers."""

@@ -9,14 +9,15 @@ import numpy as np
 
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, SceneObject, box_iou
-from nunbit.scene_prompt import UNSURE
+from nunbit.scene_prompt import UNSURE, facts_of
 from nunbit.world.base import Language
-from nunbit.world.names import korean, table
+from nunbit.world.names import broader, korean, table
 from nunbit.world.scene_questions import SceneQuestions
 
 SAME_IOU = 0.4
 LOCAL = tuple(
-    "exists exists_not coloured colour false_colour where part beside over larger at_box unknown followed".split()
+    "exists exists_not coloured colour false_colour where part beside over larger at_box unknown followed exists_broader"
+    " about_broader inside no_text looks sort".split()
 )
 """Kinds of question that ask about single things: they can be answered although other things were overlooked."""
 
@@ -44,9 +45,12 @@ def knowable_questions(
 ) -> list[list[Turn]]:
     """Conversations whose answers follow from what was estimated, or are "No" for what was estimated wrongly."""
     found, wrong, complete = agreed(true, estimated)
-    believed = Scene(estimated.width, estimated.height, found, meta={"kind": estimated.meta.get("kind", "")})
+    meta = {k: facts_of(estimated)[k] for k in ("picture", "names") if k in facts_of(estimated)}
+    meta["kind"] = str(dict(meta.get("picture") or {}).get("kind", ""))
+    believed = Scene(estimated.width, estimated.height, found, text_lines=estimated.text_lines, meta=meta)
     named = {o.name for o in (*true.objects, *estimated.objects)}
-    absent = [n for n in table() if n not in named]
+    named |= {w for n in named for w in broader(n)}
+    absent = [n for n in table() if not named & {n, *broader(n)}]
     questions = SceneQuestions(believed, rng, language, absent)
     conversations = questions.draw(many) if complete and found else questions.draw(many, LOCAL)
     out = [t.turns for t in conversations]

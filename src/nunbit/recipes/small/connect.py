@@ -80,7 +80,7 @@ class PictureTask(SmallTask):
         if shown is None:
             return row(self.encoder, example.words, example.conversations), None
         rng = generator(seed, number, "train")
-        if example.pooled is not None and rng.random() < WITHOUT_WORDS:
+        if example.pooled is not None and example.source == "composite" and rng.random() < WITHOUT_WORDS:
             example = without_words(example.pooled, rng)
         image_tokens = self.connector.tokens(len(shown))
         return row(self.encoder, example.words, example.conversations, image_tokens), torch.from_numpy(shown).float()

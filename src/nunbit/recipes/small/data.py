@@ -4,7 +4,8 @@ be drawn again.
   world      pictures of the procedural world: their true Scenes, or what the embedded encoder finds in them
   photo      Scenes without pixels of things of any name, as perception finds them, right or with mistakes
   composite  cut-out photographs on backgrounds, as perception of photographs sees them
-  paper      receipts, menus, tables, forms, screens ... as read lines, right or misread
+  paper      receipts, menus, tables, forms, screens, charts ... as read lines, right or misread
+  page       such papers painted into pixels, as perception reads them
   pictures   several pictures in one question
   chat       the base model's own replies to prompts without a picture, so that the language stays
 """
@@ -22,8 +23,9 @@ import numpy as np
 
 from nunbit.evaluation.matching import parse_box
 from nunbit.perception.ink import ink_colour
+from nunbit.recipes.small import page_questions
 from nunbit.recipes.small.agreement import agreed, knowable_questions
-from nunbit.recipes.small.pool import WORLD_SEED, Pool, Pooled, WorldPool, world_picture
+from nunbit.recipes.small.pool import WORLD_SEED, PagePool, Pool, Pooled, WorldPool, world_picture
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, box_iou
 from nunbit.scene_prompt import hundredths, scene_words
@@ -35,7 +37,9 @@ from nunbit.world.samples import Sample
 from nunbit.world.scene_questions import SceneQuestions
 
 QUESTIONS = 10
-SHARES = {"world": 0.30, "photo": 0.20, "paper": 0.18, "composite": 0.20, "pictures": 0.06, "chat": 0.06}
+SHARES = {
+    "world": 0.24, "photo": 0.16, "paper": 0.20, "page": 0.18, "composite": 0.14, "pictures": 0.04, "chat": 0.04,
+}  # fmt: skip
 NOISY = 0.5
 """Share of the Scenes that have perception's mistakes."""
 ALIKE, CHOICES = 0.93, 1_000_003
@@ -66,18 +70,21 @@ class ExampleMaker:
         chats: text-only conversations.
         pool: composites with what perception of photographs finds in them.
         world_pool: what all of perception finds in world pictures.
+        page_pool: painted pages as perception reads them.
     """
 
     perceive: Callable[[list[Any]], list[Scene]] | None = None
     chats: list[list[Turn]] = field(default_factory=list)
     pool: Pool | None = None
     world_pool: WorldPool | None = None
+    page_pool: PagePool | None = None
 
     def example(self, number: int, seed: int) -> Example:
         """Row ``number`` of the mixture."""
         # Not the stream of the world's pictures: with that, the first number would choose both maker and domain.
         rng = generator(seed + CHOICES, number, "train")
-        names = [n for n in SHARES if (n != "chat" or self.chats) and (n != "composite" or self.pool)]
+        held = {"chat": self.chats, "composite": self.pool, "page": self.page_pool}
+        names = [n for n in SHARES if held.get(n, True)]
         edges = np.cumsum([SHARES[n] for n in names])
         source = names[int(np.searchsorted(edges, rng.random() * edges[-1], side="right").clip(0, len(names) - 1))]
         language: Language = "ko" if rng.random() < 0.45 else "en"
@@ -135,6 +142,15 @@ class ExampleMaker:
         estimated = corrupt(scene, rng, 0.5) if rng.random() < NOISY else scene
         estimated.objects = [o for o in estimated.objects if rng.random() < 0.3]
         return Example(scene_words(estimated, language, names_in(language)), [t.turns for t in conversations])
+
+    def page(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
+        """A painted page as perception read it; where too little was read, an imagined paper."""
+        assert self.page_pool is not None
+        kept, _, page = self.page_pool[int(rng.integers(len(self.page_pool)))]
+        conversations = page_questions.ask(kept, page.estimated, rng, language, QUESTIONS)
+        if not conversations:
+            return self.paper(rng, number, seed, language)
+        return Example(scene_words(page.estimated, language, names_in(language)), conversations, pooled=page)
 
     def composite(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """A composite as perception of photographs saw it, asked what can be known from that."""

@@ -19,7 +19,7 @@ from nunbit.models.syllables import add_syllables, grow_table
 from nunbit.recipes.small import held_out
 from nunbit.recipes.small.data import ExampleMaker, embedded_perception
 from nunbit.recipes.small.decoder import Decoder
-from nunbit.recipes.small.pool import Pool, WorldPool
+from nunbit.recipes.small.pool import PagePool, Pool, WorldPool
 from nunbit.recipes.small.rehearsal import chats
 from nunbit.recipes.small.release import start_connector, write_model
 from nunbit.recipes.small.rows import KEYS, Encoder, Row, padded, row
@@ -138,9 +138,9 @@ def base_folder(config: Any, options: RunOptions) -> Path:
 
 
 def open_maker(folder: Path) -> ExampleMaker:
-    """The mixture of a run: with the conversations and the composites that lie in its folder."""
-    pool, world_pool = Pool(folder / "pool"), WorldPool(folder / "pool")
-    return ExampleMaker(embedded_perception(), chats(folder), pool or None, world_pool or None)
+    """The mixture of a run: with the conversations and the pictures that lie in its folder."""
+    pool, world_pool, pages = (kind(folder / "pool") for kind in (Pool, WorldPool, PagePool))
+    return ExampleMaker(embedded_perception(), chats(folder), pool or None, world_pool or None, pages or None)
 
 
 def open_base(folder: str | Path, rank: int = 32) -> tuple[Decoder, Any]:

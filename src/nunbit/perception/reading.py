@@ -9,9 +9,7 @@ costs less than one each.
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +18,8 @@ import numpy as np
 from nunbit.errors import UserError
 from nunbit.perception.layout import structure
 from nunbit.perception.ocr import TesseractReader, limit_threads, lines_of, tesseract_installed
-from nunbit.perception.text_regions import NARROW, Region, find_regions, line_picture
+from nunbit.perception.short_lines import LONE, SHORT, Reading, is_short, join_times, of_copies, shown, without_rules
+from nunbit.perception.text_regions import NARROW, Region, find_regions
 from nunbit.scene import Scene, TextLine, as_box
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 LETTER_PX = 30
 """Height of a letter on the laid-out page; tesseract reads 20 to 40 best."""
-COPIES, LONE, SHORT = 3, 1.1, 3.6
-"""A lone letter or digit is shown so many times beside itself, and the readings must agree; widths in
-letter heights of a lone letter, and of short words that were not read at once."""
 WEAK, AGAIN_PX, MOST_AGAIN = 0.7, 22, 24
 """Readings below this are tried again at another letter height, so many at most."""
 GAP_PX, MARGIN_PX, MAX_WIDTH_PX = 26, 24, 2400
@@ -44,19 +40,6 @@ PHOTO_MIN_SCORE, PHOTO_MIN_REGULAR, PHOTO_MAX_REGIONS = 0.7, 0.2, 16
 MAX_BETWEEN, MAX_BETWEEN_SMALL, SMALL_PX = 0.28, 0.4, 12
 """Letters are ink on paper with little between; of edges of things in photographs half lies between. The largest share
 of pixels between, for letters of 12 pixels and for smaller ones, whose edges are a larger part of them."""
-
-
-TIME_GAP, _TIME = 1.6, re.compile(r"^\d{1,2}:\d\d$")
-_LEADERS = re.compile(r"\s*[.…·‥]{2,}$|\s*…$|\s+\.$|(?<=[가-힣])(?<![다요까죠음함])\.$")
-_RULES = re.compile(r"^[|¦_~\s]+(?=\S)|(?<=\S)\s+[|¦_~\s]+$")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a recogniser says of one line: text, and how sure it is, 0 to 1."""
-
-    text: str
-    score: float
 
 
 class Recogniser(Protocol):
@@ -193,12 +176,6 @@ def recogniser(reader: str = "auto") -> Recogniser | None:
     return {"tesseract": TesseractRecogniser, "rapidocr": RapidRecogniser}.get(reader, lambda: None)()
 
 
-def without_rules(text: str) -> str:
-    """A line without the strokes at its ends (the frame of a sign or the rule of a table is read as ``|``) and without
-    dots that lead to a price."""
-    return _LEADERS.sub("", _RULES.sub("", text)).strip()
-
-
 class LineReader:
     """A provider of text lines with their structure in ``meta`` (rows, tables, pairs; see `layout.structure`).
 
@@ -232,13 +209,13 @@ class LineReader:
         """The same where `find_regions` has already run."""
         regions = _plausible(regions, photograph)
         lone = [not photograph and is_short(r, LONE) for r in regions]
-        pictures = [_shown(values, r, LETTER_PX, one) for r, one in zip(regions, lone, strict=True)]
+        pictures = [shown(values, r, LETTER_PX, one) for r, one in zip(regions, lone, strict=True)]
         if photograph:
             crisp = [i for i, r in enumerate(regions) if is_crisp(pictures[i], r.height_px)][:PHOTO_MAX_REGIONS]
             regions, pictures = [regions[i] for i in crisp], [pictures[i] for i in crisp]
         read = self.recognise(pictures) if pictures else []
         if not photograph:
-            read = [_of_copies(r) if one else r for r, one in zip(read, lone, strict=True)]
+            read = [of_copies(r) if one else r for r, one in zip(read, lone, strict=True)]
             self._again(values, regions, read)
         read = [Reading(without_rules(r.text), r.score) for r in read]
         regions, read = join_times(regions, read)
@@ -261,53 +238,12 @@ class LineReader:
         if weak:
             short = [is_short(regions[i], SHORT) for i in weak]
             pictures = [
-                _shown(values, regions[i], LETTER_PX if s else AGAIN_PX, s) for i, s in zip(weak, short, strict=True)
+                shown(values, regions[i], LETTER_PX if s else AGAIN_PX, s) for i, s in zip(weak, short, strict=True)
             ]
             for i, s, reading in zip(weak, short, self.recognise(pictures), strict=True):
-                again = _of_copies(reading) if s else reading
+                again = of_copies(reading) if s else reading
                 if again.score > read[i].score:
                     read[i] = again
-
-
-def join_times(regions: Sequence[Region], read: Sequence[Reading]) -> tuple[list[Region], list[Reading]]:
-    """Times whose colon stands far from the digits, as in typewriter fonts: ``06`` and ``:00`` become one line."""
-    held, texts = [*regions], [*read]
-    for j, after in enumerate(regions):
-        for i, before in enumerate(held):
-            (_, top, right, bottom), (left, high, _, low) = before.box, after.box
-            near = -0.5 * before.height_px <= left - right <= TIME_GAP * before.height_px
-            level = min(bottom, low) - max(top, high) > 0.6 * (bottom - top)
-            joined = texts[i].text.rstrip(": ") + ":" + texts[j].text.lstrip(": ")
-            colon = texts[i].text.endswith(":") or texts[j].text.startswith(":")
-            if i != j and near and level and colon and _TIME.match(joined):
-                box = (before.box[0], min(top, high), after.box[2], max(bottom, low))
-                held[i] = replace(before, box=box, letters=before.letters + after.letters)
-                texts[i] = Reading(joined, min(texts[i].score, texts[j].score))
-                texts[j] = Reading("", 0.0)
-    return held, texts
-
-
-def is_short(region: Region, heights: float) -> bool:
-    """Whether a region is narrower than so many letter heights: a recogniser of lines reads a letter or two badly."""
-    return region.box[2] - region.box[0] < heights * region.height_px
-
-
-def _shown(values: np.ndarray, region: Region, height_px: int, lone: bool) -> np.ndarray:
-    """A line's picture ``(h, w)``; a lone letter stands in it `COPIES` times, as a word."""
-    line = line_picture(values, region, height_px)
-    return np.concatenate([line[:, : -max(1, line.shape[1] // 8)]] * (COPIES - 1) + [line], 1) if lone else line
-
-
-def _of_copies(reading: Reading) -> Reading:
-    """What stands in a word of `COPIES` equal parts; "" where most of the parts differ."""
-    text = "".join(reading.text.split())
-    n = len(text) // COPIES
-    parts = [text[i * n : (i + 1) * n] for i in range(COPIES)]
-    best = max(parts, key=parts.count)
-    agree = parts.count(best)
-    if not n or len(text) % COPIES or agree * 2 <= COPIES:
-        return Reading("", 0.0)
-    return Reading(best, reading.score * agree / COPIES)
 
 
 def _plausible(regions: list[Region], photograph: bool) -> list[Region]:
@@ -329,7 +265,9 @@ def _stray(narrow: Region, regions: Sequence[Region]) -> bool:
     if narrow.letters > 1 or x2 - x1 >= NARROW * (y2 - y1):
         return False
     return not any(
-        r.letters > 1 and min(y2, r.box[3]) - max(y1, r.box[1]) > 0.7 * (y2 - y1) and 0.7 < (y2 - y1) / r.height_px < 1.4
+        r.letters > 1
+        and min(y2, r.box[3]) - max(y1, r.box[1]) > 0.7 * (y2 - y1)
+        and 0.7 < (y2 - y1) / r.height_px < 1.4
         for r in regions
     )
 

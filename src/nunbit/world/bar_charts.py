@@ -70,11 +70,13 @@ def _questions(paper: Paper, topic: dict[str, str], rng: np.random.Generator) ->
         return {lang: tuple(topic[f"{column}_{lang}"].split(";")) for lang in LANGUAGES}
 
     labels = list(paper.numbers)
-    out = [Asked("lookup", of("ask"), {x: {"k": Word(k)} for x in LANGUAGES}, {x: paper.pairs[k] for x in LANGUAGES})
+    out = [Asked("lookup", of("ask"), {x: {"k": Word(k)} for x in LANGUAGES}, dict.fromkeys(LANGUAGES, paper.pairs[k]))
            for k in some(rng, labels, 3)]  # fmt: skip
     nothing: dict[Language, dict[str, str]] = {"en": {}, "ko": {}}
     most, least = (f(labels, key=lambda k: paper.numbers[k]) for f in (max, min))
-    out += [Asked("compare", of(c), nothing, {x: k for x in LANGUAGES}) for c, k in (("most", most), ("least", least))]
+    out += [
+        Asked("compare", of(c), nothing, dict.fromkeys(LANGUAGES, k)) for c, k in (("most", most), ("least", least))
+    ]
     out.append(
         Asked(
             "naming",
@@ -89,7 +91,10 @@ def _questions(paper: Paper, topic: dict[str, str], rng: np.random.Generator) ->
     out.append(
         Asked(
             "count",
-            {"en": ("How many bars are there?", "How many {n}s are shown?"), "ko": ("막대가 몇 개 있나요?", "막대는 모두 몇 개인가요?")},
+            {
+                "en": ("How many bars are there?", "How many {n}s are shown?"),
+                "ko": ("막대가 몇 개 있나요?", "막대는 모두 몇 개인가요?"),
+            },
             {"en": {"n": topic["noun_en"]}, "ko": {}},
             {x: str(len(labels)) for x in LANGUAGES},
         )

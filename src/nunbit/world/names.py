@@ -65,7 +65,13 @@ def _korean() -> dict[str, str]:
     colours = {c: v[0] for c, v in COLOURS.items()}
     lines = (Path(__file__).parent / "broader.tsv").read_text(encoding="utf-8").splitlines()[1:]
     wide = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
-    return wide | {n: ko for n, (ko, _) in table().items()} | MORE_COLOURS_KO | colours | {s: v[0] for s, v in SCRIPTS.items()}
+    return (
+        wide
+        | {n: ko for n, (ko, _) in table().items()}
+        | MORE_COLOURS_KO
+        | colours
+        | {s: v[0] for s, v in SCRIPTS.items()}
+    )
 
 
 @lru_cache(maxsize=1)

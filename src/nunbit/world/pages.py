@@ -1,5 +1,5 @@
-"""Papers painted into pixels: tables with and without rules, receipts, signs, screens and bar charts, in light, dark and
-coloured styles, so that perception can read them as it reads any page.
+"""Papers painted into pixels: tables with and without rules, receipts, signs, screens and bar charts, in light, dark
+and coloured styles, so that perception can read them as it reads any page.
 
 Letters: H and W height and width in pixels.
 """
@@ -187,9 +187,9 @@ def _dots(pixels: np.ndarray, start: float, end: float, y: float, ink: RGB) -> N
 
 def _frame(pixels: np.ndarray, edge: int, thick: int, ink: RGB) -> None:
     h, w = pixels.shape[:2]
-    for cut in (np.s_[edge : edge + thick, edge : w - edge], np.s_[h - edge - thick : h - edge, edge : w - edge],
-                np.s_[edge : h - edge, edge : edge + thick], np.s_[edge : h - edge, w - edge - thick : w - edge]):  # fmt: skip
-        pixels[cut] = ink
+    inner = pixels[edge : h - edge, edge : w - edge]
+    for cut in (np.s_[:thick], np.s_[-thick:], np.s_[:, :thick], np.s_[:, -thick:]):
+        inner[cut] = ink
 
 
 def _worn(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -65,7 +65,8 @@ class _PaperQuestions:
 
     def _brought(self, asked: Asked) -> Conversation:
         """A question that the paper brings with it."""
-        turns, one = [], asked
+        turns: list[tuple[str, str]] = []
+        one: Asked | None = asked
         while one:
             wording = pick(self.rng, one.wordings[self.language])
             text = wording.format(**one.fields[self.language])

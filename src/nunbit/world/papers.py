@@ -44,7 +44,6 @@ class Paper:
     asked: list[Asked] = field(default_factory=list)
     colours: list[str] = field(default_factory=list)
 
-
     def say(self, label: str, figure: str) -> None:
         """Let a chart's figure be the one that was read off it: that is what an answer can say."""
         self.pairs[label] = figure
@@ -61,8 +60,19 @@ def draw(rng: np.random.Generator, language: Language) -> Paper:
     return pick(
         rng,
         (
-            *(tables.draw,) * 6, *(sheets.draw,) * 4, *(sheets.receipt,) * 3, *(bar_charts.draw,) * 2,
-            _menu, _menu, _prices, _table, _form, _timetable, _card, _notice, _screen,
+            *(tables.draw,) * 6,
+            *(sheets.draw,) * 4,
+            *(sheets.receipt,) * 3,
+            *(bar_charts.draw,) * 2,
+            _menu,
+            _menu,
+            _prices,
+            _table,
+            _form,
+            _timetable,
+            _card,
+            _notice,
+            _screen,
         ),
     )(rng, hangul)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from nunbit.world.base import Language, pick
-from nunbit.world.papers import Asked, Paper, some, tongue
+from nunbit.world.paper_words import items
+from nunbit.world.papers import Asked, Paper, tongue
 from nunbit.world.tables import LANGUAGES, Phrases, sellers
 from nunbit.world.values import style, translated
 from nunbit.world.wordings import Word
@@ -57,7 +58,7 @@ def draw(rng: np.random.Generator, hangul: bool) -> Paper:
     paper = Paper(KINDS[kind], hangul)
     fields = [f for f in kinds()[kind] if f.key != "title"]
     titles = [f for f in kinds()[kind] if f.key == "title"]
-    chosen = some(rng, fields, int(rng.integers(2, len(fields) + 1)))
+    chosen = _some(rng, fields, int(rng.integers(2, len(fields) + 1)))
     if kind in ("settings", "ticket", "hours"):
         chosen.sort(key=fields.index)
     bar = [f for f in chosen if f.labels["en"] == ("*",)]
@@ -73,21 +74,27 @@ def draw(rng: np.random.Generator, hangul: bool) -> Paper:
     for field in (f for f in chosen if f not in bar):
         label = pick(rng, field.labels[language])
         if label == "*place":
-            label = pick(rng, [p for p in (style("place", rng, language)()[0] for _ in range(9)) if p not in used] or ["Oz"])
+            label = pick(rng, [p for p in items("places", language) if p not in used])
             used.add(label)
         value = style(field.sort, rng, language)()[0]
         paper.rows.append([label + separator, value])
         paper.pairs[label] = value
         paper.asked += asked(field, value, label)
     if kind == "settings" and rng.random() < 0.5:
-        paper.rows.append([pick(rng, ("About", "Help", "Privacy") if language == "en" else ("정보", "도움말", "개인정보"))])
+        paper.rows.append(
+            [pick(rng, ("About", "Help", "Privacy") if language == "en" else ("정보", "도움말", "개인정보"))]
+        )
     return paper
+
+
+def _some(rng: np.random.Generator, fields: list[Field], n: int) -> list[Field]:
+    return [fields[int(i)] for i in rng.permutation(len(fields))[:n]]
 
 
 def asked(field: Field, value: str, label: str = "") -> list[Asked]:
     """The questions that ask for one field: its own wordings in both languages."""
     fields: dict[Language, dict[str, str]] = {lang: {"k": Word(label)} for lang in LANGUAGES}
-    return [Asked("lookup", field.ask, fields, {lang: value for lang in LANGUAGES})]
+    return [Asked("lookup", field.ask, fields, dict.fromkeys(LANGUAGES, value))]
 
 
 def receipt(rng: np.random.Generator, hangul: bool) -> Paper:
@@ -99,7 +106,9 @@ def receipt(rng: np.random.Generator, hangul: bool) -> Paper:
     counts = [int(rng.integers(2, 5)) if rng.random() < 0.3 else 1 for _ in goods]
     prices = [round(int(v) * unit, 2) for v in rng.permutation(np.arange(10, 260))[: len(goods)]]
     layout = pick(rng, ("plain", "times", "times", "columns"))
-    shop = style("words", rng, language)()[0] + pick(rng, (" Cafe", " Market", " Store", "") if not hangul else (" 카페", " 마트", ""))
+    shop = style("words", rng, language)()[0] + pick(
+        rng, (" Cafe", " Market", " Store", "") if not hangul else (" 카페", " 마트", "")
+    )
     paper.facts["shop"] = shop
     paper.rows.append([shop])
     for sort in ("date", "time"):

@@ -1,5 +1,5 @@
-"""Tables of many columns (departures, stock lists, standings ...) and questions that look up, compare and count in them,
-asked in either language; what they hold is in `tables.tsv`."""
+"""Tables of many columns (departures, stock lists, standings ...) and questions that look up, compare and count in
+them, asked in either language; what they hold is in `tables.tsv`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def draw(rng: np.random.Generator, hangul: bool) -> Paper:
     heads = [d.head for d in drawn]
     paper.rows.append(heads if all(heads) else [h for h in heads if h])
     paper.rows += [[d.texts[i] for d in drawn] for i in range(many)]
-    noun = {"en": name.key, "ko": key.heads["ko"][0]}
+    noun: dict[Language, str] = {"en": name.key, "ko": key.heads["ko"][0]}
     paper.asked = _Questions(drawn, key, noun, rng).all()
     return paper
 
@@ -93,9 +93,10 @@ def _column(column: Column, rng: np.random.Generator, language: Language, many: 
     values: dict[str, float] = {}
     texts: list[str] = []
     numbers: list[float] = []
-    for _ in range(many * 6):
+    unique = column.role == "key" or column.sort.partition(":")[0] in ORDERED
+    for tried in range(many * 6):
         text, number = write()
-        if text in values and (column.role == "key" or column.sort.partition(":")[0] in ORDERED):
+        if text in values and unique and (column.role == "key" or tried < 4 * many):
             continue
         values[text] = number
         texts.append(text)
@@ -146,22 +147,29 @@ class _Questions:
                 asked = self.key
         if asked is by or not by.unique:
             return None
-        wordings = asked.column.ask if asked.column.ask["en"][0] and asked.column.ask["ko"][0] else None
-        generic = {"en": ("What is the {h} of {p}?", "Which {h} belongs to {p}?"), "ko": ("{p}의 {h:은/는} 무엇인가요?",)}
+        generic: Phrases = {
+            "en": ("What is the {h} of {p}?", "Which {h} belongs to {p}?"),
+            "ko": ("{p}의 {h:은/는} 무엇인가요?",),
+        }
         if asked is self.key:
-            generic = {"en": ("Which {r} is {p}?", "What is the name of {p}?"), "ko": ("{p:은/는} 무엇인가요?",)}
-        if wordings is None or self.rng.random() < 0.2:
-            wordings = generic
+            generic = {
+                "en": ("Which {r} is {p}?", "What is the name of {p}?"),
+                "ko": ("{p:은/는} 무엇인가요?",),
+            }
+        own = asked.column.ask
+        wordings = own if own["en"][0] and own["ko"][0] and self.rng.random() < 0.8 else generic
         fields = {
             lang: {"p": self.phrase(row, by, lang), "h": self.head(asked, lang), "r": self.noun[lang]}
             for lang in LANGUAGES
         }
-        return Asked("lookup", wordings, fields, {lang: asked.texts[row] for lang in LANGUAGES})
+        return Asked("lookup", wordings, fields, dict.fromkeys(LANGUAGES, asked.texts[row]))
 
     def head(self, d: _Drawn, language: Language) -> Word:
         """A column's head: as it is written, or what it means in the other language."""
         same = d.head in d.column.heads[language] and d.head
-        return Word(d.head.lower() if same and self.rng.random() < 0.5 else d.head if same else d.column.heads[language][0])
+        return Word(
+            d.head.lower() if same and self.rng.random() < 0.5 else d.head if same else d.column.heads[language][0]
+        )
 
     def followed(self) -> Asked | None:
         """A look-up, then the same of another row."""
@@ -172,9 +180,9 @@ class _Questions:
         if asked is None or not self.key.unique:
             return None
         row = int(self.rng.integers(self.rows))
-        more = {"en": ("And {p}?", "What about {p}?"), "ko": ("그럼 {p:은/는}요?", "{p:은/는} 어때요?")}
+        more: Phrases = {"en": ("And {p}?", "What about {p}?"), "ko": ("그럼 {p:은/는}요?", "{p:은/는} 어때요?")}
         fields = {lang: {"p": self.phrase(row, self.key, lang)} for lang in LANGUAGES}
-        first.then = Asked("follow-up", more, fields, {lang: asked.texts[row] for lang in LANGUAGES})
+        first.then = Asked("follow-up", more, fields, dict.fromkeys(LANGUAGES, asked.texts[row]))
         return first
 
     def gone(self) -> Asked | None:
@@ -195,21 +203,22 @@ class _Questions:
         called = {lang: Word(translated(value, lang)) for lang in LANGUAGES}
         if called["en"] == called["ko"] and not value.isascii():
             called["en"] = called["ko"]
-        answer = {"en": f"{called['en']} is not listed.", "ko": f"{called['ko']}: 목록에 없습니다."}
+        answer: dict[Language, str] = {
+            "en": f"{called['en']} is not listed.",
+            "ko": f"{called['ko']}: 목록에 없습니다.",
+        }
         return Asked("false premise", asked.column.ask, {lang: {"p": called[lang]} for lang in LANGUAGES}, answer)
 
     def rows_in_all(self) -> Asked:
         """The number of rows."""
-        wordings = {
+        wordings: Phrases = {
             "en": ("How many {r}s are listed?", "How many {r}s are there?", "How many rows does the table have?"),
             "ko": ("표에 {r:이/가} 몇 개 있나요?", "몇 개의 {r:이/가} 있나요?", "{r:은/는} 모두 몇 개인가요?"),
         }
         return Asked("count", wordings, self._row_fields(), {lang: str(self.rows) for lang in LANGUAGES})
 
     def _row_fields(self, **more: dict[Language, str]) -> dict[Language, dict[str, str]]:
-        return {
-            lang: {"r": Word(self.noun[lang]), **{k: v[lang] for k, v in more.items()}} for lang in LANGUAGES
-        }
+        return {lang: {"r": Word(self.noun[lang]), **{k: v[lang] for k, v in more.items()}} for lang in LANGUAGES}
 
     def extreme(self, d: _Drawn, most: bool) -> Asked:
         """The row with the largest or the smallest value of a column."""
@@ -219,7 +228,9 @@ class _Questions:
             "en": ("Which {r} has the {m} {h}?", "Which one has the {m} {h}?", "What has the {m} {h}?"),
             "ko": ("{h:이/가} 가장 {m} {r:은/는} 무엇인가요?", "{h:이/가} 제일 {m} 것은 무엇인가요?"),
         }
-        words = ("highest", "lowest", "높은", "낮은") if self.rng.random() < 0.5 else ("largest", "smallest", "큰", "작은")
+        words = (
+            ("highest", "lowest", "높은", "낮은") if self.rng.random() < 0.5 else ("largest", "smallest", "큰", "작은")
+        )
         if sort == "price":
             words = ("most expensive", "cheapest", "비싼", "싼")
             wordings = {
@@ -232,9 +243,9 @@ class _Questions:
                 "en": ("Which {r} has the {m} {h}?", "Which {r} is the {m}?"),
                 "ko": ("{h:이/가} 가장 {m} {r:은/는} 무엇인가요?", "가장 {m} {r:은/는} 무엇인가요?"),
             }
-        says = {"en": words[0 if most else 1], "ko": words[2 if most else 3]}
+        says: dict[Language, str] = {"en": words[0 if most else 1], "ko": words[2 if most else 3]}
         fields = self._row_fields(m=says, h={lang: self.head(d, lang) for lang in LANGUAGES})
-        return Asked("compare", wordings, fields, {lang: self.key.texts[row] for lang in LANGUAGES})
+        return Asked("compare", wordings, fields, dict.fromkeys(LANGUAGES, self.key.texts[row]))
 
     def holder(self, d: _Drawn) -> list[Asked]:
         """The row that holds a value that no other holds."""
@@ -249,7 +260,7 @@ class _Questions:
         fields = self._row_fields(
             v={lang: Word(d.texts[row]) for lang in LANGUAGES}, h={lang: self.head(d, lang) for lang in LANGUAGES}
         )
-        return [Asked("lookup", wordings, fields, {lang: self.key.texts[row] for lang in LANGUAGES})]
+        return [Asked("lookup", wordings, fields, dict.fromkeys(LANGUAGES, self.key.texts[row]))]
 
     def counted(self, d: _Drawn) -> list[Asked]:
         """How many rows hold one of the values of a column of few values."""

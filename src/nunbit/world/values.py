@@ -49,7 +49,7 @@ def goods() -> dict[str, str]:
 
 
 def style(sort: str, rng: np.random.Generator, language: Language) -> Style:
-    """One way of writing values of a sort (``price``, ``int:1:99``, ``choice:On=켜짐,Off=꺼짐``): for a whole column."""
+    """One way of writing values of a sort (``price``, ``int:1:99``, ``choice:On=켜짐``), for a whole column."""
     name, _, rest = sort.partition(":")
     if name == "choice":
         pairs = [c.split("=") for c in rest.split(",")]
@@ -108,10 +108,10 @@ def _time(rng: np.random.Generator, form: str) -> tuple[str, float]:
 def _date(rng: np.random.Generator, language: Language) -> str:
     year, month, day = int(rng.integers(2018, 2030)), int(rng.integers(1, 13)), int(rng.integers(1, 29))
     english = ("Jan", "Feb", "Mar", "Apr", "May", "June", "July", "Aug", "Sep", "Oct", "Nov", "Dec")[month - 1]
-    forms = (f"{month}월 {day}일", f"{year}.{month:02d}.{day:02d}", f"{year}-{month:02d}-{day:02d}")
+    plain = f"{year}-{month:02d}-{day:02d}"
     if language == "en":
-        forms = (f"{day} {english}", f"{english} {day}", f"{year}-{month:02d}-{day:02d}", f"{day:02d}/{month:02d}/{year}")
-    return pick(rng, forms)
+        return pick(rng, (f"{day} {english}", f"{english} {day}", plain, f"{day:02d}/{month:02d}/{year}"))
+    return pick(rng, (f"{month}월 {day}일", f"{year}.{month:02d}.{day:02d}", plain))
 
 
 def _code(rng: np.random.Generator) -> str:

@@ -4,6 +4,7 @@ what it names wrongly is not there; nothing that it overlooked."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from nunbit.world.scene_questions import SceneQuestions
 
 SAME_IOU = 0.4
 LOCAL = tuple(
-    "exists exists_not coloured colour false_colour where part beside over larger at_box unknown followed exists_broader"
-    " about_broader inside no_text looks sort".split()
+    "exists exists_not coloured colour false_colour where part beside over larger at_box unknown followed no_text"
+    " exists_broader about_broader inside looks sort".split()
 )
 """Kinds of question that ask about single things: they can be answered although other things were overlooked."""
 
@@ -45,7 +46,7 @@ def knowable_questions(
 ) -> list[list[Turn]]:
     """Conversations whose answers follow from what was estimated, or are "No" for what was estimated wrongly."""
     found, wrong, complete = agreed(true, estimated)
-    meta = {k: facts_of(estimated)[k] for k in ("picture", "names") if k in facts_of(estimated)}
+    meta: dict[str, Any] = {k: v for k, v in facts_of(estimated).items() if k in ("picture", "names")}
     meta["kind"] = str(dict(meta.get("picture") or {}).get("kind", ""))
     believed = Scene(estimated.width, estimated.height, found, text_lines=estimated.text_lines, meta=meta)
     named = {o.name for o in (*true.objects, *estimated.objects)}

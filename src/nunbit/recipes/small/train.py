@@ -139,7 +139,7 @@ def base_folder(config: Any, options: RunOptions) -> Path:
 
 def open_maker(folder: Path) -> ExampleMaker:
     """The mixture of a run: with the conversations and the pictures that lie in its folder."""
-    pool, world_pool, pages = (kind(folder / "pool") for kind in (Pool, WorldPool, PagePool))
+    pool, world_pool, pages = Pool(folder / "pool"), WorldPool(folder / "pool"), PagePool(folder / "pool")
     return ExampleMaker(embedded_perception(), chats(folder), pool or None, world_pool or None, pages or None)
 
 

@@ -12,7 +12,7 @@ from tests.perception.rendered import pil_table
 
 from nunbit.perception.merge import PictureParts, build_parts, combine, real_parts
 from nunbit.perception.pipeline import Perception
-from nunbit.perception.reading import Reading
+from nunbit.perception.short_lines import Reading
 from nunbit.scene import Relation, Scene, SceneObject
 from nunbit.world import DOMAINS
 

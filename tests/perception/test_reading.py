@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from tests.perception.reading_error import errors, reading_scores
 from tests.perception.rendered import documents, font, pil_sign
 
-from nunbit.perception.reading import LineReader, Reading, TesseractRecogniser, lay_out, without_rules
+from nunbit.perception.reading import LineReader, TesseractRecogniser, lay_out
+from nunbit.perception.short_lines import Reading, without_rules
 
 needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="needs the program tesseract")
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.perception.rendered import font, pil_sign, pil_table
 
-from nunbit.perception.text_regions import find_regions, grey, line_picture, without_rulings
+from nunbit.perception.line_pictures import line_picture
+from nunbit.perception.text_regions import find_regions, grey, without_rulings
 
 
 @pytest.mark.parametrize(

@@ -108,3 +108,22 @@ def test_plurals_and_articles():
         "police cars",
     ]
     assert [article(w) for w in ("apple", "unicorn", "hourglass", "dog")] == ["an", "a", "an", "a"]
+
+
+def bars(*values):
+    """Bars of these heights and printed figures under one another's feet."""
+    objects = [
+        SceneObject("bar", (60 * i, 200 - height, 60 * i + 40, 200), 0.9, {"label": name, "value": figure})
+        for i, (name, height, figure) in enumerate(values)
+    ]
+    return Scene(400, 240, objects)
+
+
+def test_a_bar_without_a_figure_is_measured_by_those_with_one():
+    words = scene_words(bars(("Mon", 60, "12"), ("Tue", 150, ""), ("Wed", 110, "22")))
+    assert 'bar "Tue" about 30' in words and 'bar "Mon" 12' in words
+
+
+def test_bars_whose_figures_do_not_fit_their_heights_give_no_measure():
+    words = scene_words(bars(("Mon", 60, "12"), ("Tue", 150, ""), ("Wed", 110, "90")))
+    assert "about" not in words

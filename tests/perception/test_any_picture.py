@@ -15,8 +15,8 @@ from nunbit.media import decode
 from nunbit.perception.merge import PictureParts, build_parts
 from nunbit.perception.picture_kind import kind_at_a_glance
 from nunbit.perception.pipeline import Perception, failed_parts
-from nunbit.perception.short_lines import Reading
 from nunbit.perception.scaling import WORK_SIDE_PX
+from nunbit.perception.short_lines import Reading
 
 MOST_S = 60.0
 """Seconds for a picture, on a machine that does other things: a bound on runaway work, no measurement."""

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from tests.perception.rendered import pil_table
 
-from nunbit.perception.merge import PictureParts, build_parts, combine, real_parts
+from nunbit.perception.merge import PictureParts, _is_border, build_parts, combine, real_parts
 from nunbit.perception.pipeline import Perception
 from nunbit.perception.short_lines import Reading
-from nunbit.scene import Relation, Scene, SceneObject
+from nunbit.scene import Relation, Scene, SceneObject, TextLine
 from nunbit.world import DOMAINS
 
 PHOTOS = Path(__file__).parent / "photos"
@@ -118,3 +118,34 @@ def test_a_part_for_another_kind_of_picture_weighs_less() -> None:
 def test_without_a_recogniser_nothing_is_said_to_be_read() -> None:
     assert "ocr" not in build_parts("none", drawings=Drawings).covers
     assert set(real_parts()) == {"panoptic", "relations"}
+
+
+def test_the_border_of_a_sign_is_no_mark(parts: PictureParts) -> None:
+    lines = [TextLine.from_box("STOP", (40, 40, 120, 80)), TextLine.from_box("HERE", (40, 100, 120, 140))]
+    frame = (20.0, 20.0, 160.0, 160.0)
+    assert _is_border(frame, Scene(200, 200, text_lines=lines))
+    assert not _is_border(frame, Scene(200, 200, [SceneObject("dog", (30, 30, 90, 90))], text_lines=lines))
+    assert not _is_border((20.0, 20.0, 160.0, 90.0), Scene(200, 200, text_lines=lines))
+    assert not _is_border(frame, Scene(200, 200))
+
+
+class Menu:
+    """Parts for photographs that take a page of writing for a menu."""
+
+    name = "menu"
+
+    def __call__(self, images: Sequence[Image.Image]) -> list[Scene]:
+        whole = [SceneObject("menu", (0, 0, i.width, i.height), 0.9) for i in images]
+        return [
+            Scene(i.width, i.height, [o], meta={"names": [["menu", 0.8]]}) for i, o in zip(images, whole, strict=True)
+        ]
+
+
+def test_a_page_that_looks_like_a_photograph_is_a_document_and_menu_is_no_object() -> None:
+    found = PictureParts(Menu(), None, None)
+    scene = Scene(80, 60)
+    facts: dict = {"picture": {"kind": "photograph"}}
+    kinds = {"photograph": 0.9, "document": 0.1}
+    found._look_at_photograph(Image.new("RGB", (80, 60)), kinds, scene, facts)
+    assert scene.objects == [] and facts["names"] == [] and facts["picture"]["kind"] == "document"
+    assert kinds["document"] > 0.5 > kinds["photograph"]

@@ -12,7 +12,8 @@ from tests.perception.reading_error import errors, reading_scores
 from tests.perception.rendered import documents, font, pil_sign
 
 from nunbit.perception.reading import LineReader, TesseractRecogniser, lay_out
-from nunbit.perception.short_lines import Reading, without_rules
+from nunbit.perception.short_lines import Reading, join_times, of_copies, without_rules
+from nunbit.perception.text_regions import Region
 
 needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="needs the program tesseract")
 
@@ -89,3 +90,59 @@ def test_errors_are_counted_anywhere_in_what_was_read() -> None:
 )
 def test_strokes_at_the_ends_are_no_letters(read, line):
     assert without_rules(read) == line
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        ("소계 ………", "소계"),
+        ("총액 .....", "총액"),
+        ("Total ....", "Total"),
+        ("현금.", "현금"),
+        ("감사합니다.", "감사합니다."),
+        ("The end.", "The end."),
+    ],
+)
+def test_dots_that_lead_to_a_price_are_no_text(read, line):
+    assert without_rules(read) == line
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [("8 8 8", "8"), ("888", "8"), ("km km km", "km"), ("8 8 B", "8"), ("8 B 3", ""), ("8 8", ""), ("", "")],
+)
+def test_a_lone_letter_is_what_most_of_its_copies_are_read_as(read, text):
+    found = of_copies(Reading(read, 0.9))
+    assert found.text == text and (found.score > 0) == bool(text)
+
+
+def region(x: int, y: int, w: int, h: int = 16, letters: int = 2) -> Region:
+    return Region((x, y, x + w, y + h), True, letters, float(h), 1.0)
+
+
+def test_a_time_cut_at_its_colon_is_one_line_and_figures_beside_each_other_are_not():
+    regions = [region(10, 10, 20), region(40, 10, 22), region(200, 10, 20), region(230, 10, 22)]
+    read = [Reading("06", 0.9), Reading(":10", 0.8), Reading("12", 0.9), Reading("30", 0.9)]
+    joined, texts = join_times(regions, read)
+    assert [t.text for t in texts] == ["06:10", "", "12", "30"]
+    assert joined[0].box == (10, 10, 62, 26) and joined[2].box == regions[2].box
+
+
+def table(rows: list[list[str]], framed: bool = False) -> Image.Image:
+    image = Image.new("RGB", (60 + 150 * len(rows[0]), 60 + 48 * len(rows)), "white")
+    pen = ImageDraw.Draw(image)
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            pen.text((30 + 150 * j, 30 + 48 * i), cell, "black", font("sans", 20))
+    if framed:
+        pen.rectangle((22, 22, image.width - 22, image.height - 22), outline="black", width=2)
+    return image
+
+
+@needs_tesseract
+@pytest.mark.parametrize("framed", [False, True])
+def test_lone_digits_and_cells_beside_a_frame_are_read(framed):
+    rows = [["Item", "Qty", "Shelf"], ["Milk", "4", "17"], ["Bread", "8", "23"], ["Dublin", "7", "46 km"]]
+    read = [t.text for t in LineReader(TesseractRecogniser()).read(table(rows, framed)).text_lines]
+    words = " ".join(read).split()
+    assert {"Milk", "Bread", "Dublin", "17", "23", "46", "km", "4", "8", "7"} <= set(words), read

@@ -7,7 +7,7 @@ import pytest
 
 from nunbit.scene import Scene, SceneObject
 from nunbit.scene_prompt import scene_words
-from nunbit.world import imagined, paper_questions, papers
+from nunbit.world import imagined, paper_kinds, paper_questions
 from nunbit.world.base import generator
 from nunbit.world.corrupt import corrupt
 from nunbit.world.names import korean, names_in, table
@@ -82,8 +82,8 @@ def test_imagined_scenes_and_papers_are_whole():
         made = imagined.photo(rng, language).validate()
         for conversation in SceneQuestions(made, rng, language).draw(30):
             assert all(question and answer for question, answer in conversation.turns), conversation
-        paper = papers.draw(rng, language)
-        lines = papers.scene_of(paper, rng).validate()
+        paper = paper_kinds.draw(rng, language)
+        lines = paper_kinds.scene_of(paper, rng).validate()
         assert all(t.turns[0][1] for t in paper_questions.ask(paper, lines, rng, language, 20))
         assert scene_words(corrupt(made, rng).validate(), language, names_in(language))
 
@@ -92,8 +92,8 @@ def test_a_looked_up_answer_stands_in_the_words():
     """What a paper's look-ups answer can be copied from what is said of it."""
     for number in range(40):
         rng = generator(2, number, "train")
-        paper = papers.draw(rng, "en")
-        lines = papers.scene_of(paper, rng)
+        paper = paper_kinds.draw(rng, "en")
+        lines = paper_kinds.scene_of(paper, rng)
         words = scene_words(lines)
         for conversation in paper_questions.ask(paper, lines, rng, "en", 30):
             if conversation.kind == "lookup":

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nunbit.scene import Scene, TextLine
 from nunbit.world import lexicon
-from nunbit.world.base import COLOURS, Language, pick
+from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import SHOPS, field_sorts, items
 
 MAX_ROWS = 9
@@ -50,72 +49,6 @@ class Paper:
         for asked in self.asked:
             if asked.sort == "lookup" and asked.fields["en"].get("k") == label:
                 asked.answer = {"en": figure, "ko": figure.replace("about", "약")}
-
-
-def draw(rng: np.random.Generator, language: Language) -> Paper:
-    """A paper, most often in the language it will be asked about in."""
-    from nunbit.world import bar_charts, sheets, tables  # they make papers
-
-    hangul = bool(rng.random() < (0.6 if language == "ko" else 0.2))
-    return pick(
-        rng,
-        (
-            *(tables.draw,) * 6,
-            *(sheets.draw,) * 4,
-            *(sheets.receipt,) * 3,
-            *(bar_charts.draw,) * 2,
-            _menu,
-            _menu,
-            _prices,
-            _table,
-            _form,
-            _timetable,
-            _card,
-            _notice,
-            _screen,
-        ),
-    )(rng, hangul)
-
-
-def scene_of(paper: Paper, rng: np.random.Generator) -> Scene:
-    """The lines on a page: cells left to right in columns, rows from top to bottom; of a chart its bars."""
-    if paper.colours:
-        from nunbit.world import bar_charts
-
-        return bar_charts.scene_of(paper, rng)
-    width, height = pick(rng, ((600, 800), (640, 480), (400, 700), (480, 480)))
-    scene = Scene(width, height, meta=_looks(paper, rng))
-    columns = max(len(r) for r in paper.rows)
-    step = min(60.0, 0.9 * height / len(paper.rows))
-    top = float(rng.uniform(0.03, 0.08)) * height
-    for i, row in enumerate(paper.rows):
-        y = top + i * step
-        for j, cell in enumerate(row):
-            x = (0.06 + 0.88 * j / columns) * width
-            wide = min(0.85 * width / columns, 0.55 * step * max(1, len(cell)) * 0.5 + 8)
-            scene.text_lines.append(
-                TextLine.from_box(
-                    cell,
-                    (round(x), round(y), round(x + wide), round(y + 0.6 * step)),
-                    round(float(rng.uniform(0.6, 1)), 2),
-                )
-            )
-    return scene
-
-
-def _looks(paper: Paper, rng: np.random.Generator) -> dict[str, object]:
-    """What perception measures on a page: its kind, its colours, the colour of the writing."""
-    if rng.random() < 0.2:
-        return {}
-    kind = pick(rng, ("document", "document", "document", "screenshot", "chart"))
-    if paper.kind == "screenshot" and rng.random() < 0.6:
-        kind = "screenshot"
-    looks = {"kind": kind, "brightness": "bright", "colour": "black and white", "main colours": "white"}
-    if rng.random() < 0.4:
-        main = pick(rng, tuple(COLOURS))
-        looks |= {"brightness": pick(rng, ("bright", "medium", "dark")), "colour": "colour"}
-        looks["main colours"] = pick(rng, (f"white, {main}", main, f"{main}, white"))
-    return {"picture": looks, "ink": pick(rng, ("black", "black", "black", "white", "blue", "brown"))}
 
 
 # ---- kinds of paper
@@ -297,3 +230,7 @@ def _screen(rng: np.random.Generator, hangul: bool) -> Paper:
     paper.rows = [labels[i : i + wide] for i in range(0, len(labels), wide)]
     paper.facts = {"button": pick(rng, labels)}
     return paper
+
+
+PLAIN = (_menu, _menu, _prices, _table, _form, _timetable, _card, _notice, _screen)
+"""The makers of this file, each as often as it is drawn."""

@@ -29,7 +29,7 @@ from nunbit.recipes.small.pool import WORLD_SEED, PagePool, Pool, Pooled, WorldP
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, box_iou
 from nunbit.scene_prompt import hundredths, scene_words
-from nunbit.world import imagined, paper_questions, papers
+from nunbit.world import imagined, paper_kinds, paper_questions
 from nunbit.world.base import QA, Language, Picture, generator, pick
 from nunbit.world.corrupt import corrupt
 from nunbit.world.names import names_in
@@ -136,8 +136,8 @@ class ExampleMaker:
 
     def paper(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """The Scene of an imagined document, often with the errors of perception, and questions about it."""
-        paper = papers.draw(rng, language)
-        scene = papers.scene_of(paper, rng)
+        paper = paper_kinds.draw(rng, language)
+        scene = paper_kinds.scene_of(paper, rng)
         conversations = paper_questions.ask(paper, scene, rng, language, QUESTIONS)
         estimated = corrupt(scene, rng, 0.5) if rng.random() < NOISY else scene
         estimated.objects = [o for o in estimated.objects if rng.random() < 0.3]

@@ -127,13 +127,13 @@ PAGE_SEED = 13
 
 def page_paper(number: int) -> tuple[Paper, Language, np.random.Generator]:
     """Paper ``number`` of the pages, the language that it is asked in, and the generator that paints it next."""
-    from nunbit.world import pages, papers
+    from nunbit.world import pages, paper_kinds
 
     rng = generator(PAGE_SEED, number, "train")
     language: Language = "ko" if rng.random() < 0.5 else "en"
-    paper = papers.draw(rng, language)
+    paper = paper_kinds.draw(rng, language)
     while not pages.paintable(paper):
-        paper = papers.draw(rng, language)
+        paper = paper_kinds.draw(rng, language)
     return paper, language, rng
 
 

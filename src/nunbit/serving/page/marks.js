@@ -21,12 +21,13 @@ export function place(places, taken) {
 
 export const objectMarks = (scene) => scene.objects.map((o, i) =>
   ({ box: o.box, name: numbered(scene, i), short: String(i + 1), colour: colourOf(i), unsure: o.score < UNSURE }));
-/* Outlines of read lines stay clear of the letters: as far out as the neighbours allow. */
+/* Outlines of read lines stay clear of the letters: as far out as the neighbours above, below and beside allow. */
 export function textMarks(scene) {
   const boxes = scene.text_lines.map(lineBox);
-  const gap = (a, b) => Math.max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3], 0);
+  const between = (a, b, k) => Math.max(a[k] - b[k + 2], b[k] - a[k + 2]); // along x (k = 0) or y (k = 1); negative: they overlap there
   return boxes.map((box, i) => {
-    const room = Math.min(...boxes.map((other, k) => (k === i ? Infinity : gap(box, other) / 2)));
+    const others = boxes.filter((_, k) => k !== i);
+    const room = [0, 1].map((k) => Math.min(...others.filter((o) => between(box, o, 1 - k) < 0).map((o) => Math.max(0, between(box, o, k)) / 2)));
     return { box, text: true, room, unsure: scene.text_lines[i].score < UNSURE };
   });
 }
@@ -49,9 +50,10 @@ export function showMarks(over, width, height, marks) {
     return g;
   }));
 }
-function outline({ box: [x1, y1, x2, y2], text, room = 0 }, unit) {
-  const out = text ? Math.max(1.2, Math.min(4, room / unit)) * unit : 0;
-  const shape = { x: x1 - out, y: y1 - out, width: x2 - x1 + 2 * out, height: y2 - y1 + 2 * out, rx: 3 * unit };
+function outline({ box: [x1, y1, x2, y2], text, room = [0, 0] }, unit) {
+  const most = [Math.max(4 * unit, (y2 - y1) / 5), 4 * unit]; // readers often end a line within its last letter
+  const [dx, dy] = text ? most.map((m, k) => Math.max(1.2 * unit, Math.min(m, room[k]))) : [0, 0];
+  const shape = { x: x1 - dx, y: y1 - dy, width: x2 - x1 + 2 * dx, height: y2 - y1 + 2 * dy, rx: 3 * unit };
   return [...(text ? [] : [svg("rect", { class: "halo", ...shape })]), svg("rect", { class: "edge", ...shape })];
 }
 /* The name on a coloured plate where no other plate is: above the box, below it, inside; the number alone where none fits. */

@@ -30,7 +30,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(141)
     except OSError as e:  # a full disk, a folder without permission: a traceback would explain nothing
-        print(f"nunbit: {e.strerror or e}{f': {e.filename}' if e.filename else ''}", file=sys.stderr)
+        from nunbit.system_errors import explained
+        from nunbit.translation import message, user_language
+
+        print(f"nunbit: {message(explained(e), user_language())}", file=sys.stderr)
         sys.exit(2)
 
 

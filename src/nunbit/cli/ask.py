@@ -22,6 +22,7 @@ from nunbit.media.sources import named_file
 from nunbit.messages import Message, Part, assistant, question
 from nunbit.models.loading import default_name
 from nunbit.perception.pipeline import perception_fields
+from nunbit.system_errors import named_below
 
 
 def ask_once(options: AskOptions) -> None:
@@ -76,16 +77,17 @@ def ask_batch(options: AskOptions) -> None:
         raise UserError("--batch with --draw", allowed="--draw for one question")
     rows, folder = read_questions(options.batch), options.batch.parent
     for row in rows:
-        if not (folder / row["image"]).is_file():
-            decode(folder / row["image"])  # raises, before the model loads
+        row["file"] = Path(named_below(folder, row["image"]))
+        if not row["file"].is_file():
+            decode(row["file"])  # raises, before the model loads
     prompted = PromptedAssistant(options.prompt, options.model, options.device)
     began, right, said = time.perf_counter(), list[bool](), set[str]()
-    conversations = (question(row["question"], [decode(folder / row["image"])]) for row in rows)
+    conversations = (question(row["question"], [decode(row["file"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
         lines: list[str] = []
         if options.evidence:
-            shown = [decode(folder / row["image"])]
+            shown = [decode(row["file"])]
             found = AnswerEvidence(prompted.assistant, shown, row["question"], answer)
             out["evidence"], lines = found.json(), found.lines()
         if row.get("answers"):

@@ -31,14 +31,13 @@ def measure_first_token(
         runs: pictures that count, after `WARM_UP_RUNS` that do not.
         picture: shown at 640x480 in place of random pixels.
     """
-    import resource
-
     import numpy as np
     import torch
     from PIL import Image
 
     from nunbit.assistant import Assistant
     from nunbit.messages import question
+    from nunbit.training.tracking import memory_bytes
 
     torch.set_num_threads(threads)
     assistant = Assistant(model, device)
@@ -67,7 +66,7 @@ def measure_first_token(
         "max_ms": max(firsts),
         "perception_ms": statistics.median(perceiving),
         "tokens_per_s": statistics.median(rates),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb": round(memory_bytes() / 2**20),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from nunbit.cli.options import (
 )
 from nunbit.cli.output import progress, show
 from nunbit.errors import UserError
+from nunbit.system_errors import safe_name
 
 if TYPE_CHECKING:
     from nunbit.evaluation.target import Conversation, Target
@@ -141,7 +141,7 @@ def run(options: EvalOptions) -> None:
 
 
 def _default_folder(protocol: str, target: str) -> Path:
-    return Path("runs") / "eval" / protocol / re.sub(r"[^\w.-]+", "-", target).strip("-.")[-80:]
+    return Path("runs") / "eval" / protocol / safe_name(target)
 
 
 def compare_two(

@@ -22,6 +22,7 @@ from nunbit.errors import UserError
 from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.messages import Message, Part, Role, check_turns
 from nunbit.models.prompt import IMAGE, Prompt, PromptBuilder
+from nunbit.system_errors import named_below
 
 _BREAK = re.compile(r"^[ \t]*\r?\n")
 SPEAKERS: dict[str, Role] = {
@@ -100,7 +101,7 @@ def encode(
 def picture_path(name: str, root: Path, sample: str) -> Path:
     """A picture's path, which must lie inside the folder once every link is followed."""
     try:
-        path = (root / name).resolve()
+        path = Path(named_below(root, name)).resolve()
     except (OSError, ValueError, RuntimeError):
         raise UserError(f"{sample} names the picture {name[:80]!r}, which is no path") from None
     if not path.is_relative_to(root):

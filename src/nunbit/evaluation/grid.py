@@ -7,7 +7,6 @@ is only scored again. A cell that fails does not stop the others; the grid then 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -23,6 +22,7 @@ from nunbit.evaluation.prompt_strategies import PromptStrategy, StrategyResource
 from nunbit.evaluation.runner import limited, run
 from nunbit.evaluation.target import Target
 from nunbit.files import write_text
+from nunbit.system_errors import safe_name
 
 Say = Callable[[str], None]
 
@@ -171,4 +171,4 @@ def _shown(row: Mapping[str, Any] | None) -> str:
 
 
 def _folder(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[-80:] or "x"
+    return safe_name(name)

@@ -17,6 +17,7 @@ from nunbit.media import decode
 from nunbit.messages import Message, Part, assistant
 from nunbit.prompting import Transform
 from nunbit.prompting.chain_of_thought import language_of, worked
+from nunbit.system_errors import named_below
 
 MOST_LINES, MOST_SHOTS = 100_000, 64
 
@@ -101,9 +102,9 @@ def _beside(image: str | None, number: int, file: Path, folder: Path) -> Path | 
     if not image:
         return None
     try:
-        path = (folder / image).resolve()
+        path = Path(named_below(folder, image)).resolve()
         inside = path.is_relative_to(folder.resolve())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: a ring of links
         inside = False
     if not inside:
         given = f"line {number} of '{file}' names a picture outside its folder"

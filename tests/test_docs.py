@@ -63,7 +63,8 @@ def absent_paths(page: Path) -> list[str]:
 
 def absent_names(page: Path) -> list[str]:
     """Dotted names of the package that do not import."""
-    return [name for part in code(page) for name in re.findall(r"\bnunbit(?:\.\w+)+", part) if not exists(name)]
+    named = [name for part in code(page) for name in re.findall(r"\bnunbit(?:\.\w+)+", part)]
+    return [name for name in named if name != "nunbit.toml" and not exists(name)]  # the file of settings
 
 
 @cache

@@ -12,7 +12,7 @@ from tests.perception.reading_error import errors, reading_scores
 from tests.perception.rendered import documents, font, pil_sign
 
 from nunbit.perception.reading import LineReader, TesseractRecogniser, lay_out
-from nunbit.perception.short_lines import Reading, join_times, of_copies, without_rules
+from nunbit.perception.short_lines import Reading, join_times, mend_won, of_copies, without_rules
 from nunbit.perception.text_regions import Region
 
 needs_tesseract = pytest.mark.skipif(not shutil.which("tesseract"), reason="needs the program tesseract")
@@ -146,3 +146,29 @@ def test_lone_digits_and_cells_beside_a_frame_are_read(framed):
     read = [t.text for t in LineReader(TesseractRecogniser()).read(table(rows, framed)).text_lines]
     words = " ".join(read).split()
     assert {"Milk", "Bread", "Dublin", "17", "23", "46", "km", "4", "8", "7"} <= set(words), read
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        ("4,5002!", "4,500원"),
+        ("12,000&", "12,000원"),
+        ("4,500원", "4,500원"),
+        ("4,500", "4,500"),
+        ("3,141,592", "3,141,592"),
+    ],
+)
+def test_a_won_sign_read_as_latin_is_mended_where_others_were_read(read, text):
+    assert mend_won([Reading(read, 0.8), Reading("9,000원", 0.9)])[0].text == text
+    assert mend_won([Reading(read, 0.8)])[0].text == read
+
+
+@needs_tesseract
+def test_words_of_a_typewriter_font_are_one_cell():
+    image = Image.new("RGB", (420, 120), "white")
+    pen = ImageDraw.Draw(image)
+    for y, (name, price) in zip((20, 66), (("Olive oil", "8.75"), ("Whole milk", "1.89")), strict=True):
+        pen.text((20, y), name, "black", font("mono", 20))
+        pen.text((330, y), price, "black", font("mono", 20))
+    texts = [t.text for t in LineReader(TesseractRecogniser()).read(image).text_lines]
+    assert texts == ["Olive oil", "8.75", "Whole milk", "1.89"]

@@ -16,7 +16,7 @@ pictures."""
 
 
 def measure_first_token(
-    model: str | None, device: str, threads: int, runs: int, picture: Path | None = None
+    model: str | None, device: str, threads: int, runs: int, picture: Path | None = None, *, int8: bool = False
 ) -> dict[str, Any]:
     """Measure the time to the first token, what of it perception takes, and how fast the answer follows.
 
@@ -30,6 +30,7 @@ def measure_first_token(
         threads: processor threads.
         runs: pictures that count, after `WARM_UP_RUNS` that do not.
         picture: shown at 640x480 in place of random pixels.
+        int8: 8-bit linear layers.
     """
     import numpy as np
     import torch
@@ -41,6 +42,10 @@ def measure_first_token(
 
     torch.set_num_threads(threads)
     assistant = Assistant(model, device)
+    if int8:
+        from nunbit.engine.int8_linear import quantise
+
+        quantise(assistant.model)
     rng = np.random.default_rng(0)
     still = None if picture is None else np.asarray(decode(picture).resize((640, 480)))
     rows = []
@@ -58,7 +63,7 @@ def measure_first_token(
             rows.append((perception_ms + answer.ttft_ms, perception_ms, rate))
     firsts, perceiving, rates = zip(*rows, strict=True)
     return {
-        "model": assistant.name,
+        "model": assistant.name + (" in int8" if int8 else ""),
         "picture": "640x480",
         "threads": threads,
         "runs": runs,

@@ -18,7 +18,17 @@ import numpy as np
 from nunbit.errors import UserError
 from nunbit.perception.layout import structure
 from nunbit.perception.ocr import TesseractReader, limit_threads, lines_of, tesseract_installed
-from nunbit.perception.short_lines import LONE, SHORT, Reading, is_short, join_times, of_copies, shown, without_rules
+from nunbit.perception.short_lines import (
+    LONE,
+    SHORT,
+    Reading,
+    is_short,
+    join_times,
+    mend_won,
+    of_copies,
+    shown,
+    without_rules,
+)
 from nunbit.perception.text_regions import NARROW, Region, find_regions
 from nunbit.scene import Scene, TextLine, as_box
 
@@ -218,7 +228,7 @@ class LineReader:
             read = [of_copies(r) if one else r for r, one in zip(read, lone, strict=True)]
             self._again(values, regions, read)
         read = [Reading(without_rules(r.text), r.score) for r in read]
-        regions, read = join_times(regions, read)
+        regions, read = join_times(regions, mend_won(read))
         least = PHOTO_MIN_SCORE if photograph else MIN_SCORE
         lines = [
             TextLine.from_box(reading.text, as_box(r.box), round(reading.score, 3))

@@ -16,6 +16,7 @@ COPIES, LONE, SHORT = 3, 1.1, 3.6
 """A lone letter or digit is shown so many times beside itself, and the readings must agree; widths in
 letter heights of a lone letter, and of short words that were not read at once."""
 TIME_GAP, _TIME = 1.6, re.compile(r"^\d{1,2}:\d\d$")
+_WON = re.compile(r"^(\d{1,3}(?:,\d{3})+)[^\s\d,.원]?[\dA-Za-z&%$@][!\]|}lIi1]?$")
 _LEADERS = re.compile(r"\s*[.…·‥]{2,}$|\s*…$|\s+\.$|(?<=[가-힣])(?<![다요까죠음함])\.$")
 _RULES = re.compile(r"^[|¦_~\s]+(?=\S)|(?<=\S)\s+[|¦_~\s]+$")
 
@@ -52,6 +53,13 @@ def join_times(regions: Sequence[Region], read: Sequence[Reading]) -> tuple[list
     return held, texts
 
 
+def mend_won(read: Sequence[Reading]) -> list[Reading]:
+    """Prices whose 원 was read as Latin signs (``4,5002!``), on a page where others end in 원."""
+    if not any(r.text.endswith("원") for r in read):
+        return [*read]
+    return [replace(r, text=_WON.sub(r"\1원", r.text)) for r in read]
+
+
 def is_short(region: Region, heights: float) -> bool:
     """Whether a region is narrower than so many letter heights: a recogniser of lines reads a letter or two badly."""
     return region.box[2] - region.box[0] < heights * region.height_px
@@ -72,4 +80,5 @@ def of_copies(reading: Reading) -> Reading:
     agree = parts.count(best)
     if not n or len(text) % COPIES or agree * 2 <= COPIES:
         return Reading("", 0.0)
-    return Reading(best, reading.score * agree / COPIES)
+    # Three equal readings are more than one; two of three are less.
+    return Reading(best, (1 + reading.score) / 2 if agree == COPIES else reading.score * agree / COPIES)

@@ -29,6 +29,8 @@ MIN_SLOPE, MAX_SLOPE = 0.03, 0.4
 """Lines that fall less are read as they are; steeper ones are no lines."""
 NARROW, NARROWEST = 0.6, 0.12
 """Width of a line in letter heights, at least; a single stroke (1, I) may be narrower."""
+EVEN, PITCH_GAP = 0.15, 1.6
+"""Evenly spaced letters differ by so little; a blank between them is at most so many of their distances wide."""
 STRAIGHT = 0.18
 """How far the middles of a falling line's letters lie from it, in letter heights, at most."""
 ONE_LINE, WHOLE = 2.6, 0.7
@@ -49,6 +51,7 @@ class Region:
         height_px: median height of the components.
         regular: 0 to 1, how alike their heights and bases are.
         slope: how far the line falls for each pixel to the right.
+        pitch_px: distance of the letters where they are evenly spaced, as a typewriter's are; else 0.
     """
 
     box: tuple[int, int, int, int]
@@ -57,6 +60,7 @@ class Region:
     height_px: float
     regular: float
     slope: float = 0.0
+    pitch_px: float = 0.0
 
 
 def grey(image: Image) -> np.ndarray:
@@ -221,7 +225,16 @@ def _region(boxes: np.ndarray, areas: np.ndarray, dark: bool) -> Region | None:
     bases = boxes[big, 3] - slope * (boxes[big, 0] + boxes[big, 2]) / 2
     same_height = 1 - min(1.0, float(np.std(high[big])) / height * 2)
     base = 1 - min(1.0, float(np.std(bases)) / height * 2)
-    return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2, slope)
+    return Region((x1, y1, x2, y2), dark, len(boxes), height, (same_height + base) / 2, slope, _pitch(boxes[big]))
+
+
+def _pitch(boxes: np.ndarray) -> float:
+    """The distance of evenly spaced letters; 0 where four of five distances are not about equal."""
+    if len(boxes) < 4:
+        return 0.0
+    steps = np.diff(np.sort((boxes[:, 0] + boxes[:, 2]) / 2))
+    middle = float(np.median(steps))
+    return middle if middle > 0 and float((np.abs(steps - middle) < EVEN * middle).mean()) >= 0.8 else 0.0
 
 
 def _without_leaders(boxes: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -273,6 +286,7 @@ def join_words(regions: list[Region]) -> list[Region]:
         weight = before.letters + r.letters
         before.height_px = (before.height_px * before.letters + r.height_px * r.letters) / weight
         before.regular = (before.regular * before.letters + r.regular * r.letters) / weight
+        before.pitch_px = max(before.pitch_px, r.pitch_px)
         before.box, before.letters = _around(before.box, r.box), weight
     return sorted(out, key=lambda r: (r.box[1], r.box[0]))
 
@@ -280,7 +294,8 @@ def join_words(regions: list[Region]) -> list[Region]:
 def _follows(before: Region, r: Region) -> bool:
     (_, top, right, bottom), (left, high, _, low) = before.box, r.box
     height = max(before.height_px, r.height_px)
-    if before.dark != r.dark or not -0.5 * height <= left - right <= WORD_GAP * height:
+    blank = max(WORD_GAP * height, PITCH_GAP * max(before.pitch_px, r.pitch_px))
+    if before.dark != r.dark or not -0.5 * height <= left - right <= blank:
         return False
     level = min(bottom, low) - max(top, high) >= 0.6 * min(bottom - top, low - high)
     return level and height <= 1.7 * min(before.height_px, r.height_px)

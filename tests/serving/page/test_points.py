@@ -197,6 +197,20 @@ def test_settings_do_not_move_the_page(open_page, stub, picture):
     assert page.locator("#settings").is_hidden() and page.evaluate("document.activeElement.id") == "options"
 
 
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (640, 400)])
+def test_nothing_overlaps_or_sticks_out_of_a_small_window(open_page, stub, picture, width, height):
+    page = open_page(stub.url, viewport={"width": width, "height": height})
+    assert page.locator("#talk-head").bounding_box()["height"] < 60
+    add(page, picture)
+    ask(page, "What is there?")
+    page.wait_for_selector(".thing")
+    assert page.locator(".thing").first.bounding_box()["width"] < 40, "a word is as wide as its letters"
+    page.click("#pane-look")
+    tabs = [t.bounding_box() for t in page.locator("[role=tab]:visible").all()]
+    assert all(a["x"] + a["width"] <= b["x"] + 1 for a, b in zip(tabs, tabs[1:], strict=False))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_phone_shows_the_conversation_first_with_name_and_model(open_page, stub, picture):
     page = open_page(stub.url, **PHONE)
     assert page.locator("h1").is_visible() and page.locator("#model-name").is_visible()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from tests import native_types
+from tests import native_types, native_types_more
 
 from nunbit.messages import Message, assistant, question, user
 from nunbit.models.processor_prompt import has_template
@@ -33,11 +33,27 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "Mistral 3": native_types.mistral3,
     "PaliGemma": native_types.paligemma,
     "InstructBLIP": native_types.instructblip,
+    "Idefics2": native_types_more.idefics2,
+    "ViP-LLaVA": native_types_more.vipllava,
+    "Aya Vision": native_types_more.aya_vision,
+    "GLM-4.1V": native_types_more.glm4v,
+    "BLIP-2": native_types_more.blip2,
     "Florence-2": native_types.florence2,
 }
 Turn = tuple[str, list[Any], str]
 """A question, its pictures, and the answer that was given to it (in turns before the last)."""
-WITHOUT_TORCHVISION = ("LLaVA-NeXT", "Idefics3", "Gemma 3", "PaliGemma", "InstructBLIP", "Florence-2")
+WITHOUT_TORCHVISION = (
+    "LLaVA-NeXT",
+    "Idefics2",
+    "Idefics3",
+    "Gemma 3",
+    "PaliGemma",
+    "ViP-LLaVA",
+    "Aya Vision",
+    "BLIP-2",
+    "InstructBLIP",
+    "Florence-2",
+)
 """Types whose processors work without torchvision."""
 
 

@@ -3,6 +3,7 @@
 import queue
 
 import pytest
+import torch
 from tests.native_models import WITHOUT_TORCHVISION, conversations, messages, picture, reference, write
 
 from nunbit.assistant import Assistant
@@ -64,6 +65,30 @@ def test_a_second_turn_starts_after_the_first_turns_picture(tmp_path):
         assert got[0][0] == reference(held.model, held.processor, second, COUNT)[0]
         answers(engine, [[(second[0][0], [picture(9, (40, 150))], "")]])
         assert engine.stats.cached_tokens - before < 2 * len(engine.prepare(messages(second)).ids)
+    finally:
+        engine.close(5)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_texts_are_continued_and_embedded_or_refused_in_a_sentence(name, tmp_path):
+    held = Assistant(write(name, tmp_path))
+    engine = Engine.from_loaded(held, slots=1, length=500)
+    try:
+        if name in ("BLIP-2", "InstructBLIP"):
+            for asked in (engine.prepare_text, engine.runner.text_vector):
+                with pytest.raises(UserError, match="without a picture"):
+                    asked("The answer is")
+        else:
+            prompt = engine.prepare_text("The answer is")
+            ids = torch.tensor([prompt.ids])
+            want = held.model.generate(input_ids=ids, max_new_tokens=6, do_sample=False)[0, len(prompt.ids) :].tolist()
+            assert [t.token for t in engine.ask(prompt, SamplingParams(max_tokens=6)).tokens] == want
+            assert torch.isfinite(engine.runner.text_vector("a dog")[0]).all()
+        try:
+            vector, tokens = engine.runner.picture_vector(picture(1, (60, 60)))
+            assert tokens > 1 and float(vector.norm()) == pytest.approx(1, abs=1e-4)
+        except UserError:
+            assert name == "InstructBLIP"
     finally:
         engine.close(5)
 

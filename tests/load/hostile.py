@@ -1,6 +1,6 @@
 """Thousands of hostile requests against a running server. Then: is it alive, does it answer, is its memory back?
 
-    python -m tests.load.hostile [--requests 3000] [--json]
+    python -m tests.load.hostile [--requests 3000] [--json] [--model nunbit-tiny]
 
 Decompression bombs, absurd sizes, deep JSON, thousands of pictures, slow bodies, clients that hang up while sending or
 receiving, tricks with paths, headers and URLs, control tokens, wrong types. Passes if
@@ -121,10 +121,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=3000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--model", default="nunbit-tiny", help="one model everywhere, whatever was fetched here")
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.0)
-    target = Server(NUNBIT, env=ONE_THREAD)
+    target = Server((*NUNBIT, "--model", options.model), env=ONE_THREAD)
     target.must_start()
     try:
         report = attacked(target, listener, options.requests)

@@ -51,7 +51,7 @@ class NativeRunner(Runner):
         self._required = [
             name
             for name, p in inspect.signature(model.forward).parameters.items()
-            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and name != "input_ids"
         ]
 
     def chunk_tokens(self, chunk: int) -> int:

@@ -5,6 +5,7 @@ Letters: T tokens.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +32,8 @@ class NativePreparation(Preparation):
     def __init__(self, model: Any, processor: Any, aware: ObjectAwareModule | None, length: int) -> None:
         super().__init__(model, processor, aware, length)
         self.image_id = int(model.config.image_token_id)
+        pixels = inspect.signature(model.forward).parameters["pixel_values"]
+        self._needs_picture = pixels.default is inspect.Parameter.empty
         self.causal = model.config.model_type not in WITHOUT_CAUSAL_PROMPT
         self._processor_lock = threading.Lock()  # a processor keeps how its tokenizer was called last
 
@@ -42,6 +45,7 @@ class NativePreparation(Preparation):
             ContextLengthError: no room for an answer.
         """
         pictures = [open_picture(p) for m in messages for p in m.images]
+        self._check_pictures(len(pictures))
         messages = plain_messages(messages, self.builder.encoder)
         if has_template(self.processor):
             text = self.builder.template.render(messages, generate=True, tools=tools, name="prompt").text
@@ -59,10 +63,19 @@ class NativePreparation(Preparation):
         return PreparedPrompt(ids, self._key(ids, hashes), hashes, native=NativeInputs(made, self._text_from(ids)))
 
     def text(self, text: str) -> PreparedPrompt:
-        """Prepare a text to be continued as it is; control tokens in it are words."""
+        """Prepare a text to be continued as it is; control tokens in it are words.
+
+        Raises:
+            UserError: a model that answers nothing without a picture.
+        """
+        self._check_pictures(0)
         prompt = super().text(text)
         prompt.native = NativeInputs({}, 0 if self.causal else len(prompt.ids))
         return prompt
+
+    def _check_pictures(self, count: int) -> None:
+        if self._needs_picture and not count:
+            raise UserError("a text without a picture", allowed="a question with its picture: this model needs one")
 
     def _text_from(self, ids: list[int]) -> int:
         """The token from which on a prompt is causal text."""

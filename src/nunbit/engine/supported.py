@@ -11,7 +11,11 @@ from nunbit.models.image_tokens import ANY_RESOLUTION
 LLAVA_SHAPED = ("llava", ANY_RESOLUTION, ComposedConfig.model_type)
 """Types of which `nunbit.models.composed.embed` makes the sequence."""
 NATIVE = (
+    "aya_vision",
+    "blip-2",
     "gemma3",
+    "glm4v",
+    "idefics2",
     "idefics3",
     "instructblip",
     "internvl",
@@ -22,6 +26,7 @@ NATIVE = (
     "qwen2_vl",
     "qwen3_vl",
     "smolvlm",
+    "vipllava",
 )
 """Types that run by their own forward pass. `make compat` compares each with `generate`, token by token."""
 SHORT, LONG = 1024, 4096

@@ -1,6 +1,8 @@
 """Replies read whole or not at all: denials, numbers, yes and no turned round, thoughts without a beginning."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.evaluation.whole_replies import CHOICES, NUMBERS, TEN_CHOICES, YES_NO
 
 from nunbit.evaluation import extraction
@@ -75,6 +77,31 @@ def test_every_way_to_write_a_number_is_one_number(value, sign):
         "{} \\times 10^{{5}}",
     ):
         assert not extraction.number(compound.format(value, value + 1)).parsed, compound
+
+
+DENY = (
+    "It is not {}.",
+    "Option {} is wrong.",
+    "We can rule out {}.",
+    "{}는 아닙니다.", "{}번은 오답입니다.", "不选{}。", "{}是错误的。",
+)
+CHOOSE = ("The answer is {}.", "So it must be {}.", "정답은 {}입니다.", "{}가 맞습니다.", "答案是{}。", "我选{}。")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.permutations("ABCD"), st.lists(st.sampled_from(DENY), max_size=3), st.sampled_from(CHOOSE), st.integers(0, 3))
+def test_an_answer_among_denials_is_the_answer_wherever_it_stands(letters, denials, choice, at):
+    chosen, *others = letters
+    said = [deny.format(other) for deny, other in zip(denials, others, strict=False)]
+    said.insert(at, choice.format(chosen))
+    assert extraction.choice(" ".join(said), OPTIONS).value == chosen
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.permutations("ABCD"), st.lists(st.sampled_from(DENY), min_size=1, max_size=3))
+def test_denials_alone_choose_nothing(letters, denials):
+    said = " ".join(deny.format(letter) for deny, letter in zip(denials, letters, strict=False))
+    assert not extraction.choice(said, OPTIONS).parsed
 
 
 @pytest.mark.parametrize("letter", "ABCD")

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from nunbit.encoders.vision import CLIP_MEAN, CLIP_STD
 from nunbit.errors import UserError
+from nunbit.media import bounds
 from nunbit.media.bounds import MOST_MADE_PIXELS, MOST_PIXELS, bounded, processed, reduced_size_px
 from nunbit.models.processors import padded_image_processor, tiled_image_processor
 
@@ -26,6 +30,9 @@ def processors():
         "square": CLIPImageProcessor(size={"height": 56, "width": 56}, do_center_crop=False),
         "not cropped": CLIPImageProcessor(size={"shortest_edge": 56}, do_center_crop=False),
     }
+
+
+PROCESSORS = processors()
 
 
 def made_pixels(size, kind):
@@ -69,6 +76,27 @@ def test_the_middle_of_a_long_picture_is_what_the_processor_keeps(monkeypatch, t
     monkeypatch.setattr(bounds, "MOST_MADE_PIXELS", 10_000)
     assert bounded(picture, processor).size != picture.size
     assert float((processed(processor, [picture])["pixel_values"] - whole).abs().max()) < 0.1
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.sampled_from(["padded", "short edge", "tiles", "square", "not cropped"]),
+)
+def test_a_picture_of_any_shape_is_bounded_or_refused(width, height, kind):
+    """With bounds of a thousandth, so that small pictures reach them as large ones do the real ones."""
+    processor = PROCESSORS[kind]
+    with mock.patch.object(bounds, "MOST_PIXELS", 12_500), mock.patch.object(bounds, "MOST_MADE_PIXELS", 6000):
+        try:
+            handed = bounded(Image.new("L", (width, height)), processor)
+        except UserError as e:
+            assert kind == "not cropped" and "cut the picture" in str(e).lower()
+            return
+        assert min(handed.size) >= 1 and handed.width * handed.height <= 12_500
+        assert made_pixels(handed.size, kind) <= 12_600 or max(handed.size) <= 2 * 56
+        if width * height <= 12_500 and made_pixels((width, height), kind) <= 6000 and kind != "not cropped":
+            assert handed.size == (width, height)
 
 
 def test_large_pictures_are_reduced_alike_by_size_and_by_pixels():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tests.media.pictures import encoded
 
@@ -65,3 +67,40 @@ def test_sources_in_a_folder_are_found_by_content(tmp_path):
     assert [p.name for p in sources_in(tmp_path)] == ["a.gif", "b.png", "가.dat"]
     with pytest.raises(UserError, match="missing"):
         sources_in(tmp_path / "missing")
+
+
+TYPES = st.sampled_from(["", "image/png", "IMAGE/PNG", "application/octet-stream", "image/jpeg", "text/plain", "x"])
+MORE = st.sampled_from(["", ";charset=utf-8", ';name="a b.png"', ";name=a.png"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    TYPES,
+    MORE,
+    st.sampled_from(["base64", "url-safe", "wrapped", "unpadded", "percent"]),
+    st.sampled_from(["", " ", "\n\t "]),
+    st.sampled_from(["data:", "DATA:", "Data:"]),
+    st.sampled_from(["PNG", "BMP", "GIF"]),
+)
+def test_a_data_url_of_any_form_is_the_picture_in_it(kind, more, coding, space, scheme, form):
+    """RFC 2397, as clients write it: the type may be wrong or missing, the content decides."""
+    data = encoded(form, Image.new("RGB", (3, 2), (255, 0, 0)))
+    text = base64.b64encode(data).decode()
+    held = {
+        "base64": text,
+        "url-safe": base64.urlsafe_b64encode(data).decode(),
+        "wrapped": "\r\n".join(text[i : i + 16] for i in range(0, len(text), 16)),
+        "unpadded": text.rstrip("="),
+        "percent": "".join(f"%{byte:02X}" for byte in data),
+    }[coding]
+    mark = "" if coding == "percent" else ";base64"
+    assert decode(f"{space}{scheme}{kind}{more}{mark},{held}{space}").size == (3, 2)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.booleans())
+def test_any_text_after_data_is_a_picture_or_a_sentence(text, coded):
+    try:
+        decode(f"data:image/png{';base64' if coded else ''},{text}")
+    except UserError as e:
+        assert str(e)

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -100,6 +100,10 @@ serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 
 train: $(STAMP)         ## train the embedded model again (resumes)
 	$(NUNBIT) train tiny
+
+docs: $(STAMP)          ## the pages of docs/ and the Python API as a site in out/site
+	@$(VENV)/bin/python -c 'import mkdocs, mkdocstrings' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[docs]'
+	$(VENV)/bin/python -m mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV) $(COMPAT_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache

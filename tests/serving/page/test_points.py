@@ -270,6 +270,21 @@ def test_a_conversation_is_kept_until_it_is_cleared(open_page, stub, picture):
     assert page.locator("#thumbs .tile").count() == 0, "nothing is kept where it is switched off"
 
 
+def test_a_second_tab_does_not_overwrite_what_the_first_keeps(open_page, stub, picture):
+    first = open_page(stub.url)
+    add(first, picture)
+    first.wait_for_timeout(600)
+    second = first.context.new_page()
+    second.goto(stub.url)
+    second.locator("#thumbs .tile").wait_for()
+    ask(first, "What is there?")
+    first.wait_for_timeout(600)
+    add(second, picture, 2)
+    until(second, "document.querySelector('#keep-state').textContent.includes('another tab')")
+    again(first)
+    assert first.locator(".answer-words").inner_text() == ANSWER and first.locator("#thumbs .tile").count() == 1
+
+
 def again(page):
     """Load the page anew, after what is to be kept was written."""
     page.wait_for_timeout(600)

@@ -21,7 +21,7 @@ from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.messages import EncodedImage, Message, Part
 
-ANSWER_VERSION = 1
+ANSWER_VERSION = 2
 """Raised whenever the code changes what a model is asked or how its answer is made: prompts, scene text, sampling. It
 is part of every key, and `tests/evaluation/test_target.py` holds the prompts of this version.
 """

@@ -59,8 +59,9 @@ class _PaperQuestions:
         out += [self._brought(a) for a in paper.asked]
         if "button" in paper.facts:
             label = paper.facts["button"]
-            line = next(t for t in self.scene.text_lines if t.text == label)
-            out.append(self.question("button", hundredths(line.box, self.scene), "place", k=label))
+            line = next((t for t in self.scene.text_lines if t.text == label), None)
+            if line:  # a page may have been read in part
+                out.append(self.question("button", hundredths(line.box, self.scene), "place", k=label))
         return out
 
     def _brought(self, asked: Asked) -> Conversation:

@@ -80,3 +80,11 @@ def test_a_page_is_a_row_with_its_pixels_features():
     assert example.pooled is not None and "$4.25" in example.words and example.conversations
     unread = ExampleMaker(page_pool=Pages(Scene(300, 200)))
     assert unread.page(generator(0, 0, "train"), 0, 0, "en").conversations
+
+
+def test_a_button_that_was_not_read_is_not_asked_for():
+    paper = Paper("screenshot", False, [["Save"], ["Open"]], facts={"button": "Save"})
+    rng = generator(4, 4, "train")
+    whole = page_questions.ask(paper, page([["Save"], ["Open"]]), rng, "en", 60)
+    part = page_questions.ask(paper, page([["Open"]]), rng, "en", 60)
+    assert any(a.startswith("[") for c in whole for _, a in c) and not any(a.startswith("[") for c in part for _, a in c)

@@ -7,6 +7,7 @@ STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
 .PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -54,6 +55,12 @@ bench-packing: $(STAMP) ## grouping and packing beside padding to the longest
 bench-memory: $(STAMP)  ## peak memory against batch and length, beside Trainer and TRL: QUICK=1 for a tiny one
 	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("trl"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'trl>=1.0' 'datasets>=4'
 	@$(VENV)/bin/python -m benchmarks.memory
+
+bench-shard: $(STAMP)   ## memory of each process of a sharded model: make bench-shard MILLIONS=200
+	@$(VENV)/bin/python -m benchmarks.sharded_memory --millions $(or $(MILLIONS),1000)
+
+shard: $(STAMP)         ## 20 steps of each recipe in one, two and four sharded processes: the same losses?
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.training.sharded_run --steps 20
 
 bench-serve: $(STAMP)   ## our server beside its peers
 	$(VENV)/bin/python -m benchmarks.serve

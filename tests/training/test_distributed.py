@@ -112,7 +112,8 @@ def test_words_alone_do_not_hang(world, tmp_path):
 
 LAYERS = """
 import sys, torch
-from nunbit.training.distributed import join, shard_layers
+from torch.distributed.fsdp import fully_shard
+from nunbit.training.distributed import join
 from nunbit.training.loop import train
 from nunbit.training.options import RunOptions
 from nunbit.training.stage import Stage
@@ -129,7 +130,9 @@ class Layers:
 
     def prepare(self, device, shard):
         if shard:
-            shard_layers(self.model[:1], device)
+            layer = fully_shard(self.model[0])
+            layer.set_gradient_divide_factor(1.0)
+            layer.set_force_sum_reduction_for_comms(True)
 
     def batch(self, step, stage):
         if step == int(sys.argv[2]):

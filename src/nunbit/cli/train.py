@@ -36,12 +36,32 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
     print(f"the model is in {module.run(config, out, options)}")
 
 
-def plan_recipe(recipe: str, changes: Sequence[str], flops: float, as_json: bool) -> None:
-    """Print what a recipe would need, as text or JSON."""
+def plan_recipe(
+    recipe: str, changes: Sequence[str], flops: float, as_json: bool, gpus: int = 0, gpu: str = "", again: bool = False
+) -> None:
+    """Print what a recipe would need, as text or JSON.
+
+    Args:
+        flops: operations a second, where no card is named.
+        gpus, gpu: how many cards, and which.
+        again: activations are computed again.
+
+    Raises:
+        UserError: an unknown card, or a recipe whose memory is not counted.
+    """
+    import inspect
     import json
 
     module = recipes.load(recipe)
-    report = module.plan(module.configure(changes), flops)
+    config, how = module.configure(changes), {}
+    if gpu:
+        from nunbit.training.plan_memory import Machine
+
+        if "machine" not in inspect.signature(module.plan).parameters:
+            raise UserError(f"--gpu for the recipe '{recipe}'", allowed="--plan without it: it runs on a processor")
+        how["machine"] = Machine.named(gpus or 1, gpu, again)
+        flops = how["machine"].operations_per_second
+    report = module.plan(config, flops, **how)
     print(json.dumps(report.as_data(), indent=1) if as_json else report.as_text())
 
 

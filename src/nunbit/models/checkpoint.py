@@ -33,9 +33,12 @@ def save_new(model: Any, processor: Any, folder: Path) -> None:
         save(model, processor, aside)
 
 
-def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
+def open_model(folder: str | Path, device: str = "cpu", dtype: str | None = None) -> tuple[Any, Any]:
     """Open any image-text-to-text model of transformers, or a `ComposedModel`, with its processor: weights only, no
     remote code.
+
+    Args:
+        dtype: "auto" leaves the weights as they are stored, in their files; by size and device if not given.
 
     Raises:
         UserError: nothing there, nothing of that kind, or a package is missing that its processor needs.
@@ -59,7 +62,7 @@ def open_model(folder: str | Path, device: str = "cpu") -> tuple[Any, Any]:
         if local:
             _check_composed(Path(folder))
         processor = AutoProcessor.from_pretrained(folder)
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=_dtype(folder, device))
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype or _dtype(folder, device))
     except (ImportError, AttributeError) as e:
         if (missing := missing_package(e, folder)) is None:
             raise

@@ -35,6 +35,7 @@ from nunbit.training.config import LoraConfig, Phase
 from nunbit.training.dual import DualTask
 from nunbit.training.object_aware import ObjectAwareTask
 from nunbit.training.options import RunOptions
+from nunbit.training.saving import save_trained_adapter
 from nunbit.training.stages import Data, train_phase
 
 SUMMARY = "CoLLaVO on a LLaVA: Crayon Prompt, then Dual QLoRA"
@@ -59,11 +60,12 @@ class CrayonOptions:
     """The Crayon Prompt.
 
     Attributes:
-        rank: of the crayon's branches.
+        rank: of the crayon's branches; dropout: before them, in training.
         one_adapter: one adapter learns from both kinds of data (the paper's ablation).
     """
 
     rank: int = 256
+    dropout: float = 0.05
     one_adapter: bool = False
 
 
@@ -87,7 +89,7 @@ class CrayonRecipe(shared.ObjectAwareRecipe):
     def layer_connectors(self) -> dict[str, dict[str, Any]]:
         """The crayon, with a class for each that perception may report."""
         classes = len(class_names(self.perception)) or class_count()[0]
-        return {"crayon": {"classes": classes, "rank": self.crayon.rank}}
+        return {"crayon": {"classes": classes, "rank": self.crayon.rank, "dropout": self.crayon.dropout}}
 
     def adapters(self) -> int:
         """Two, or one in the ablation."""
@@ -147,15 +149,18 @@ def run(config: CrayonRecipe, folder: str | Path, options: RunOptions = RunOptio
     phases = config.phases()
     aware = None
     if "prompt" in phases:
-        aware = shared.frozen_base(base, conditioned, config.seed)
+        aware = shared.frozen_base(base, conditioned, config.seed, options)
         tune_prompt(config, phases["prompt"], aware, folder, options)
     if "instruct" not in phases:
         assert aware is not None, "a stage is named"
         return shared.save_with_connectors(group, aware, folder / "model")
     model, aware = tune_instructions(config, phases["instruct"], base, conditioned, folder, options)
+    save_trained_adapter(model, aware.processor, folder / "adapter", group)
+    states = shared.gathered_connectors(aware, group)
     if group.rank == 0:
-        model.cpu().save_pretrained(folder / "adapter")
-        merge_adapters(base, folder / "adapter", config.adapter_names(), aware, folder / "model")
+        merged = merge_adapters(base, folder / "adapter", config.adapter_names())
+        save(merged, aware.processor, folder / "model")
+        save_object_aware(aware, folder / "model", states=states)
     group.wait()
     return folder / "model"
 
@@ -172,7 +177,7 @@ def tune_instructions(
     config: CrayonRecipe, phase: Phase, base: Path, conditioned: ObjectAwareConfig, folder: Path, options: RunOptions
 ) -> tuple[Any, ObjectAwareModule]:
     """Stage ``instruct``: crayon and adapters learn; returns the model with its adapters, and its crayon."""
-    model, processor = with_adapters(base, config.lora, config.adapter_names(), phase)
+    model, processor = with_adapters(base, config.lora, config.adapter_names(), phase, options.device)
     aware = ObjectAwareModule(model.get_base_model(), processor, conditioned)
     restore(folder / "prompt", aware.modules())
     about, plain = shared.read_with_scenes(phase, aware, config, folder / "instruct", options.say, instructions=True)
@@ -186,12 +191,14 @@ def tune_instructions(
     return model, aware
 
 
-def with_adapters(base: Path, lora: LoraConfig, names: Sequence[str], phase: Phase) -> tuple[Any, Any]:
+def with_adapters(
+    base: Path, lora: LoraConfig, names: Sequence[str], phase: Phase, device: str = "cpu"
+) -> tuple[Any, Any]:
     """The base (in 4 bits if wanted) and its processor; one adapter a name is on it, all in the forward pass and all
     learning for now."""
     from transformers import AutoProcessor
 
-    model: Any = open_base(base, lora.bits)
+    model: Any = open_base(base, lora.bits, device)
     for name in names:
         model = add_lora(model, replace(lora, name=name), connector=False)
     model.base_model.set_adapter(list(names))
@@ -199,12 +206,11 @@ def with_adapters(base: Path, lora: LoraConfig, names: Sequence[str], phase: Pha
     return model, AutoProcessor.from_pretrained(base)
 
 
-def merge_adapters(base: Path, adapters: Path, names: Sequence[str], aware: ObjectAwareModule, out: Path) -> None:
-    """Fold the adapters into the base in full precision, and save it with its layer connectors beside it."""
+def merge_adapters(base: Path, adapters: Path, names: Sequence[str]) -> Any:
+    """The base in full precision with the adapters folded in."""
     from peft import PeftModel
 
     model: Any = PeftModel.from_pretrained(open_base(base), str(adapters / names[0]), adapter_name=names[0])
     for name in names[1:]:
         model.load_adapter(str(adapters / name), name)
-    save(model.merge_and_unload(adapter_names=list(names)), aware.processor, out)
-    save_object_aware(aware, out)
+    return model.merge_and_unload(adapter_names=list(names))

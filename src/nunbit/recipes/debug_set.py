@@ -72,8 +72,13 @@ def to_image(pixels: Any) -> Any:
     return pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
 
 
-def write_language(folder: Path) -> Path:
-    """A random Llama of two layers with the tokenizer of the recipe ``tiny``."""
+def write_language(folder: Path, dtype: str = "float32", **sizes: int) -> Path:
+    """A random Llama of two layers with the tokenizer of the recipe ``tiny``.
+
+    Args:
+        dtype: of its weights.
+        sizes: fields of its config in place of the small ones.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -81,18 +86,21 @@ def write_language(folder: Path) -> Path:
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer(["What", "is", "in", "the", "picture"])
+    small: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     config = LlamaConfig(
+        **(small | sizes),
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
         max_position_embeddings=2048,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    _save(LlamaForCausalLM(config), folder)
+    _save(LlamaForCausalLM(config).to(getattr(torch, dtype)), folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nunbit.errors import UserError
-from nunbit.models.checkpoint import save, save_new
 from nunbit.models.image_tokens import token_counter
 from nunbit.models.prompt import PromptBuilder
 from nunbit.recipes.base import BaseRecipe
 from nunbit.recipes.sizes import check_connector, llava_sizes, text_config
-from nunbit.training.adapters import add_lora, learn, open_base, save_adapter
+from nunbit.training.adapters import add_lora, learn, open_base
 from nunbit.training.checkpoints import newest, restore
 from nunbit.training.config import Phase
-from nunbit.training.distributed import Group, gathered
+from nunbit.training.distributed import Group
 from nunbit.training.multimodal import ConversationTask, freeze, learning_parts
 from nunbit.training.options import RunOptions
+from nunbit.training.plan_memory import Machine
 from nunbit.training.planning import PlanReport, lora_parameters, plan_phases
+from nunbit.training.saving import save_base, save_trained, save_trained_adapter
 from nunbit.training.stages import Data, begin, build_model, load_samples, train_phase
 
 
@@ -62,12 +62,13 @@ class TiledLlavaRecipe(LlavaRecipe):
     unused: ClassVar[tuple[str, ...]] = (*LlavaRecipe.unused, "model.connector", "model.connector_options")
 
 
-def plan_llava(config: LlavaRecipe, flops: float) -> PlanReport:
+def plan_llava(config: LlavaRecipe, flops: float, machine: Machine | None = None) -> PlanReport:
     """The plan of a LLaVA's stages; with ``debug`` of the small ones."""
     with tempfile.TemporaryDirectory() as folder:
         done = config.small(Path(folder)) if config.debug else config
         adapter = lora_parameters(text_config(done.model), done.lora.rank) if done.lora.rank else 0
-        return plan_phases(done.phases(), llava_sizes(done.model), flops, lora=done.lora, adapter=adapter)
+        how: dict[str, Any] = {"lora": done.lora, "adapter": adapter, "machine": machine}
+        return plan_phases(done.phases(), llava_sizes(done.model), flops, max_tokens=done.max_tokens, **how)
 
 
 def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
@@ -80,7 +81,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
     config = config.ready(folder)
     phases = config.phases()
     group = begin(config, folder, options)
-    model, processor = build_model(config.model, config.seed)
+    model, processor = build_model(config.model, config.seed, stored_type=options.shard)
     if "connect" not in phases:
         freeze(model, {"connector": 1.0})
         restore(folder / "connect", learning_parts(model))
@@ -88,7 +89,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
     for name, phase in phases.items():
         adapter = config.trains_adapter(phase)
         if adapter:
-            model = _with_adapter(config, phases, model, processor, folder, group)
+            model = _with_adapter(config, phases, model, processor, folder, group, options.device)
             learn(model, phase.learning_rates())
         else:
             freeze(model, phase.learning_rates())
@@ -103,14 +104,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
 
 def _save(model: Any, processor: Any, folder: Path, group: Group, adapter: bool) -> Path:
     out = folder / ("adapter" if adapter else "model")
-    state = gathered(model.state_dict()) if group.size > 1 else None
-    if group.rank == 0:
-        if adapter:
-            save_adapter(model if state else model.cpu(), processor, out, state)
-        else:
-            model.requires_grad_(True).eval()
-            save(model if state else model.cpu(), processor, out, state)
-    group.wait()
+    (save_trained_adapter if adapter else save_trained)(model, processor, out, group)
     return out
 
 
@@ -129,19 +123,17 @@ def _task(model: Any, processor: Any, data: Data, phase: Phase) -> ConversationT
 
 
 def _with_adapter(
-    config: LlavaRecipe, phases: Mapping[str, Phase], model: Any, processor: Any, folder: Path, group: Group
+    config: LlavaRecipe,
+    phases: Mapping[str, Phase],
+    model: Any,
+    processor: Any,
+    folder: Path,
+    group: Group,
+    device: str,
 ) -> Any:
     """Save the adapter's base (unless it lies somewhere already), open it (in 4 bits if wanted) and put the adapter on
     it."""
     untouched = config.model.base and "connect" not in phases and newest(folder / "connect") is None
     base = Path(config.model.base) if untouched else folder / "base"
-    if not base.exists() and group.rank == 0:
-        save_new(model.requires_grad_(True).eval(), processor, base)
-    group.wait()
-    return add_lora(open_base(base, config.lora.bits), config.lora)
-
-
-def refuse_shard(options: RunOptions, why: str) -> None:
-    """Raise a UserError for ``--shard`` where nothing that is sharded learns."""
-    if options.shard:
-        raise UserError("--shard for this recipe", allowed=f"without it: {why}")
+    save_base(model, processor, base, group)
+    return add_lora(open_base(base, config.lora.bits, device), config.lora)

@@ -21,7 +21,7 @@ from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part
-from nunbit.models.checkpoint import save, save_new
+from nunbit.models.checkpoint import save_new
 from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, attach_connector, save_object_aware
 from nunbit.models.prompt import Prompt, PromptBuilder
@@ -30,10 +30,12 @@ from nunbit.recipes.base import BaseRecipe, no_model
 from nunbit.recipes.sizes import llava_sizes, text_config
 from nunbit.scene import Scene
 from nunbit.training.config import ModelConfig, Phase
-from nunbit.training.distributed import Group
+from nunbit.training.distributed import Group, gathered
 from nunbit.training.object_aware import ObjectAwareTask
 from nunbit.training.options import RunOptions
+from nunbit.training.plan_memory import Machine
 from nunbit.training.planning import PlanReport, count, lora_parameters, plan_phases
+from nunbit.training.saving import save_trained
 from nunbit.training.stages import Data, Say, begin, build_model
 
 NEW_MODEL = ("model.llm", "model.vision", "model.layer", "model.activation", "model.tiles", "model.connector*")
@@ -65,7 +67,7 @@ class ObjectAwareRecipe(BaseRecipe):
         return 0
 
 
-def plan_object_aware(config: ObjectAwareRecipe, flops: float) -> PlanReport:
+def plan_object_aware(config: ObjectAwareRecipe, flops: float, machine: Machine | None = None) -> PlanReport:
     """The plan of the stages; with ``debug`` of the small ones."""
     with tempfile.TemporaryDirectory() as folder:
         done = config.small(Path(folder)) if config.debug else config
@@ -73,7 +75,8 @@ def plan_object_aware(config: ObjectAwareRecipe, flops: float) -> PlanReport:
         for name, values in done.layer_connectors().items():
             sizes.counts[name] = count(_meta_connector(name, values, done))
         adapter = done.adapters() * lora_parameters(text_config(done.model), done.lora.rank)
-        return plan_phases(done.phases(), sizes, flops, lora=done.lora, adapter=adapter)
+        how: dict[str, Any] = {"lora": done.lora, "adapter": adapter, "machine": machine}
+        return plan_phases(done.phases(), sizes, flops, max_tokens=done.max_tokens, **how)
 
 
 def _meta_connector(name: str, values: Mapping[str, Any], config: ObjectAwareRecipe) -> Any:
@@ -90,8 +93,6 @@ def _meta_connector(name: str, values: Mapping[str, Any], config: ObjectAwareRec
 def begin_on_base(config: ObjectAwareRecipe, folder: Path, options: RunOptions) -> tuple[Group, Path]:
     """As `begin`; also the folder of the base: the one that the config names, or a small random one of ``debug``, saved
     once."""
-    if options.shard:
-        raise UserError("--shard for an object-aware recipe", allowed="without it: the decoder's base does not learn")
     group = begin(config, folder, options)
     base = Path(config.model.base) if config.model.base else folder / "base"
     if group.rank == 0 and not base.exists() and not config.model.base:
@@ -105,9 +106,9 @@ def with_scene_cache(config: PerceptionConfig, folder: Path) -> PerceptionConfig
     return config if config.cache else replace(config, cache=str(folder / "scenes"))
 
 
-def frozen_base(base: Path, config: ObjectAwareConfig, seed: int) -> ObjectAwareModule:
+def frozen_base(base: Path, config: ObjectAwareConfig, seed: int, options: RunOptions) -> ObjectAwareModule:
     """The base, frozen, with fresh layer connectors on its decoder."""
-    model, processor = build_model(ModelConfig(base=str(base)), seed)
+    model, processor = build_model(ModelConfig(base=str(base)), seed, stored_type=options.shard)
     model.requires_grad_(False)
     return ObjectAwareModule(model, processor, config)
 
@@ -194,9 +195,16 @@ def _encoded(
 
 
 def save_with_connectors(group: Group, aware: ObjectAwareModule, out: Path) -> Path:
-    """Save the model and, beside it, its layer connectors."""
+    """Save the model and, beside it, its layer connectors; all processes call it."""
+    save_trained(aware.model, aware.processor, out, group)
+    states = gathered_connectors(aware, group)
     if group.rank == 0:
-        save(aware.model.requires_grad_(True).eval().cpu(), aware.processor, out)
-        save_object_aware(aware, out)
+        save_object_aware(aware, out, states=states)
     group.wait()
     return out
+
+
+def gathered_connectors(aware: ObjectAwareModule, group: Group) -> dict[str, Any]:
+    """Tensors of the layer connectors, whole in the first process; all processes call it."""
+    states = {name: m.state_dict() for name, m in aware.connectors.items()}
+    return gathered(states, keep=group.rank == 0) if group.size > 1 else states

@@ -104,7 +104,7 @@ def native_sizes(config: Any, vision: Any, shape: FeatureShape | None = None) ->
     for name, p in model.named_parameters():
         counts[part_of(name)] += p.numel()
     grid = shape.features if shape else (vision.image_size // vision.patch_size) ** 2
-    return Sizes(counts, tokens, tokens, tiles * grid)
+    return Sizes(counts, tokens, tokens, tiles * grid, config.get_text_config())
 
 
 def composed_sizes(config: ModelConfig, vision: Any, text: Any, shape: FeatureShape) -> Sizes:
@@ -124,4 +124,4 @@ def composed_sizes(config: ModelConfig, vision: Any, text: Any, shape: FeatureSh
     counts = {"vision": count(encoder), "connector": count(connector) + marker, "language": count(language)}
     tokens = 1 if gated else connector.tokens(shape.features, shape.grid)
     joined = connector.config.latents if gated else tokens
-    return Sizes(counts, tokens, joined, shape.features)
+    return Sizes(counts, tokens, joined, shape.features, text)

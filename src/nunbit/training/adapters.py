@@ -19,6 +19,7 @@ from nunbit.models.checkpoint import open_model, save
 from nunbit.models.image_tokens import ANY_RESOLUTION, image_tokens
 from nunbit.models.tiling import tile_grid
 from nunbit.training.config import LoraConfig
+from nunbit.training.distributed import own_device
 from nunbit.training.multimodal import PARTS, part_of
 
 CONNECTOR = "multi_modal_projector"
@@ -93,8 +94,12 @@ def save_adapter(model: Any, processor: Any, folder: str | Path, state: dict[str
     processor.save_pretrained(folder)
 
 
-def open_base(folder: str | Path, bits: int = 0) -> Any:
-    """A native model; with ``bits=4`` the language model's linear layers in NF4, the rest as it is."""
+def open_base(folder: str | Path, bits: int = 0, device: str = "cpu") -> Any:
+    """A native model; with ``bits=4`` the language model's linear layers in NF4, the rest as it is.
+
+    Args:
+        device: of the run; with 4 bits the model is opened on this process's card, which computes in bfloat16.
+    """
     if bits not in (0, 4):
         raise UserError(f"lora.bits={bits}", allowed="0 (none), 4")
     if bits == 0:
@@ -106,16 +111,16 @@ def open_base(folder: str | Path, bits: int = 0) -> Any:
     import torch
     from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
+    cuda = torch.device(device).type == "cuda"
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32,
+        bnb_4bit_compute_dtype=torch.bfloat16 if cuda else torch.float32,
         llm_int8_skip_modules=[f".*{CONNECTOR}", ".*vision_tower", "lm_head"],
     )
-    where = {"": 0} if torch.cuda.is_available() else {"": "cpu"}
     return AutoModelForImageTextToText.from_pretrained(
-        folder, quantization_config=config, device_map=where, dtype=torch.float32
+        folder, quantization_config=config, device_map={"": own_device(device)}, dtype=torch.float32
     )
 
 

@@ -131,7 +131,7 @@ def _write_whole(folder: Path, modules: Modules, optimisers: Optimisers, state: 
         "modules": {k: m.state_dict() for k, m in modules.items()},
     }
     if group.size > 1:
-        state = gathered(state)
+        state = gathered(state, keep=group.rank == 0)
     if group.rank == 0:
         with whole(folder / "last.pt") as beside:
             _save(state, beside)

@@ -1,8 +1,8 @@
-"""Several processes (torchrun, accelerate launch, one node or many): ranks, sums over all, layers sharded by FSDP2.
+"""Several processes (torchrun, accelerate launch, one node or many): ranks, sums over all, states whole or sharded.
 
 Each process runs its share of a step's micro-batches. A micro-batch's loss is already over the answers of the whole
-batch, so gradients are summed, not averaged, and the result is that of one process whatever their number. What FSDP2
-shards (the decoder's layers) it sums itself; the rest is replicated and summed here. One process needs none of this.
+batch, so gradients are summed, not averaged, and the result is that of one process whatever their number. Gradients are
+summed in `nunbit.training.gradient_sums`, those of a sharded model by FSDP (`nunbit.training.sharding`).
 """
 
 from __future__ import annotations
@@ -28,29 +28,6 @@ class Group:
 
     rank: int = 0
     size: int = 1
-
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Add up the gradients of replicated parameters.
-
-        One that some process's micro-batches reached counts as zero in the others; one that nobody's reached keeps no
-        gradient, so that no optimiser moves it: adapters and experts that were not drawn rest, as they do in one
-            process.
-        """
-        whole = [p for p in parameters if not isinstance(p, DTensor)]
-        if self.size == 1 or not whole:
-            return
-        reached = torch.tensor([p.grad is not None for p in whole], dtype=torch.int32, device=whole[0].device)
-        dist.all_reduce(reached, dist.ReduceOp.MAX)
-        grads = []
-        for p, anywhere in zip(whole, reached.tolist(), strict=True):
-            if anywhere:
-                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-                grads.append(p.grad)
-        for same in _buckets(grads):
-            flat = torch.cat([g.flatten() for g in same])
-            dist.all_reduce(flat)
-            for g, part in zip(same, flat.split([g.numel() for g in same]), strict=True):
-                g.copy_(part.view_as(g))
 
     def sum(self, values: dict[str, float]) -> dict[str, float]:
         """Add up figures by name; a process that lacks one (its pieces showed no Hangul, say) counts as zero."""
@@ -100,10 +77,28 @@ class Group:
 ALONE = Group()
 
 
+def own_device(device: str) -> str:
+    """The device of this process: with several processes on graphics cards the card of its local rank."""
+    if torch.device(device).type == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    return device
+
+
+def on_device(tensor: torch.Tensor, device: str) -> bool:
+    """Whether a tensor is there: on any card for "cuda", on that one for "cuda:1"."""
+    wanted = torch.device(device)
+    return tensor.device.type == wanted.type and wanted.index in (None, tensor.device.index)
+
+
 def join(device: str) -> Group:
-    """The group that the launcher's environment describes (RANK, WORLD_SIZE, MASTER_ADDR ...); one process without
-    it."""
+    """The group that the launcher's environment describes (RANK, WORLD_SIZE, MASTER_ADDR ...); one process without it.
+
+    On a graphics card that of this process becomes the current one.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    card = torch.device(own_device(device))
+    if card.type == "cuda" and card.index is not None:
+        torch.cuda.set_device(card)
     if size == 1:
         return ALONE
     if not dist.is_initialized():
@@ -113,23 +108,8 @@ def join(device: str) -> Group:
                 allowed="torchrun or accelerate launch",
                 todo="start with: torchrun --nproc-per-node 2 -m nunbit train ...",
             )
-        if device.startswith("cuda"):
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     return Group(dist.get_rank(), dist.get_world_size())
-
-
-def shard_layers(layers: Iterable[nn.Module], device: str) -> None:
-    """Spread each layer's parameters, gradients and moments over the processes (FSDP2). Source: PyTorch FSDP, arXiv
-    2304.11277."""
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    mesh = init_device_mesh(device.partition(":")[0], (dist.get_world_size(),))
-    for layer in layers:
-        fully_shard(layer, mesh=mesh)
-        layer.set_gradient_divide_factor(1.0)  # type: ignore[operator]  # sums, as everywhere here
-        layer.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]  # gloo can do no other
 
 
 def is_sharded(parameters: Iterable[nn.Parameter]) -> bool:
@@ -161,14 +141,19 @@ def local(value: torch.Tensor) -> torch.Tensor:
     return value.to_local() if isinstance(value, DTensor) else value
 
 
-def gathered(state: Any) -> Any:
-    """The same nested state with every sharded tensor whole. All processes must call it."""
+def gathered(state: Any, keep: bool = True) -> Any:
+    """The same nested state with every sharded tensor whole, one after another. All processes must call it.
+
+    Args:
+        keep: hold the whole tensors; the processes that do not write them need none.
+    """
     if isinstance(state, DTensor):
-        return state.full_tensor().cpu()
+        whole = state.full_tensor()
+        return whole.cpu() if keep else None
     if isinstance(state, dict):
-        return {k: gathered(v) for k, v in state.items()}
+        return {k: gathered(v, keep) for k, v in state.items()}
     if isinstance(state, list | tuple):
-        return [gathered(v) for v in state]
+        return [gathered(v, keep) for v in state]
     return state
 
 
@@ -208,12 +193,32 @@ def write_shards(folder: Path, tensors: dict[str, torch.Tensor], group: Group) -
     """Each process writes its part of the tensors into the folder, as safetensors: nothing is pickled. All processes
     must call it."""
     from torch.distributed import checkpoint
-    from torch.distributed.checkpoint.api import CheckpointException
 
     writer = checkpoint.HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    _write(folder, tensors, writer, group.size == 1)
+
+
+def write_model_shards(folder: Path, tensors: dict[str, torch.Tensor], files: dict[str, int]) -> None:
+    """As `write_shards`, then the first process joins the parts into files of whole tensors, a piece at a time.
+
+    Args:
+        files: number of each tensor's file, from 1.
+    """
+    from torch.distributed import checkpoint
+
+    writer = checkpoint.HuggingFaceStorageWriter(
+        str(folder), fqn_to_index_mapping=files, save_distributed=True, enable_consolidation=True
+    )
+    _write(folder, tensors, writer, False)
+
+
+def _write(folder: Path, tensors: dict[str, torch.Tensor], writer: Any, alone: bool) -> None:
+    from torch.distributed import checkpoint
+    from torch.distributed.checkpoint.api import CheckpointException
+
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # that one process is one process
-            checkpoint.save(tensors, storage_writer=writer, no_dist=group.size == 1)
+            checkpoint.save(tensors, storage_writer=writer, no_dist=alone)
     except CheckpointException as e:  # no Exception to Python, and it would pass every handler
         raise OSError(f"'{folder}' could not be written ({str(e)[:200]})") from None
 
@@ -238,16 +243,3 @@ def read_shards(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
             checkpoint.load(tensors, storage_reader=reader, no_dist=not dist.is_initialized())
     except CheckpointException as e:
         raise ValueError(str(e)[:200]) from None
-
-
-def _buckets(grads: Sequence[torch.Tensor], most: int = 25_000_000) -> Iterable[list[torch.Tensor]]:
-    out: list[torch.Tensor] = []
-    held = 0
-    for g in grads:
-        if out and (held + g.numel() > most or g.dtype != out[0].dtype):
-            yield out
-            out, held = [], 0
-        out.append(g)
-        held += g.numel()
-    if out:
-        yield out

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nunbit.training.options import RunOptions
 from nunbit.training.stage import Batch, Stage
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class DualTask:
         first, second = self.tasks.values()
         if first.model is not second.model or len(self.names) != 2:
             raise ValueError("two tasks on one model")
-        named = dict(first.model.named_parameters())
-        self.own = {a: [p for n, p in named.items() if f".{a}." in n and p.requires_grad] for a in self.names}
+        self.model = first.model
+        self.own = self._adapters()
         if hasattr(first, "operations"):  # the loop asks whether a task counts them
             self.operations = self._operations
         if not all(self.own.values()):
@@ -52,6 +53,32 @@ class DualTask:
     def prepare(self, device: str, shard: bool = False) -> None:
         """Put the model on the device, once for both."""
         self.tasks[self.names[0]].prepare(device, shard)
+        self.own = self._adapters()  # sharded, they are other tensors
+
+    def _adapters(self) -> dict[str, list[nn.Parameter]]:
+        """What learns of each adapter."""
+        named = dict(self.model.named_parameters())
+        return {a: [p for n, p in named.items() if f".{a}." in n and p.requires_grad] for a in self.names}
+
+    def set_execution(self, options: RunOptions) -> None:
+        """As each task's: they share the model."""
+        for task in self.tasks.values():
+            task.set_execution(options)
+
+    def divide(self, rank: int, processes: int) -> None:
+        """As each task's."""
+        for task in self.tasks.values():
+            task.divide(rank, processes)
+
+    def empty(self, piece: Batch) -> Batch:
+        """A micro-batch that counts nothing, of the task whose this one is."""
+        made: Batch = self.tasks[self.names[int(piece["turn"])]].empty(piece)
+        return made | {"turn": piece["turn"]}
+
+    def resting(self, batch: Batch) -> list[nn.Parameter]:
+        """What the step's task says."""
+        task = self.tasks[self.names[int(batch["turn"])]]
+        return list(task.resting(batch)) if hasattr(task, "resting") else []
 
     def steps(self, batch: int, epochs: float = 1) -> int:
         """Optimiser steps of so many passes over the larger data set."""

@@ -55,11 +55,18 @@ class LlavaCost:
     def of(self, batch: dict[str, torch.Tensor]) -> float:
         """Operations of a step on this batch (`nunbit.training.multimodal.SampleTask.batch`)."""
         lengths = _lengths(batch)
-        pictures = len(batch["pixels"].flatten(0, -4)) if "pixels" in batch else 0  # tiles, where pictures are tiled
+        pictures = _shown(batch)
         words = self.language * float(lengths.sum()) + self.head * float(batch["answers"])
         words += _attention(self.text, float(lengths.double().square().sum()), backward=True)
         seen = pictures * (self.vision * self.patches + self.connector * self.tokens)
         return words + seen + pictures * _attention(self.picture, float(self.patches**2), backward=self.seen_backward)
+
+
+def _shown(batch: dict[str, torch.Tensor]) -> float:
+    """Pictures of the batch, or tiles where they are tiled; this process may hold only some of them."""
+    here = len(batch["pixels"]) if "pixels" in batch else 0
+    count = float(batch["picture_count"]) if "picture_count" in batch else float(here)
+    return count * len(batch["pixels"].flatten(0, -4)) / here if here else count
 
 
 def _patches(config: Any) -> int:

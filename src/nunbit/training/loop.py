@@ -18,8 +18,9 @@ import torch
 from nunbit.errors import UserError
 from nunbit.lock import held
 from nunbit.training.checkpoints import checkpoint, resume
-from nunbit.training.distributed import ALONE, Group, clip_gradients, join
+from nunbit.training.distributed import ALONE, Group, clip_gradients, join, own_device
 from nunbit.training.flops import ceiling
+from nunbit.training.gradient_sums import GradientSums
 from nunbit.training.micro_batch import measured_stage
 from nunbit.training.non_finite import NonFiniteGuard, weights_are_finite
 from nunbit.training.optimisers import make_optimisers
@@ -92,6 +93,7 @@ class TrainingRun:
         peaks: the peak learning rate of each of the optimisers' parameter groups.
         parameters: what the optimisers move.
         operations_per_second: what this machine could do at most; 0 where the task does not count its operations.
+        sums: of gradients over the processes.
     """
 
     task: Task
@@ -103,11 +105,11 @@ class TrainingRun:
     peaks: list[float]
     parameters: list[torch.nn.Parameter]
     operations_per_second: float
+    sums: GradientSums
 
 
 def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
-    device = options.device
-    group = join(device)
+    group, device = join(options.device), own_device(options.device)
     if group.size > 1:
         if not hasattr(task, "micro_batches"):
             raise UserError(
@@ -117,6 +119,10 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
             share = -(-stage.batch // group.size)
             stage = replace(stage, micro_batch_size=min(stage.micro_batch_size or stage.batch, share))
     torch.manual_seed(stage.seed + group.rank)
+    if hasattr(task, "set_execution"):
+        task.set_execution(options)
+    if hasattr(task, "divide"):
+        task.divide(group.rank, group.size)
     if hasattr(task, "prepare"):
         task.prepare(device, options.shard and group.size > 1)
     modules = {k: m.to(device) for k, m in task.modules().items()}
@@ -124,7 +130,8 @@ def _ready(task: Task, stage: Stage, options: RunOptions) -> TrainingRun:
     peaks = [settings["lr"] for o in optimisers for settings in o.param_groups]
     parameters = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
     most = ceiling(device, torch.get_num_threads()) * group.size if hasattr(task, "operations") else 0.0
-    return TrainingRun(task, stage, device, group, modules, optimisers, peaks, parameters, most)
+    sums = GradientSums(parameters, group)
+    return TrainingRun(task, stage, device, group, modules, optimisers, peaks, parameters, most, sums)
 
 
 def _resume(run: TrainingRun, folder: Path, say: Callable[[str], None]) -> tuple[TrainingRun, int]:
@@ -187,8 +194,10 @@ def _step(run: TrainingRun, batch: Batch, step: int) -> tuple[dict[str, float], 
         settings["lr"] = peak * lr_scale(step, run.stage)
     for o in run.optimisers:
         o.zero_grad(set_to_none=True)
-    loss, parts = _backward(run.task, batch, run.stage, run.device, run.group)
-    run.group.sum_gradients(run.parameters)
+    loss, parts = _backward(run.task, batch, run.stage, run.device, run.group, run.sums)
+    run.sums.finish()
+    for p in run.task.resting(batch) if hasattr(run.task, "resting") else ():
+        p.grad = None
     norm = clip_gradients(run.parameters, run.stage.clip)
     finite = bool(torch.isfinite(norm))
     if finite:
@@ -204,12 +213,15 @@ def mixed_precision(device: str) -> torch.autocast:
 
 
 def _backward(
-    task: Task, batch: Batch, stage: Stage, device: str, group: Group = ALONE
+    task: Task, batch: Batch, stage: Stage, device: str, group: Group = ALONE, sums: GradientSums | None = None
 ) -> tuple[float, dict[str, float]]:
     """Loss and figures of a batch, its gradient left in the parameters; this process runs its share of the
     micro-batches."""
     total, figures = 0.0, dict[str, float]()
-    for part in _share(task, batch, stage, group):
+    parts = _share(task, batch, stage, group)
+    for number, part in enumerate(parts, 1):
+        if sums and number == len(parts):
+            sums.arm()
         loss, found = _loss_backward(task, part, device)
         total += loss
         figures = {k: figures.get(k, 0.0) + v for k, v in found.items()}
@@ -219,12 +231,19 @@ def _backward(
 
 def _loss_backward(task: Task, part: Batch, device: str) -> tuple[float, dict[str, float]]:
     """Loss and figures of a micro-batch, its gradient added to the parameters'."""
-    on_device = {k: v.to(device, non_blocking=True) for k, v in part.items()}
+    on_device = {k: _moved(v, device) for k, v in part.items()}
     with mixed_precision(device):
         loss, found = task.loss(on_device)
     if loss.requires_grad:  # not where nothing of what learns is reached, such as a connector by words alone
         loss.backward()
     return loss.item(), found
+
+
+def _moved(value: torch.Tensor, device: str) -> torch.Tensor:
+    """A tensor on the device; to a graphics card through pinned memory, so that the copy runs beside what computes."""
+    if torch.device(device).type == "cuda" and value.device.type == "cpu" and not value.is_pinned():
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)
 
 
 def _share(task: Task, batch: Batch, stage: Stage, group: Group) -> list[Batch]:
@@ -233,13 +252,20 @@ def _share(task: Task, batch: Batch, stage: Stage, group: Group) -> list[Batch]:
     parts: list[Batch] = list(task.micro_batches(batch, stage)) if hasattr(task, "micro_batches") else [batch]
     if group.size == 1:
         return parts
-    nothing = dict(parts[0])
+    parts += [_nothing(task, parts[0])] * (-len(parts) % group.size)
+    return parts[group.rank :: group.size]
+
+
+def _nothing(task: Task, part: Batch) -> Batch:
+    """A micro-batch like this one that counts nothing."""
+    if hasattr(task, "empty"):
+        return dict(task.empty(part))
+    nothing = dict(part)
     if "share" in nothing:
         nothing["share"] = torch.zeros(())
     else:
         nothing["labels"] = torch.full_like(nothing["labels"], -100)
-    parts += [nothing] * (-len(parts) % group.size)
-    return parts[group.rank :: group.size]
+    return nothing
 
 
 def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch]:
@@ -255,6 +281,7 @@ def batches(task: Task, stage: Stage, step: int, workers: int) -> Iterable[Batch
         sampler=range(step, stage.steps),
         num_workers=workers,
         prefetch_factor=4,
+        pin_memory=torch.cuda.is_initialized(),
         generator=torch.Generator(),
     )
 

@@ -6,9 +6,10 @@ Letters: B rows, T tokens, P pictures, D width of the language model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -19,10 +20,17 @@ from nunbit.errors import UserError, check_names
 from nunbit.models.composed import embed, image_features, is_gated
 from nunbit.models.image_tokens import image_tokens
 from nunbit.models.prompt import Prompt
-from nunbit.training.distributed import shard_layers
+from nunbit.training.distributed import on_device
+from nunbit.training.execution import set_execution
 from nunbit.training.flops import LlavaCost
+from nunbit.training.options import RunOptions
+from nunbit.training.packed_attention import flattened, use_documents, use_rows
 from nunbit.training.sample_task import SampleTask, answer_loss
+from nunbit.training.sharding import root_gathered, root_of, shard_model
 from nunbit.training.stage import Batch
+
+if TYPE_CHECKING:
+    from nunbit.assistant import Assistant
 
 PARTS = {
     "vision": ("model.vision_tower.",),
@@ -75,7 +83,7 @@ class ConversationTask(SampleTask):
             raise UserError("packed rows for gated cross-attention", allowed="pack=0")
         image_id = int(model.config.image_token_id)
         super().__init__(image_processor, samples, pad=pad, image_id=image_id, pack=pack, **options)
-        self.model = model
+        self.model, self.flat = model, False
         learning = {n for n, p in model.named_parameters() if p.requires_grad}
         self.learns = {part: any(part_of(n) == part for n in learning) for part in PARTS}
         model.model.vision_tower.train(self.learns["vision"])
@@ -98,49 +106,100 @@ class ConversationTask(SampleTask):
     def _cost(self) -> LlavaCost:
         return LlavaCost(self.model, inside=self.aware is not None or self.gated)
 
+    def set_execution(self, options: RunOptions) -> None:
+        """Attention, recomputed and compiled layers (`nunbit.training.execution`)."""
+        set_execution(self.model, options)
+
     def prepare(self, device: str, shard: bool = False) -> None:
-        """Put everything on the device; with ``shard`` spread the decoder's layers, if they learn, over the
-        processes."""
-        if any(p.device.type != torch.device(device).type for p in self.model.parameters()):
+        """Put everything on the device; with ``shard`` spread it over the processes, frozen parts included."""
+        decoder = self.model.model.language_model
+        use_rows(decoder)
+        self.flat = bool(self.pack) and use_documents(decoder)
+        if shard:
+            shard_model(self.model, device)
+        elif not all(on_device(p, device) for p in self.model.parameters()):
             self.model.to(device)
-        if shard and self.learns["language"]:
-            shard_layers(self.model.model.language_model.layers, device)
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the model is spread over the processes: they all run the same layers equally often."""
+        return root_of(self.model) is not None
+
+    @contextmanager
+    def as_assistant(self) -> Iterator[Assistant]:
+        """As `SampleTask.as_assistant`, also of a sharded model: every process evaluates."""
+        decoder = self.model.model.language_model
+        use_rows(decoder)
+        try:
+            with root_gathered(self.model), super().as_assistant() as assistant:
+                yield assistant
+        finally:
+            if self.flat:
+                use_documents(decoder)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-        """`answer_loss` of the micro-batch: a scalar, and figures to log. Target positions are chosen before the LM
-        head."""
-        inner, rows = self.model.model, batch["labels"] >= 0
-        embeds = self.embed(batch)
-        if "document" in batch:
-            seen: dict[str, Any] = {
-                "attention_mask": block_mask(batch["document"]),
-                "position_ids": batch["positions"],
-            }
-        else:
-            seen = {"attention_mask": batch["mask"] if not bool(batch["mask"].all()) else None}
-        hidden = inner.language_model(inputs_embeds=embeds, use_cache=False, **seen).last_hidden_state
+        """`answer_loss` of the micro-batch: a scalar, and figures to log."""
+        root = root_of(self.model)
+        if root is None:
+            return self.compute(batch)
+        root.compute = self.compute
+        found: tuple[torch.Tensor, dict[str, float]] = root(batch)
+        return found
+
+    def compute(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss, a scalar, and its figures; of a sharded model inside its root's forward pass. Target positions are
+        chosen before the LM head."""
+        rows, embeds = batch["labels"] >= 0, self.embed(batch)
+        if self.sharded and not embeds.requires_grad:
+            embeds = embeds.requires_grad_()  # the backward pass reaches every layer in every process
+        hidden = self._hidden(embeds, batch)
         weight = batch["weight"][rows] if "weight" in batch else None
         return answer_loss(self.model.lm_head(hidden[rows]), batch["labels"][rows], batch["answers"], weight)
+
+    def _hidden(self, embeds: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What the decoder makes of ``(B, T, D)``: as large. Documents in one row do not see each other."""
+        decoder, mask = self.model.model.language_model, batch["mask"]
+        if "document" not in batch:
+            seen: dict[str, Any] = {"attention_mask": mask if not bool(mask.all()) else None}
+        elif self.flat:
+            rows, seen = flattened(embeds, batch["positions"], mask)
+            out = decoder(inputs_embeds=rows, use_cache=False, **seen).last_hidden_state[0]
+            return torch.zeros_like(embeds).masked_scatter(mask.unsqueeze(-1), out.to(embeds.dtype))
+        else:
+            seen = {"attention_mask": block_mask(batch["document"]), "position_ids": batch["positions"]}
+        hidden: torch.Tensor = decoder(inputs_embeds=embeds, use_cache=False, **seen).last_hidden_state
+        return hidden
 
     def embed(self, batch: Batch) -> torch.Tensor:
         """Words with the pictures' tokens in their places, ``(B, T, D)``.
 
-        A batch without pictures is given a blank one with weight zero, so that every process of a distributed run has a
-        gradient for
-        the connector.
+        A batch without pictures is given a blank one with weight zero, so that every process of a distributed run has
+        a gradient for the connector, and of a sharded model runs the encoder.
         """
         if self.gated:
             self.model.set_image_context(batch["ids"], batch.get("pixels"), batch.get("index"))
         if "pixels" in batch:
             return embed(self.model, batch["ids"], self.features(batch))
         words = embed(self.model, batch["ids"], None)
-        if not (self.learns["connector"] or self.learns["vision"]):
+        if not (self.learns["connector"] or self.learns["vision"] or self.sharded):
             return words
         if self.gated:
-            learning = [p for p in self.model.model.multi_modal_projector.parameters() if p.requires_grad]
-            return words + 0.0 * sum(p.sum() for p in [*learning, self.model.model.image_marker])
+            return words + 0.0 * self._unseen(batch)
         blank = {k: v.to(words.device) for k, v in self._blank.items()}
         return words + 0.0 * self.features(blank).sum().to(words.dtype)
+
+    def _unseen(self, batch: Batch) -> torch.Tensor:
+        """A scalar of what learns of a gated model; of a sharded one a blank picture, which no word attends to, reaches
+        the blocks."""
+        inner = self.model.model
+        if not self.sharded:
+            learning = [p for p in inner.multi_modal_projector.parameters() if p.requires_grad]
+            return torch.stack([p.sum() for p in [*learning, inner.image_marker]]).sum()
+        ids = batch["ids"]
+        seen = self.model.media(self._blank["pixels"].to(ids.device)).unsqueeze(0).expand(len(ids), -1, -1, -1)
+        nowhere = torch.zeros_like(ids)
+        inner.multi_modal_projector.set_context(seen, index=nowhere)
+        return seen.sum() + inner.image_marker.sum()
 
     def features(self, batch: Batch) -> torch.Tensor:
         """The connector's tokens of the batch's pictures in order, ``(P, M, D)`` or ``(sum of M, D)``; no graph behind

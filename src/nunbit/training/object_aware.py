@@ -8,8 +8,9 @@ Letters: B rows, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,7 +18,12 @@ from torch import nn
 from nunbit.models.object_aware import ObjectAwareModule
 from nunbit.models.prompt import Prompt
 from nunbit.training.multimodal import ConversationTask
+from nunbit.training.options import RunOptions
+from nunbit.training.sharding import shard_model
 from nunbit.training.stage import Batch
+
+if TYPE_CHECKING:
+    from nunbit.assistant import Assistant
 
 
 class ObjectAwareTask(ConversationTask):
@@ -42,17 +48,46 @@ class ObjectAwareTask(ConversationTask):
         self.aware = aware
         moai: Any = aware.connectors.get("moai")
         self.moai = moai if random_experts else None
+        self.keeps_context = False
 
     def modules(self) -> dict[str, nn.Module]:
         """Parts of the model and connectors that learn."""
         learning = {k: m for k, m in self.aware.modules().items() if any(p.requires_grad for p in m.parameters())}
         return super().modules() | learning
 
+    def set_execution(self, options: RunOptions) -> None:
+        """As `ConversationTask.set_execution`; layers that run again need their Scenes in the backward pass."""
+        super().set_execution(options)
+        self.keeps_context = options.recompute
+
     def prepare(self, device: str, shard: bool = False) -> None:
-        """Put model and connectors on the device."""
-        super().prepare(device, shard)
-        for m in self.aware.connectors.values():
-            m.to(device)
+        """Put model and connectors on the device, or spread them over the processes. MoAI's mixers, of which a process
+        may draw other experts than its neighbours, stay whole."""
+        if not shard:
+            super().prepare(device)
+            for m in self.aware.connectors.values():
+                m.to(device)
+            return
+        moai: Any = self.aware.connectors.get("moai")
+        whole = [] if moai is None else [moai.mixers]
+        shard_model(self.model, device, [*self.aware.connectors.values()], whole)
+
+    @contextmanager
+    def as_assistant(self) -> Iterator[Assistant]:
+        """As `ConversationTask.as_assistant`."""
+        self.aware.clear_context()
+        with super().as_assistant() as assistant:
+            yield assistant
+
+    def resting(self, batch: Batch) -> list[nn.Parameter]:
+        """What of sharded connectors no picture reached in this step: all of it, if the step shows none."""
+        return self._sharded_parameters() if self.sharded and not int(batch["picture_count"]) else []
+
+    def _sharded_parameters(self) -> list[nn.Parameter]:
+        parameters = [p for m in self.aware.connectors.values() for p in m.parameters() if p.requires_grad]
+        moai: Any = self.aware.connectors.get("moai")
+        whole = set() if moai is None else set(moai.mixers.parameters())
+        return [p for p in parameters if p not in whole]
 
     def _prompt_rows(self, learnt: torch.Tensor) -> torch.Tensor:
         """``(B, T)`` bool, true where the next token is learnt, to the tokens that are no answer.
@@ -71,16 +106,28 @@ class ObjectAwareTask(ConversationTask):
         """
         return self.aware.scene_features(self.aware.training_scenes(pictures))
 
-    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    def compute(self, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
         """The conversation's loss, a scalar, conditioned on the Scenes; and figures to log."""
         owner = batch.get("owner", torch.zeros(0, dtype=torch.long, device=batch["ids"].device))
         image = batch["ids"] == self.image_id
         experts = self.moai.sample_experts() if self.moai is not None else None
         prompt = batch["mask"] & ~image & self._prompt_rows(batch["labels"] >= 0)
+        if self.sharded and not len(owner):
+            self._run_map_encoder(batch["ids"].device)
         self.aware.set_context(batch, image, prompt, owner, experts)
         try:
-            loss, figures = super().loss(batch)
+            loss, figures = super().compute(batch)
         finally:
-            self.aware.clear_context()
+            if not self.keeps_context:
+                self.aware.clear_context()
+        if self.sharded:  # zeros for all that is sharded: every process sums the same
+            loss = loss + 0.0 * sum((p.sum().float() for p in self._sharded_parameters()), torch.zeros_like(loss))
         # What no picture reached keeps no gradient: processes agree on that in the loop, and no optimiser moves it.
         return loss, figures
+
+    def _run_map_encoder(self, device: torch.device) -> None:
+        """Where other processes encode the colour maps of their pictures, encode one too: they gather its layers
+        together."""
+        if self.aware.config.maps and "moai" in self.aware.connectors:
+            with torch.no_grad():
+                self.features({k: v.to(device) for k, v in self._blank.items()})

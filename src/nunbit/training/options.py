@@ -22,7 +22,10 @@ class RunOptions:
         device: where the model learns; on CUDA in bfloat16 autocast, on a processor in float32 (bfloat16 is slower
             there).
         workers: processes that draw batches ahead; 0 draws them in the training process.
-        shard: spread the decoder's layers over the processes of the launcher (`nunbit.training.distributed`).
+        shard: spread the model over the processes of the launcher (`nunbit.training.sharding`).
+        recompute: keep no activations of a layer, compute them again in the backward pass.
+        compile: backend of ``torch.compile`` for each layer, "inductor" for example; "" compiles nothing.
+        attention: implementation of transformers, "sdpa" or "flash_attention_2" for example; "" leaves the model's.
         track: trackers beside ``log.jsonl`` (`nunbit.training.tracking`).
         say: receives each line for the user.
         evaluate: called by every process after every ``evaluate_every`` steps; its figures are logged with the step's.
@@ -33,6 +36,9 @@ class RunOptions:
     device: str = "cpu"
     workers: int = 0
     shard: bool = False
+    recompute: bool = False
+    compile: str = ""
+    attention: str = ""
     track: tuple[str, ...] = ()
     say: Callable[[str], None] = print
     evaluate: Evaluate | None = None

@@ -1,6 +1,7 @@
 """What a run would need, before anything starts: parameters by part, bytes, a rough time. No weight is read.
 
-Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top. Time:
+Bytes: weights and gradients in float32, AdamW's two moments in float32 for what learns; activations come on top, and
+are counted for named cards (`nunbit.training.plan_memory`). Time:
 6 N T operations for T tokens through N parameters that learn, 4 N T through frozen ones behind them (forward, and
 backward through them to the connector), 2 N T through a frozen encoder (`nunbit.training.flops`, which counts what a
 step really shows).
@@ -9,13 +10,17 @@ step really shows).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import torch
 
 from nunbit.data.grouping import steps_of
 from nunbit.data.mixture import sources
 from nunbit.training.config import LoraConfig, Phase
 from nunbit.training.flops import FORWARD, LEARNS, THROUGH
+from nunbit.training.memory import as_text
+from nunbit.training.plan_memory import Load, Machine, MemoryPlan, count_activations, layer_parameters, plan_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class StagePlan:
         steps, samples, tokens: optimiser steps, samples of the data, tokens a sample.
         weight_bytes, gradient_bytes, optimiser_bytes: held while the stage runs; activations come on top.
         operations, seconds: of the whole stage.
+        memory: of each card, where the plan is for some.
     """
 
     name: str
@@ -40,6 +46,7 @@ class StagePlan:
     optimiser_bytes: int
     operations: float
     seconds: float
+    memory: MemoryPlan | None = None
 
     def as_text(self, parts: Mapping[str, int]) -> list[str]:
         """The stage in lines; ``parts`` are the whole model's parameters."""
@@ -51,9 +58,10 @@ class StagePlan:
             f"  learns      {learning}",
             f"  frozen      {frozen}",
             f"  data        {self.samples:,} samples of about {self.tokens:,} tokens, {self.steps:,} steps",
-            f"  bytes       weights {_bytes(self.weight_bytes)}, gradients {_bytes(self.gradient_bytes)}, optimiser "
-            f"{_bytes(self.optimiser_bytes)}: {_bytes(total)} and activations",
+            f"  bytes       weights {as_text(self.weight_bytes)}, gradients {as_text(self.gradient_bytes)}, optimiser "
+            f"{as_text(self.optimiser_bytes)}: {as_text(total)} and activations",
             f"  time        {self.operations:.2e} operations, about {_time(self.seconds)}",
+            *(self.memory.as_text() if self.memory else []),
         ]
 
 
@@ -96,24 +104,38 @@ class Sizes:
         stream: tokens of a picture in the language model's sequence.
         joined: tokens that the connector writes for a picture.
         patches: patches of a picture that the encoder reads.
+        text: config of the language model.
     """
 
     counts: dict[str, int]
     stream: int
     joined: int
     patches: int
+    text: Any = None
 
 
 def plan_phases(
-    phases: Mapping[str, Phase], sizes: Sizes, flops: float, *, lora: LoraConfig = LoraConfig(), adapter: int = 0
+    phases: Mapping[str, Phase],
+    sizes: Sizes,
+    flops: float,
+    *,
+    lora: LoraConfig = LoraConfig(),
+    adapter: int = 0,
+    machine: Machine | None = None,
+    max_tokens: int = 0,
 ) -> PlanReport:
     """The plan of a recipe for conversations.
 
     Args:
         lora: adapters; a stage with a ``language_lr`` trains them instead of the language model.
         adapter: parameters of all adapters together.
+        machine: count the memory of each of its cards, too.
+        max_tokens: of the longest sample.
     """
     stages = [_plan_phase(name, phase, sizes, flops, lora, adapter) for name, phase in phases.items()]
+    if machine:
+        every = zip(stages, phases.values(), strict=True)
+        stages = [replace(s, memory=_memory(machine, s, phase, sizes, lora, max_tokens)) for s, phase in every]
     return PlanReport(sizes.counts, sizes.stream, stages, flops)
 
 
@@ -140,6 +162,23 @@ def _plan_phase(name: str, phase: Phase, sizes: Sizes, flops: float, lora: LoraC
     )
 
 
+def _memory(
+    machine: Machine, stage: StagePlan, phase: Phase, sizes: Sizes, lora: LoraConfig, max_tokens: int
+) -> MemoryPlan:
+    """Of the longest sample, all of whose words are learnt."""
+    answers = max(1, max_tokens - sizes.stream)
+    dtype = torch.bfloat16 if machine.gpus else torch.float32
+    language = "language" in stage.learns
+    activations = count_activations(sizes.text, max_tokens, answers, language=language, lora=lora, dtype=dtype)
+    layers, layer = layer_parameters(sizes.text)
+    adapter = language and lora.rank > 0
+    total = sum(sizes.counts.values()) + (stage.learns["language"] if adapter else 0)
+    quantised = sizes.counts["language"] if adapter and lora.bits == 4 else 0
+    load = Load(total, sum(stage.learns.values()), max(0, total - layers * layer), layer, quantised)
+    rows = phase.micro_batch_size or -(-phase.batch // max(1, machine.gpus))
+    return plan_memory(machine, load, activations, rows)
+
+
 def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
     """(samples, tokens a sample): counted roughly from the file if there is one, else the published data's."""
     if not phase.data:
@@ -153,7 +192,6 @@ def amount(phase: Phase, image_tokens: int) -> tuple[int, int]:
 
 def lora_parameters(text_config: Any, rank: int) -> int:
     """Parameters of the low-rank pairs on all linear layers of a language model of this config."""
-    import torch
     from transformers import AutoModel
 
     if not rank:
@@ -166,14 +204,6 @@ def lora_parameters(text_config: Any, rank: int) -> int:
 def count(module: Any) -> int:
     """Parameters of a module, each once."""
     return sum(p.numel() for p in module.parameters())
-
-
-def _bytes(n: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if n < 1024 or unit == "GiB":
-            break
-        n /= 1024
-    return f"{n:.1f} {unit}"
 
 
 def _time(seconds: float) -> str:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from nunbit.assistant import Assistant
 
 ROW_KEYS = ("ids", "labels", "mask", "document", "positions", "index", "weight")
-"""What a batch holds for each row of text; everything else but ``answers`` and ``owner`` is for each picture."""
+"""What a batch holds for each row of text."""
+BATCH_KEYS = ("answers", "picture_count", "owner")
+"""What it holds once; everything else is for each picture."""
 
 PICTURE_TOKENS = 256
 """What encoding a picture takes, roughly, in tokens of a decoder: to find the samples that take the most memory."""
@@ -76,6 +78,7 @@ class SampleTask(ABC):
     model: Any
     aware: Any = None
     """The object-aware module, where the model has one."""
+    rank, processes = 0, 1
 
     def __init__(
         self,
@@ -172,16 +175,26 @@ class SampleTask(ABC):
         Returns:
             ``ids``, ``labels`` (shifted: position t predicts ``labels[t]``), ``mask`` (B, T), and of packed rows what
             `collate` says;
-            what `pixels` says with ``owner`` (P,), the row of each picture, if there is one; ``answers``, the number of
-            targets;
+            what `pixels` says with ``owner`` (P,), the row of each picture, if there is one; ``answers`` and
+            ``picture_count``, the number of targets and of all pictures;
             ``weight`` (B, T) of each target, where data sets are accumulated.
         """
         shown = self.sampler.at(step, stage.batch, stage.seed)
         if not self.accumulate:
-            return self.load(sorted((self.samples[i] for i in shown[0]), key=lambda s: -s.length))
+            return self.load(sorted((self.samples[i] for i in shown[0]), key=lambda s: -s.length), stage=stage)
         weights = self._weights(shown)
         order = sorted((int(i) for part in shown for i in part), key=lambda i: -self.samples[i].length)
-        return self.load([self.samples[i] for i in order], [weights[i] for i in order])
+        return self.load([self.samples[i] for i in order], [weights[i] for i in order], stage)
+
+    def divide(self, rank: int, processes: int) -> None:
+        """Batches of steps hold the pictures of this process's micro-batches alone: nobody decodes another's."""
+        self.rank, self.processes = rank, processes
+
+    def _own(self, row: int, stage: Stage | None) -> bool:
+        """Whether a row is of one of this process's micro-batches."""
+        if stage is None or self.processes == 1:
+            return True
+        return row // (stage.micro_batch_size or stage.batch) % self.processes == self.rank
 
     def _weights(self, shown: Sequence[np.ndarray]) -> dict[int, float]:
         """Of each target of a sample: its data set's weight over the data set's targets in this step, so that losses
@@ -193,8 +206,15 @@ class SampleTask(ABC):
             out |= {int(i): weight / answers for i in part}
         return out
 
-    def load(self, samples: Sequence[Prompt], weights: Sequence[float] | None = None) -> Batch:
-        """The batch of these samples, their pictures opened; with the weight of each one's targets, if they differ."""
+    def load(
+        self, samples: Sequence[Prompt], weights: Sequence[float] | None = None, stage: Stage | None = None
+    ) -> Batch:
+        """The batch of these samples, their pictures opened.
+
+        Args:
+            weights: of each one's targets, if they differ.
+            stage: open the pictures of this process's micro-batches alone.
+        """
         places = packs([s.length for s in samples], self.pack) if self.pack else [[i] for i in range(len(samples))]
         rows = [[samples[i] for i in row] for row in places]
         out = self.collate(rows)
@@ -205,16 +225,20 @@ class SampleTask(ABC):
                 spread = torch.tensor([weights[i] for i in mine]).repeat_interleave(lengths)
                 row[: len(spread)] = spread
         pictures = [(i, picture) for i, row in enumerate(rows) for s in row for picture in s.media]
-        if pictures:
-            found = [reduced(decode(picture)) for _, picture in pictures]
-            there = int((out["ids"] == self.image_id).sum())
-            if there != sum(map(self.count_tokens, found)):
-                raise UserError(
-                    f"pictures of {samples[0].name} or its neighbours have changed since they were counted",
-                    todo="leave the pictures alone while training runs",
-                )
-            out |= self.pixels(found) | {"owner": torch.tensor([i for i, _ in pictures])} | self.scene_features(found)
-        return out
+        own = [(i, picture) for i, picture in pictures if self._own(i, stage)]
+        out["picture_count"] = torch.tensor(len(pictures))
+        return out | self._load_pictures(own, out["ids"], samples[0].name) if own else out
+
+    def _load_pictures(self, own: Sequence[tuple[int, Any]], ids: torch.Tensor, name: str) -> Batch:
+        """What `batch` says of pictures, given with their rows."""
+        found = [reduced(decode(picture)) for _, picture in own]
+        owner = torch.tensor([i for i, _ in own])
+        if int((ids[owner.unique()] == self.image_id).sum()) != sum(map(self.count_tokens, found)):
+            raise UserError(
+                f"pictures of {name} or its neighbours have changed since they were counted",
+                todo="leave the pictures alone while training runs",
+            )
+        return self.pixels(found) | {"owner": owner} | self.scene_features(found)
 
     def longest(self, rows: int, stage: Stage) -> Batch | None:
         """A micro-batch of so many rows of the longest samples, as large as a step's can be; None without samples."""
@@ -271,6 +295,12 @@ class SampleTask(ABC):
             if "pixels" in batch:
                 mine = (batch["owner"] >= start) & (batch["owner"] < start + size)
                 if mine.any():
-                    piece |= {k: v[mine] for k, v in batch.items() if k not in (*ROW_KEYS, "answers", "owner")}
+                    piece |= {k: v[mine] for k, v in batch.items() if k not in (*ROW_KEYS, *BATCH_KEYS)}
                     piece["owner"] = batch["owner"][mine] - start
             yield piece
+
+    def empty(self, piece: Batch) -> Batch:
+        """A micro-batch of this one's shape without pictures and answers."""
+        made = {k: piece[k] for k in (*ROW_KEYS, "answers") if k in piece}
+        words = torch.where(piece["ids"] == self.image_id, self.pad, piece["ids"])
+        return made | {"ids": words, "labels": torch.full_like(piece["labels"], -100)}

@@ -104,7 +104,10 @@ class Task(Protocol):
 
     - ``micro_batches(batch, stage)``: parts of a batch whose losses and figures add up to the batch's, each run alone;
     - ``longest(rows, stage)``: a micro-batch of its longest samples, to measure what a step takes;
-    - ``prepare(device, shard)``, called once before anything else;
+    - ``set_execution(options)`` (`nunbit.training.execution`), then ``divide(rank, processes)``: batches need the
+      pictures of this process's micro-batches alone, then ``prepare(device, shard)``, once before anything else;
+    - ``empty(micro_batch)``: one like it that counts nothing, for a process that has no other left;
+    - ``resting(batch)``: parameters that no micro-batch of the step reached, although they have a gradient of zeros;
     - ``sampler_state(step, stage)``: the sampler's state before a step, kept in checkpoints; the numbers under
       ``drawn`` are logged;
     - ``operations(batch)``: what a step on the batch has to compute (`nunbit.training.flops`), for the MFU.

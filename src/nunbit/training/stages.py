@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-def build_model(config: ModelConfig, seed: int = 0) -> tuple[Any, Any]:
+def build_model(config: ModelConfig, seed: int = 0, stored_type: bool = False) -> tuple[Any, Any]:
     """Model and processor of a recipe: the base that it names, or a new one from its two parts.
+
+    Args:
+        stored_type: weights of a base stay in its files and of their type, until the model is sharded.
 
     Raises:
         UserError: a part that does not open or does not fit, or a base of another type.
@@ -41,12 +44,12 @@ def build_model(config: ModelConfig, seed: int = 0) -> tuple[Any, Any]:
 
     torch.manual_seed(seed)
     if config.base:
-        model, processor = open_model(config.base)
+        model, processor = open_model(config.base, dtype="auto" if stored_type else None)
         kind = model.config.model_type
         allowed = (ANY_RESOLUTION,) if config.tiles else ("llava", ComposedConfig.model_type)
         if kind not in allowed:
             raise UserError(f"'{config.base}' is of type {kind}", allowed=", ".join(allowed))
-        return model.float(), processor
+        return model if stored_type else model.float(), processor
     options = connector_options(config.connector_options)
     if config.connector == "mlp":
         options["activation"] = config.activation

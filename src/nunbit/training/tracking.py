@@ -155,7 +155,8 @@ def step_figures(
     out: dict[str, float] = {}
     real = _real(batch)
     tokens = 0 if real is None else int(real.sum())
-    for name, count in (("tokens", tokens), ("pictures", len(batch["pixels"]) if "pixels" in batch else 0)):
+    pictures = int(batch["picture_count"]) if "picture_count" in batch else len(batch.get("pixels", ()))
+    for name, count in (("tokens", tokens), ("pictures", pictures)):
         if count:
             out[f"{name}_per_second"] = round(count / max(seconds, 1e-9), 1)
     if real is not None:

@@ -35,8 +35,18 @@ class TrainArguments:
     device: Device = "cpu"
     workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that prepare batches ahead.")] = 0
     shard: Annotated[
-        bool, typer.Option("--shard", help="Under torchrun: shard the decoder's layers over the processes (FSDP2).")
+        bool, typer.Option("--shard", help="Under torchrun: spread the whole model over the processes (FSDP2).")
     ] = False
+    recompute: Annotated[
+        bool,
+        typer.Option("--recompute", help="Compute layers again in the backward pass instead of keeping activations."),
+    ] = False
+    compile: Annotated[
+        str, typer.Option(help="Backend of torch.compile for each layer, e.g. inductor; nothing is compiled without.")
+    ] = ""
+    attention: Annotated[
+        str, typer.Option(help="Attention of the model: sdpa, eager, flash_attention_2 ...; its own if not named.")
+    ] = ""
     ray: Annotated[
         int, typer.Option(min=0, help="Number of workers on a Ray cluster (pip install 'nunbit[ray]'); 0: no Ray.")
     ] = 0
@@ -50,6 +60,10 @@ class TrainArguments:
         bool, typer.Option("--plan", help="Train nothing; print what it would need: parameters, bytes, time.")
     ] = False
     flops: Annotated[float, typer.Option(min=1.0, help="With --plan: operations a second, e.g. 4e14.")] = 5e10
+    gpus: Annotated[int, typer.Option(min=0, max=100_000, help="With --plan and --gpu: how many cards.")] = 0
+    gpu: Annotated[
+        str, typer.Option(help="With --plan: count the memory and time of such cards: h100, a100, l40s, rtx4090 ...")
+    ] = ""
     as_json: AsJson = False
 
 
@@ -116,13 +130,17 @@ def train(arguments: TrainArguments) -> None:
 
     changes = [*(arguments.changes or []), *(["debug=true"] if arguments.debug else [])]
     if arguments.plan:
-        plan_recipe(arguments.recipe, changes, arguments.flops, arguments.as_json)
+        cards = (arguments.gpus, arguments.gpu, arguments.recompute)
+        plan_recipe(arguments.recipe, changes, arguments.flops, arguments.as_json, *cards)
         return
     options = RunOptions(
         minutes=arguments.minutes,
         device=arguments.device,
         workers=arguments.workers,
         shard=arguments.shard,
+        recompute=arguments.recompute,
+        compile=arguments.compile,
+        attention=arguments.attention,
         track=by_commas(arguments.track),
     )
     if arguments.ray:

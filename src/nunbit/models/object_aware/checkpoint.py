@@ -29,15 +29,24 @@ def is_object_aware(folder: str | Path) -> bool:
     return any((Path(folder) / name).is_file() for name in (CONFIG, OLD_CONFIG))
 
 
-def save_object_aware(module: ObjectAwareModule, folder: str | Path, dtype: torch.dtype | None = None) -> None:
-    """Write the two files beside the model, with tensors of another dtype if one is named."""
+def save_object_aware(
+    module: ObjectAwareModule,
+    folder: str | Path,
+    dtype: torch.dtype | None = None,
+    states: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
+) -> None:
+    """Write the two files beside the model, with tensors of another dtype if one is named.
+
+    Args:
+        states: tensors by connector and name, in place of the connectors' own.
+    """
     from safetensors.torch import save_file
 
     folder = Path(folder)
     kept = {
         f"{name}.{k}": v.detach().cpu().to(dtype or v.dtype).contiguous()
         for name, m in module.connectors.items()
-        for k, v in m.state_dict().items()
+        for k, v in (states[name] if states else m.state_dict()).items()
     }
     with whole(folder / WEIGHTS) as path:
         save_file(kept, path)

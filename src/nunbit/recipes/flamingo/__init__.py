@@ -25,7 +25,7 @@ import torch
 
 from nunbit.errors import UserError
 from nunbit.models.build import GATED, build_model
-from nunbit.models.checkpoint import open_model, save
+from nunbit.models.checkpoint import open_model
 from nunbit.models.composed import is_gated
 from nunbit.models.flamingo import is_flamingo_folder, open_flamingo_folder
 from nunbit.models.prompt import PromptBuilder
@@ -34,7 +34,9 @@ from nunbit.recipes.flamingo.sizes import flamingo_sizes
 from nunbit.recipes.flamingo.task import FlamingoTask
 from nunbit.training.config import ModelConfig, Phase
 from nunbit.training.options import RunOptions
+from nunbit.training.plan_memory import Machine
 from nunbit.training.planning import PlanReport, plan_phases
+from nunbit.training.saving import save_trained
 from nunbit.training.stages import begin, load_samples, train_phase
 
 SUMMARY = "Flamingo on any encoder and language model, both frozen: resampler and gated cross-attention"
@@ -134,18 +136,17 @@ def stages(config: FlamingoRecipe) -> Mapping[str, Phase]:
     return config.phases()
 
 
-def plan(config: FlamingoRecipe, flops: float) -> PlanReport:
+def plan(config: FlamingoRecipe, flops: float, machine: Machine | None = None) -> PlanReport:
     """The plan of the stages; with ``debug`` of the small ones."""
     with tempfile.TemporaryDirectory() as folder:
         done = config.small(Path(folder)) if config.debug else config
-        return plan_phases(done.phases(), flamingo_sizes(done.model, asdict(done.flamingo)), flops)
+        sizes = flamingo_sizes(done.model, asdict(done.flamingo))
+        return plan_phases(done.phases(), sizes, flops, machine=machine, max_tokens=done.max_tokens)
 
 
 def run(config: FlamingoRecipe, folder: str | Path, options: RunOptions = RunOptions()) -> Path:
     """Train, from the last checkpoint if there is one; the model is saved under ``model``."""
     folder = Path(folder)
-    if options.shard:
-        raise UserError("--shard for a Flamingo", allowed="without it: the decoder does not learn")
     config = config.ready(folder)
     group = begin(config, folder, options)
     model, processor = build_flamingo(config)
@@ -163,9 +164,7 @@ def run(config: FlamingoRecipe, folder: str | Path, options: RunOptions = RunOpt
             **data.mixture(),
         )
         train_phase(name, phase, task, config.seed, folder, options)
-    if group.rank == 0:
-        save(model.requires_grad_(True).eval().cpu(), processor, folder / "model")
-    group.wait()
+    save_trained(model, processor, folder / "model", group)
     return folder / "model"
 
 

@@ -37,7 +37,7 @@ def flamingo_sizes(config: ModelConfig, options: Mapping[str, Any]) -> Sizes:
     parts = {"resampler": connector.resampler, "cross_attention": connector.blocks}
     counts = {"vision": count(encoder), "language": count(language)}
     counts |= {name: count(part) for name, part in parts.items()} | {"marker": text.hidden_size}
-    return Sizes(counts, 1, connector.config.latents, shape.features)
+    return Sizes(counts, 1, connector.config.latents, shape.features, text)
 
 
 def _new(config: ModelConfig, options: Mapping[str, Any]) -> tuple[Any, Any, int, dict[str, Any]]:

@@ -84,10 +84,10 @@ def own_device(device: str) -> str:
     return device
 
 
-def on_device(tensor: torch.Tensor, device: str) -> bool:
-    """Whether a tensor is there: on any card for "cuda", on that one for "cuda:1"."""
+def on_device(place: torch.device, device: str) -> bool:
+    """Whether a place is the named device: any card is "cuda", one of them "cuda:1"."""
     wanted = torch.device(device)
-    return tensor.device.type == wanted.type and wanted.index in (None, tensor.device.index)
+    return place.type == wanted.type and wanted.index in (None, place.index)
 
 
 def join(device: str) -> Group:

@@ -168,5 +168,6 @@ def _too_small(stage: Stage, tokens: int, budget: float, why: str) -> UserError:
     return UserError(
         f"one sample of {tokens} tokens does not fit in memory ({why})",
         allowed=f"at most {as_text(budget)} for the stage '{stage.name}'",
-        todo="leave out long samples (max_tokens=N), train an adapter (lora.rank=N), or end what else runs here",
+        todo="recompute activations (--recompute), leave out long samples (max_tokens=N), train an adapter "
+        "(lora.rank=N), or end what else runs here",
     )

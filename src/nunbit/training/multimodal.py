@@ -117,7 +117,7 @@ class ConversationTask(SampleTask):
         self.flat = bool(self.pack) and use_documents(decoder)
         if shard:
             shard_model(self.model, device)
-        elif not all(on_device(p, device) for p in self.model.parameters()):
+        elif not all(on_device(p.device, device) for p in self.model.parameters()):
             self.model.to(device)
 
     @property

@@ -43,7 +43,7 @@ def flattened(embeds: torch.Tensor, positions: torch.Tensor, real: torch.Tensor)
         real: (B, T) bool, false at padding.
 
     Returns:
-        ``(1, N, D)``, and what the decoder is told: positions and the documents' places.
+        ``(1, N, D)``, and the decoder's other arguments: positions and the documents' places.
     """
     flat = positions[real]
     starts = (flat == 0).nonzero().flatten()

@@ -34,6 +34,7 @@ NETWORK = set(
     "socket ssl http urllib urllib3 requests httpx aiohttp websockets ftplib smtplib xmlrpc huggingface_hub"
     " fastapi starlette uvicorn".split()
 )
+MANY_PROCESSES = [f"training/{name}.py" for name in ("distributed", "gradient_sums", "sharding")]
 NETWORK_ROOMS = ("serving/", "data/teacher", "models/hub")
 
 
@@ -112,7 +113,7 @@ def complaints(path: PurePath, source: str) -> list[str]:
             out.append(f"{path} imports {name}: a heavy package on floor 0 or 1")
         if top in NETWORK and not path.as_posix().startswith(NETWORK_ROOMS):
             out.append(f"{path} imports {name}: the network")
-        if name.startswith("torch.distributed") and path.as_posix() != "training/distributed.py":
+        if name.startswith("torch.distributed") and path.as_posix() not in MANY_PROCESSES:
             out.append(f"{path} imports {name}: many processes")
     return out
 

@@ -6,8 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train docs clean
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples

@@ -1,7 +1,7 @@
 """Run as a process: trains two adapters, or MoAI's random experts, and ends with an error if a part moved in a step
 that did not draw it.
 
-python -m tests.training.idle_parts adapters|adapters-4bit|experts BASE DATA OUT
+python -m tests.training.idle_parts adapters|adapters-4bit|adapters-sharded|experts|experts-sharded BASE DATA OUT
 """
 
 import sys
@@ -17,6 +17,7 @@ from nunbit.models.prompt import PromptBuilder
 from nunbit.recipes.collavo import ADAPTERS, with_adapters
 from nunbit.scene import Scene
 from nunbit.training.config import LoraConfig, Phase
+from nunbit.training.distributed import local
 from nunbit.training.dual import DualTask
 from nunbit.training.loop import train
 from nunbit.training.object_aware import ObjectAwareTask
@@ -38,17 +39,21 @@ def everywhere(values):
 
 
 class Watch:
-    """Compares weights before and after each step."""
+    """Compares weights before and after each step; of sharded ones this process's part.
+
+    Args:
+        parts: returns the parameters of each part as they are now: sharding replaces them.
+    """
 
     def __init__(self, parts):
         self.parts, self.before, self.moved, self.rested = parts, {}, set(), set()
 
     def begin(self):
-        self.before = {name: [p.detach().clone() for p in ps] for name, ps in self.parts.items()}
+        self.before = {name: [local(p.detach()).clone() for p in ps] for name, ps in self.parts().items()}
 
     def end(self, drawn):
-        for name, parameters in self.parts.items():
-            same = all(torch.equal(a, b) for a, b in zip(self.before[name], parameters, strict=True))
+        for name, parameters in self.parts().items():
+            same = all(torch.equal(a, local(b.detach())) for a, b in zip(self.before[name], parameters, strict=True))
             if name not in drawn:
                 assert same, f"{name} moved although no process drew it"
                 self.rested.add(name)
@@ -84,8 +89,8 @@ def adapters(base, data, bits):
     model, processor = with_adapters(base, lora, ADAPTERS, Phase(language_lr=1e-2))
     made = ObjectAwareModule(model.get_base_model(), processor, ObjectAwareConfig(), perceive)
     samples = samples_of(made, data)
-    drawn, parts = set(), {a: [p for n, p in model.named_parameters() if f".{a}." in n] for a in ADAPTERS}
-    watch = Watch(parts)
+    drawn = set()
+    watch = Watch(lambda: {a: [p for n, p in model.named_parameters() if f".{a}." in n] for a in ADAPTERS})
 
     class Drawing(DualTask):
         def loss(self, batch):
@@ -116,7 +121,7 @@ def experts(base, data):
         return found
 
     moai.sample_experts = sample
-    watch = Watch(parts)
+    watch = Watch(lambda: parts)
     samples = samples_of(made, data)
     task = watched(ObjectAwareTask, watch, drawn)(
         made, processor.image_processor, samples, random_experts=True, pad=0, group=False
@@ -126,9 +131,12 @@ def experts(base, data):
 
 def main(kind, base, data, out):
     base, data = Path(base), Path(data)
-    made = experts(base, data) if kind == "experts" else adapters(base, data, 4 if kind.endswith("4bit") else 0)
+    made = (
+        experts(base, data) if kind.startswith("experts") else adapters(base, data, 4 if kind.endswith("4bit") else 0)
+    )
     task, watch, drawn = made
-    assert train(task, STAGE, out, RunOptions(say=lambda _: None)) == STAGE.steps
+    options = RunOptions(say=lambda _: None, shard=kind.endswith("sharded"))
+    assert train(task, STAGE, out, options) == STAGE.steps
     watch.end(everywhere(drawn))
     assert watch.moved and watch.rested, "a part learnt, and a part rested"
     print("moved", len(watch.moved), "rested", len(watch.rested))

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.training import idle_parts
 from tests.training.sharded_run import RECIPES, configure, gap, lines, processes, train, write_world
 
 from nunbit.training.options import RunOptions
@@ -46,6 +47,12 @@ def test_sharded_processes_equal_one(kind, count, world, alone, tmp_path):
     assert ours.keys() == theirs.keys()
     assert all(torch.allclose(v, theirs[k], atol=1e-4) for k, v in ours.items())
     assert not list((tmp_path / name).glob("**/*sharded*")), "no part is left"
+
+
+@pytest.mark.parametrize("kind", ("adapters-sharded", "experts-sharded"))
+def test_what_no_process_drew_rests_bit_for_bit(kind, world, tmp_path):
+    """Steps with and without pictures; each process draws experts of its own."""
+    processes(2, idle_parts.main, kind, world / "base", world / "conversations.json", tmp_path)
 
 
 def in_bfloat16(*given, **how):

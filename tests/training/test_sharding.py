@@ -73,6 +73,24 @@ def test_bfloat16_weights_and_float32_sums_learn_the_same(world, alone, tmp_path
     assert all(v.dtype == torch.float32 for v in weights(tmp_path / "model").values())
 
 
+def in_sixteen_bits(root):
+    """A base whose weights are stored in bfloat16."""
+    from nunbit.models.checkpoint import open_model, save
+
+    model, processor = open_model(root / "base")
+    save(model.to(torch.bfloat16), processor, root / "base16")
+
+
+@pytest.mark.parametrize("count", (1, 2))
+def test_weights_stored_in_bfloat16_learn_in_float32(count, world, tmp_path, monkeypatch):
+    stage, text = RECIPES["moai"]
+    monkeypatch.setitem(RECIPES, "moai", (stage, text.replace("/base", "/base16")))
+    if not (world / "base16").exists():
+        processes(1, in_sixteen_bits, world)
+    processes(count, train, "moai", world, tmp_path, 1, shard=True)
+    assert all(v.dtype == torch.float32 for v in weights(tmp_path / "model").values())
+
+
 def test_what_is_saved_in_parts_opens_like_any_model(world, tmp_path):
     from nunbit.models.checkpoint import open_model
 

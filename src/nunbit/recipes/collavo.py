@@ -149,7 +149,7 @@ def run(config: CrayonRecipe, folder: str | Path, options: RunOptions = RunOptio
     phases = config.phases()
     aware = None
     if "prompt" in phases:
-        aware = shared.frozen_base(base, conditioned, config.seed, options)
+        aware = shared.frozen_base(base, conditioned, config.seed, options.shard and group.size > 1)
         tune_prompt(config, phases["prompt"], aware, folder, options)
     if "instruct" not in phases:
         assert aware is not None, "a stage is named"

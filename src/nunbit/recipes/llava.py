@@ -81,7 +81,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
     config = config.ready(folder)
     phases = config.phases()
     group = begin(config, folder, options)
-    model, processor = build_model(config.model, config.seed, stored_type=options.shard)
+    model, processor = build_model(config.model, config.seed, stored_type=options.shard and group.size > 1)
     if "connect" not in phases:
         freeze(model, {"connector": 1.0})
         restore(folder / "connect", learning_parts(model))

@@ -104,7 +104,7 @@ def run(config: MoAIRecipe, folder: str | Path, options: RunOptions = RunOptions
         maps=config.moai.maps,
         perception=shared.with_scene_cache(config.perception, folder),
     )
-    aware = shared.frozen_base(base, conditioned, config.seed, options)
+    aware = shared.frozen_base(base, conditioned, config.seed, options.shard and group.size > 1)
     mixers: Any = aware.connectors["moai"]
     phases = config.phases()
     if "experts" not in phases:

@@ -106,9 +106,13 @@ def with_scene_cache(config: PerceptionConfig, folder: Path) -> PerceptionConfig
     return config if config.cache else replace(config, cache=str(folder / "scenes"))
 
 
-def frozen_base(base: Path, config: ObjectAwareConfig, seed: int, options: RunOptions) -> ObjectAwareModule:
-    """The base, frozen, with fresh layer connectors on its decoder."""
-    model, processor = build_model(ModelConfig(base=str(base)), seed, stored_type=options.shard)
+def frozen_base(base: Path, config: ObjectAwareConfig, seed: int, stored_type: bool = False) -> ObjectAwareModule:
+    """The base, frozen, with fresh layer connectors on its decoder.
+
+    Args:
+        stored_type: as `build_model` says, for a model that is sharded.
+    """
+    model, processor = build_model(ModelConfig(base=str(base)), seed, stored_type)
     model.requires_grad_(False)
     return ObjectAwareModule(model, processor, config)
 

@@ -87,4 +87,5 @@ def test_a_button_that_was_not_read_is_not_asked_for():
     rng = generator(4, 4, "train")
     whole = page_questions.ask(paper, page([["Save"], ["Open"]]), rng, "en", 60)
     part = page_questions.ask(paper, page([["Open"]]), rng, "en", 60)
-    assert any(a.startswith("[") for c in whole for _, a in c) and not any(a.startswith("[") for c in part for _, a in c)
+    assert any(a.startswith("[") for c in whole for _, a in c)
+    assert not any(a.startswith("[") for c in part for _, a in c)

@@ -2,6 +2,7 @@
 
     python -m benchmarks.perception                      milliseconds of each part on a photograph of 640 x 480
     python -m benchmarks.perception --threads 1
+    python -m benchmarks.perception --pages 60           words of painted pages that are read exactly
     python -m benchmarks.perception --reading            48 documents of three renderers: character errors and lines
     found,
                                                          ours, tesseract alone, and rapidocr where it is installed
@@ -98,6 +99,30 @@ def reading() -> dict[str, Any]:
     return {name: {group: _means(rows) for group, rows in groups.items()} for name, groups in found.items()}
 
 
+def painted_pages(many: int) -> dict[str, Any]:
+    """How many words of painted pages (`nunbit.world.pages`) are read exactly; charts are left out."""
+    from collections import Counter
+
+    from PIL import Image
+
+    from nunbit.world import pages, paper_kinds
+    from nunbit.world.base import generator
+
+    reader = LineReader(TesseractRecogniser())
+    words, missing = 0, list[str]()
+    for number in range(many):
+        rng = generator(13, number, "test")
+        paper = paper_kinds.draw(rng, "ko" if number % 2 else "en")
+        if paper.colours or not pages.paintable(paper):
+            continue
+        read = reader.read(Image.fromarray(pages.render(paper, rng)))
+        found = Counter(w.casefold() for t in read.text_lines for w in t.text.split())
+        written = Counter(w.casefold() for row in paper.rows for cell in row for w in cell.split())
+        words += sum(written.values())
+        missing += (written - found).elements()
+    return {"pages": many, "words": words, "read": 1 - len(missing) / max(1, words), "missing": missing[:60]}
+
+
 def _means(rows: list[tuple[float, float, float]]) -> dict[str, float]:
     error, lines, seconds = (round(statistics.mean(v), 3) for v in zip(*rows, strict=True))
     return {"documents": len(rows), "character_error": error, "lines_read": lines, "s": seconds}
@@ -109,9 +134,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--picture", type=Path, default=PHOTO)
     parser.add_argument("--reading", action="store_true")
+    parser.add_argument("--pages", type=int, default=0, help="painted pages to read: words read exactly")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.pages:
+        print(json.dumps(painted_pages(options.pages), ensure_ascii=False))
+        return
     report = reading() if options.reading else costs(options.picture)
     if options.json:
         print(json.dumps(report, indent=1))

@@ -22,12 +22,12 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
         out: folder of the run, ``runs/RECIPE`` if not given.
         threads: of the processor.
     """
-    say(f"preparing {recipe}: models and data are opened, then come the steps")
     import torch
 
     module = recipes.load(recipe)
     out = out or Path("runs") / Path(recipe).stem
     config = module.configure(changes)
+    say(f"preparing {recipe}: models and data are opened, then come the steps")
     torch.set_num_threads(threads)
     if getattr(config, "eval", ""):
         from nunbit.recipes.evaluation import BenchmarkEvaluation

@@ -242,9 +242,16 @@ class LowDetailImageProcessor:
         self.inner, self.scale = inner, scale
 
     def __call__(self, images: Any, **options: Any) -> Any:
-        given = images if isinstance(images, list) else [images]
-        pictures = [Image.fromarray(p) if isinstance(p, np.ndarray) else p for p in given]
-        return self.inner([low_detail(p, self.scale) for p in pictures], **options)
+        return self.inner(self._shrunk(images if isinstance(images, list) else [images]), **options)
+
+    def _shrunk(self, pictures: list[Any]) -> list[Any]:
+        """Each picture shrunk; those of a row may lie in a list of their own."""
+        return [
+            self._shrunk(p)
+            if isinstance(p, list)
+            else low_detail(Image.fromarray(p) if isinstance(p, np.ndarray) else p, self.scale)
+            for p in pictures
+        ]
 
     def __getattr__(self, name: str) -> Any:
         if name == "inner":  # not set yet, as while an object is copied

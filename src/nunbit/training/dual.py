@@ -52,7 +52,9 @@ class DualTask:
 
     def prepare(self, device: str, shard: bool = False) -> None:
         """Put the model on the device, once for both."""
-        self.tasks[self.names[0]].prepare(device, shard)
+        first = self.tasks[self.names[0]]
+        if hasattr(first, "prepare"):
+            first.prepare(device, shard)
         self.own = self._adapters()  # sharded, they are other tensors
 
     def _adapters(self) -> dict[str, list[nn.Parameter]]:
@@ -63,12 +65,14 @@ class DualTask:
     def set_execution(self, options: RunOptions) -> None:
         """As each task's: they share the model."""
         for task in self.tasks.values():
-            task.set_execution(options)
+            if hasattr(task, "set_execution"):
+                task.set_execution(options)
 
     def divide(self, rank: int, processes: int) -> None:
         """As each task's."""
         for task in self.tasks.values():
-            task.divide(rank, processes)
+            if hasattr(task, "divide"):
+                task.divide(rank, processes)
 
     def empty(self, piece: Batch) -> Batch:
         """A micro-batch that counts nothing, of the task whose this one is."""
@@ -112,12 +116,14 @@ class DualTask:
     def micro_batches(self, batch: Batch, stage: Stage) -> Iterator[Batch]:
         """Of the task whose batch it is."""
         turn, shown = batch["turn"], {k: v for k, v in batch.items() if k != "turn"}
-        for piece in self.tasks[self.names[int(turn)]].micro_batches(shown, stage):
+        task = self.tasks[self.names[int(turn)]]
+        for piece in task.micro_batches(shown, stage) if hasattr(task, "micro_batches") else [shown]:
             yield piece | {"turn": turn}
 
     def longest(self, rows: int, stage: Stage) -> Batch | None:
         """A micro-batch of so many of the longest samples, of the task whose are longer."""
-        found = [(task.longest(rows, stage), turn) for turn, task in enumerate(self.tasks.values())]
+        known = [(task, turn) for turn, task in enumerate(self.tasks.values()) if hasattr(task, "longest")]
+        found = [(task.longest(rows, stage), turn) for task, turn in known]
         made = [batch | {"turn": torch.tensor(turn)} for batch, turn in found if batch is not None]
         return max(made, key=lambda batch: batch["ids"].numel(), default=None)
 

@@ -94,8 +94,9 @@ def test_a_picture_of_any_shape_is_bounded_or_refused(width, height, kind):
             assert kind == "not cropped" and "cut the picture" in str(e).lower()
             return
         assert min(handed.size) >= 1 and handed.width * handed.height <= 12_500
-        assert made_pixels(handed.size, kind) <= 12_600 or max(handed.size) <= 2 * 56
-        if width * height <= 12_500 and made_pixels((width, height), kind) <= 6000 and kind != "not cropped":
+        assert made_pixels(handed.size, kind) <= (2100 if kind == "padded" else 12_600) or max(handed.size) <= 2 * 56
+        most = 6000 // bounds.PADDED_SHARE if kind == "padded" else 6000
+        if width * height <= 12_500 and made_pixels((width, height), kind) <= most and kind != "not cropped":
             assert handed.size == (width, height)
 
 

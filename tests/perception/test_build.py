@@ -130,7 +130,7 @@ def test_command_server_and_assistant_read_the_same_text(no_tesseract, sign, tmp
     sign.save(tmp_path / "sign.png")
     see_picture(str(tmp_path / "sign.png"), PerceptionConfig(), as_json=True)
     seen = texts(Scene.from_json(capsys.readouterr().out))
-    served = PerceptionService(build_perception(PerceptionConfig())).describe(sign)["scene"]
+    served = PerceptionService(build_perception(PerceptionConfig())).describe(lambda: sign)["scene"]
     asked = Assistant().aware.perceive([sign])[0]
     assert seen == texts(Scene.from_json(served)) == texts(asked) != []
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from nunbit.engine.request import PreparedPrompt, Request
-from nunbit.serving import heap
+from nunbit.media import heap
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "properties": {}}}}
 BODIES = {

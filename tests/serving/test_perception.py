@@ -30,7 +30,7 @@ class Aware:
 
 
 def test_an_object_aware_model_shows_its_own_perception():
-    found = PerceptionService.of_engine(Served(Aware())).describe(Image.new("RGB", (20, 10)))
+    found = PerceptionService.of_engine(Served(Aware())).describe(lambda: Image.new("RGB", (20, 10)))
     assert found["scene"]["objects"][0]["name"] == "teapot" and "teapot" in found["words"]
     assert set(found["overlays"]) == {"boxes", "relations", "text"}
 
@@ -42,7 +42,7 @@ def test_any_other_model_shows_the_default_perception(monkeypatch):
     configs = []
     monkeypatch.setattr(perception, "build_perception", lambda config: configs.append(config) or Aware().perceive)
     service = PerceptionService.of_engine(Served(None))
-    assert configs == [PerceptionConfig()] and "teapot" in service.describe(Image.new("RGB", (20, 10)))["words"]
+    assert configs == [PerceptionConfig()] and "teapot" in service.describe(lambda: Image.new("RGB", (20, 10)))["words"]
 
 
 def test_the_server_shows_the_scene_that_the_model_is_given(running):

@@ -18,6 +18,7 @@ from nunbit.errors import UserError
 from nunbit.evaluation import matching, photo_marking
 from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.media import decode
+from nunbit.media.heap import use_single_heap
 from nunbit.media.sources import named_file
 from nunbit.messages import Message, Part, assistant, question
 from nunbit.models.loading import default_name
@@ -107,6 +108,7 @@ def chat_loop(options: ChatOptions) -> None:
     Raises:
         UserError: a picture that cannot be read, or a conversation that the model's context does not hold.
     """
+    use_single_heap()
     images = [decode(named_file(p)) for p in options.pictures]
     with waiting(f"loading {options.model or default_name()}"):
         model = Assistant(options.model, options.device)

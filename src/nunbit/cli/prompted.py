@@ -11,6 +11,7 @@ from nunbit.assistant import Answer, Assistant
 from nunbit.cli.output import say, waiting
 from nunbit.cli.prompt_options import PromptOptions
 from nunbit.errors import UserError
+from nunbit.media.heap import use_single_heap
 from nunbit.messages import Message
 from nunbit.models.loading import default_name
 from nunbit.prompting import Ask, Transform, chain, show
@@ -36,6 +37,7 @@ class PromptedAssistant:
 
     def __init__(self, options: PromptOptions, model: str | None = None, device: str = "cpu") -> None:
         options.check()
+        use_single_heap()
         self.options, self._shown = options, set[str]()
         self._perceive: Callable[[list[Any]], list[Scene]] | None = None
         self.pointers = [point_at(parse(kind, at)) for kind, at in options.pointers.items()]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nunbit.errors import UserError
 from nunbit.media import decode
+from nunbit.media.heap import use_single_heap
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.overlay import draw, with_legend
 from nunbit.perception.pipeline import failed_parts, missing_parts
@@ -33,6 +34,7 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
     Raises:
         UserError: a part that cannot be opened, no readable picture, or ``out`` cannot be written.
     """
+    use_single_heap()
     perception = build_perception(config).load()
     image = decode(picture)
     [scene] = perception([image])

@@ -19,6 +19,7 @@ from PIL import Image
 from nunbit.digests import folder_digest
 from nunbit.errors import UserError
 from nunbit.media import decode
+from nunbit.media.heap import use_single_heap
 from nunbit.messages import EncodedImage, Message, Part
 
 ANSWER_VERSION = 2
@@ -94,6 +95,7 @@ def local_target(
     from nunbit.assistant import Assistant
     from nunbit.models.loading import named_folder
 
+    use_single_heap()
     assistant = Assistant(model, device, object_aware=object_aware)
     name = f"{assistant.name} {fingerprint(model_folder(str(named_folder(model))))}"
     name = name if object_aware else f"{name} {NOT_OBJECT_AWARE}"

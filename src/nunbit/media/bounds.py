@@ -21,7 +21,9 @@ MOST_PIXELS = 12_500_000
 """A larger picture is reduced by a whole factor, to `MOST_MADE_PIXELS` at most, before a processor reads it."""
 MOST_MADE_PIXELS = 6_000_000
 """Pixels of a picture that a processor makes on its way, at most."""
-
+PADDED_SHARE = 3
+"""A square that a processor pads a picture to, before it scales it, has this part of them: it is made of numbers of 64
+bits, more than once."""
 SMALL_SIDE_PX = 1024
 """Long side in which a very large picture is handed to a processor that makes a smaller one."""
 
@@ -55,7 +57,8 @@ def bounded(picture: Image, image_processor: Any) -> Image:
     if getattr(image_processor, "image_grid_pinpoints", None) or not getattr(image_processor, "do_resize", True):
         return picture
     if getattr(image_processor, "do_pad", False) and "longest_edge" not in size:
-        picture = _scaled(picture, max(2 * max(size.values(), default=0), math.isqrt(MOST_MADE_PIXELS)))
+        padded = math.isqrt(MOST_MADE_PIXELS // PADDED_SHARE)
+        picture = _scaled(picture, max(max(size.values(), default=0), padded))
     if very_large and {"height", "width"} <= set(size):  # made smaller already: what the processor makes has less
         picture = _scaled(picture, max(2 * max(size.values()), SMALL_SIDE_PX))
     short = size.get("shortest_edge")

@@ -27,6 +27,8 @@ PIL_ERRORS = (
     ZeroDivisionError, AttributeError, RuntimeError, AssertionError, Warning, struct.error, zlib.error,
 )  # fmt: skip
 _EXIF_ORIENTATION = 0x0112
+HELD_PIXEL_BYTES = 4
+"""Bytes of a pixel in RGB in PIL's memory."""
 _PIXELS_AT_ONCE = 1 << 18
 """Pixels of a picture that are worked on at a time, so that no second copy of it is made."""
 
@@ -111,18 +113,18 @@ def _opened(source: str | os.PathLike[str] | bytes, name: str | None, limits: Li
 
 
 def _check_memory(image: Image, name: str, limits: Limits) -> None:
-    """Hold a large picture to the bytes that decoding it may take: a JPEG above is read at half its size.
+    """Hold a large picture to the bytes that it may take: a JPEG above is read at half its size.
 
     Raises:
         UserError: any other picture above.
     """
-    if decoding_bytes(image, _turn(image) is not None) <= limits.max_decoding_bytes:
+    if _memory_share(image, limits) <= 1:
         return
     if image.format == "JPEG":
         image.draft("RGB", ((image.width + 1) // 2, (image.height + 1) // 2))
-    needed = decoding_bytes(image, _turn(image) is not None)
-    if needed > limits.max_decoding_bytes:
-        most = image.width * image.height * limits.max_decoding_bytes // needed
+    needed = _memory_share(image, limits)
+    if needed > 1:
+        most = int(image.width * image.height / needed)
         raise UserError(
             f"{name} is {image.width}x{image.height} pixels",
             allowed=f"at most {most:,} pixels of this kind ({image.format}, {image.mode})",
@@ -130,10 +132,17 @@ def _check_memory(image: Image, name: str, limits: Limits) -> None:
         )
 
 
+def _memory_share(image: Image, limits: Limits) -> float:
+    """What a picture takes, while it is decoded or afterwards, as a share of what it may take."""
+    held = image.width * image.height * HELD_PIXEL_BYTES
+    decoding = decoding_bytes(image, _turn(image) is not None)
+    return max(held / limits.max_held_bytes, decoding / limits.max_decoding_bytes)
+
+
 def content_hash(image: Image) -> str:
     """A name for the picture's pixels: equal pictures have equal hashes whatever file they came from."""
     digest = hashlib.blake2b(f"{image.mode}:{image.width}x{image.height}:".encode(), digest_size=16)
-    for rows in _strips(image):
+    for rows in strips(image):
         digest.update(rows.tobytes())
     return digest.hexdigest()
 
@@ -158,7 +167,7 @@ def letterbox(
     width, height = (max(1, round(side * scale)) for side in image.size)
     dx, dy = (size_px - width) // 2, (size_px - height) // 2
     square = pil.new("RGB", (size_px, size_px), fill)
-    square.paste(image.convert("RGB").resize((width, height), pil.Resampling.BICUBIC), (dx, dy))
+    square.paste(as_rgb(image).resize((width, height), pil.Resampling.BICUBIC), (dx, dy))
     return square, scale, dx, dy
 
 
@@ -196,14 +205,14 @@ def _over_white(image: Image) -> Image:
 
     out = pil.new("RGB", image.size, "white")
     top = 0
-    for strip in _strips(image):
+    for strip in strips(image):
         rows = strip.convert("RGBA")
         out.paste(pil.alpha_composite(pil.new("RGBA", rows.size, "white"), rows).convert("RGB"), (0, top))
         top += rows.height
     return out
 
 
-def _strips(image: Image) -> Iterator[Image]:
+def strips(image: Image) -> Iterator[Image]:
     """The picture in strips of a few rows, from top to bottom."""
     rows = max(1, _PIXELS_AT_ONCE // max(1, image.width))
     for top in range(0, image.height, rows):

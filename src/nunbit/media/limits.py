@@ -12,13 +12,14 @@ ALLOWED = "PNG, JPEG, WebP, GIF (first frame) and BMP pictures"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest picture that is opened: file size in bytes, area and longest side in pixels, and the bytes that
-    decoding it takes."""
+    """The largest picture that is opened: file size in bytes, area and longest side in pixels, the bytes that decoding
+    it takes, and those that it takes once it is decoded, while models and perception look at it."""
 
     max_bytes: int = 20 * 1024 * 1024
     max_pixels: int = 50_000_000
     max_side_px: int = 12_000
     max_decoding_bytes: int = 250_000_000
+    max_held_bytes: int = 170_000_000
 
 
 def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:

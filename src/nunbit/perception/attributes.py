@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nunbit.media.images import as_rgb
 from nunbit.scene import Box, Scene
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def dominant_colours(image: Image, box: Box | None = None, mask: np.ndarray | No
     frame = (0.0, 0.0, float(image.width), float(image.height)) if box is None else box
     crop = _whole_pixels(frame, image)
     shape = (SAMPLE_SIDE_PX, SAMPLE_SIDE_PX)
-    inner = lab(np.asarray(image.convert("RGB").crop(crop).resize(shape, images.Resampling.BOX))).reshape(-1, 3)
+    inner = lab(np.asarray(as_rgb(image).crop(crop).resize(shape, images.Resampling.BOX))).reshape(-1, 3)
     weights = _ellipse(SAMPLE_SIDE_PX).ravel() if box is not None else np.ones(len(inner), np.float32)
     if mask is not None:
         small = (
@@ -176,7 +177,7 @@ def _rim(image: Image, crop: tuple[int, int, int, int]) -> np.ndarray:
     dx, dy = max(2, (x2 - x1) // 8), max(2, (y2 - y1) // 8)
     outer = (max(0, x1 - dx), max(0, y1 - dy), min(image.width, x2 + dx), min(image.height, y2 + dy))
     side = SAMPLE_SIDE_PX
-    pixels = lab(np.asarray(image.convert("RGB").crop(outer).resize((side, side), images.Resampling.BOX)))
+    pixels = lab(np.asarray(as_rgb(image).crop(outer).resize((side, side), images.Resampling.BOX)))
     xs = outer[0] + (np.arange(side) + 0.5) * (outer[2] - outer[0]) / side
     ys = outer[1] + (np.arange(side) + 0.5) * (outer[3] - outer[1]) / side
     outside = ~(((ys >= y1) & (ys < y2))[:, None] & ((xs >= x1) & (xs < x2))[None])
@@ -200,7 +201,7 @@ def picture_facts(image: Image) -> dict[str, str]:
     picture."""
     from PIL import Image as images
 
-    values = lab(np.asarray(image.convert("RGB").resize((64, 64), images.Resampling.BOX)))
+    values = lab(np.asarray(as_rgb(image).resize((64, 64), images.Resampling.BOX)))
     light, chroma = float(values[..., 0].mean()), float(np.hypot(values[..., 1], values[..., 2]).mean())
     # A tinted old photograph has chroma but one hue; a small colourful thing on gray has little mean chroma but some
     # strong pixels.

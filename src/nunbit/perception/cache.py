@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nunbit.errors import UserError
 from nunbit.files import whole
+from nunbit.media.images import as_rgb, strips
 from nunbit.scene import FORMAT, Scene
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _KEY = re.compile(r"[0-9a-f]{16,64}")
 def picture_key(image: Image, provider: str) -> str:
     """64 hex digits of the RGB pixels, the size and the provider's name; a file name on every system."""
     h = hashlib.sha256(f"{FORMAT}|{provider}|{image.width}x{image.height}|".encode())
-    h.update(image.convert("RGB").tobytes())
+    for rows in strips(as_rgb(image)):
+        h.update(rows.tobytes())
     return h.hexdigest()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nunbit.media.images import as_rgb
 from nunbit.scene import Box, SceneObject
 
 LONGEST_PX, COLOURS_MAX, BARS_MAX = 800, 8, 24
@@ -24,7 +25,7 @@ def find_bars(image: Any) -> list[SceneObject]:
 
     factor = min(1.0, LONGEST_PX / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    small = image.convert("RGB") if factor == 1 else image.convert("RGB").resize(size, Image.Resampling.NEAREST)
+    small = as_rgb(image) if factor == 1 else as_rgb(image).resize(size, Image.Resampling.NEAREST)
     pixels = np.asarray(small)
     codes = (pixels.astype(np.int32) >> 3) @ np.array([1 << 10, 1 << 5, 1])
     values, counts = np.unique(codes, return_counts=True)

@@ -15,6 +15,7 @@ import torch
 
 from nunbit.coco import PANOPTIC_CLASSES
 from nunbit.encoders.centernet import WEIGHTS, CenterNet
+from nunbit.media.images import as_rgb
 from nunbit.perception.base import clip_objects
 from nunbit.scene import Scene, SceneObject, as_box, box_iou
 
@@ -77,7 +78,7 @@ def network_input(image: Image) -> tuple[torch.Tensor, float]:
 
     scale = SIDE_PX / max(image.size)
     width, height = (max(1, round(v * scale)) for v in image.size)
-    small = np.asarray(image.convert("RGB").resize((width, height), images.Resampling.BILINEAR), np.float32)
+    small = np.asarray(as_rgb(image).resize((width, height), images.Resampling.BILINEAR), np.float32)
     padded = np.full([math.ceil(n / MULTIPLE_PX) * MULTIPLE_PX for n in (height, width)] + [3], 127.0, np.float32)
     padded[:height, :width] = small
     return torch.from_numpy(padded).permute(2, 0, 1)[None], scale

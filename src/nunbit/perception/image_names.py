@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from nunbit.encoders.efficientnet_lite import MEAN, SCALE, WEIGHTS, EfficientNetLiteForImageClassification
+from nunbit.media.images import as_rgb
 from nunbit.scene import Box, Scene, SceneObject
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class ImageNamer:
     @torch.inference_mode()
     def look(self, image: Image, boxes: Sequence[Box]) -> tuple[list[Naming], Heat]:
         """Namings of the whole picture and of each box (at most 6), and where in the picture a name is."""
-        rgb = image.convert("RGB")
+        rgb = as_rgb(image)
         pixels = [self._pixels(rgb)] + [self._pixels(rgb.crop(crop_box(b, *rgb.size))) for b in boxes[:MAX_CROPS]]
         out = self.model(pixels[0][None], cells=True)
         # One by one: on a processor a batch is no faster, and with two threads slower.

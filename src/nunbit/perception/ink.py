@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nunbit.media.images import as_rgb
 from nunbit.perception.attributes import colour_name, lab
 from nunbit.scene import TextLine
 
@@ -33,9 +34,7 @@ def _line_ink(image: Image, line: TextLine) -> str:
     from PIL import Image as images
 
     x1, y1, x2, y2 = (int(v) for v in line.box)
-    crop = image.convert("RGB").crop(
-        (max(0, x1 - 1), max(0, y1 - 1), min(image.width, x2 + 1), min(image.height, y2 + 1))
-    )
+    crop = as_rgb(image).crop((max(0, x1 - 1), max(0, y1 - 1), min(image.width, x2 + 1), min(image.height, y2 + 1)))
     if min(crop.size) < 3:
         return ""
     if crop.height > HEIGHT_PX:

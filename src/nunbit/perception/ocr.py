@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
+from nunbit.media.images import as_rgb
 from nunbit.scene import Box, Scene, TextLine
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class TesseractReader:
 
         factor = enlargement(*image.size)
         size = (image.width * factor, image.height * factor)
-        large = image.convert("RGB").resize(size, images.Resampling.LANCZOS) if factor > 1 else image.convert("RGB")
+        large = as_rgb(image).resize(size, images.Resampling.LANCZOS) if factor > 1 else as_rgb(image)
         limit_threads()
         data = pytesseract.image_to_data(
             large,

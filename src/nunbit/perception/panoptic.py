@@ -96,6 +96,7 @@ class PanopticSegmenter:
         known = inspect.signature(post).parameters
         small = [_map_size(size) for size in sizes]
         results = post(outputs, target_sizes=small, **{k: v for k, v in self.settings.items() if k in known})
+        del inputs, outputs
         tables = [self._table(r) for r in results]
         return [(_enlarged(cells, size), table) for (cells, table), size in zip(tables, sizes, strict=True)]
 

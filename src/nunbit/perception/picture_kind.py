@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nunbit.media.images import as_rgb
 from nunbit.perception.text_regions import Region, find_regions
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def statistics(image: Image, regions: Sequence[Region]) -> np.ndarray:
 def _pixels(image: Image) -> np.ndarray:
     """The picture ``(H, W, 3)`` int16, each side from 2 to 640 pixels: neighbours are compared."""
     step = max(1, -(-max(image.size) // SIDE_PX))
-    rgb = np.asarray(image.convert("RGB"))[::step, ::step].astype(np.int16)
+    rgb = np.asarray(as_rgb(image))[::step, ::step].astype(np.int16)
     missing = [(0, max(0, 2 - side)) for side in rgb.shape[:2]]
     return np.pad(rgb, [*missing, (0, 0)], mode="edge") if min(rgb.shape[:2]) < 2 else rgb
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from nunbit.media.images import as_rgb
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -38,6 +40,9 @@ ONE_LINE, WHOLE = 2.6, 0.7
 least."""
 WORD_GAP = 0.95
 """A blank is at most this many letter heights wide; cells of a row stand further apart."""
+
+ROWS = 64
+"""Rows of a picture that are mixed at a time."""
 
 
 @dataclass(slots=True)
@@ -66,17 +71,27 @@ class Region:
 def grey(image: Image) -> np.ndarray:
     """The channel mix with the most contrast, ``(H, W)`` float32: luma, or the first principal component where luma
     shows little."""
-    rgb = np.asarray(image.convert("RGB"), np.float32)
-    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    sample = rgb[::4, ::4].reshape(-1, 3)
+    rgb = np.asarray(as_rgb(image))
+    luma = _mixed(rgb, np.array([0.299, 0.587, 0.114], np.float32))
+    sample = rgb[::4, ::4].reshape(-1, 3).astype(np.float32)
     if len(sample) < 2:
         return luma
     values, vectors = np.linalg.eigh(np.cov(sample.T) + 1e-3 * np.eye(3))
     if luma[::4, ::4].var() >= 0.25 * values[-1]:
         return luma
-    mixed = rgb @ (vectors[:, -1] / np.abs(vectors[:, -1]).sum()).astype(np.float32)
+    mixed = _mixed(rgb, (vectors[:, -1] / np.abs(vectors[:, -1]).sum()).astype(np.float32))
     low, high = np.percentile(mixed[::4, ::4], (0.5, 99.5))
-    return np.clip((mixed - low) / max(high - low, 1e-3) * 255, 0, 255).astype(np.float32)
+    mixed -= low
+    mixed *= 255 / max(high - low, 1e-3)
+    return np.clip(mixed, 0, 255, out=mixed)
+
+
+def _mixed(rgb: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Bytes ``(H, W, 3)`` mixed by weights ``(3,)``: ``(H, W)`` float32, some rows at a time."""
+    out = np.empty(rgb.shape[:2], np.float32)
+    for top in range(0, len(out), ROWS):
+        out[top : top + ROWS] = rgb[top : top + ROWS].astype(np.float32) @ weights
+    return out
 
 
 def find_regions(image: Image) -> tuple[list[Region], np.ndarray]:

@@ -52,8 +52,8 @@ def build_app(options: ServeOptions) -> FastAPI:
     from nunbit.engine.packed_linear import pack
     from nunbit.engine.scheduler import Engine
     from nunbit.engine.supported import server_length
+    from nunbit.media.heap import freeze_loaded, trim_when_idle, use_single_heap
     from nunbit.serving.app import create_app
-    from nunbit.serving.heap import freeze_loaded, trim_when_idle, use_single_heap
 
     use_single_heap()
     torch.set_num_threads(options.threads)

@@ -54,18 +54,21 @@ class PerceptionService:
                 scenes = self.perceive(pictures)
         return report(claims_of(question, answer, scenes))
 
-    def describe(self, picture: Any, overlays: bool = True) -> dict[str, Any]:
+    def describe(self, read: Callable[[], Any], overlays: bool = True) -> dict[str, Any]:
         """JSON of one picture: ``scene``, ``words`` and ``overlays`` (data: URIs of PNG files).
 
         Args:
+            read: gives the PIL picture; of a very large one nothing but a smaller copy is held afterwards.
             overlays: whether the pictures are drawn; without them ``overlays`` is empty.
         """
-        small = reduced(picture)
+        picture = read()
+        small, size = reduced(picture), picture.size
+        del picture
         with self._lock:  # one picture at a time, because perception needs the most memory of all
             scene = self.perceive([small])[0]
         views = _views(scene) if overlays else {}
         drawn = {name: _data_uri(draw(small, part, font=str(FONT))) for name, part in views.items()}
-        scene = scaled_copy(scene, picture.size)  # last: its map is as large as the picture
+        scene = scaled_copy(scene, size)  # last: its map is as large as the picture
         return {"scene": scene.to_json(), "words": " ".join(moai_text(scene).split()), "overlays": drawn}
 
 

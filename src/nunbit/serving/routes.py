@@ -222,8 +222,8 @@ class ApiServer:
 
     async def perceive(self, body: PerceiveRequest) -> Response:
         """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
-        image = await self.in_thread(decode_picture, body.image, "the picture", self.settings)
-        return JSONResponse(await self.in_thread(self.perception.describe, image, body.overlays))
+        read = partial(decode_picture, body.image, "the picture", self.settings)
+        return JSONResponse(await self.in_thread(self.perception.describe, read, body.overlays))
 
     async def models(self) -> dict[str, Any]:
         """List the served model."""

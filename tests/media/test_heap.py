@@ -2,7 +2,7 @@
 
 import threading
 
-from nunbit.serving import heap
+from nunbit.media import heap
 
 
 class Stub:

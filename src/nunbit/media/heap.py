@@ -1,5 +1,4 @@
-"""Gives memory back to the system between requests: a server answers small and large requests in many threads, for
-weeks.
+"""Gives memory back to the system: what large pictures took, and, between its requests, what a server took in weeks.
 
 It works on Linux with glibc; elsewhere nothing is changed.
 """
@@ -34,8 +33,8 @@ def _libc() -> Any:
 
 
 def use_single_heap() -> None:
-    """Use one heap for all threads. A heap of each thread would keep its largest request: 3,000 hostile ones left 120
-    MB."""
+    """Use one heap for all threads, which gives large blocks back. A heap of each thread would keep its largest
+    request: 3,000 hostile ones left 120 MB."""
     if library := _libc():
         for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, TRIM_BYTES), (M_MMAP_THRESHOLD, MMAP_BYTES)):
             library.mallopt(option, value)

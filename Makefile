@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -100,6 +100,10 @@ page-checks: $(STAMP)   ## the web page: axe-core in four modes, Lighthouse on a
 	@$(VENV)/bin/python -m tools.page_checks fetch
 	$(VENV)/bin/python -m pytest tests/serving/page/test_axe.py
 	$(if $(URL),$(VENV)/bin/python -m tools.page_checks lighthouse $(URL),@echo "no URL given: Lighthouse was not run")
+
+CHROOT ?= $(or $(TMPDIR),/tmp)/nunbit-chroot
+chroot-check:           ## README's commands in a fresh Debian (root, debootstrap, 12 GB): make chroot-check CHROOT=DIR
+	$(PYTHON) tools/chroot_check.py $(CHROOT)
 
 serve: $(STAMP)         ## the OpenAI API and the page at http://127.0.0.1:8000
 	$(NUNBIT) serve

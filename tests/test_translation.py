@@ -60,7 +60,7 @@ def test_the_catalogue_has_one_line_a_template():
     [
         (
             UserError("'a.png' is empty", allowed="PNG, JPEG, WebP, GIF (first frame) and BMP pictures"),
-            "'a.png': 파일이 비어 있습니다. 허용: PNG, JPEG, WebP, GIF(첫 장), BMP 그림.",
+            "'a.png': 파일이 비어 있습니다. 허용: PNG, JPEG, WebP, GIF(첫 장), BMP 이미지.",
         ),
         (
             UserError("line 3 of 'q.jsonl' is not a question", allowed="one JSON object a line"),
@@ -71,7 +71,7 @@ def test_the_catalogue_has_one_line_a_template():
             "알 수 없는 레시피 'tinny'. 허용: tiny. 혹시 'tiny'인가요?",
         ),
         (UserError("something new {0}", todo="do it"), "something new {0}. do it."),
-        (UserError("the picture is 3x20000 pixels"), "그림: 3x20000픽셀입니다."),
+        (UserError("the picture is 3x20000 pixels"), "이미지: 3x20000픽셀입니다."),
     ],
 )
 def test_an_error_is_told_in_korean(error, says):

@@ -57,8 +57,8 @@ def test_sentences():
 
     assert "says no dog, perception finds a dog (90 %)" in said("Is there a dog?", "No")[0]
     assert "3 dogs, perception finds 2" in said("How many dogs are there?", "3")[0]
-    assert "개 3마리라고 하고, 그림에서는 2마리가 보입니다" in said("How many dogs are there?", "3")[1]
-    assert "고양이가 파란색이라고 하고, 그림에서는 빨간색으로" in said("What color is the cat?", "blue")[1]
+    assert "개 3마리라고 하고, 이미지에서는 2마리가 보입니다" in said("How many dogs are there?", "3")[1]
+    assert "고양이가 파란색이라고 하고, 이미지에서는 빨간색으로" in said("What color is the cat?", "blue")[1]
 
 
 def test_lines():
@@ -66,7 +66,7 @@ def test_lines():
     english, korean = lines_of(claims, "en"), lines_of(claims, "ko", pictures=2)
     assert english[0].startswith('1. "Two dogs": supported: dog 90 % [10, 20, 80, 90]')
     assert "not found in the picture" in english[1] and "CONTRADICTED" in english[2]
-    assert "개 90 %" in korean[0] and "그림 1" in korean[0]
+    assert "개 90 %" in korean[0] and "이미지 1" in korean[0]
 
 
 def test_a_relation_is_told_apart_from_the_name_and_nothing_is_related_to_itself():

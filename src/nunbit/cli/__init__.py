@@ -19,7 +19,7 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
-        app(**_defaults(app))
+        _run(app)
     except UserError as e:
         from nunbit.translation import message, user_language
 
@@ -35,6 +35,17 @@ def main() -> None:
 
         print(f"nunbit: {message(explained(e), user_language())}", file=sys.stderr)
         sys.exit(2)
+
+
+def _run(app: Any) -> None:
+    from nunbit.translation import user_language
+
+    if user_language() == "ko":
+        from nunbit.cli.korean import run
+
+        run(app, **_defaults(app))
+    else:
+        app(**_defaults(app))
 
 
 def _defaults(app: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nunbit.assistant import Answer, Assistant
 from nunbit.cli.evidence import AnswerEvidence
-from nunbit.cli.output import print_notices, waiting
+from nunbit.cli.output import print_notices, say, waiting
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
@@ -46,7 +46,8 @@ def ask_once(options: AskOptions) -> None:
         out |= {"evidence": found.json()} if found and options.evidence else {}
         print(json.dumps(out, ensure_ascii=False))
     else:
-        print(f"\n[{answer.ttft_ms:.0f} ms to the first token]", file=sys.stderr)
+        print(file=sys.stderr)
+        say(f"[{answer.ttft_ms:.0f} ms to the first token]")
     print_notices(answer.notices, set())
     if found:
         _show_evidence(found, options)
@@ -57,7 +58,7 @@ def _show_evidence(found: AnswerEvidence, options: AskOptions) -> None:
         found.print()
     found.warn()
     if options.draw is not None:
-        print(f"drawn: {', '.join(map(str, found.draw(options.draw)))}", file=sys.stderr)
+        say(f"drawn: {', '.join(map(str, found.draw(options.draw)))}")
 
 
 def ask_batch(options: AskOptions) -> None:
@@ -97,9 +98,9 @@ def ask_batch(options: AskOptions) -> None:
         print_notices(answer.notices, said)
         readable = options.readable and not options.as_json
         print(_readable(out, lines) if readable else json.dumps(out, ensure_ascii=False), flush=True)
-    print(f"{len(rows)} answers in {time.perf_counter() - began:.1f} s", file=sys.stderr)
+    say(f"{len(rows)} answers in {time.perf_counter() - began:.1f} s")
     if right:
-        print(f"{sum(right)} of {len(right)} right", file=sys.stderr)
+        say(f"{sum(right)} of {len(right)} right")
 
 
 def chat_loop(options: ChatOptions) -> None:

@@ -36,7 +36,7 @@ def command(
 
         setattr(call, "__signature__", inspect.Signature(parameters))  # noqa: B010 (mypy refuses the plain assignment)
         call.__annotations__ = {p.name: p.annotation for p in parameters}
-        call.__doc__ = function.__doc__
+        call.__doc__ = (function.__doc__ or "").split("\n\n    Raises:")[0].split("\n\n    Args:")[0]
         app.command(name or function.__name__.replace("_", "-"))(call)
         return function
 

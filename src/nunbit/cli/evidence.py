@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nunbit.assistant import Answer, Assistant
+from nunbit.cli.output import say
 from nunbit.errors import UserError
 from nunbit.evidence import Claim, claims_of, contradictions
 from nunbit.evidence.drawing import draw_claims
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "en": "Evidence (where the words of the answer are in the picture):",
-    "ko": "근거 (답변의 말이 그림 어디에 있는지):",
+    "ko": "근거 (답변의 말이 이미지의 어디에 있는지):",
 }
 NOTHING = {
     "en": "the answer names nothing that can be compared with the picture",
-    "ko": "그림과 비교할 수 있는 말이 없습니다",
+    "ko": "이미지와 비교할 수 있는 말이 없습니다",
 }
 
 
@@ -55,7 +55,7 @@ class AnswerEvidence:
     def warn(self) -> None:
         """Print a line on stderr for each contradiction."""
         for claim in contradictions(self.claims):
-            print(f"note: {contradiction(claim, language_of(self.question))}", file=sys.stderr)
+            say(f"note: {contradiction(claim, language_of(self.question))}")
 
     def json(self) -> dict[str, Any]:
         """The claims, what they rest on, and a sentence in two languages for each contradiction."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nunbit.translation import translated, user_language
+
 
 def show(result: Any, as_text: Callable[[Any], str], as_json: bool) -> None:
     """Print a result on stdout."""
@@ -17,8 +19,8 @@ def show(result: Any, as_text: Callable[[Any], str], as_json: bool) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line on stderr, in the user's language."""
+    print(translated(line, user_language()), file=sys.stderr, flush=True)
 
 
 def print_notices(notices: Iterable[str], said: set[str]) -> None:
@@ -48,7 +50,7 @@ def waiting(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    done, began = threading.Event(), time.monotonic()
+    done, began, what = threading.Event(), time.monotonic(), translated(what, user_language())
 
     def show_seconds() -> None:
         while True:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nunbit.cli.output import say
 from nunbit.errors import UserError
 from nunbit.media import decode
 from nunbit.media.heap import use_single_heap
@@ -47,9 +47,9 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
     else:
         print("\n".join(lines))
     for part, reason in failed_parts(scene).items():
-        print(f"note: {part} failed: {reason}", file=sys.stderr)
+        say(f"note: {part} failed: {reason}")
     for sentence in missing_parts(scene):
-        print(f"note: {sentence}", file=sys.stderr)
+        say(f"note: {sentence}")
 
 
 def _write(out: Path, image: Image) -> None:

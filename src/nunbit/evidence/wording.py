@@ -14,11 +14,11 @@ from nunbit.world.wording import josa
 
 VERDICTS = {
     "en": {"supported": "supported", "contradicted": "CONTRADICTED", "not found": "not found in the picture"},
-    "ko": {"supported": "근거 있음", "contradicted": "서로 다름", "not found": "그림에서 찾지 못함"},
+    "ko": {"supported": "근거 있음", "contradicted": "서로 다름", "not found": "이미지에서 찾지 못함"},
 }
 _DENIED = {
     "en": ("not found in the picture, as the answer says", "unclear: perception is not sure of it"),
-    "ko": ("그림에서도 찾지 못함", "불확실: 인식 신뢰도가 낮음"),
+    "ko": ("이미지에서도 찾지 못함", "불확실: 인식 신뢰도가 낮음"),
 }
 PARTS_KO = {
     "left": "왼쪽",
@@ -44,7 +44,8 @@ def contradiction(claim: Claim, language: Language) -> str:
     """One sentence that says where an answer and what perception found differ."""
     share = round(100 * max((e.score for e in claim.evidence), default=0.0))
     if language == "ko":
-        return f"답변과 그림 인식 결과가 다릅니다: 답변은 {_said_ko(claim)}, 그림에서는 {_found_ko(claim)} ({share} %)."
+        differ = f"답변은 {_said_ko(claim)}, 이미지에서는 {_found_ko(claim)}"
+        return f"답변과 이미지 인식 결과가 다릅니다: {differ} ({share} %)."
     differ = f"the answer says {_said(claim)}, perception finds {_found(claim)}"
     return f"The answer and the picture do not agree: {differ} ({share} %)."
 
@@ -183,7 +184,7 @@ def _relation(c: Claim, language: Language) -> str:
 def _piece(e: Evidence, language: Language, pictures: int) -> str:
     name = f'"{_short(e.text)}"' if e.kind == "text" else korean(e.text) if language == "ko" else e.text
     box = ", ".join(str(round(v)) for v in e.box)
-    which = "" if pictures < 2 else f" ({'picture' if language == 'en' else '그림'} {e.picture + 1})"
+    which = "" if pictures < 2 else f" ({'picture' if language == 'en' else '이미지'} {e.picture + 1})"
     return f"{name} {round(100 * e.score)} % [{box}]{which}"
 
 

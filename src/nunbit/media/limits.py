@@ -19,7 +19,7 @@ class Limits:
     max_pixels: int = 50_000_000
     max_side_px: int = 12_000
     max_decoding_bytes: int = 250_000_000
-    max_held_bytes: int = 170_000_000
+    max_held_bytes: int = 160_000_000
 
 
 def check_size(size: tuple[int, int], name: str, limits: Limits) -> None:

@@ -7,6 +7,7 @@ import socket
 
 from nunbit.errors import UserError
 from nunbit.serving.build import ServeOptions, address_line, build_app
+from nunbit.translation import translated, user_language
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -26,7 +27,8 @@ def serve(options: ServeOptions) -> None:
             f"the server needs '{e.name}', which is not installed", todo="install them: pip install 'nunbit[serve]'"
         ) from None
     if not options.settings.api_keys and options.host not in LOOPBACK:
-        print("note: no API key is set, and the server listens to more than this machine (--key, NUNBIT_API_KEYS)")
+        note = "note: no API key is set, and the server listens to more than this machine (--key, NUNBIT_API_KEYS)"
+        print(translated(note, user_language()))
     if options.replicas:
         from nunbit.serving.replicas import serve_replicas
 
@@ -44,7 +46,7 @@ def serve(options: ServeOptions) -> None:
     class Announced(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            print(address_line(options, listener.getsockname()[1]), flush=True)
+            print(translated(address_line(options, listener.getsockname()[1]), user_language()), flush=True)
 
     Announced(config).run(sockets=[listener])
 

@@ -119,7 +119,7 @@ export const STRINGS = {
     "이미지를 추가하고, 궁금한 곳을 그려서 가리켜 보세요. 답변의 근거도 함께 보여 드립니다."],
   ready: ["What would you like to know?", "무엇이 궁금하세요?"],
   readyHint: ["Type a question, or choose one.", "질문을 입력하거나 아래에서 골라 보세요."],
-  tryThings: ["What is in the picture?", "그림에 무엇이 있나요?"],
+  tryThings: ["What is in the picture?", "이미지에 무엇이 있나요?"],
   tryCount: ["How many things are there?", "물건이 몇 개 있나요?"],
   tryText: ["What does the text say?", "뭐라고 쓰여 있나요?"],
   tryElephant: ["Is the elephant to the left of the car?", "코끼리가 자동차의 왼쪽에 있나요?"],

@@ -1,5 +1,8 @@
 """Replies read whole or not at all: denials, numbers, yes and no turned round, thoughts without a beginning."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +39,24 @@ def test_numbers_are_read_whole_or_not_at_all():
 
 def test_yes_and_no_turned_round():
     _check(extraction.yes_no, YES_NO)
+
+
+READERS = {
+    "choice": lambda reply: extraction.choice(reply, OPTIONS),
+    "ten": lambda reply: extraction.choice(reply, TEN),
+    "number": extraction.number,
+    "yes_no": extraction.yes_no,
+    "words": extraction.words,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_further_replies(name):
+    """Replies that were invented to be misread: lines of ``read``, ``value`` and ``replies``."""
+    lines = (Path(__file__).parent / "further_replies.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [(reply, row["value"]) for row in map(json.loads, lines) if row["read"] == name for reply in row["replies"]]
+    assert len(rows) > 5
+    _check(READERS[name], rows)
 
 
 @pytest.mark.parametrize("form", THOUGHTS)

@@ -17,6 +17,10 @@ STATED = re.compile(
     + r"|\b(?:choose|chose|pick|select|go(?:ing)?\s+(?:with|for)|opt(?:ing)?\s+for)\s+"
     + _NAMED
     + LETTER
+    + r"|\bwait\b[\s,.!:…–—-]*(?:(?:no|actually|sorry|it(?:['’]s|\s+is)|i\s+mean|make\s+(?:that|it))\b[\s,.!:…–—-]*)*"
+    + _NAMED
+    + LETTER
+    + r"(?=\W*(?:\n|\Z))"
     + r"|(?:정답|(?<![가-힣])답|답변)\s*(?:은|는|이|:)\s*:?\s*(?:선택지\s*|보기\s*)?"
     + LETTER
     + r"|(?:答案|正确选项|正确答案)(?:应该|应当|应|就)?\s*(?:是|为|选|:)\s*:?\s*(?:选项)?\s*"

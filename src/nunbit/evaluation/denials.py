@@ -15,7 +15,10 @@ _LIST = rf"(?:{_NAMED}{_OPTION}{_JOIN})*{_NAMED}"
 _DENY_EN = (
     r"(?:\bnot\b|n['’]t\b|\bcannot\b|\bnever\b|\bneither\b|\bnor\b|\bwithout\b|\binstead\s+of\b|\brather\s+than\b"
     r"|(?<!none )\bother\s+than\b|\bexcept(?:ing)?(?:\s+for)?\b|\bexclud\w+|\beliminat\w+|\brul\w+\s+out\b"
-    r"|\breject\w*|\bdismiss\w*|\bdiscard\w*|\bunlike\b|\bavoid\w*|\bno\s+longer\b)"
+    r"|\breject\w*|\bdismiss\w*|\bdiscard\w*|\bunlike\b|\bavoid\w*|\bno\s+longer\b"
+    r"|\b(?:wrong|incorrect|mistake|mistaken|error)\s+to\b"
+    r"|(?<!no )(?<!a )(?<!any )(?<!without )(?<!beyond )\bdoubt(?:ful)?\b"
+    r"|\bnobody\b|\bno\s*one\b|\bhardly\b|\bscarcely\b|\bfar\s+from\b|\banything\s+but\b)"
 )
 _FILLER_EN = (
     r"(?:\s+(?:be|is|it|it['’]s|was|the|a|an|that|this|to|as|correct|right|best|answer|option|choice|letter|options"
@@ -42,7 +45,8 @@ _WRONG = (
 )
 _AFTER_EN = re.compile(
     rf"{_REST_OF_LIST}{_GAP}(?:"
-    rf"{_BE}{_SURELY}\s*(?:not\b(?!\s+(?:only|just|wrong|incorrect|false|the\s+wrong))|{_WRONG})"
+    rf"{_BE}{_SURELY}\s*(?:(?:hardly|scarcely|far\s+from|anything\s+but)\b"
+    rf"|not\b(?!\s+(?:only|just|wrong|incorrect|false|the\s+wrong))|{_WRONG})"
     rf"|(?:is|are|was|were)n['’]t\b(?!\s+(?:only|just|wrong|incorrect|false))"
     rf"|{_WRONG}(?!\s+(?:options?|answers?|choices?|statements?|ones?)\b)"
     r"|(?:can|could|does|do|did|would|should|will|must|may|might|has|have)(?:\s+not\b|n['’]t\b|not\b)"
@@ -50,6 +54,7 @@ _AFTER_EN = re.compile(
     rf"|(?:can|could|may|must|should)(?:\s+\w+ly)?\s+be\s+{_WRONG}"
     r"|(?:can|could|may|must|should)(?:\s+\w+ly)?\s+be\s+(?:dismissed|discarded|rejected|crossed\s+out)\b"
     r"|(?:fails?|contradicts?|lacks?)\b"
+    r"|\?[\"'”’)]*\s*(?:no|nope|not)\b"
     r")",
     re.IGNORECASE,
 )
@@ -57,7 +62,10 @@ _AFTER_KO = re.compile(
     rf"{_REST_OF_LIST}{_GAP}(?:번|선택지|보기|항목?)?\s*(?:은|는|이|가|을|를|도|로|란|라고|이라고|일|둘\s*다|모두)?\s*"
     r"(?:둘\s*다\s*|모두\s*|전혀\s*)?(?:(?:정답|답|올바른\s*답|맞는\s*답|옳은\s*답|답변)(?:이|은|으로|은|도)?\s*)?"
     r"(?:[될할볼일]\s*수\s*없|수\s*없|보기\s*(?:는\s*)?어렵|아니(?!면|ㄹ)|아닙|아닌|아님|아녜|아녀|않|틀리|틀렸|틀린|틀립|오답|잘못|제외|빼|말고"
-    r"|대신|부적절|적절하지|적합하지|맞지\s*않|옳지\s*않|올바르지\s*않|거짓|배제|탈락|고르지|선택하지)"
+    r"|대신|리(?:가|는|도)?\s*(?:없|만무)|가능성(?:이|은|도)?\s*(?:거의\s*)?(?:낮|없|적|희박)"
+    r"|(?:생각|판단|추측|확신|말)(?:하|되)?지(?:는|도)?\s*(?:않|못)|(?:믿|여기|보)지(?:는|도)?\s*(?:않|못)"
+    r"|부적절|적절하지|적합하지|맞지\s*않|옳지\s*않|올바르지\s*않|거짓|배제|탈락|고르지|선택하지"
+    r"|(?:고르|선택하|답하)면\s*안|(?:골라|선택해|답해)서는\s*안|함정)"
 )
 _AFTER_ZH = re.compile(
     rf"{_REST_OF_LIST}{_GAP}(?:选项|项|答案)?\s*(?:都|也|均|是|为|显然|明显|并|就|则|更|肯定|绝对|完全|一定)*\s*"

@@ -45,6 +45,9 @@ _FRAME = re.compile(
     r"(?:(?:the )?(?:final )?answer(?: is|:)|정답(?:은|:)|답(?:은|:)|答案(?:是|:|为))\s*:?\s*", re.IGNORECASE
 )
 
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+"""Words that are struck through in Markdown."""
+
 
 def choice(reply: str, options: Options) -> ParsedAnswer:
     """The letter of one option.
@@ -58,7 +61,7 @@ def choice(reply: str, options: Options) -> ParsedAnswer:
         inner = _letter_or_text(box.text, options)
         if inner:
             return ParsedAnswer(inner, "boxed", box.span)
-    text = text.translate(MARKUP)
+    text = _STRUCK.sub(lambda m: " " * len(m[0]), text).translate(MARKUP)
     for rule in (
         _alone,
         _text_equal,

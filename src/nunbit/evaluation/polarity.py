@@ -14,7 +14,12 @@ _FOUR = (
     r"|모금|방울|번째|글자|자리|종류|척|판|봉지|상자|다리|손가락|방향|면|변|각)[가-힣]*)"
 )
 """네 is also "four", before a counter."""
-_YES_EN, _NO_EN = r"yes|yeah|yep|yup", r"nope|nah|no(?!\s+(?:doubt|wonder|problem|idea|matter|longer|need)\b)"
+_YES_EN, _NO_EN = (
+    r"yes|yeah|yep|yup",
+    r"nope|nah|no(?!\s+(?:doubt|wonder|problem|idea|matter|longer|need|reason"
+    r"|question|clue|telling|one|way\s+(?:to|of))\b"
+    r"|\.\s*\d+\W*\Z)",
+)
 _YES_KO, _NO_KO = rf"네{_END_KO}{_FOUR}|예{_END_KO}(?!\s*[:：])|응{_END_KO}", rf"(?:아니요|아니오|아뇨|아니){_END_KO}"
 _YES_ZH = r"(?<![一-鿿])(?:是的?|对的?|有的?|肯定的?)(?![一-鿿])"
 _NO_ZH = r"(?<![一-鿿])(?:不是的?|不对|不|否定的?|否|没有?)(?![一-鿿])"
@@ -28,10 +33,12 @@ _NOT_KO = r"지(?:는|도)?\s*않"
 _JUDGED = re.compile(
     rf"(?P<true>\b(?:{_TRUE_EN})\b"
     rf"|(?<![가-힣])(?:맞습니다|맞아요|맞다|맞음|그렇습니다|그래요|그렇다|옳습니다|옳다|있습니다|있어요|있다|있음|존재합니다|사실입니다|참입니다){_END_KO}"
+    rf"|(?<![가-힣])(?:(?:맞는|그런|옳은|있는)\s*(?:것|거|듯)|참(?=\W*(?:\Z|\n)))"
     r"|(?<![不非否未一-鿿])(?:这|该|此)?(?:说法|描述|陈述)?是?(?:正确|对|真|属实)的?(?=\s*(?:$|[。！!.,，]))|(?<![一-鿿])正确(?![一-鿿]))"
     rf"|(?P<false>\b(?:{_FALSE_EN})\b"
     rf"|(?<![가-힣])(?:맞|그렇|옳|올바르|있|존재하|보이){_NOT_KO}|(?<![가-힣])(?:사실|정답|참)(?:이|은)\s*(?:아니|아닙|아님)"
-    rf"|(?<![가-힣])(?:아닙니다|아니에요|아니다|아님|없습니다|없어요|없다|없음|틀렸습니다|틀립니다|틀려요|틀렸어요|거짓입니다){_END_KO}"
+    rf"|(?<![가-힣])(?:아닙니다|아니에요|아니다|아님|없습니다|없어요|없다|없음|틀렸습니다|틀립니다|틀려요|틀렸어요|거짓입니다|거짓){_END_KO}"
+    rf"|(?<![가-힣])(?:아닌|아닐|없는|틀린)\s*(?:것|거|듯)"
     r"|(?:不|并不|并非|不是|不太|不完全)(?:正确|对|真|属实|准确)的?(?![一-鿿])|(?<![一-鿿])(?:错误|错)的?(?![一-鿿])|是(?:错误|错|假)的)",
     re.IGNORECASE,
 )
@@ -58,6 +65,17 @@ _SHORT_DENIAL = re.compile(
     r"(?:\s+not|n['’]t)\s*(?:$|[.!,])",
     re.IGNORECASE,
 )
+_IDIOM = re.compile(
+    r"\W*(?P<no>(?:absolutely|certainly|definitely|clearly|obviously|surely|probably|of\s+course"
+    r"|most\s+likely|i['’]?m\s+afraid|i\s+am\s+afraid)\s+not"
+    r"|not\s+(?:at\s+all|really|quite|exactly|likely|that\s+i\s+can\s+see)|by\s+no\s+means"
+    r"|i\s+(?:do\s+not|don['’]t|wouldn['’]t)\s+(?:think|believe|say)\s+so)(?=\W*(?:\Z|[.,;!\n]))"
+    r"|\W*(?P<yes>(?:absolutely|certainly|definitely|indeed|sure|surely|of\s+course"
+    r"|i\s+(?:think|believe|would\s+say)\s+so"
+    r"|it\s+(?:does|is|has|can))(?=\s*(?:\Z|[.!])))",
+    re.IGNORECASE,
+)
+"""What answers without either word, at the beginning of a reply."""
 _INITIAL = re.compile(r"\W*([yn])\W*", re.IGNORECASE)
 
 
@@ -78,6 +96,8 @@ def yes_no(reply: str) -> ParsedAnswer:
     apart = {_value(m) for m in said if _stands_apart(text, m)}
     if len(apart) > 1:
         return UNPARSED
+    if (idiom := _IDIOM.match(text.replace("\0", " "))) and not said:
+        return ParsedAnswer(_value(idiom), "idiom", idiom.span(idiom.lastgroup or 0))
     if first := _word_at(text, _beginning(text)):
         return _found(text, first, "first word")
     return _only_one(reply, text)
@@ -109,7 +129,7 @@ def _beginning(text: str) -> int:
 
 def _stands_apart(text: str, m: re.Match[str]) -> bool:
     """Whether a word is said on its own ("No, wait. Yes."), and not inside a sentence ("there is no dog")."""
-    return re.match(r"\s*(?:$|[.,;:!?。，！])", text[m.end() :]) is not None
+    return re.match(r"\s*(?:$|[.,;:!?。，！])|[ \t]*\n", text[m.end() :]) is not None
 
 
 def _found(text: str, m: re.Match[str], rule: str) -> ParsedAnswer:

@@ -8,6 +8,7 @@ half: fractions, powers, roots, multiples of pi, ``3 x 10^5``, times, ranges, da
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from nunbit.evaluation.items import UNPARSED, ParsedAnswer
@@ -15,8 +16,13 @@ from nunbit.evaluation.number_patterns import (
     BEFORE,
     BEHIND,
     BETWEEN,
+    DAY_OR_YEAR,
+    DENIED_BEFORE,
+    DENIED_BEHIND,
     FRAME,
+    IN_DATE,
     LABEL,
+    MONTH_BEFORE,
     ONES,
     PLAIN,
     SCRIPT,
@@ -26,12 +32,16 @@ from nunbit.evaluation.number_patterns import (
     UNIT,
     WORD,
 )
+from nunbit.evaluation.number_words import counted
 from nunbit.evaluation.reply_text import Boxed, boxed, prepare
 
 _SCAN = re.compile(rf"(?P<script>{SCRIPT})|(?<![A-Za-z\d])(?<!\d\.)(?P<number>{SIGN}{PLAIN})")
 _BOLD = re.compile(r"(?<!\d)\*\*|\*\*(?!\d)|[`$]")
 _LIST_ITEM = r"[-−–+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-−–+]?\.\d+"
 _LIST = re.compile(rf"\[\s*(?:{_LIST_ITEM})(?:\s*,\s*(?:{_LIST_ITEM}))*\s*\]")
+
+
+_NUMBERS_ALONE = re.compile(r"[-−–+]?[\d.,]+(?:\s*[,;]\s+[-−–+]?[\d.,]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ def quantities(text: str, start: int = 0, stop: int | None = None) -> list[Quant
     out: list[Quantity] = []
     for k, (first, last) in enumerate(found):
         alone = not BEHIND.match(text, last) and not BEFORE.search(text, max(0, first - 24), first)
+        alone = alone and not _in_name_or_date(text, first, last)
         value = plain_number(text[first:last]) if alone else None
         if k and out and _joined(text, found[k - 1], (first, last)):
             out[-1] = Quantity(None, (out[-1].span[0], last))
@@ -62,16 +73,21 @@ def number(reply: str) -> ParsedAnswer:
     for box in reversed(boxed(text)):
         if (inside := _of_box(text, box)) is not None:
             return inside
-    found, words = quantities(text), [_of_word(m) for m in WORD.finditer(text)]
+    found = [q for q in quantities(text) if not _is_denied(text, q.span)]
+    words = [_of_word(m) for m in WORD.finditer(text) if not _is_denied(text, m.span())]
+    words += [Quantity(value, span) for value, span in counted(text) if not _is_denied(text, span)]
     if not found and len(words) == 1 and text[slice(*words[0].span)] == text.strip(" .!\n*_\0"):
         return _read(words[0], "number word")
     if (stated := _stated(text, [*words, *found])) is not None:
         return _read(stated, "stated")
     if not found:
-        counts = len(words) == 1 and text[slice(*words[0].span)].lower() != "one"  # "one of them" counts nothing
+        # "one of them" and 一个 count nothing.
+        counts = len(words) == 1 and text[slice(*words[0].span)].lower() not in ("one", "一")
         return _read(words[0], "only number word") if counts else UNPARSED
     if len(found) == 1:
         return _read(found[0], "only number")
+    if _NUMBERS_ALONE.fullmatch(text.strip(" .!\n*_\0")):
+        return UNPARSED  # a list is no number
     after = [q for q in found if text[: q.span[0]].rstrip(" €£¥₩").endswith("=")]
     return _read(after[-1], "after =") if after else _read(found[-1], "last number")
 
@@ -88,6 +104,7 @@ def number_list(reply: str) -> ParsedAnswer:
 def plain_number(text: str) -> str:
     """Digits, sign, point and exponent of a plain number, without separators."""
     bare = re.sub(rf"\{{,\}}|\\,|[,{SPACES}]", "", text)
+    bare = "".join(c if c.isascii() else str(unicodedata.decimal(c, c)) for c in bare)  # digits of any script
     return bare.replace("−", "-").replace("–", "-").lstrip("+")
 
 
@@ -98,7 +115,22 @@ def _joined(text: str, one: tuple[int, int], other: tuple[int, int]) -> bool:
         return True  # 10-12, 10%-12%: what looks like the second one's sign
     if LABEL.fullmatch(between):
         return False
+    if IN_DATE.fullmatch(between) and (between.strip(" ,") or _in_name_or_date(text, *one)):
+        return DAY_OR_YEAR.match(text[slice(*one)]) is not None
     return BETWEEN.fullmatch(between) is not None
+
+
+def _in_name_or_date(text: str, first: int, last: int) -> bool:
+    """Whether a number belongs to a name or a date: ``COVID-19``, ``May 5``."""
+    if re.search(r"[A-Za-z][-−–]$", text[max(0, first - 3) : first]):
+        return True
+    return bool(MONTH_BEFORE.search(text, max(0, first - 16), first) and DAY_OR_YEAR.match(text[first:last]))
+
+
+def _is_denied(text: str, span: tuple[int, int]) -> bool:
+    """Whether a number is only named to be denied: ``not 3``, ``3이 아니라``."""
+    before = DENIED_BEFORE.search(text, max(0, span[0] - 40), span[0])
+    return before is not None or DENIED_BEHIND.match(text, span[1]) is not None
 
 
 def _of_box(text: str, box: Boxed) -> ParsedAnswer | None:

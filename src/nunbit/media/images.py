@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError
-from nunbit.media.headers import HeaderReader, check_structure, decoding_bytes
+from nunbit.media.headers import HeaderReader, check_structure, decoding_bytes, png_pixels_hold
 from nunbit.media.limits import ALLOWED, FORMATS, Limits, check_size
 from nunbit.media.sources import read_source
 
@@ -108,6 +108,8 @@ def _opened(source: str | os.PathLike[str] | bytes, name: str | None, limits: Li
         ) from None
     check_size(image.size, name, limits)
     _check_memory(image, name, limits)
+    if not png_pixels_hold(data):
+        raise _damaged(name)
     file.reads_left = len(data)  # the pixels are read in time linear in the file; only headers are not
     return image, name
 
@@ -180,9 +182,11 @@ def _upright(image: Image, name: str) -> Image:
         image = as_rgb(image)
         return image if turn is None else image.transpose(turn)
     except (*PIL_ERRORS, pil.DecompressionBombError):
-        raise UserError(
-            f"{name} is damaged or cut short", allowed="whole " + ALLOWED, todo="get the file again"
-        ) from None
+        raise _damaged(name) from None
+
+
+def _damaged(name: str) -> UserError:
+    return UserError(f"{name} is damaged or cut short", allowed="whole " + ALLOWED, todo="get the file again")
 
 
 def as_rgb(image: Image) -> Image:

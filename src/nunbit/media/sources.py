@@ -16,11 +16,14 @@ from nunbit.media.limits import ALLOWED, Limits, check_bytes
 
 Kind = Literal["inline", "address", "path"]
 
-_DATA_URI = re.compile(r"\s*data:([^,]{0,500}),", re.IGNORECASE)
-"""RFC 2397, with any type or none: the content decides what the bytes are."""
+_AROUND = " \t\r\n\f\v\u00a0\ufeff\u200b\u200e\u200f\u2060\"'<>"
+"""What copying leaves around a data: URI or base64 text: spaces, a byte order mark, marks without a width, quotes."""
+_HEAD_CHARACTERS = 2500
+_DATA_URI = re.compile(r'data:((?:[^,"]|"[^"]*"){0,2000}),', re.IGNORECASE)
+"""RFC 2397, with any type or none: the content decides what the bytes are. A quoted parameter may hold a comma."""
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
-_BASE64_MARK = re.compile(r";\s*base64\s*$", re.IGNORECASE)
+_BASE64_MARK = re.compile(r"(?:^|;)\s*base64\s*(?:;|$)", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGODlh", "R0lGODdh", "Qk")
 
@@ -39,8 +42,9 @@ def kind_of(source: object) -> Kind:
         return "inline"
     if _ADDRESS.match(source):
         return "address"
-    long_enough = len(source) > 260 or (len(source) >= 40 and source.startswith(_BASE64_STARTS))
-    return "inline" if long_enough and _BASE64.fullmatch(source) else "path"
+    text = source.strip(_AROUND) if source[:1] in _AROUND or source[-1:] in _AROUND else source
+    long_enough = len(text) > 260 or (len(text) >= 40 and text.startswith(_BASE64_STARTS))
+    return "inline" if long_enough and _BASE64.fullmatch(text) else "path"
 
 
 def named_file(text: str) -> Path:
@@ -61,7 +65,7 @@ def _address(name: str) -> UserError:
 
 def is_data_uri(source: str) -> bool:
     """Whether text is a ``data:`` URI, or meant as one."""
-    return source[:100].lstrip()[:5].lower() == "data:"
+    return source[:100].lstrip(_AROUND)[:5].lower() == "data:"
 
 
 def sources_in(folder: str | os.PathLike[str]) -> list[Path]:
@@ -125,13 +129,18 @@ def _from_path(source: str | os.PathLike[str], name: str, limits: Limits) -> byt
 
 
 def _from_uri(source: str, name: str, limits: Limits) -> bytes:
-    head = _DATA_URI.match(source[:700])
+    source = source.strip(_AROUND)
+    head = _DATA_URI.match(source[:_HEAD_CHARACTERS])
+    if not head and "%2c" in source[:_HEAD_CHARACTERS].lower():  # escaped as a whole
+        source = _unquoted(source).decode("latin-1")
+        head = _DATA_URI.match(source[:_HEAD_CHARACTERS])
     if not head:
         raise UserError(
             f"{name} is not a base64 picture", allowed="data:image/png;base64,... (or jpeg, webp, gif, bmp)"
         )
     held = source[head.end() :]
-    if _BASE64_MARK.search(head[1]):
+    if _BASE64_MARK.search(head[1]) or held.lstrip().startswith(_BASE64_STARTS):
+        held = held.partition("#")[0]  # a fragment, as any address may have one
         return _from_base64(_unquoted(held).decode("latin-1") if "%" in held else held, name, limits)
     check_bytes(len(held) // 3, name, limits)
     data = _unquoted(held.strip())
@@ -148,10 +157,19 @@ def _from_base64(text: str, name: str, limits: Limits) -> bytes:
     """Bytes of base64 text; line breaks, a missing ``=`` and the URL-safe alphabet are all in common use."""
     check_bytes(len(text) * 3 // 4, name, limits)
     try:
-        plain = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+        plain = "".join(_with_plus(text.strip(_AROUND)).split()).rstrip("=").replace("-", "+").replace("_", "/")
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except ValueError:
         raise UserError(f"{name} is not base64", allowed="the base64 form of a picture file") from None
+
+
+def _with_plus(text: str) -> str:
+    """Base64 text whose plus signs became spaces, as a form's decoding makes them; spaces that end lines of one length
+    stay."""
+    if " " not in text or "+" in text or "\n" in text:
+        return text
+    lengths = {len(line) for line in text.split(" ")[:-1]}
+    return text if len(lengths) == 1 and lengths.pop() % 4 == 0 else text.replace(" ", "+")
 
 
 def _is_picture(path: Path) -> bool:

@@ -14,17 +14,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nunbit.engine.int8_linear import quantise
 from nunbit.engine.many import ask_all
+from nunbit.engine.options import CacheOptions
 from nunbit.engine.preparation import open_picture
 from nunbit.engine.request import Event, RequestOutput, TokenChunk
 from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine
+from nunbit.engine.sizing import engine_sizes
 from nunbit.engine.supported import unsupported
 from nunbit.errors import ContextLengthError, UserError
 from nunbit.messages import Message
 from nunbit.models.composed import is_gated
 from nunbit.models.loading import LoadedModel, load_model
 from nunbit.models.object_aware import ObjectAwareModule
+from nunbit.models.precision import Precision
 from nunbit.models.processor_prompt import has_template, plain_messages, plain_question, processor_inputs
 from nunbit.models.text_encoder import TextEncoder
 from nunbit.scene import Scene
@@ -60,12 +64,25 @@ class Assistant:
 
     Args:
         folder: a folder or hub id; None for the embedded `nunbit-tiny`.
-        device: ``cpu``, ``cuda``, ``mps`` ...
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...
         object_aware: off, an object-aware model answers as the plain model that it is without its object-aware parts.
+        precision: in which numbers the weights are held.
+        caches: sizes of the engine's caches.
     """
 
-    def __init__(self, folder: str | Path | None = None, device: str = "cpu", *, object_aware: bool = True) -> None:
-        self._set(load_model(folder, device, object_aware=object_aware))
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        device: str = "cpu",
+        *,
+        object_aware: bool = True,
+        precision: Precision = Precision(),
+        caches: CacheOptions = CacheOptions(),
+    ) -> None:
+        loaded = load_model(folder, device, object_aware=object_aware, precision=precision)
+        if precision.int8 and loaded.model.device.type == "cpu":
+            quantise(loaded.model)
+        self._set(loaded, caches)
 
     @classmethod
     def from_loaded(
@@ -76,9 +93,9 @@ class Assistant:
         made._set(LoadedModel(name, model, processor, aware))
         return made
 
-    def _set(self, loaded: LoadedModel) -> None:
+    def _set(self, loaded: LoadedModel, caches: CacheOptions = CacheOptions()) -> None:
         self.name, self.model, self.processor, self.aware = loaded.name, loaded.model, loaded.processor, loaded.aware
-        self.device = str(self.model.device)
+        self.device, self.caches = str(self.model.device), caches
         self._engine: Engine | None = None
 
     def engine(self, slots: int = 1) -> Engine:
@@ -90,7 +107,8 @@ class Assistant:
         if self._engine is not None and self._engine.slots < slots:
             self.close()
         if self._engine is None:
-            self._engine = Engine.from_loaded(self, slots=slots, length=0, background=False)
+            sizes = engine_sizes(self.model, replace(self.caches, slots=slots), server=False)
+            self._engine = Engine.from_loaded(self, background=False, **sizes)
         return self._engine
 
     def close(self) -> None:
@@ -230,7 +248,7 @@ class Assistant:
             text = self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         else:
             text = plain_question(messages, self.processor)
-        return processor_inputs(self.processor, text, pictures).to(self.device)
+        return processor_inputs(self.processor, text, pictures).to(self.device, self.model.dtype)
 
 
 class _Streamer:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from nunbit.assistant import Answer
-from nunbit.cli import ask, prompted
+from nunbit.cli import ask
+from nunbit.cli.engine_options import EngineArguments
 from nunbit.cli.prompt_options import AskOptions, PromptOptions
 from nunbit.cli.prompted import PromptedAssistant
 from nunbit.errors import UserError
@@ -42,7 +43,7 @@ class Helper:
 def asker(monkeypatch):
     def make(options, *says):
         helper = Helper(*says)
-        monkeypatch.setattr(prompted, "Assistant", lambda *a: helper)
+        monkeypatch.setattr(EngineArguments, "assistant", lambda *a: helper)
         return PromptedAssistant(options)
 
     return make
@@ -126,7 +127,7 @@ def test_similar_examples_are_found_with_the_picture_before_it_is_drawn_on(asker
         )
     ).eval()
     helper.processor = type("P", (), {"image_processor": CLIPImageProcessor(size=size, crop_size=size)})()
-    monkeypatch.setattr(prompted, "Assistant", lambda *a: helper)
+    monkeypatch.setattr(EngineArguments, "assistant", lambda *a: helper)
     a = PromptedAssistant(PromptOptions(shots=shots, k=3, rices=True, box="2,2,20,20"))
     a.ask(question("Now?", [Image.new("RGB", (32, 32), (255, 0, 0))]), 9)
     texts = [m.text for m in helper.asked[0]]
@@ -165,7 +166,7 @@ ROW = {"image": "0.png", "question": "Which?", "answers": ["red"]}
 def test_a_batch_is_prompted_the_same_way(asker, shots, capsys):
     asker(PromptOptions())
     ask.ask_batch(batch_of(shots, ROW, ROW, prompt=PromptOptions(shots=shots, k=1)))
-    helper = prompted.Assistant()
+    helper = EngineArguments().assistant(None)
     assert [len(t) for t in helper.asked] == [3, 3]
     out, err = capsys.readouterr()
     assert [json.loads(line)["right"] for line in out.splitlines()] == [True, True] and "2 of 2 right" in err
@@ -192,7 +193,7 @@ def test_a_batch_decodes_pictures_as_they_are_needed_and_prints_at_once(asker, s
 
 
 def test_a_picture_that_is_not_there_is_named_before_the_model_loads(shots, monkeypatch):
-    monkeypatch.setattr(prompted, "Assistant", lambda *a: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(EngineArguments, "assistant", lambda *a: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match="none.png"):
         ask.ask_batch(batch_of(shots, ROW, ROW | {"image": "none.png"}))
 
@@ -209,7 +210,7 @@ def test_a_picture_that_is_not_there_is_named_before_the_model_loads(shots, monk
     ],
 )
 def test_options_that_do_not_go_together_are_refused_before_the_model_loads(options, says, monkeypatch):
-    monkeypatch.setattr(prompted, "Assistant", lambda *a: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(EngineArguments, "assistant", lambda *a: pytest.fail("the model was loaded"))
     with pytest.raises(UserError, match=says):
         PromptedAssistant(options)
 

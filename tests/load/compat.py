@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from tests.native_models import MODELS, Turn, conversations, messages, reference, write
 
+from nunbit.engine.options import CacheOptions
 from nunbit.engine.token_bytes import token_bytes
 
 COUNT = 12
@@ -104,7 +105,7 @@ def served_equal(folder: Path, asked: Sequence[list[Turn]], want: Answers, token
 
     from nunbit.serving.build import ServeOptions, build_app
 
-    app = build_app(ServeOptions(model=str(folder), slots=4))
+    app = build_app(ServeOptions(model=str(folder), caches=CacheOptions(4)))
     with TestClient(app) as client, ThreadPoolExecutor(len(asked)) as pool:
         replies = [r for _ in range(2) for r in pool.map(lambda turns: client.post(CHAT, json=body(turns)), asked)]
     return [same(reply, *wanted, tokenizer) for reply, wanted in zip(replies, want * 2, strict=True)]

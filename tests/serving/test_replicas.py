@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi")
+from nunbit.engine.options import CacheOptions
 from nunbit.errors import UserError
 from nunbit.media import FetchPolicy
 from nunbit.serving.build import ServeOptions
@@ -43,8 +44,8 @@ def test_how_many():
 
 def test_what_a_replica_takes_and_is_sent():
     fixed, scaled = (
-        deployment_options(ServeOptions(slots=4, max_queue=8, threads=3), 2, 2),
-        deployment_options(ServeOptions(device="cuda", slots=4), 1, 4),
+        deployment_options(ServeOptions(caches=CacheOptions(4), max_queue=8, threads=3), 2, 2),
+        deployment_options(ServeOptions(device="cuda", caches=CacheOptions(4)), 1, 4),
     )
     assert fixed["num_replicas"] == 2 and fixed["ray_actor_options"] == {"num_cpus": 3, "num_gpus": 0.0}
     assert fixed["max_ongoing_requests"] == 4 + 8 + EXTRA_REQUESTS and fixed["max_queued_requests"] == 4 + 8

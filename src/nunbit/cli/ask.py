@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.assistant import Answer, Assistant
+from nunbit.assistant import Answer
 from nunbit.cli.evidence import AnswerEvidence
 from nunbit.cli.output import print_notices, say, waiting
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
@@ -36,7 +36,7 @@ def ask_once(options: AskOptions) -> None:
     images = [decode(named_file(p)) for p in pictures]
     if not text.strip():
         raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
-    prompted = PromptedAssistant(options.prompt, options.model, options.device)
+    prompted = PromptedAssistant(options.prompt, options.model, options.engine)
     answer = prompted.ask(question(text, images), options.max_new_tokens, None if options.as_json else _write)
     # Contradictions are said wherever the model had Scenes anyway; without them perception runs only when asked for.
     wanted = options.evidence or options.draw is not None
@@ -82,7 +82,7 @@ def ask_batch(options: AskOptions) -> None:
         row["file"] = Path(named_below(folder, row["image"]))
         if not row["file"].is_file():
             decode(row["file"])  # raises, before the model loads
-    prompted = PromptedAssistant(options.prompt, options.model, options.device)
+    prompted = PromptedAssistant(options.prompt, options.model, options.engine)
     began, right, said = time.perf_counter(), list[bool](), set[str]()
     conversations = (question(row["question"], [decode(row["file"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
@@ -112,7 +112,7 @@ def chat_loop(options: ChatOptions) -> None:
     use_single_heap()
     images = [decode(named_file(p)) for p in options.pictures]
     with waiting(f"loading {options.model or default_name()}"):
-        model = Assistant(options.model, options.device)
+        model = options.engine.assistant(options.model)
     turns: list[Message] = []
     said: set[str] = set()
     while True:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nunbit.cli.options import AsJson, Device, Model
+from nunbit.cli.engine_options import EngineArguments
+from nunbit.cli.options import AsJson, Model
 from nunbit.errors import UserError
 
 POINTER_KINDS = ("point", "box", "circle", "arrow")
@@ -80,7 +81,7 @@ class AskOptions:
         typer.Option("--batch", help="A file of JSON lines with image, question and, if known, answers."),
     ] = None
     model: Model = None
-    device: Device = "cpu"
+    engine: EngineArguments = EngineArguments()
     as_json: AsJson = False
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of an answer, at most.")] = 96
     readable: Annotated[bool, typer.Option("--readable", help="With --batch: print text instead of JSON.")] = False
@@ -102,5 +103,5 @@ class ChatOptions:
 
     pictures: Annotated[list[str], typer.Argument(help="PICTURE...")]
     model: Model = None
-    device: Device = "cpu"
+    engine: EngineArguments = EngineArguments()
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of an answer, at most.")] = 96

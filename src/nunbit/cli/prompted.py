@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from nunbit.assistant import Answer, Assistant
+from nunbit.assistant import Answer
+from nunbit.cli.engine_options import EngineArguments
 from nunbit.cli.output import say, waiting
 from nunbit.cli.prompt_options import PromptOptions
 from nunbit.errors import UserError
@@ -29,13 +30,15 @@ class PromptedAssistant:
     Args:
         options: how a question is prompted.
         model: folder or hub id; None for the embedded model.
-        device: where it runs.
+        engine: where it runs, in which numbers, and how much it keeps.
 
     Raises:
         UserError: options that do not go together, or examples that cannot be read.
     """
 
-    def __init__(self, options: PromptOptions, model: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, options: PromptOptions, model: str | None = None, engine: EngineArguments = EngineArguments()
+    ) -> None:
         options.check()
         use_single_heap()
         self.options, self._shown = options, set[str]()
@@ -46,7 +49,7 @@ class PromptedAssistant:
             self.shots[: options.k], reasoning=options.cot
         )  # a mistake in the examples is named before the model loads
         with waiting(f"loading {model or default_name()}"):
-            self.assistant = Assistant(model, device)
+            self.assistant = engine.assistant(model)
         self.index = self._index() if options.rices else None
 
     def ask(

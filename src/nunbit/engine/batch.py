@@ -6,14 +6,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from itertools import islice
 from typing import Any
 
 import torch
 
 from nunbit.engine.cache import CachedPrefix, PrefixCache
+from nunbit.engine.choosing import choose_all
 from nunbit.engine.native import NativeRunner
 from nunbit.engine.request import EngineStats, Request, TokenChunk
 from nunbit.engine.runner import Runner
+from nunbit.engine.sampling import Logprob
 from nunbit.engine.supported import is_native
 from nunbit.errors import UserError
 from nunbit.models.object_aware import ObjectAwareModule
@@ -26,6 +29,8 @@ class Batch:
         slots: answers made together.
         length: tokens (prompt and answer) a slot holds at most; 0 for the model's own context.
         chunk: prompt tokens prefilled between two steps of the others.
+        together: tokens, padding included, of whole prompts that are read in one pass; 0: one prompt at a time.
+        static: decode in fixed shapes, which a CUDA device replays as graphs.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
         aware: object-aware parts of the model. With a mixer, where tokens of a picture read each other, there are no
             chunks; where tokens read all later ones, as released, no prefixes either.
@@ -39,16 +44,19 @@ class Batch:
         slots: int,
         length: int,
         chunk: int,
+        together: int,
+        static: bool,
         prefix_bytes: int,
         feature_bytes: int,
         aware: ObjectAwareModule | None,
     ) -> None:
         kind = NativeRunner if is_native(model.config) else Runner
         self.runner: Runner = kind(
-            model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware
+            model, processor, slots=slots, length=length, feature_bytes=feature_bytes, aware=aware, static=static
         )
         self.prefixes = PrefixCache(self.runner.prefix_bytes(prefix_bytes))
         self.slots, self.chunk = slots, self.runner.chunk_tokens(chunk)
+        self.together = together if self.runner.prefills_together else 0
         self.stats = EngineStats()
         self.running: list[Request] = []
         self.prefilling: Request | None = None
@@ -63,7 +71,10 @@ class Batch:
         self._decode()
 
     def _prefill(self) -> None:
-        """One chunk of the request at the head, in the first free slot."""
+        """Whole prompts together, or one chunk of the request at the head, in the first free slots."""
+        if len(group := self._next_group()) > 1:
+            self._prefill_group(group)
+            return
         if self.prefilling is None and self._queue and len(self.running) < self.slots:
             self.prefilling = self._queue.popleft()
             self.prefilling.started = time.monotonic()
@@ -78,27 +89,77 @@ class Batch:
         except Exception as e:  # one request's failure must not end the others
             self._fail(r, e)
 
+    def _next_group(self) -> list[Request]:
+        """Requests from the head of the queue whose whole prompts fit into one pass, padded to the longest."""
+        group: list[Request] = []
+        longest = 0
+        for r in [] if self.prefilling is not None else islice(self._queue, self.slots - len(self.running)):
+            longest = max(longest, len(r.prompt.ids))
+            if (len(group) + 1) * longest > self.together:
+                break
+            group.append(r)
+        return group
+
+    def _prefill_group(self, group: list[Request]) -> None:
+        slot, ready = len(self.running), list[tuple[Request, torch.Tensor]]()
+        for r in group:
+            self._queue.remove(r)
+            r.started = time.monotonic()
+            try:
+                embeds = self._embeds(r)
+                self._reuse_prefix(r, slot + len(ready))
+                ready.append((r, embeds[:, r.length :]))
+            except Exception as e:
+                self._fail(r, e)
+        rows = [r for r, _ in ready]
+        if not rows:
+            return
+        try:
+            logits = self.runner.prefill_together(slot, [r.length for r in rows], [e for _, e in ready])
+        except Exception as e:
+            for r in rows:
+                self._fail(r, e)
+            return
+        for r in rows:
+            self._start(r)
+        for i, r in enumerate(rows):  # before the first tokens: an answer that ends moves other slots
+            self._keep_prefix(r, slot + i)
+        self._take(rows, logits)
+
     def _prefill_chunk(self, r: Request) -> None:
         slot, total = len(self.running), len(r.prompt.ids)
-        if r.failure is not None:
-            raise r.failure
-        if r.embeds is None:
-            r.embeds = self.runner.embed(r.prompt)
+        embeds = self._embeds(r)
         if not r.length:
             self._reuse_prefix(r, slot)
         left = total - r.length
         # A short rest would cost a pass of its own, which reads every weight again.
         count = left if 4 * left <= 5 * self.chunk else self.chunk
-        logits = self.runner.prefill(slot, r.length, r.embeds[:, r.length : r.length + count], r.prompt)
+        logits = self.runner.prefill(slot, r.length, embeds[:, r.length : r.length + count], r.prompt)
         r.length += count
         if r.length < total:
             return
-        r.embeds, self.prefilling = None, None
+        self.prefilling = None
+        self._start(r)
+        self._take([r], logits[None])
+        self._keep_prefix(r, slot)  # after the first token, which is waited for; the slot is as it was
+
+    def _embeds(self, r: Request) -> torch.Tensor:
+        """Embeddings of the whole prompt, ``(1, T, D)``, if the other thread has not made them."""
+        if r.failure is not None:
+            raise r.failure
+        if r.embeds is None:
+            r.embeds = self.runner.embed(r.prompt)
+        return r.embeds
+
+    def _start(self, r: Request) -> None:
+        """The whole prompt is in its slot: count it, and decode with the others."""
+        r.embeds, r.length = None, len(r.prompt.ids)
         self.stats.prompt_tokens += r.length
         self.stats.cached_tokens += r.cached
         self.running.append(r)
-        self._take(r, logits)
-        # After the first token, which is waited for; the slot is as it was.
+
+    def _keep_prefix(self, r: Request, slot: int) -> None:
+        total = len(r.prompt.ids)
         if self.prefixes.held.max_bytes and r.cached < total - 1:
             held = CachedPrefix(self.runner.cache.copy_out(slot, total), r.prompt.mixer_cache)
             self.prefixes.keep(r.prompt.prefix_key, held)
@@ -128,13 +189,24 @@ class Batch:
         self.stats.rows += len(rows)
         for r in rows:  # before any finishes: a finished one's slot is taken by another, with all its tokens
             r.length += 1
-        for r, z in zip(rows, logits, strict=True):
-            self._take(r, z)
+        self._take(rows, logits)
 
-    def _take(self, r: Request, logits: torch.Tensor) -> None:
-        """Sample a token for a request and send what is new; finish the request where it ends. Logits ``(V,)``."""
+    def _take(self, rows: list[Request], logits: torch.Tensor) -> None:
+        """Choose a token for each request from logits ``(B, V)``, and send what is new."""
         try:
-            chosen = r.sampler.choose(logits.cpu())
+            chosen = choose_all([r.sampler for r in rows], logits)
+        except Exception as e:
+            for r in rows:
+                self._fail(r, e)
+            return
+        for r, token in zip(rows, chosen, strict=True):
+            self._add(r, token)
+
+    def _add(self, r: Request, chosen: Logprob | Exception) -> None:
+        """Add a token to an answer and send what is new; finish the request where it ends."""
+        try:
+            if isinstance(chosen, Exception):
+                raise chosen
             if not r.tokens:
                 r.first_token = time.monotonic()
             r.tokens.append(chosen)

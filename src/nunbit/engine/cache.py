@@ -19,23 +19,35 @@ FIRST_ROOM = 256
 """Tokens a slot holds before it grows."""
 
 
+def power_of_two(count: int) -> int:
+    """The smallest power of two that is not below a count above 0."""
+    return 1 << (count - 1).bit_length()
+
+
 @dataclass(slots=True)
 class Window:
-    """Which part of the slots the next forward pass touches."""
+    """Which part of the slots the next forward pass touches: tokens ``start ...`` of one slot, or, with ``positions``,
+    tokens of the first slots from ``slot`` on.
 
-    prefill: bool = True
+    Attributes:
+        rows: ``(B, 1)``, the slots; positions: ``(B, T)``, where their tokens go.
+        upto: how many tokens of each slot are read.
+    """
+
     slot: int = 0
     start: int = 0
+    rows: torch.Tensor | None = None
     positions: torch.Tensor | None = None
     upto: int = 0
 
 
 class SlotLayer(CacheLayerMixin):
-    """One layer's keys and values for all slots, ``(S, H, T, D)``, allocated at the first token that comes."""
+    """One layer's keys and values for all slots, ``(S, H, T, D)``, allocated at the first token that comes: all of it
+    where ``whole``, else as much as is used."""
 
-    def __init__(self, window: Window, slots: int, length: int) -> None:
+    def __init__(self, window: Window, slots: int, length: int, whole: bool = False) -> None:
         super().__init__()
-        self.window, self.slots, self.length = window, slots, length
+        self.window, self.slots, self.length, self.whole = window, slots, length, whole
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Allocate for the first tokens ``(B, H, T, D)`` that come; the slots grow with what they hold."""
@@ -59,7 +71,7 @@ class SlotLayer(CacheLayerMixin):
 
     def _room(self, tokens: int) -> int:
         """Tokens to allocate: a power of two, so that growing is rare, and never more than a slot may hold."""
-        return min(self.length, max(FIRST_ROOM, 1 << (tokens - 1).bit_length()))
+        return self.length if self.whole else min(self.length, power_of_two(max(FIRST_ROOM, tokens)))
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """Write keys and values ``(B, H, T, D)`` into the window; return all that the pass reads, of the same form."""
@@ -68,13 +80,14 @@ class SlotLayer(CacheLayerMixin):
         assert self.keys is not None and self.values is not None
         w = self.window
         self.reserve(w.upto)
-        if w.prefill:
+        slots = slice(w.slot, w.slot + len(key_states))
+        if w.positions is None:
             part = slice(w.start, w.start + key_states.shape[2])
-            self.keys[w.slot, :, part], self.values[w.slot, :, part] = key_states[0], value_states[0]
-            return (self.keys[w.slot : w.slot + 1, :, : part.stop], self.values[w.slot : w.slot + 1, :, : part.stop])
-        rows = torch.arange(len(key_states), device=key_states.device)
-        self.keys[rows, :, w.positions], self.values[rows, :, w.positions] = key_states[:, :, 0], value_states[:, :, 0]
-        return self.keys[: len(rows), :, : w.upto], self.values[: len(rows), :, : w.upto]
+            self.keys[slots, :, part], self.values[slots, :, part] = key_states, value_states
+        else:
+            self.keys[w.rows, :, w.positions] = key_states.transpose(1, 2)
+            self.values[w.rows, :, w.positions] = value_states.transpose(1, 2)
+        return self.keys[slots, :, : w.upto], self.values[slots, :, : w.upto]
 
     def get_seq_length(self) -> int:
         """Tokens before the ones of the next pass."""
@@ -93,9 +106,9 @@ class SlotCache(Cache):
     """transformers' `Cache` over slots: any decoder that takes a `Cache` runs on it. Active slots are always the first
     ones."""
 
-    def __init__(self, layers: int, slots: int, length: int) -> None:
+    def __init__(self, layers: int, slots: int, length: int, whole: bool = False) -> None:
         self.window = Window()
-        self.slots: list[SlotLayer] = [SlotLayer(self.window, slots, length) for _ in range(layers)]
+        self.slots: list[SlotLayer] = [SlotLayer(self.window, slots, length, whole) for _ in range(layers)]
         super().__init__(layers=list(self.slots))
 
     @property
@@ -107,12 +120,18 @@ class SlotCache(Cache):
     def set_prefill(self, slot: int, start: int, count: int) -> None:
         """The next pass writes ``count`` tokens of one slot from ``start`` on."""
         w = self.window
-        w.prefill, w.slot, w.start, w.upto = True, slot, start, start + count
+        w.slot, w.start, w.upto, w.rows, w.positions = slot, start, start + count, None, None
 
-    def set_decode(self, positions: torch.Tensor, upto: int) -> None:
-        """The next pass writes one token a slot at ``positions`` ``(B,)``, and reads tokens up to ``upto``."""
+    def set_rows(self, slot: int, start: int, positions: torch.Tensor, upto: int) -> None:
+        """The next pass writes tokens of several slots, the first of which is ``slot``, at ``positions`` ``(B, T)``.
+
+        Args:
+            start: tokens before the new ones, as the model counts them.
+            upto: tokens of each slot that are read.
+        """
         w = self.window
-        w.prefill, w.positions, w.upto, w.start = False, positions, upto, upto - 1
+        w.rows = torch.arange(slot, slot + len(positions), device=positions.device).unsqueeze(-1)
+        w.slot, w.start, w.upto, w.positions = slot, start, upto, positions
 
     def copy_out(self, slot: int, count: int) -> torch.Tensor:
         """The first ``count`` tokens of a slot, ``(L, 2, H, T, D)``."""

@@ -162,9 +162,12 @@ class Matcher:
 
         fill_next_token_bitmask(self.held, self.bits)
         self._check()
-        shifts = torch.arange(32, dtype=torch.int32)
-        allowed = ((self.bits[0].unsqueeze(-1) >> shifts) & 1).flatten()[: self.vocabulary].bool()
-        return logits.masked_fill(~allowed, float("-inf")) if bool(allowed.any()) else logits
+        if not bool(self.bits.any()):
+            return logits
+        shifts = torch.arange(32, dtype=torch.int32, device=logits.device)
+        bits = self.bits[0].to(logits.device)  # unpacked there: 32 times less to copy
+        allowed = ((bits.unsqueeze(-1) >> shifts) & 1).flatten()[: self.vocabulary].bool()
+        return logits.masked_fill(~allowed, float("-inf"))
 
     def take(self, token: int) -> None:
         """Advance the grammar by a token of the answer."""

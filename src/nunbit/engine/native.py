@@ -54,6 +54,16 @@ class NativeRunner(Runner):
             if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and name != "input_ids"
         ]
 
+    @property
+    def takes_static_shapes(self) -> bool:
+        """No: what such a forward pass does in a decode step is its own affair, which may wait for the device."""
+        return False
+
+    @property
+    def prefills_together(self) -> bool:
+        """No: a prompt is read by the model's own forward pass, one at a time."""
+        return False
+
     def chunk_tokens(self, chunk: int) -> int:
         """A prompt is read in one pass, whatever the chunk."""
         return self.length
@@ -102,7 +112,7 @@ class NativeRunner(Runner):
     def decode(self, tokens: Sequence[int], lengths: Sequence[int], prompts: Sequence[PreparedPrompt]) -> Tensor:
         """One step of the first ``len(tokens)`` slots. Logits ``(B, V)``."""
         at, upto = torch.tensor(list(lengths), device=self.device), max(lengths) + 1
-        self.cache.set_decode(at, upto)
+        self.cache.set_rows(0, upto - 1, at.unsqueeze(-1), upto)
         mask = at.unsqueeze(-1) >= torch.arange(upto, device=self.device)
         offsets = torch.tensor([p.native.offset if p.native else 0 for p in prompts], device=self.device)
         inputs = {

@@ -18,11 +18,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 
 from nunbit.engine.cache import LRUCache, SlotCache
 from nunbit.engine.cross_attention import CrossAttentionState
 from nunbit.engine.preparation import Preparation
 from nunbit.engine.request import PreparedPrompt
+from nunbit.engine.static_decode import StaticDecode
 from nunbit.engine.supported import check_supported, context_length
 from nunbit.errors import UserError
 from nunbit.media.bounds import processed
@@ -41,6 +43,7 @@ class Runner:
         length: tokens a slot holds at most; 0 for the model's own context.
         feature_bytes: bound of the picture-feature cache.
         aware: the object-aware parts that are attached to the model, if there are any.
+        static: decode in fixed shapes (`nunbit.engine.static_decode`), which a CUDA device replays as graphs.
 
     Attributes:
         preparation: makes the prompts that this runner takes, of `preparation_type`.
@@ -57,6 +60,7 @@ class Runner:
         length: int,
         feature_bytes: int,
         aware: ObjectAwareModule | None = None,
+        static: bool = False,
     ) -> None:
         check_supported(model, length)
         self.model, self.processor, self.aware = model.eval(), processor, aware
@@ -71,10 +75,23 @@ class Runner:
         self.vocabulary = model.get_output_embeddings().weight.shape[0]
         self.decoder = model.get_decoder()
         self.device = next(model.parameters()).device
-        self.cache = SlotCache(text.num_hidden_layers, slots, self.length)
+        static = static and self.takes_static_shapes
+        whole = static or self.device.type == "cuda"  # graphs need memory that stays; growing leaves holes in it
+        self.cache = SlotCache(text.num_hidden_layers, slots, self.length, whole)
+        self.static = StaticDecode(self._step, slots, self.length, self.device) if static else None
         self.features = LRUCache(feature_bytes)
         ends = model.generation_config.eos_token_id
         self.end_ids = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+    @property
+    def takes_static_shapes(self) -> bool:
+        """Whether a decode step reads ids, positions and slots alone: not what a row's pictures left beside them."""
+        return self.cross_attention is None
+
+    @property
+    def prefills_together(self) -> bool:
+        """Whether several prompts may be read in one pass: no connector in the decoder is conditioned on one."""
+        return self.cross_attention is None and not (self.aware is not None and self.aware.connectors)
 
     def chunk_tokens(self, chunk: int) -> int:
         """Prompt tokens read in one pass: the wanted ones, or all, where tokens of a picture read later ones."""
@@ -136,14 +153,42 @@ class Runner:
         with self._context(prefill=prompt):
             return self._logits(embeds, mask, at[None])[0]
 
+    def prefill_together(self, slot: int, starts: Sequence[int], embeds: Sequence[Tensor]) -> Tensor:
+        """Run whole prompts in one pass, padded to the longest, in slots from ``slot`` on; logits ``(B, V)``.
+
+        Padding writes keys behind a prompt, where the tokens of its answer replace them before anything reads them.
+
+        Args:
+            starts: tokens that each slot holds already; embeds: the others, ``(1, T, D)`` each.
+        """
+        counts = torch.tensor([e.shape[1] for e in embeds], device=self.device)
+        padded = pad_sequence([e[0] for e in embeds], batch_first=True)
+        first = torch.tensor(list(starts), device=self.device).unsqueeze(-1)
+        at = (first + torch.arange(padded.shape[1], device=self.device)).clamp_max(self.length - 1)
+        upto = min(self.length, max(starts) + padded.shape[1])
+        self.cache.set_rows(slot, max(starts), at, upto)
+        mask = None  # from the beginning: the decoder's own causal form, in which no token reads later padding
+        if any(starts):
+            seen = torch.arange(upto, device=self.device)
+            mask = self._additive(at.unsqueeze(-1) >= seen, padded.dtype)[:, None]
+        with self._context():
+            return self._logits(padded, mask, at, counts - 1)
+
     def decode(self, tokens: Sequence[int], lengths: Sequence[int], prompts: Sequence[PreparedPrompt]) -> Tensor:
         """One step of the first ``len(tokens)`` slots, each holding ``lengths`` tokens so far. Logits ``(B, V)``."""
-        at, upto = torch.tensor(lengths, device=self.device), max(lengths) + 1
-        self.cache.set_decode(at, upto)
-        mask = at.unsqueeze(-1) >= torch.arange(upto, device=self.device)
-        embeds = self.model.get_input_embeddings()(torch.tensor(tokens, device=self.device).unsqueeze(-1))
         with self._context(decode=prompts):
-            return self._logits(embeds, self._additive(mask, embeds.dtype)[:, None, None], at.unsqueeze(-1))
+            if self.static is not None:
+                return self.static(tokens, lengths)
+            held = torch.tensor([list(tokens), list(lengths)], device=self.device)
+            return self._step(held[0], held[1], max(lengths) + 1)
+
+    def _step(self, ids: Tensor, at: Tensor, upto: int) -> Tensor:
+        """One token for each of the first slots: ids and positions ``(B,)``, ``upto`` tokens read. Logits ``(B, V)``.
+        Nothing here waits for the device."""
+        self.cache.set_rows(0, upto - 1, at.unsqueeze(-1), upto)
+        mask = at.unsqueeze(-1) >= torch.arange(upto, device=self.device)
+        embeds = self.model.get_input_embeddings()(ids.unsqueeze(-1))
+        return self._logits(embeds, self._additive(mask, embeds.dtype)[:, None, None], at.unsqueeze(-1))
 
     @contextmanager
     def _context(
@@ -190,9 +235,11 @@ class Runner:
     def _additive(self, allowed: Tensor, dtype: torch.dtype) -> Tensor:
         return torch.zeros(allowed.shape, dtype=dtype, device=self.device).masked_fill(~allowed, torch.finfo(dtype).min)
 
-    def _logits(self, embeds: Tensor, mask: Tensor | None, at: Tensor) -> Tensor:
+    def _logits(self, embeds: Tensor, mask: Tensor | None, at: Tensor, last: Tensor | None = None) -> Tensor:
+        """Logits ``(B, V)`` of the last token of each row, or of those that ``last`` ``(B,)`` names."""
         hidden = self.decoder(
             inputs_embeds=embeds, attention_mask=mask, position_ids=at, past_key_values=self.cache, use_cache=True
         ).last_hidden_state
-        logits: Tensor = self.model.get_output_embeddings()(hidden[:, -1]).float()
+        rows = hidden[:, -1] if last is None else hidden[torch.arange(len(last), device=last.device), last]
+        logits: Tensor = self.model.get_output_embeddings()(rows).float()
         return logits

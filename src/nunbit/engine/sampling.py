@@ -80,50 +80,50 @@ class Logprob:
 
 
 class Sampler:
-    """Chooses tokens for one request; holds its random state, so neighbours in a batch change nothing."""
+    """How one request chooses its tokens (`nunbit.engine.choosing.choose_all`); holds its random state, so neighbours
+    in a batch change nothing.
+
+    Attributes:
+        random: on the processor, whatever the device: one number of it decides a draw.
+    """
 
     def __init__(self, sampling: SamplingParams, vocabulary: int, prompt: Sequence[int], matcher: Any = None) -> None:
         outside = [i for i in sampling.bias if not 0 <= i < vocabulary]
         if outside:
             raise UserError(f"logit bias for token {outside[0]}", allowed=f"token ids from 0 to {vocabulary - 1}")
         self.sampling, self.matcher = sampling, matcher
-        self.seen = torch.zeros(vocabulary, dtype=torch.bool)
-        self.seen[[i for i in prompt if 0 <= i < vocabulary]] = True
         self.random = torch.Generator()
         self.random.manual_seed(sampling.seed) if sampling.seed is not None else self.random.seed()
+        self._seen: torch.Tensor | None = None
+        if sampling.repetition != 1:
+            self._seen = torch.zeros(vocabulary, dtype=torch.bool)
+            self._seen[[i for i in prompt if 0 <= i < vocabulary]] = True
         self._bias_at = torch.tensor(list(sampling.bias), dtype=torch.long)
         self._bias = torch.tensor(list(sampling.bias.values()), dtype=torch.float32)
 
-    def choose(self, logits: torch.Tensor) -> Logprob:
-        """Choose from logits ``(V,)``."""
-        s, raw = self.sampling, logits.float()
-        z = raw
-        if s.repetition != 1:
-            z = torch.where(self.seen, torch.where(z > 0, z / s.repetition, z * s.repetition), z)
+    @property
+    def adjusts(self) -> bool:
+        """Whether logits are changed before a token is chosen."""
+        return self._seen is not None or bool(len(self._bias_at)) or self.matcher is not None
+
+    def adjusted(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits ``(V,)`` with repetition, bias and grammar applied, on their device.
+
+        Raises:
+            UserError: the grammar cannot be followed within its limits.
+        """
+        z = logits
+        if self._seen is not None:
+            self._seen = self._seen.to(z.device)
+            penalty = self.sampling.repetition
+            z = torch.where(self._seen, torch.where(z > 0, z / penalty, z * penalty), z)
         if len(self._bias_at):
-            z = z.index_add(0, self._bias_at, self._bias)
-        if self.matcher is not None:
-            z = self.matcher.mask(z)
-        token = int(z.argmax()) if s.temperature == 0 else self._draw(z / s.temperature)
-        self.seen[token] = True
+            z = z.index_add(0, self._bias_at.to(z.device), self._bias.to(z.device))
+        return z if self.matcher is None else self.matcher.mask(z)
+
+    def take(self, token: int) -> None:
+        """Follow the answer by a token."""
+        if self._seen is not None:
+            self._seen[token] = True
         if self.matcher is not None:
             self.matcher.take(token)
-        if s.logprobs is None:
-            return Logprob(token, 0.0)
-        log = raw.log_softmax(-1)
-        best = log.topk(min(s.logprobs, len(log))) if s.logprobs else None
-        others = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)) if best else ()
-        return Logprob(token, float(log[token]), others)
-
-    def _draw(self, z: torch.Tensor) -> int:
-        s = self.sampling
-        p = z.softmax(-1)
-        if s.top_k and s.top_k < len(p):
-            p = torch.where(p < p.topk(s.top_k).values[-1], 0.0, p)
-        if s.min_p:
-            p = torch.where(p < s.min_p * p.max(), 0.0, p)
-        if s.top_p < 1:
-            ordered, at = (p / p.sum()).sort(descending=True)
-            ordered[(ordered.cumsum(-1) - ordered) >= s.top_p] = 0.0  # the first to reach top_p stays
-            p = torch.zeros_like(p).scatter(0, at, ordered)
-        return int(torch.multinomial(p, 1, generator=self.random))

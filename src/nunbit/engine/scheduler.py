@@ -41,6 +41,8 @@ class Engine(Batch):
         slots: answers made together.
         length: tokens (prompt and answer) a slot holds at most; 0 for the model's own context.
         chunk: prompt tokens prefilled between two steps of the others.
+        together: tokens, padding included, of whole prompts that are read in one pass; 0: one prompt at a time.
+        static: decode in fixed shapes, which a CUDA device replays as graphs.
         max_queue: requests that may wait; more are refused with `Busy`.
         prefix_bytes, feature_bytes: bounds of the two caches; 0 turns one off.
         background: whether threads of the engine do the work; without them callers do, in `run_until`.
@@ -55,6 +57,8 @@ class Engine(Batch):
         slots: int = 8,
         length: int = 1024,
         chunk: int = 256,
+        together: int = 0,
+        static: bool = False,
         max_queue: int = 64,
         prefix_bytes: int = 128 << 20,
         feature_bytes: int = 64 << 20,
@@ -67,6 +71,8 @@ class Engine(Batch):
             slots=slots,
             length=length,
             chunk=chunk,
+            together=together,
+            static=static,
             prefix_bytes=prefix_bytes,
             feature_bytes=feature_bytes,
             aware=aware,
@@ -80,8 +86,15 @@ class Engine(Batch):
         self._thread = threading.Thread(target=self._run, name="nunbit-engine", daemon=True)
         self._encoder = threading.Thread(target=self._encode, name="nunbit-encoder", daemon=True)
         if background:
+            self._warm_up()
             self._thread.start()
             self._encoder.start()
+
+    @torch.inference_mode()
+    def _warm_up(self) -> None:
+        """Capture the decode steps before the first request, which would wait for them."""
+        if self.runner.static is not None and self.runner.static.captures:
+            self.runner.static.warm_up()
 
     @classmethod
     def from_loaded(cls, loaded: Any, **options: Any) -> Engine:

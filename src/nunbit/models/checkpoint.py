@@ -9,6 +9,7 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.files import disk_errors, whole_folder
 from nunbit.models.missing_package import missing_package
+from nunbit.models.precision import quantization
 from nunbit.models.shapes import check_shapes
 
 
@@ -33,12 +34,13 @@ def save_new(model: Any, processor: Any, folder: Path) -> None:
         save(model, processor, aside)
 
 
-def open_model(folder: str | Path, device: str = "cpu", dtype: str | None = None) -> tuple[Any, Any]:
+def open_model(folder: str | Path, device: str = "cpu", dtype: str | None = None, *, bits: int = 0) -> tuple[Any, Any]:
     """Open any image-text-to-text model of transformers, or a `ComposedModel`, with its processor: weights only, no
     remote code.
 
     Args:
         dtype: "auto" leaves the weights as they are stored, in their files; by size and device if not given.
+        bits: 4 or 8, the language model's linear layers as bitsandbytes holds them; 0: as they are.
 
     Raises:
         UserError: nothing there, nothing of that kind, or a package is missing that its processor needs.
@@ -62,7 +64,8 @@ def open_model(folder: str | Path, device: str = "cpu", dtype: str | None = None
         if local:
             _check_composed(Path(folder))
         processor = AutoProcessor.from_pretrained(folder)
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype or _dtype(folder, device))
+        how = quantised(bits, dtype or "auto", device) if bits else {"dtype": dtype or _dtype(folder, device)}
+        model = AutoModelForImageTextToText.from_pretrained(folder, **how)
     except (ImportError, AttributeError) as e:
         if (missing := missing_package(e, folder)) is None:
             raise
@@ -74,7 +77,18 @@ def open_model(folder: str | Path, device: str = "cpu", dtype: str | None = None
             allowed="a folder or hub id of an image-text-to-text model of transformers",
             todo="check the path; without a network only local folders can be opened",
         ) from None
-    return model.eval().to(device), processor
+    return (model.eval() if bits else model.eval().to(device)), processor
+
+
+def quantised(bits: int, dtype: str, device: str) -> dict[str, Any]:
+    """What `from_pretrained` takes for quantised weights on a device: 16 bits around them on a CUDA device, 32 on a
+    processor, unless a dtype is named."""
+    import torch
+
+    cuda = torch.device(device).type == "cuda"
+    other = {"auto": torch.bfloat16 if cuda else torch.float32}.get(dtype) or getattr(torch, dtype)
+    card: Any = torch.device(device).index or 0 if cuda else device
+    return {"quantization_config": quantization(bits, other), "device_map": {"": card}, "dtype": other}
 
 
 def check_is_model(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
 from nunbit.models.object_aware import ObjectAwareModule, is_object_aware, open_object_aware
+from nunbit.models.precision import Precision
 
 
 @dataclass(slots=True)
@@ -62,6 +63,15 @@ def named_folder(model: str | Path | None) -> str | Path:
     return name
 
 
+def named_device(device: str) -> str:
+    """The device that a name stands for: ``auto`` is the first CUDA device, or the processor without one."""
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def check_device(device: str) -> None:
     """Check that a device is one of this machine.
 
@@ -82,24 +92,46 @@ def check_device(device: str) -> None:
         ) from None
 
 
-def load_model(folder: str | Path | None = None, device: str = "cpu", *, object_aware: bool = True) -> LoadedModel:
+def load_model(
+    folder: str | Path | None = None,
+    device: str = "cpu",
+    *,
+    object_aware: bool = True,
+    precision: Precision = Precision(),
+) -> LoadedModel:
     """Open a model of transformers, or one that nunbit saved.
 
     Args:
         folder: a folder, a hub id, `TINY` or `SMALL`; None for `default_name`.
-        device: ``cpu``, ``cuda``, ``mps`` ...
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` ...
         object_aware: attach the object-aware parts that lie in the folder; without them the model answers
             unconditioned.
+        precision: in which numbers the weights are held; 8 bits on a processor are not made here
+            (`nunbit.engine.int8_linear`).
 
     Raises:
         UserError: nothing there, or nothing that opens.
     """
-    from nunbit.models.checkpoint import open_model
-    from nunbit.models.flamingo import is_flamingo_folder, open_flamingo_folder
-
+    device = named_device(device)
     check_device(device)
     name = str(folder or default_name())
     folder = named_folder(folder)
-    model, processor = (open_flamingo_folder if is_flamingo_folder(folder) else open_model)(folder, device)
+    model, processor = _open(folder, device, precision)
     aware = open_object_aware(folder, model, processor) if object_aware and is_object_aware(folder) else None
     return LoadedModel(name, model, processor, aware)
+
+
+def _open(folder: str | Path, device: str, precision: Precision) -> tuple[Any, Any]:
+    from nunbit.models.checkpoint import open_model
+    from nunbit.models.flamingo import is_flamingo_folder, open_flamingo_folder
+
+    bits = precision.library_bits(device)
+    if is_flamingo_folder(folder):
+        if bits:
+            raise UserError(f"{bits} bits for a model with gated cross-attention", allowed="16 or 32 bits")
+        model, processor = open_flamingo_folder(folder, device)
+    elif bits:
+        return open_model(folder, device, precision.dtype, bits=bits)
+    else:
+        model, processor = open_model(folder, device)
+    return model.to(precision.wanted(model.dtype, device)), processor

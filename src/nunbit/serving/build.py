@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nunbit.engine.options import CacheOptions
+from nunbit.models.precision import Precision
 from nunbit.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -17,27 +19,25 @@ class ServeOptions:
 
     Attributes:
         model: folder or hub id; None for the embedded model.
-        device: where it runs.
+        device: where it runs; ``auto``: a CUDA device if there is one.
         host, port: where the server listens.
-        slots: answers that are generated together.
+        precision: how the weights are held.
+        caches: answers that are generated together, tokens of each, and what is kept.
         max_queue: requests that may wait.
-        length: tokens that a prompt and its answer may take; 0 for what suits the model.
         threads: processor threads.
-        int8: 8-bit linear layers on a processor.
         replicas: replicas on a Ray cluster, ``N`` or ``MIN-MAX``; empty for one server without Ray.
         ray_address: the cluster; empty for one on this machine.
         settings: bounds and permissions of the API.
     """
 
     model: str | None = None
-    device: str = "cpu"
+    device: str = "auto"
     host: str = "127.0.0.1"
     port: int = 8000
-    slots: int = 8
+    precision: Precision = Precision()
+    caches: CacheOptions = CacheOptions()
     max_queue: int = 64
-    length: int = 0
     threads: int = 1
-    int8: bool = False
     replicas: str = ""
     ray_address: str = ""
     settings: ServerSettings = ServerSettings()
@@ -48,21 +48,18 @@ def build_app(options: ServeOptions) -> FastAPI:
     import torch
 
     from nunbit.assistant import Assistant
-    from nunbit.engine.int8_linear import quantise
     from nunbit.engine.packed_linear import pack
     from nunbit.engine.scheduler import Engine
-    from nunbit.engine.supported import server_length
+    from nunbit.engine.sizing import engine_sizes
     from nunbit.media.heap import freeze_loaded, trim_when_idle, use_single_heap
     from nunbit.serving.app import create_app
 
     use_single_heap()
     torch.set_num_threads(options.threads)
-    loaded = Assistant(options.model, options.device)
-    if options.int8:
-        quantise(loaded.model)
+    loaded = Assistant(options.model, options.device, precision=options.precision)
     pack(loaded.model)
-    length = options.length or server_length(loaded.model.config)
-    engine = Engine.from_loaded(loaded, slots=options.slots, max_queue=options.max_queue, length=length)
+    sizes = engine_sizes(loaded.model, options.caches, server=True)
+    engine = Engine.from_loaded(loaded, max_queue=options.max_queue, **sizes)
     trim_when_idle(lambda: engine.stats.requests, lambda: not engine.waiting and not engine.running)
     app = create_app(engine, loaded.name, options.settings)
     freeze_loaded()

@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nunbit.engine.options import CPU_SLOTS, CUDA_SLOTS
 from nunbit.errors import UserError
 from nunbit.evaluation.ray_cluster import connect
+from nunbit.models.loading import named_device
 from nunbit.serving.build import ServeOptions, address_line, build_app
 
 APPLICATION = "nunbit"
@@ -61,11 +63,13 @@ def parse_replicas(text: str) -> tuple[int, int]:
 
 def deployment_options(options: ServeOptions, least: int, most: int) -> dict[str, Any]:
     """How Ray Serve runs the replicas: the resources of each, how many requests it is sent, how it ends."""
-    capacity = options.slots + options.max_queue
-    scaled = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": options.slots}
+    cuda = named_device(options.device).startswith("cuda")
+    slots = options.caches.slots or (CUDA_SLOTS if cuda else CPU_SLOTS)
+    capacity = slots + options.max_queue
+    scaled = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": slots}
     return {
         **({"num_replicas": least} if least == most else {"autoscaling_config": scaled}),
-        "ray_actor_options": {"num_cpus": options.threads, "num_gpus": float(options.device.startswith("cuda"))},
+        "ray_actor_options": {"num_cpus": options.threads, "num_gpus": float(cuda)},
         "max_ongoing_requests": capacity + EXTRA_REQUESTS,
         "max_queued_requests": capacity,
         "backpressure_config": {"retry_after_s": 1},

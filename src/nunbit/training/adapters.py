@@ -6,7 +6,6 @@ An adapter's folder opens with plain peft on its base. Source: LoRA, arXiv 2106.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from nunbit.encoders.vision import image_side_px
 from nunbit.errors import UserError, unknown_name
 from nunbit.models.checkpoint import open_model, save
 from nunbit.models.image_tokens import ANY_RESOLUTION, image_tokens
+from nunbit.models.precision import quantization
 from nunbit.models.tiling import tile_grid
 from nunbit.training.config import LoraConfig
 from nunbit.training.distributed import own_device
@@ -104,21 +104,11 @@ def open_base(folder: str | Path, bits: int = 0, device: str = "cpu") -> Any:
         raise UserError(f"lora.bits={bits}", allowed="0 (none), 4")
     if bits == 0:
         return open_model(folder)[0].float()
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise UserError(
-            "4 bits without bitsandbytes", allowed="lora.bits=0", todo="or install it: pip install 'nunbit[qlora]'"
-        )
     import torch
-    from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
+    from transformers import AutoModelForImageTextToText
 
     cuda = torch.device(device).type == "cuda"
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if cuda else torch.float32,
-        llm_int8_skip_modules=[f".*{CONNECTOR}", ".*vision_tower", "lm_head"],
-    )
+    config = quantization(bits, torch.bfloat16 if cuda else torch.float32)
     return AutoModelForImageTextToText.from_pretrained(
         folder, quantization_config=config, device_map={"": own_device(device)}, dtype=torch.float32
     )

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from nunbit.errors import UserError
+from nunbit.models.free_memory import as_text, available_bytes
 from nunbit.training.distributed import Group, local
-from nunbit.training.memory import MemoryLimit, as_text, available_bytes, local_processes, metered
+from nunbit.training.memory import MemoryLimit, local_processes, metered
 from nunbit.training.random_state import random_state, set_random_state
 from nunbit.training.stage import Batch, Stage
 

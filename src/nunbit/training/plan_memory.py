@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.models.free_memory import as_text
 from nunbit.training.config import LoraConfig
-from nunbit.training.memory import MemoryMeter, as_text
+from nunbit.training.memory import MemoryMeter
 from nunbit.training.sharding import layers_of
 
 

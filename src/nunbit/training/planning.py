@@ -17,9 +17,9 @@ import torch
 
 from nunbit.data.grouping import steps_of
 from nunbit.data.mixture import sources
+from nunbit.models.free_memory import as_text
 from nunbit.training.config import LoraConfig, Phase
 from nunbit.training.flops import FORWARD, LEARNS, THROUGH
-from nunbit.training.memory import as_text
 from nunbit.training.plan_memory import Load, Machine, MemoryPlan, count_activations, layer_parameters, plan_memory
 
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 pytest.importorskip("fastapi")
 from nunbit.cli.commands import app
+from nunbit.engine.options import CacheOptions
+from nunbit.models.precision import Precision
 from nunbit.serving import launch
 from nunbit.serving.build import ServeOptions
 from nunbit.serving.settings import ServerSettings
@@ -32,12 +34,12 @@ def test_the_defaults_are_those_of_the_server(monkeypatch):
 def test_everything_that_is_typed_arrives(monkeypatch):
     words = "--model m --device cuda --host 0.0.0.0 --port 9 --key a --key b --origin https://o"
     words += " --allow-folder f --allow-host h --slots 2 --length 700 --queue 3 --rate 4 --threads 5 --int8 --no-page"
-    words += " --ray 1-2 --ray-address auto"
+    words += " --ray 1-2 --ray-address auto --prefix-cache 64 --feature-cache 0 --no-cuda-graphs --dtype bfloat16"
     found = options_of(monkeypatch, *words.split())
     settings = found.settings
     assert (found.model, found.device, found.host, found.port) == ("m", "cuda", "0.0.0.0", 9)
-    assert found.length == 700
-    assert (found.slots, found.max_queue, found.threads, found.int8) == (2, 3, 5, True)
+    assert found.caches == CacheOptions(2, 700, 64, 0, False) and found.precision == Precision("bfloat16", int8=True)
+    assert (found.max_queue, found.threads) == (3, 5)
     assert (found.replicas, found.ray_address) == ("1-2", "auto")
     assert settings.api_keys == ("a", "b") and settings.origins == ("https://o",) and not settings.page
     assert settings.fetch.folders == ("f",) and settings.fetch.hosts == ("h",) and settings.requests_per_minute == 4

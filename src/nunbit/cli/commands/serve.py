@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from nunbit.cli.dataclass_options import command
-from nunbit.cli.options import Device, Model
+from nunbit.cli.engine_options import EngineArguments
+from nunbit.cli.options import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class ServeArguments:
     """Options of ``nunbit serve``."""
 
     model: Model = None
-    device: Device = "cpu"
+    engine: EngineArguments = EngineArguments()
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network, then also set a key.")
     ] = "127.0.0.1"
@@ -36,14 +37,13 @@ class ServeArguments:
         list[str] | None,
         typer.Option("--allow-host", help="Requests may name https pictures on this host; repeatable."),
     ] = None
-    slots: Annotated[int, typer.Option(min=1, max=256, help="Answers that are generated together.")] = 8
-    queue: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait.")] = 64
-    length: Annotated[
-        int, typer.Option(min=0, help="Tokens of a prompt and its answer; 0: 1,024, or 4,096 where pictures take many.")
+    slots: Annotated[
+        int,
+        typer.Option(min=0, max=256, help="Answers generated together; 0: 8, or up to 64 on a CUDA device."),
     ] = 0
+    queue: Annotated[int, typer.Option(min=0, max=10_000, help="Requests that may wait.")] = 64
     rate: Annotated[int, typer.Option(min=0, help="Requests per minute for each caller; 0 is unlimited.")] = 0
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1
-    int8: Annotated[bool, typer.Option("--int8", help="Use 8-bit linear layers on a processor.")] = False
     page: Annotated[bool, typer.Option(help="Serve the web page at /.")] = True
     alias: Annotated[
         list[str] | None,
@@ -80,14 +80,13 @@ def serve(arguments: ServeArguments) -> None:
     )
     options = ServeOptions(
         model=arguments.model,
-        device=arguments.device,
+        device=arguments.engine.device,
         host=arguments.host,
         port=arguments.port,
-        slots=arguments.slots,
+        precision=arguments.engine.precision,
+        caches=arguments.engine.caches(arguments.slots),
         max_queue=arguments.queue,
-        length=arguments.length,
         threads=arguments.threads,
-        int8=arguments.int8,
         replicas=arguments.ray,
         ray_address=arguments.ray_address,
         settings=settings,

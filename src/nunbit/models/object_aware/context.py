@@ -234,7 +234,7 @@ class ObjectAwareModule:
         aux, mask = self.model.get_input_embeddings()(features["aux_ids"]), features["aux_mask"]
         if "aux_pixels" in features:
             with torch.no_grad():  # frozen in both of MoAI's steps
-                seen = image_features(self.model, features["aux_pixels"]).to(aux.dtype)
+                seen = image_features(self.model, features["aux_pixels"].to(aux.dtype)).to(aux.dtype)
             aux = torch.cat([aux, seen], 1)
             mask = torch.cat([mask, mask.new_ones(seen.shape[:2])], 1)
         return aux, mask

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nunbit.training import memory
+from nunbit.models import free_memory as memory
 
 
 def group(folder, limit, used, cache=0):

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval harness-clients connectors hostile picture-shapes schemathesis soak compat ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -89,6 +89,15 @@ compat:                 ## types of transformers in the engine, beside `generate
 	@PYTHON=$(PYTHON) sh tools/compat_env.sh $(COMPAT_VENV)
 	@OMP_NUM_THREADS=1 $(COMPAT_VENV)/bin/python -m tests.load.compat --write docs/compatibility.md $(if $(wildcard $(VENV)/bin/python),--default $(VENV)/bin/python)
 
+VLLM_VENV ?= .venv-vllm
+vllm: $(STAMP)          ## composed models in vLLM by our plugin: the ids of our engine? (an environment of its own, 3.5 GB)
+	@PYTHON=$(PYTHON) sh tools/vllm_env.sh $(VLLM_VENV)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -W ignore -m tests.load.vllm_plugin write out/vllm
+	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -W ignore -m tests.load.vllm_plugin check out/vllm
+
+bench-gpu: $(STAMP)     ## at most ten minutes on a machine with a GPU: tokens/s beside vLLM and transformers, MFU; VLLM=PYTHON
+	@$(VENV)/bin/python -W ignore -m benchmarks.gpu $(if $(VLLM),--vllm $(VLLM))
+
 picture-shapes: $(STAMP) ## peak memory of 200 shapes of pictures in five types of models: make picture-shapes SHAPES=20
 	$(VENV)/bin/python -W ignore -m tests.load.picture_shapes --shapes $(or $(SHAPES),200)
 
@@ -116,4 +125,4 @@ docs: $(STAMP)          ## the pages of docs/ and the Python API as a site in ou
 	$(VENV)/bin/python -m mkdocs build --quiet --strict
 
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(COMPAT_VENV) $(VLLM_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache

@@ -24,6 +24,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TOKENS = 12
+ASKED = (("What is it?", [0]), ("그림에 무엇이 있나요?", [1]), ("What is on the menu?", [0, 2]), ("Say something.", []))
+"""Questions, each with the pictures that it is about."""
 SMALL = "nunbit-small"
 
 
@@ -60,11 +62,10 @@ def cases(folder: str, root: Path) -> list[dict[str, Any]]:
     from nunbit.engine.sampling import SamplingParams
     from nunbit.messages import question
 
-    assistant, out = Assistant(folder), []
+    assistant, out = Assistant(folder), list[dict[str, Any]]()
     engine = assistant.engine()
     builder = engine.runner.preparation.builder
-    asked = [("What is it?", [0]), ("그림에 무엇이 있나요?", [1]), ("What is on the menu?", [0, 2]), ("Say something.", [])]
-    for text, pictures in asked:
+    for text, pictures in ASKED:
         messages = question(text, [Image.open(root / f"{i}.png").convert("RGB") for i in pictures])
         prompt = engine.prepare(messages)
         answer = engine.ask(prompt, SamplingParams(max_tokens=TOKENS, logprobs=2))

@@ -82,11 +82,11 @@ def train(kind: str, root: Path, out: Path, steps: int, **how) -> None:
     module.run(config, out, RunOptions(say=lambda _: None, **how))
 
 
-def processes(count: int, function, *given, **how) -> None:
+def processes(count: int, function, *given, limit_s: float = 400, **how) -> None:
     """Run a function in so many forked processes that make a group.
 
     Raises:
-        RuntimeError: one of them failed.
+        RuntimeError: one of them failed, or was not done within ``limit_s``.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -109,11 +109,12 @@ def processes(count: int, function, *given, **how) -> None:
     for p in started:
         p.start()
     for p in started:
-        p.join(400)
+        p.join(limit_s)
         if p.exitcode != 0:
+            ended = f"exit code {p.exitcode}" if p.exitcode is not None else f"not done within {limit_s:.0f} s"
             for other in started:
                 other.kill()
-            raise RuntimeError(errors.get() if not errors.empty() else f"exit code {p.exitcode}")
+            raise RuntimeError(errors.get() if not errors.empty() else ended)
 
 
 def lines(out: Path, kind: str) -> list[dict]:
@@ -131,15 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--recipes", default=",".join(RECIPES))
-    steps = parser.parse_args().steps
+    parser.add_argument("--limit", type=float, default=400, help="seconds of one run; more on a busy machine")
+    steps, limit = parser.parse_args().steps, parser.parse_args().limit
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         root = write_world(Path(folder))
         for kind in parser.parse_args().recipes.split(","):
-            processes(1, train, kind, root, root / f"{kind}-1", steps)
+            processes(1, train, kind, root, root / f"{kind}-1", steps, limit_s=limit)
             for count in (2, 4):
                 out = root / f"{kind}-{count}"
-                processes(count, train, kind, root, out, steps, shard=True)
+                processes(count, train, kind, root, out, steps, limit_s=limit, shard=True)
                 apart = gap(lines(root / f"{kind}-1", kind), lines(out, kind))
                 worst = max(worst, apart)
                 print(f"{kind:14} {count} processes: losses of {steps} steps at most {apart:.1e} apart", flush=True)

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -63,6 +63,12 @@ shard: $(STAMP)         ## 20 steps of each recipe in one, two and four sharded 
 
 bench-serve: $(STAMP)   ## our server beside its peers
 	$(VENV)/bin/python -m benchmarks.serve
+
+mcp: $(STAMP)           ## a question through the MCP package's own client
+	$(VENV)/bin/python -m pytest -q -m slow tests/mcp
+
+bench-gateway: $(STAMP) ## what the gateway adds to a request
+	@$(VENV)/bin/python -m benchmarks.gateway
 
 bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up included: N=200 make bench-eval
 	@$(VENV)/bin/python -m benchmarks.eval

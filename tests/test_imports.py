@@ -20,11 +20,11 @@ FLOORS = {
     "connectors": 4,
     "models": 5,
     **dict.fromkeys(["prompting", "data", "engine"], 6),
-    "assistant": 7,  # a client of the engine
-    **dict.fromkeys(["training", "trust", "evaluation", "api"], 8),
+    **dict.fromkeys(["assistant", "trust"], 7),  # a client of the engine; what checks answers asks models by callables
+    **dict.fromkeys(["training", "evaluation", "api"], 8),
     "recipes": 9,
     "studies": 10,
-    "serving": 11,
+    **dict.fromkeys(["serving", "mcp"], 11),
     "cli": 12,  # starts the server, so it stands above it
     "__main__": 13,
 }

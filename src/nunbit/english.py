@@ -49,3 +49,11 @@ def plural(noun: str) -> str:
     else:
         many = last + "s"
     return " ".join([*head, many])
+
+
+def singular(noun: str) -> str:
+    """The noun of which a word is the plural by rule; the word itself where it is none. The last word of several."""
+    *head, last = noun.split(" ")
+    known = next((one for one, many in _IRREGULAR.items() if many == last), "")
+    tried = (known, last[:-3] + "y", last[:-2], last[:-1]) if last.endswith("s") else (known,)
+    return " ".join([*head, next((w for w in tried if w and plural(w) == last), last)])

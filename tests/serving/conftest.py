@@ -2,7 +2,6 @@
 
 import base64
 import io
-import socket
 import threading
 import time
 
@@ -22,11 +21,12 @@ class Running:
 
         from nunbit.engine.scheduler import Engine
         from nunbit.serving.app import create_app
+        from nunbit.serving.launch import bound_socket
 
         self.settings = settings
         self.engine = Engine(assistant.model, assistant.processor, aware=assistant.aware, **engine)
         self.app = create_app(self.engine, "nunbit-tiny", settings)
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = bound_socket("127.0.0.1", 0)
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.server = uvicorn.Server(uvicorn.Config(self.app, log_level="error", h11_max_incomplete_event_size=65536))

@@ -11,6 +11,7 @@ from functools import cached_property
 from nunbit.errors import UserError
 from nunbit.evidence import Claim, Evidence, all_evidence, claims_of
 from nunbit.scene import Scene
+from nunbit.trust.trace import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class GroundedAnswer:
     timings: Timings
     _scenes: Callable[[], list[Scene]] = field(repr=False, compare=False)
     _question: str = field(default="", repr=False, compare=False)
+    _verify: Callable[[GroundedAnswer, bool], Verification] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def scenes(self) -> list[Scene]:
@@ -61,6 +63,22 @@ class GroundedAnswer:
         Evidence is where the words of the answer are in the picture; it does not prove that the model looked there.
         """
         return all_evidence(self.claims)
+
+    def verify(self, *, llm: bool = True) -> Verification:
+        """The answer checked against the pictures and corrected: see `nunbit.trust.woodpecker`.
+
+        Args:
+            llm: ask the model again where perception knows nothing; without it rules alone decide.
+
+        >>> import nunbit
+        >>> answer = nunbit.load().ask("examples/animals.png", "Is there an elephant?")
+        >>> checked = answer.verify(llm=False)
+        >>> checked.original == answer.text and isinstance(checked.answer, str)
+        True
+        """
+        if self._verify is None:
+            raise UserError("an answer that no model gave", allowed="answers of Model.ask and Conversation.ask")
+        return self._verify(self, llm)
 
     def __str__(self) -> str:
         """The text."""

@@ -16,6 +16,10 @@ from nunbit.assistant import Assistant
 from nunbit.messages import Message, Part
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.scene import Scene
+from nunbit.trust.asking import MAX_NEW_TOKENS as MAX_ASKED_TOKENS
+from nunbit.trust.asking import visual_questions
+from nunbit.trust.trace import Verification
+from nunbit.trust.woodpecker import verify
 
 MAX_NEW_TOKENS = 96
 
@@ -94,7 +98,16 @@ class Model:
         scenes = [*made.scenes]
         timings = Timings(made.ttft_ms, made.total_ms, made.tokens)
         asked = next((m.text for m in reversed(messages) if m.role == "user"), "")
-        return GroundedAnswer(made.text, timings, lambda: scenes or self._perceive(images), asked)
+
+        def checked(answer: GroundedAnswer, llm: bool) -> Verification:
+            ask = visual_questions(self._short_answer, images)
+            return verify(asked, answer.text, answer.scenes, images, ask=ask if llm else None)
+
+        return GroundedAnswer(made.text, timings, lambda: scenes or self._perceive(images), asked, checked)
+
+    def _short_answer(self, messages: list[Message]) -> str:
+        with self._lock:
+            return self._assistant.ask(messages, max_new_tokens=MAX_ASKED_TOKENS).text
 
     def _perceive(self, images: list[Image.Image]) -> list[Scene]:
         with self._lock:

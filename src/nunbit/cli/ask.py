@@ -14,6 +14,7 @@ from nunbit.cli.evidence import AnswerEvidence
 from nunbit.cli.output import print_notices, say, waiting
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
+from nunbit.cli.verification import correction_lines, print_corrections, verified
 from nunbit.errors import UserError
 from nunbit.evaluation import matching, photo_marking
 from nunbit.files import decoded_text, parse_json, text_lines
@@ -37,18 +38,27 @@ def ask_once(options: AskOptions) -> None:
     if not text.strip():
         raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
     prompted = PromptedAssistant(options.prompt, options.model, options.engine)
-    answer = prompted.ask(question(text, images), options.max_new_tokens, None if options.as_json else _write)
+    streamed = None if options.as_json or options.verify else _write
+    answer = prompted.ask(question(text, images), options.max_new_tokens, streamed)
+    made = None
+    if options.verify:
+        answer, made = verified(prompted.assistant, images, text, answer, ask_model=options.llm)
+        if not options.as_json:
+            _write(answer.text)
     # Contradictions are said wherever the model had Scenes anyway; without them perception runs only when asked for.
     wanted = options.evidence or options.draw is not None
     found = AnswerEvidence(prompted.assistant, images, text, answer) if wanted or answer.scenes else None
     if options.as_json:
         out = {"image": pictures, "question": text, **_answer_fields(answer)}
         out |= {"evidence": found.json()} if found and options.evidence else {}
+        out |= {"verification": made.to_json()} if made else {}
         print(json.dumps(out, ensure_ascii=False))
     else:
         print(file=sys.stderr)
         say(f"[{answer.ttft_ms:.0f} ms to the first token]")
     print_notices(answer.notices, set())
+    if made:
+        print_corrections(made)
     if found:
         _show_evidence(found, options)
 
@@ -86,12 +96,17 @@ def ask_batch(options: AskOptions) -> None:
     began, right, said = time.perf_counter(), list[bool](), set[str]()
     conversations = (question(row["question"], [decode(row["file"])]) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
+        made = None
+        if options.verify:
+            shown = [decode(row["file"])]
+            answer, made = verified(prompted.assistant, shown, row["question"], answer, ask_model=options.llm)
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
-        lines: list[str] = []
+        out |= {"verification": made.to_json()} if made else {}
+        lines: list[str] = correction_lines(made) if made else []
         if options.evidence:
             shown = [decode(row["file"])]
             found = AnswerEvidence(prompted.assistant, shown, row["question"], answer)
-            out["evidence"], lines = found.json(), found.lines()
+            out["evidence"], lines = found.json(), [*lines, *found.lines()]
         if row.get("answers"):
             out |= {"answers": row["answers"], "right": _is_right(answer.text, row)}
             right.append(out["right"])
@@ -124,8 +139,13 @@ def chat_loop(options: ChatOptions) -> None:
             break
         parts = [Part.image(i) for i in images] if not turns else []
         turns.append(Message("user", (*parts, Part.text(text))))
-        answer = model.ask(turns, max_new_tokens=options.max_new_tokens, on_text=_write)
+        answer = model.ask(turns, max_new_tokens=options.max_new_tokens, on_text=None if options.verify else _write)
+        if options.verify:
+            answer, made = verified(model, images, text, answer, ask_model=options.llm)
+            _write(answer.text)
         print()
+        if options.verify:
+            print_corrections(made)
         print_notices(answer.notices, said)
         turns.append(assistant(answer.text))
 

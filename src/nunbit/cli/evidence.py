@@ -39,8 +39,7 @@ class AnswerEvidence:
 
     def __init__(self, assistant: Assistant, images: Sequence[Image], question: str, answer: Answer) -> None:
         self.images, self.question, self.answer = images, question, answer.text
-        scenes = answer.scenes[len(answer.scenes) - len(images) :] if len(answer.scenes) >= len(images) else ()
-        self.scenes: list[Scene] = [*scenes] or _perceived(assistant, images)
+        self.scenes = scenes_of(assistant, images, answer)
         self.claims: list[Claim] = claims_of(question, answer.text, self.scenes)
 
     def print(self) -> None:
@@ -76,6 +75,12 @@ class AnswerEvidence:
                 allowed = "a .png or .jpg file in a folder that exists"
                 raise UserError(f"'{file}' cannot be written ({e})", allowed=allowed) from None
         return files
+
+
+def scenes_of(assistant: Assistant, images: Sequence[Image], answer: Answer) -> list[Scene]:
+    """The Scenes of a question's pictures: those that the answer came with, else what perception finds now."""
+    known = answer.scenes[len(answer.scenes) - len(images) :] if len(answer.scenes) >= len(images) else ()
+    return [*known] or _perceived(assistant, images)
 
 
 def _perceived(assistant: Assistant, images: Sequence[Image]) -> list[Scene]:

@@ -12,6 +12,13 @@ from nunbit.cli.engine_options import EngineArguments
 from nunbit.cli.options import AsJson, Model
 from nunbit.errors import UserError
 
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Check the answer against the picture and correct what does not hold.")
+]
+VerifyLLM = Annotated[
+    bool,
+    typer.Option("--llm/--no-llm", help="With --verify: ask the model again where perception knows nothing."),
+]
 POINTER_KINDS = ("point", "box", "circle", "arrow")
 
 
@@ -94,6 +101,8 @@ class AskOptions:
     draw: Annotated[
         Path | None, typer.Option("--draw", help="Write the picture with the claims drawn over it, e.g. out.png.")
     ] = None
+    verify: Verify = False
+    llm: VerifyLLM = True
     prompt: PromptOptions = PromptOptions()
 
 
@@ -105,3 +114,5 @@ class ChatOptions:
     model: Model = None
     engine: EngineArguments = EngineArguments()
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of an answer, at most.")] = 96
+    verify: Verify = False
+    llm: VerifyLLM = True

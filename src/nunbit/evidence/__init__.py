@@ -12,6 +12,7 @@ Scene that it names.
 `hangul`
 `index`            the things of Scenes by what they may be called
 `things`           statements about things compared with Scenes
+`sizes`            large and small things
 `text_lines`       text that was read compared with the lines of Scenes
 `lookups`          figures looked up in the rows of what is written
 `wording`          claims in words, English and Korean

@@ -18,6 +18,7 @@ from nunbit.evidence.index import Index, index_of
 from nunbit.evidence.lookups import lookup_claims
 from nunbit.evidence.names import ANYTHING, COUNTERS, NUMERALS_KO, Lexicon, Mention
 from nunbit.evidence.questions import Asked, parse_question
+from nunbit.evidence.sizes import size_statements
 from nunbit.evidence.statements import BOX, COLOURS, Statement, part_named, without_doubles
 from nunbit.evidence.text_lines import NO_TEXT, Lines, named_lines, no_text_claim, quoted, read_claim, reading_claims
 from nunbit.evidence.things import check
@@ -97,12 +98,18 @@ def _place_less(m: Mention | None) -> Mention | None:
     return None if m is None else replace(m, start=0, end=0, after=0)
 
 
+def yes_or_no(answer: str) -> bool | None:
+    """What a reply begins with: True for yes, False for no, None for neither."""
+    return True if _YES.match(answer) else False if _NO.match(answer) else None
+
+
 def _statements(asked: Asked, answer: str, lexicon: Lexicon) -> list[Statement]:
     """What an answer says of things, with the help of the question where it does not name them."""
     lead = _YES.match(answer) or _NO.match(answer)
     begin = lead.end() if lead else 0
     mentions = [m for m in lexicon.mentions(answer) if m.start >= begin][:MOST_MENTIONS]
     own = english.statements(answer, mentions) + hangul.statements(answer, mentions)
+    own += size_statements(answer, mentions)
     own = _short_answer(asked, answer, begin, mentions, own)
     if lead and asked.kind == "yes or no":
         denied = lead.re is _NO

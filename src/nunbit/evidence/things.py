@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nunbit.evidence.claims import Claim, Evidence, Verdict
 from nunbit.evidence.index import CONFIDENT, Found, Index
 from nunbit.evidence.names import ANYTHING, canonical
+from nunbit.evidence.sizes import SIZE_WORDS, size_verdict
 from nunbit.evidence.statements import BOX, Statement
 from nunbit.scene import box_iou
 
@@ -138,6 +139,8 @@ def _colours(found: Sequence[Found]) -> str:
 def _attribute(s: Statement, answer: str, index: Index) -> Claim:
     assert s.about is not None
     found = [f for f in index.of(s.about) if f.countable]
+    if s.value in SIZE_WORDS:
+        return _size(s, answer, found, index)
     same = [f for f in found if f.colour_verdict(s.value) == "same"]
     if s.denied:
         if found and len(same) == len(found) and all(f.confident for f in same) and _everywhere(same, index):
@@ -148,6 +151,16 @@ def _attribute(s: Statement, answer: str, index: Index) -> Claim:
         return _claim(s, answer, "supported", same, weak=not index.exactly(s.about))
     if found and all(f.colour_verdict(s.value) == "other" for f in found):
         return _other_colour(s, answer, found, index)
+    return _claim(s, answer, "not found", found)
+
+
+def _size(s: Statement, answer: str, found: Sequence[Found], index: Index) -> Claim:
+    verdicts = [size_verdict(f, s.value, index) for f in found]
+    same = [f for f, v in zip(found, verdicts, strict=True) if v == "same"]
+    if same:
+        return _claim(s, answer, "supported", same, weak=not index.exactly(s.about) if s.about else True)
+    if found and {*verdicts} == {"other"} and all(f.confident for f in found) and _everywhere(found, index):
+        return _claim(s, answer, "contradicted", found, said="small" if s.value == "large" else "large")
     return _claim(s, answer, "not found", found)
 
 

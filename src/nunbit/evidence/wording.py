@@ -32,6 +32,7 @@ PARTS_KO = {
     "bottom right": "오른쪽 아래",
 }
 SIDES_KO = {"left of": "왼쪽", "right of": "오른쪽", "above": "위", "below": "아래"}
+SIZES_KO = {"large": ("크다", "크게"), "small": ("작다", "작게")}
 MOST_LISTED = 4
 
 
@@ -106,6 +107,8 @@ def _said_ko(c: Claim) -> str:
             counted = f"{noun} {c.value}{_counter(c.about)}"
             return f"{josa(counted, '이/가')} 아니라고 하고" if c.denied else f"{josa(counted, '이라/라')}고 하고"
         case "attribute":
+            if c.value in SIZES_KO:
+                return f"{josa(noun, '이/가')} {SIZES_KO[c.value][0]}고 하고"
             colour = korean(c.value)
             return (
                 f"{josa(noun, '이/가')} {josa(colour, '이/가') + ' 아니라고' if c.denied else colour + '이라고'} 하고"
@@ -140,6 +143,8 @@ def _found_ko(c: Claim) -> str:
         case "relation":
             return f"{SIDES_KO[c.found]}에 보입니다" if c.found in SIDES_KO else "다르게 보입니다"
         case "attribute":
+            if c.found in SIZES_KO:
+                return f"{SIZES_KO[c.found][1]} 보입니다"
             return f"{_colours_ko(c.found)}으로 보입니다"
     if c.found in _COLOURS or " / " in c.found:
         return f"{_colours_ko(c.found)}으로 보입니다"

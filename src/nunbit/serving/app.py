@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import anyio
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -43,12 +43,27 @@ def create_app(
         perception: answers /v1/perceive; the served model's own if None.
     """
     server = ApiServer(engine, name, settings, perception or PerceptionService.of_engine(engine))
+    app = application(server, settings)
+    responses = ResponsesApi(server)
+    app.post("/v1/responses")(responses.create)
+    app.post("/v1/responses/input_tokens")(responses.count)
+    app.get("/v1/responses/{response_id}")(responses.retrieve)
+    app.delete("/v1/responses/{response_id}")(responses.delete)
+    return app
+
+
+def application(server: Any, settings: ServerSettings) -> FastAPI:
+    """The application over the routes of a server, with its page, keys and bounds.
+
+    Args:
+        server: `ApiServer`, or another object with the same routes.
+        settings: bounds and permissions.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        server.open = False
-        await anyio.to_thread.run_sync(engine.close)
+        await server.close()
 
     app = FastAPI(
         title="Nunbit",
@@ -76,15 +91,10 @@ def create_app(
     return app
 
 
-def _add_routes(app: FastAPI, server: ApiServer) -> None:
+def _add_routes(app: FastAPI, server: Any) -> None:
     app.post("/v1/chat/completions")(server.chat)
     app.post("/v1/completions")(server.complete)
     app.post("/v1/embeddings")(server.embed)
-    responses = ResponsesApi(server)
-    app.post("/v1/responses")(responses.create)
-    app.post("/v1/responses/input_tokens")(responses.count)
-    app.get("/v1/responses/{response_id}")(responses.retrieve)
-    app.delete("/v1/responses/{response_id}")(responses.delete)
     app.post("/v1/perceive")(server.perceive)
     app.get("/v1/models")(server.models)
     app.get("/v1/models/{model:path}")(server.model)

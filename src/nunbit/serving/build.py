@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nunbit.engine.options import CacheOptions
 from nunbit.models.precision import Precision
+from nunbit.serving.gateway.options import BackendOptions
 from nunbit.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class ServeOptions:
         threads: processor threads.
         replicas: replicas on a Ray cluster, ``N`` or ``MIN-MAX``; empty for one server without Ray.
         ray_address: the cluster; empty for one on this machine.
+        backends: servers that generate instead of a model here; empty for none.
         settings: bounds and permissions of the API.
     """
 
@@ -40,11 +42,16 @@ class ServeOptions:
     threads: int = 1
     replicas: str = ""
     ray_address: str = ""
+    backends: tuple[BackendOptions, ...] = ()
     settings: ServerSettings = ServerSettings()
 
 
 def build_app(options: ServeOptions) -> FastAPI:
-    """Load the model, start its engine, and make the application over them."""
+    """Load the model, start its engine, and make the application over them; or over backends, where there are any."""
+    if options.backends:
+        from nunbit.serving.gateway.build import build_gateway
+
+        return build_gateway(options.backends, options.settings)
     import torch
 
     from nunbit.assistant import Assistant

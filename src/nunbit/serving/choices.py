@@ -4,7 +4,8 @@ gone."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine, Event, RequestOutput, TokenChunk
 from nunbit.engine.scheduler import Request as EngineRequest
 from nunbit.errors import UserError
+from nunbit.serving.answer_checks import FindEvidence, Revise
 from nunbit.serving.errors import describe_failure, error_body
 from nunbit.serving.responses import STREAM_END, ResponseFormatter, event
 
@@ -30,10 +32,12 @@ class ChoiceStream:
         jobs: one for each choice.
         on_output: called with every finished answer, from the engine's thread.
         find_evidence: finds the evidence of a finished answer, where the request asks for it.
+        revise: corrects a finished answer, where the request asks for it; its words are held back until then.
 
     Attributes:
         count: of the choices.
-        outputs, evidence: finished answers and their evidence, by the number of their choice.
+        outputs, evidence, verifications: finished answers, their evidence, and how they were corrected, by the number
+            of their choice.
     """
 
     def __init__(
@@ -41,12 +45,14 @@ class ChoiceStream:
         engine: Engine,
         jobs: Sequence[Job],
         on_output: Callable[[RequestOutput], None],
-        find_evidence: Callable[[RequestOutput], Awaitable[dict[str, Any]]] | None = None,
+        find_evidence: FindEvidence | None = None,
+        revise: Revise | None = None,
     ) -> None:
-        self.engine, self.on_output, self.find_evidence = engine, on_output, find_evidence
+        self.engine, self.on_output, self.find_evidence, self.revise = engine, on_output, find_evidence, revise
         self.count, self._jobs = len(jobs), list(jobs)
         self.outputs: dict[int, RequestOutput] = {}
         self.evidence: dict[int, dict[str, Any]] = {}
+        self.verifications: dict[int, dict[str, Any]] = {}
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._requests: list[EngineRequest] = []
         self._loop = asyncio.get_running_loop()
@@ -78,8 +84,12 @@ class ChoiceStream:
         """The next event and the index of its choice."""
         index, item = await self._events.get()
         if isinstance(item, RequestOutput):
+            if self.revise is not None and not item.failed:
+                made = await self.revise(item.text, item.scenes)
+                item = replace(item, text=made.answer)  # its tokens stay: they were made, and count
+                self.verifications[index] = made.to_json()
             if self.find_evidence is not None and not item.failed:
-                self.evidence[index] = await self.find_evidence(item)
+                self.evidence[index] = await self.find_evidence(item.text, item.scenes)
             self.outputs[index] = item
         return index, item
 
@@ -128,11 +138,14 @@ async def stream_events(
         while not choices.complete:
             i, item = await choices.next()
             if isinstance(item, TokenChunk):
-                yield formatter.chunk(i, item)
+                if choices.revise is None:
+                    yield formatter.chunk(i, item)
             elif item.failed:
                 yield event(error_body(*describe_failure(item)[:2]))
             else:
-                yield formatter.closing(i, item, choices.evidence.get(i))
+                if choices.revise is not None:
+                    yield formatter.chunk(i, TokenChunk(item.text, item.tokens))
+                yield formatter.closing(i, item, choices.evidence.get(i), choices.verifications.get(i))
         if include_usage:
             yield formatter.final_usage(choices.ordered)
         yield STREAM_END

@@ -18,6 +18,9 @@ from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.overlay import draw
 from nunbit.perception.scaling import scaled_copy
 from nunbit.scene import Scene
+from nunbit.trust.checks import Ask
+from nunbit.trust.trace import Verification
+from nunbit.trust.woodpecker import verify
 from nunbit.verbalise import moai_text
 
 FONT = Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"
@@ -49,10 +52,25 @@ class PerceptionService:
         Args:
             scenes: of the pictures, where the model had them; else perception looks at the pictures.
         """
-        if pictures and not scenes:
-            with self._lock:
-                scenes = self.perceive(pictures)
-        return report(claims_of(question, answer, scenes))
+        return report(claims_of(question, answer, self.scenes_of(pictures, scenes)))
+
+    def verify(
+        self, question: str, pictures: Sequence[Any], answer: str, scenes: Sequence[Scene], ask: Ask | None
+    ) -> Verification:
+        """An answer corrected by what is in its pictures; see `nunbit.trust.woodpecker.verify`.
+
+        Args:
+            scenes: as in `evidence`.
+            ask: the model, where it may be asked again.
+        """
+        return verify(question, answer, self.scenes_of(pictures, scenes), pictures, ask=ask)
+
+    def scenes_of(self, pictures: Sequence[Any], scenes: Sequence[Scene]) -> Sequence[Scene]:
+        """The Scenes of pictures: those that the model had, else what perception finds, one request at a time."""
+        if not pictures or scenes:
+            return scenes
+        with self._lock:
+            return self.perceive(pictures)
 
     def describe(self, read: Callable[[], Any], overlays: bool = True) -> dict[str, Any]:
         """JSON of one picture: ``scene``, ``words`` and ``overlays`` (data: URIs of PNG files).

@@ -71,11 +71,16 @@ class ResponseFormatter:
         self._before: dict[int, bytes] = {}
 
     def whole(
-        self, outputs: Sequence[RequestOutput], evidence: Mapping[int, dict[str, Any]] | None = None
+        self,
+        outputs: Sequence[RequestOutput],
+        evidence: Mapping[int, dict[str, Any]] = MappingProxyType({}),
+        verifications: Mapping[int, dict[str, Any]] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """The response that is not streamed, from one output for each choice, with the evidence of each."""
-        choices = [self._choice(i, output) for i, output in enumerate(outputs)]
-        choices = [c | ({"evidence": evidence[i]} if evidence and i in evidence else {}) for i, c in enumerate(choices)]
+        """The response that is not streamed, from one output for each choice, with the evidence of each, and how each
+        was corrected."""
+        choices = [
+            self._choice(i, output) | _added(evidence.get(i), verifications.get(i)) for i, output in enumerate(outputs)
+        ]
         kind = "chat.completion" if self.chat else "text_completion"
         response = self.base | {"object": kind, "choices": choices, "usage": usage(outputs, self.choices_per_prompt)}
         response["nunbit"] = {
@@ -104,15 +109,22 @@ class ResponseFormatter:
             delta = {}
         return self._event(index, delta, None, self._logprobs(index, chunk.tokens) if self.logprobs else None)
 
-    def closing(self, index: int, output: RequestOutput, evidence: dict[str, Any] | None = None) -> str:
-        """The last event of a choice, with its evidence where the request asks for it."""
+    def closing(
+        self,
+        index: int,
+        output: RequestOutput,
+        evidence: dict[str, Any] | None = None,
+        verification: dict[str, Any] | None = None,
+    ) -> str:
+        """The last event of a choice, with its evidence and its corrections where the request asks for them."""
         delta: dict[str, Any] = {}
         if self.tool_choice.forced and not self.tool_choice.function:
             calls = [_call(c.name, c.arguments) for c in self.tool_choice.calls(output.text)]
             delta = {"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
         failed = perception_fields(output.scenes)
         extra = {"nunbit": failed} if failed else {}
-        return self._event(index, delta, self._finish_reason(output), evidence=evidence, extra=extra)
+        added = _added(evidence, verification)
+        return self._event(index, delta, self._finish_reason(output), added=added, extra=extra)
 
     def final_usage(self, outputs: Sequence[RequestOutput]) -> str:
         """The event with the tokens of all choices, where the request asks for it."""
@@ -146,11 +158,11 @@ class ResponseFormatter:
         logprobs: Any = None,
         *,
         first: bool = False,
-        evidence: dict[str, Any] | None = None,
+        added: Mapping[str, Any] = MappingProxyType({}),
         extra: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
         choice: dict[str, Any] = {"index": index, "finish_reason": finish, "logprobs": logprobs}
-        choice |= {} if evidence is None else {"evidence": evidence}
+        choice |= added
         choice |= {"delta": delta} if self.chat else {"text": delta.get("content", "")}
         warned = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
         return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | warned | dict(extra))
@@ -194,6 +206,12 @@ class ResponseFormatter:
 
     def _text(self, token: int) -> str:
         return _shown(token_bytes(self.tokenizer).of(token))
+
+
+def _added(evidence: dict[str, Any] | None, verification: dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of a choice that are extensions of this server."""
+    given = {"evidence": evidence, "verification": verification}
+    return {k: v for k, v in given.items() if v is not None}
 
 
 def logprob_entries(tokenizer: Any, tokens: Sequence[Logprob]) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import queue
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,10 +16,13 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from nunbit.engine.request import PreparedPrompt
+from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine, RequestOutput
 from nunbit.engine.scoring import prompt_logprobs
+from nunbit.errors import UserError
 from nunbit.messages import Message
 from nunbit.serving.about import about_model
+from nunbit.serving.answer_checks import AnswerChecks, FindEvidence, Revise
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
 from nunbit.serving.errors import RequestError, describe_failure, error_body, language_of
 from nunbit.serving.metrics import Metrics
@@ -31,18 +35,15 @@ from nunbit.serving.schemas import (
     EmbeddingRequest,
     GenerationRequest,
     PerceiveRequest,
-    RequestModel,
 )
 from nunbit.serving.settings import ServerSettings
 from nunbit.serving.tools import ToolChoice, tool_choice_of
+from nunbit.serving.warned import ignored_fields, warning_headers
 from nunbit.translation import translated
+from nunbit.trust.asking import MAX_NEW_TOKENS as MAX_ASKED_TOKENS
 
-FindEvidence = Callable[[RequestOutput], Awaitable[dict[str, Any]]]
-"""A finished answer -> the JSON of its evidence."""
 PICTURE_INPUT = re.compile(r"\s*data:(image/[^,]*|[^,\s]*;base64),", re.IGNORECASE)
 """An input of embeddings that is a picture. "data: the plural of datum" is text."""
-NOT_PRINTABLE = re.compile(r"[^ -~]")
-"""Characters that a header may not hold: a line break in a field's name would begin another header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class ApiServer:
     def __init__(self, engine: Engine, name: str, settings: ServerSettings, perception: PerceptionService) -> None:
         self.engine, self.name, self.settings, self.perception = engine, name, settings, perception
         self.metrics, self.open = Metrics(engine), True
+        self.checks = AnswerChecks(perception, settings, self.in_thread, self._short_answer)
         self._threads: anyio.CapacityLimiter | None = None
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
@@ -83,7 +85,14 @@ class ApiServer:
             warnings=chat.warnings,
             tool_choice=chat.tool_choice,
         )
-        return await self._answer([chat.prompt], body, request, formatter, self.evidence_of(chat))
+        return await self._answer(
+            [chat.prompt],
+            body,
+            request,
+            formatter,
+            self.checks.evidence(body, chat.messages),
+            self.checks.corrections(body, chat.messages, forced_call=chat.tool_choice.forced),
+        )
 
     async def prepare_chat(self, body: ChatRequest) -> PreparedChat:
         """Read a conversation and make its prompt.
@@ -105,17 +114,16 @@ class ApiServer:
             warnings.append("this model's chat template has no place for tools: the model does not see them")
         return PreparedChat(body, messages, prompt, tool_choice, warnings)
 
-    def evidence_of(self, chat: PreparedChat) -> FindEvidence | None:
-        """What finds the evidence of an answer, where the request asks for it."""
-        if not chat.body.evidence:
-            return None
-        question = next((m.text for m in reversed(chat.messages) if m.role == "user"), "")
-        pictures = [picture for m in chat.messages for picture in m.images]
-
-        async def find(output: RequestOutput) -> dict[str, Any]:
-            return await self.in_thread(self.perception.evidence, question, pictures, output.text, output.scenes)
-
-        return find
+    def _short_answer(self, messages: list[Message]) -> str:
+        """The model's own short answer, for a worker thread."""
+        done: queue.SimpleQueue[RequestOutput] = queue.SimpleQueue()
+        sampling = SamplingParams(max_tokens=MAX_ASKED_TOKENS, deadline_s=self.settings.deadline_s)
+        prompt = self.engine.prepare(messages)
+        try:
+            self.engine.submit(prompt, sampling, lambda e: done.put(e) if isinstance(e, RequestOutput) else None)
+            return done.get(timeout=self.settings.deadline_s + 30).text
+        except (UserError, queue.Empty):  # the queue is full: the claim stays unknown
+            return ""
 
     async def complete(self, body: CompletionRequest, request: Request) -> Response:
         """Continue one or several texts."""
@@ -150,10 +158,11 @@ class ApiServer:
         request: Request,
         formatter: ResponseFormatter,
         find_evidence: FindEvidence | None = None,
+        revise: Revise | None = None,
     ) -> Response:
         self._check_choices(body, len(prompts))
         jobs = [job for prompt in prompts for job in self.jobs(prompt, body, formatter.tool_choice.schema)]
-        choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence)
+        choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence, revise)
         headers = warning_headers(formatter.warnings)
         await self.in_thread(choices.submit)
         if body.stream:
@@ -167,7 +176,7 @@ class ApiServer:
         if failed is not None:
             message, kind, status = describe_failure(failed)
             return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
-        return JSONResponse(formatter.whole(outputs, choices.evidence), headers=headers)
+        return JSONResponse(formatter.whole(outputs, choices.evidence, choices.verifications), headers=headers)
 
     def _check_choices(self, body: GenerationRequest, prompts: int) -> None:
         if body.n * prompts > self.settings.max_choices:
@@ -257,7 +266,8 @@ class ApiServer:
             "modalities": modalities,
             "max_model_len": self.engine.runner.length,
             "about": about_model(self.name)
-            | {"max_pictures": self.settings.max_pictures, "max_tokens": self.settings.max_tokens},
+            | {"max_pictures": self.settings.max_pictures, "max_tokens": self.settings.max_tokens}
+            | {"verify": self.settings.verify},
         }
 
     async def health(self) -> Response:
@@ -279,21 +289,16 @@ class ApiServer:
             out.append(f"the answer is limited to {self.settings.max_tokens} tokens, the bound of this server")
         return out
 
+    async def close(self) -> None:
+        """Take no more requests, finish the answers under way, and end the engine."""
+        self.open = False
+        await anyio.to_thread.run_sync(self.engine.close)
+
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run what decodes, fetches or computes in a worker thread, a bounded number at a time."""
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
         return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
-
-
-def ignored_fields(body: RequestModel) -> list[str]:
-    """Warnings about the fields that nothing reads."""
-    return [f"unknown field '{NOT_PRINTABLE.sub('?', name)}' was ignored" for name in body.unknown_fields()]
-
-
-def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
-    """The header that carries warnings."""
-    return {"X-Nunbit-Warnings": "; ".join(warnings)} if warnings else {}
 
 
 def _encode(vector: torch.Tensor, encoding: str) -> list[float] | str:

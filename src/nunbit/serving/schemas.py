@@ -107,8 +107,9 @@ class GenerationRequest(RequestModel):
 
 
 class ChatRequest(GenerationRequest):
-    """POST /v1/chat/completions. ``evidence`` is an extension of this server: every choice then says what the answer
-    claims of the pictures and what in them each claim rests on (`nunbit.evidence`)."""
+    """POST /v1/chat/completions. ``evidence`` and ``verify`` are extensions of this server: with the first every choice
+    says what the answer claims of the pictures and what in them each claim rests on (`nunbit.evidence`); with the
+    second the answer is corrected by what is in the pictures, and the choice says how (`nunbit.trust.woodpecker`)."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -119,6 +120,7 @@ class ChatRequest(GenerationRequest):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool = True
     evidence: bool = False
+    verify: bool | None = None
 
 
 class CompletionRequest(GenerationRequest):

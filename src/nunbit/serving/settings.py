@@ -27,6 +27,8 @@ class ServerSettings:
         decode_threads: pictures that are decoded at the same time.
         fetch: which folders and hosts a request may name pictures from; none by default.
         page: whether the web page is served.
+        verify: whether answers are corrected by what is in the pictures where a request does not say.
+        verify_llm: whether the model is asked again for that where perception knows nothing.
         aliases: other names by which a request may call the model; ``*`` accepts every name.
     """
 
@@ -45,4 +47,6 @@ class ServerSettings:
     decode_threads: int = 2
     fetch: FetchPolicy = field(default_factory=FetchPolicy)
     page: bool = True
+    verify: bool = False
+    verify_llm: bool = True
     aliases: tuple[str, ...] = ()

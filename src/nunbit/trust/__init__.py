@@ -1,1 +1,15 @@
-"""Claim checking, injection guard and robustness. Nothing is here yet."""
+"""Whether an answer can be relied on: claims checked against the picture and corrected.
+
+=================  ===================================================================================================
+`woodpecker`       the five steps of Woodpecker, from an answer to a corrected one: the entrance
+`trace`            what each step did, as one record that can be read and sent as JSON
+`checks`           claims to questions, and what perception and the model say to each
+`correction`       the smallest edit that makes an answer hold, tried and checked again
+`edits`,           the edits that come into question for a claim, and those of each language
+`edits_english`,
+`edits_korean`
+`phrases`          true sentences in both languages
+=================  ===================================================================================================
+
+Claims, verdicts and what they rest on come from `nunbit.evidence`; this room decides what to do about them.
+"""

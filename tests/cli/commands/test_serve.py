@@ -45,6 +45,28 @@ def test_everything_that_is_typed_arrives(monkeypatch):
     assert settings.fetch.folders == ("f",) and settings.fetch.hosts == ("h",) and settings.requests_per_minute == 4
 
 
+def test_backends_are_read_with_their_keys_from_the_environment(monkeypatch):
+    monkeypatch.setenv("BIG_KEY", "sk-1")
+    words = "--backend big=https://h/v1 --backend small=http://127.0.0.1:1/v1 --backend-key big=BIG_KEY"
+    words += " --backend-model big=b --backend-pictures small=replace --backend-timeout 9 --scene-prompt objects"
+    words += " --verify --no-llm"
+    found = options_of(monkeypatch, *words.split())
+    big, small = found.backends
+    assert (big.name, big.url, big.key, big.model, big.pictures) == ("big", "https://h/v1", "sk-1", "b", "keep")
+    assert (small.pictures, small.scene_prompt, small.silence_s) == ("replace", "objects", 9)
+    assert found.settings.verify and not found.settings.verify_llm and "sk-1" not in repr(found)
+    refused = CliRunner().invoke(app, ["serve", "--backend", "http://h/v1", "--model", "m"])
+    assert "a backend has its own model" in str(refused.exception)
+
+
+def test_the_socket_says_that_it_is_tcp():
+    """asyncio turns Nagle's algorithm off for such sockets only; with it on each reply waits for an acknowledgement."""
+    import socket
+
+    with launch.bound_socket("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_it_says_where_it_listens_once_it_does_and_names_a_taken_port(tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "nunbit", "serve", "--model", "nunbit-tiny", "--port"]

@@ -60,7 +60,14 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked, self.keys, self.gone, self.blind, self.broken = [], [], threading.Event(), False, False
-        self.full, self.evidence, self.key, self.scene, self.longest = False, None, "", SCENE, 64
+        self.verification, self.full, self.evidence, self.key, self.scene, self.longest = (
+            None,
+            False,
+            None,
+            "",
+            SCENE,
+            64,
+        )
         self.say = lambda question: ANSWER
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -128,11 +135,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             evidence = self.server.evidence if body.get("evidence") else None
-            self.stream(self.server.say(question), "forever" in question, "warn" in question, evidence)
+            made = self.server.verification if body.get("verify") else None
+            said = made["answer"] if made else self.server.say(question)
+            found = {k: v for k, v in {"evidence": evidence, "verification": made}.items() if v}
+            self.stream(said, "forever" in question, "warn" in question, found)
         except OSError:
             self.server.gone.set()
 
-    def stream(self, text, forever, warn, evidence):
+    def stream(self, text, forever, warn, found):
         words = re.findall(r"\S+\s*", text)
         while forever:
             self.event({"choices": [{"index": 0, "delta": {"content": "on "}}]})
@@ -142,7 +152,6 @@ class Handler(BaseHTTPRequestHandler):
         for word in words:
             self.event({"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]})
             time.sleep(0.01)
-        found = {"evidence": evidence} if evidence else {}
         self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", **found}]})
         self.event({"choices": [], "usage": {"prompt_tokens": 120, "completion_tokens": len(words), "total_tokens": 0}})
         self.wfile.write(b"data: [DONE]\n\n")

@@ -13,7 +13,7 @@ const THINK = { en: "Let's think step by step.", ko: "차근차근 생각해 봅
 const CONCLUDE = { en: "Therefore, the answer is:", ko: "따라서 답만 쓰면:" };
 
 export const newTurn = (facts) => ({
-  answer: "", thinking: "", facts: {}, evidence: null, shown: [], warnings: [], error: "", stopped: false, running: false, ...facts,
+  answer: "", thinking: "", facts: {}, evidence: null, verification: null, shown: [], warnings: [], error: "", stopped: false, running: false, ...facts,
   asked: make("li", { className: "turn user" }), reply: make("li", { className: "turn assistant" }),
 });
 export function fitQuestion() {
@@ -49,7 +49,7 @@ function askForPicture() {
   ]);
 }
 export async function answer(turn) {
-  Object.assign(turn, { answer: "", thinking: "", facts: {}, evidence: null, shown: [], warnings: [], error: "", stopped: false, leftOut: false, forgot: false, running: true });
+  Object.assign(turn, { answer: "", thinking: "", facts: {}, evidence: null, verification: null, shown: [], warnings: [], error: "", stopped: false, leftOut: false, forgot: false, running: true });
   state.abort = new AbortController();
   turn.going.forEach((p, i) => { p.gone = turn.pictures[i].uri; });
   emit("pictures");
@@ -97,7 +97,8 @@ async function generateOnce(turn, into, turns, shots) {
   const warn = (list) => list.forEach((w) => { if (!turn.warnings.includes(String(w))) turn.warnings.push(String(w)); });
   turn.leftOut = left;
   const evidence = into === "answer" && $("auto").checked, setting = (id, other) => Number($(id).value) || other;
-  const request = { ...(state.model && { model: state.model }), messages, temperature: setting("temperature", 0), max_tokens: setting("longest", 256), ...(evidence && { evidence }) };
+  const verify = into === "answer" && $("verify").checked, says = verify || Boolean(state.about && state.about.verify);
+  const request = { ...(state.model && { model: state.model }), messages, temperature: setting("temperature", 0), max_tokens: setting("longest", 256), ...(evidence && { evidence }), ...(says && { verify }) };
   let unsaid = "";
   const onText = (piece) => {
     turn[into] += piece; unsaid += piece;
@@ -113,6 +114,7 @@ async function generateOnce(turn, into, turns, shots) {
     turn.shown = messages.flatMap((m) => (Array.isArray(m.content) ? m.content : [])).filter((p) => p.type === "image_url").map((p) => p.image_url.url);
     conflictsOf(turn).forEach(announce);
   }
+  turn.verification = facts.verification || turn.verification;
   turn.facts = summed(turn.facts, facts);
   if (!state.online || state.keyMissing) { state.online = true; state.keyMissing = false; emit("server"); }
 }
@@ -183,6 +185,9 @@ export function clearTalk() {
 }
 
 export function wireTalk() {
+  let chosen = false; // until the reader chooses, the operator's choice stands
+  $("verify").onchange = () => { chosen = true; };
+  on("server", () => { if (!chosen) $("verify").checked = Boolean(state.about && state.about.verify); });
   on("seen", (item) => state.turns.filter((t) => t.answer && t.around.includes(item)).forEach(showTurn));
   $("ask").onsubmit = (e) => { e.preventDefault(); send(); };
   $("question").oninput = fitQuestion;

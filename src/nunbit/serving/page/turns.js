@@ -37,9 +37,16 @@ function showAsked(turn) {
   const bubble = make("div", { className: "bubble" }, who(say("you")), ...(shown.length ? [make("div", { className: "pictures" }, ...shown)] : []), make("p", { textContent: turn.question }));
   turn.asked.replaceChildren(bubble, ...(turn.running ? [] : [button(say("edit"), () => deeds.edit(turn), { className: "flat small edit", picture: "edit" })]));
 }
+/* What was corrected, before and after, in one line. */
+const CHANGES = 3;
+function changed(changes) {
+  const said = changes.slice(0, CHANGES).map(({ before, after }) => (after ? `“${before}” → “${after}”` : say("takenOut", { before })));
+  return [...said, ...(changes.length > CHANGES ? [say("moreChanges", { n: changes.length - CHANGES })] : [])].join("; ");
+}
 /* What answer and picture do not agree on, warnings, and errors. */
 function notesOf(turn) {
-  const out = conflictsOf(turn).map((text) => note(text, "guard conflict"));
+  const out = conflictsOf(turn).map((text) => note(text, "guard conflict")), changes = turn.verification ? turn.verification.corrections : [];
+  if (changes.length) out.unshift(make("p", { className: "quiet corrected", textContent: say("corrected", { what: changed(changes) }), title: changes.map((c) => (languageNow() === "ko" ? c.reason_ko : c.reason)).join("\n") }));
   if (explains(turn)) out.push(make("p", { className: "quiet legend", textContent: say("aboutEvidence") }));
   if (turn.leftOut) out.push(note(say("leftOut", { n: mostPictures() })));
   if (turn.forgot) out.push(note(say("forgot")));

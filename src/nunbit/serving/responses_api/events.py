@@ -67,9 +67,14 @@ class ResponseWriter:
             if delta or tokens:
                 yield self._of_part("response.output_text.delta", delta=delta, logprobs=tokens)
 
-    def closing(self, output: RequestOutput, evidence: dict[str, Any] | None = None) -> Iterator[str]:
+    def closing(
+        self,
+        output: RequestOutput,
+        evidence: dict[str, Any] | None = None,
+        verification: dict[str, Any] | None = None,
+    ) -> Iterator[str]:
         """The last events. The response is whole after them."""
-        self.finish(output, evidence)
+        self.finish(output, evidence, verification)
         response = self.response
         if output.failed:
             yield self._event("response.failed", response=response)
@@ -91,7 +96,12 @@ class ResponseWriter:
             yield self._event("response.output_item.done", output_index=i, item=item)
         yield self._event(f"response.{response['status']}", response=response)
 
-    def finish(self, output: RequestOutput, evidence: dict[str, Any] | None = None) -> dict[str, Any]:
+    def finish(
+        self,
+        output: RequestOutput,
+        evidence: dict[str, Any] | None = None,
+        verification: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Enter a finished answer into the response. Returns the response."""
         response = self.response
         if output.failed:
@@ -112,6 +122,8 @@ class ResponseWriter:
         } | perception_fields(output.scenes)
         if evidence is not None:
             response["evidence"] = evidence
+        if verification is not None:
+            response["verification"] = verification
         return response
 
     def _items(self, output: RequestOutput, status: str) -> list[dict[str, Any]]:

@@ -129,6 +129,7 @@ def chat_request_of(body: ResponsesRequest, turns: Sequence[ChatMessage]) -> Cha
         parallel_tool_calls=body.parallel_tool_calls,
         seed=body.seed,
         evidence=body.evidence,
+        verify=body.verify,
     )
 
 

@@ -16,8 +16,9 @@ from nunbit.serving.responses_api.events import ResponseWriter
 from nunbit.serving.responses_api.items import chat_request_of, check_supported, turns_of
 from nunbit.serving.responses_api.schemas import ResponsesRequest
 from nunbit.serving.responses_api.store import ResponseStore
-from nunbit.serving.routes import ApiServer, PreparedChat, ignored_fields, warning_headers
+from nunbit.serving.routes import ApiServer, PreparedChat
 from nunbit.serving.schemas import ChatMessage
+from nunbit.serving.warned import ignored_fields, warning_headers
 from nunbit.translation import translated
 
 
@@ -40,7 +41,14 @@ class ResponsesApi:
             warnings.append("'truncation' has no effect: an input that does not fit is refused")
         writer = ResponseWriter(body, self.server.name, self.server.engine.runner.tokenizer, chat.tool_choice, warnings)
         jobs = self.server.jobs(chat.prompt, chat.body, chat.tool_choice.schema)
-        choices = ChoiceStream(self.server.engine, jobs, self.server.metrics.observe, self.server.evidence_of(chat))
+        checks = self.server.checks
+        choices = ChoiceStream(
+            self.server.engine,
+            jobs,
+            self.server.metrics.observe,
+            checks.evidence(chat.body, chat.messages),
+            checks.corrections(chat.body, chat.messages, forced_call=chat.tool_choice.forced),
+        )
         await self.server.in_thread(choices.submit)
         headers = warning_headers(warnings)
         owner = self._owner(request)
@@ -52,7 +60,7 @@ class ResponsesApi:
         if output.failed:
             message, kind, status = describe_failure(output)
             return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
-        response = writer.finish(output, choices.evidence.get(0))
+        response = writer.finish(output, choices.evidence.get(0), choices.verifications.get(0))
         self._keep(owner, response, turns)
         return JSONResponse(response, headers=headers)
 
@@ -107,9 +115,11 @@ class ResponsesApi:
             while not choices.complete:
                 _, item = await choices.next()
                 if isinstance(item, TokenChunk):
-                    made = [*writer.chunk(item)]
+                    made = [] if choices.revise is not None else [*writer.chunk(item)]
                 else:
-                    made = [*writer.closing(item, choices.evidence.get(0))]
+                    held = choices.revise is not None and not item.failed
+                    made = [*writer.chunk(TokenChunk(item.text, item.tokens))] if held else []
+                    made += writer.closing(item, choices.evidence.get(0), choices.verifications.get(0))
                     self._keep(owner, writer.response, turns)  # before the last event: the next request may name it
                 for event in made:
                     yield event

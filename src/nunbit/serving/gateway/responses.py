@@ -1,0 +1,80 @@
+"""The Responses API of backends that have it: requests are rewritten as in a chat, and everything else is passed on.
+
+What a backend keeps, it keeps for the gateway's key: whoever knows the id of a response can read it here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from nunbit.serving.errors import RequestError
+from nunbit.serving.gateway.backend import BackendFailure
+from nunbit.serving.gateway.rewriting import decoded, rewritten
+from nunbit.serving.gateway.routes import OWN_FIELDS, GatewayServer
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+class GatewayResponses:
+    """The routes of the Responses API over backends.
+
+    Args:
+        server: of the gateway.
+    """
+
+    def __init__(self, server: GatewayServer) -> None:
+        self.server = server
+
+    async def create(self, request: Request) -> Response:
+        """Answer an input; pictures of it are rewritten as in a chat."""
+        return await self._post(request, "/responses")
+
+    async def count(self, request: Request) -> Response:
+        """Count the tokens of an input."""
+        return await self._post(request, "/responses/input_tokens")
+
+    async def retrieve(self, response_id: str) -> Response:
+        """Return a response that a backend holds."""
+        return await self._held("GET", response_id)
+
+    async def delete(self, response_id: str) -> Response:
+        """Forget a response that a backend holds."""
+        return await self._held("DELETE", response_id)
+
+    async def _post(self, request: Request, path: str) -> Response:
+        server, raw = self.server, await _object(request)
+        backend, given = server.backend(raw.get("model")), raw.get("input")
+        payload = {k: v for k, v in raw.items() if k not in OWN_FIELDS} | {"model": backend.model}
+        if isinstance(given, list) and backend.options.scene_prompt != "none":
+            server.check_size(given)
+            turns = await server.in_thread(decoded, given, server.settings)
+            words = partial(rewritten, text_type="input_text")
+            payload["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of)
+        return await server.send(backend, path, payload, request)
+
+    async def _held(self, method: str, response_id: str) -> Response:
+        """Ask each backend for a response, until one has it."""
+        refusal = BackendFailure(404, {"error": {"message": "no such response", "type": "invalid_request_error"}})
+        for backend in self.server.backends.values() if _ID.fullmatch(response_id) else ():
+            try:
+                return JSONResponse(await backend.call(method, f"/responses/{response_id}"))
+            except BackendFailure as e:
+                refusal = e
+                if e.status != 404:
+                    break
+        return JSONResponse(dict(refusal.body), refusal.status)
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        read = await request.json()
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise RequestError("a body that is no JSON object", allowed='{"input": ...}')
+    return read

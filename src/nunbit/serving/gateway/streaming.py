@@ -1,0 +1,202 @@
+"""A backend's events passed on as they come, with evidence and corrections where a request wants them, and one clear
+error where the backend ends in the middle."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+
+from nunbit.files import parse_json
+from nunbit.serving.answer_checks import FindEvidence, Revise
+from nunbit.serving.errors import error_body
+from nunbit.serving.gateway.backend import Backend, BackendFailure
+from nunbit.serving.responses import STREAM_END, event
+
+T = TypeVar("T")
+CUT = "the backend ended in the middle of its answer"
+
+
+class Relay:
+    """Passes the events of one chat or text completion on.
+
+    Args:
+        backend: whose reply it is.
+        response: the reply.
+        warnings: sentences that go along with the first event.
+        find_evidence, revise: of `nunbit.serving.answer_checks`; with the second the words are held back until the
+            answer is complete.
+
+    Attributes:
+        tokens: completion tokens that the backend reported.
+        failed: whether the answer ended in an error.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        response: httpx.Response,
+        warnings: Sequence[str] = (),
+        find_evidence: FindEvidence | None = None,
+        revise: Revise | None = None,
+    ) -> None:
+        self.backend, self.response, self.warnings = backend, response, list(warnings)
+        self.find_evidence, self.revise = find_evidence, revise
+        self.tokens, self.failed = 0, False
+        self._text: dict[int, str] = defaultdict(str)
+        self._open: set[int] = set()
+        self._begun = False
+
+    async def events(self) -> AsyncIterator[str]:
+        """The events for the caller; those that came together go out together."""
+        try:
+            async for batch in self.backend.events(self.response):
+                out: list[str] = []
+                ended = await self._passed_on(batch, out)
+                yield "".join(out)
+                if ended:
+                    return
+        except BackendFailure as e:
+            self.failed = True
+            yield event(dict(e.body))
+            return
+        if self._begun and not self._open:  # some servers leave the last event out
+            yield STREAM_END
+        else:
+            self.failed = True
+            yield event(error_body(CUT, "server_error", "backend_failed"))
+
+    async def _passed_on(self, batch: Sequence[bytes], out: list[str]) -> bool:
+        """Write the caller's events for some of the backend's. Returns whether the stream ends with them."""
+        for data in batch:
+            if data == b"[DONE]":
+                out.append(STREAM_END)
+                return True
+            chunk = _object(data)
+            if "error" in chunk:
+                self.failed = True
+                out.append(event({"error": self.backend.shown_error(chunk["error"])}))
+                return True
+            async for made in self._passed(chunk):
+                out.append(made)
+        return False
+
+    async def untouched(self) -> AsyncIterator[str]:
+        """The events as they are, their types with them."""
+        try:
+            async for lines in self.backend.lines(self.response):
+                yield "".join(line.decode("utf-8", "replace") + "\n" for line in lines)
+        except BackendFailure as e:
+            failed = {"type": "error", **e.body["error"]}
+            yield f"event: error\n{event(failed)}"
+
+    async def _passed(self, chunk: dict[str, Any]) -> AsyncIterator[str]:
+        """The events that one of the backend's becomes."""
+        if "model" in chunk:
+            chunk["model"] = self.backend.name
+        if self.warnings and not self._begun:
+            chunk["nunbit_warnings"] = self.warnings
+        usage, self._begun = chunk.get("usage"), True
+        if isinstance(usage, dict):
+            self.tokens = int(usage.get("completion_tokens") or 0)
+        for choice in chunk.get("choices") or ():
+            if not isinstance(choice, dict):
+                continue
+            index = int(choice.get("index") or 0)
+            self._open.add(index)
+            delta = choice.get("delta")
+            words = delta.get("content") if isinstance(delta, dict) else choice.get("text")
+            if isinstance(words, str) and (self.revise or self.find_evidence):
+                self._text[index] += words
+                if self.revise is not None and isinstance(delta, dict):
+                    delta["content"] = ""
+            if choice.get("finish_reason") is not None:
+                self._open.discard(index)
+                async for made in self._checked(chunk, choice, index):
+                    yield made
+        yield event(chunk)
+
+    async def _checked(self, chunk: dict[str, Any], choice: dict[str, Any], index: int) -> AsyncIterator[str]:
+        """The held words of a choice that has ended, corrected; its evidence and corrections go into its last event."""
+        text = self._text[index]
+        if self.revise is not None and text.strip():
+            made = await self.revise(text, ())
+            choice["verification"], text = made.to_json(), made.answer
+        if self.revise is not None and text:
+            said = {"index": index, "delta": {"content": text}, "finish_reason": None, "logprobs": None}
+            yield event({**chunk, "choices": [said], "usage": None})
+        if self.find_evidence is not None:
+            choice["evidence"] = await self.find_evidence(text, ())
+
+
+class RelayResponse(StreamingResponse):
+    """A streamed response that closes what it reads from, also where the caller is gone before the first event.
+
+    Args:
+        events: what is sent.
+        upstream: what is closed at the end.
+    """
+
+    def __init__(self, events: AsyncIterator[str], upstream: AsyncExitStack, headers: dict[str, str]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=headers | {"Cache-Control": "no-store"})
+        self._upstream = upstream
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send the events until they end or the caller is gone."""
+        try:
+            async with anyio.create_task_group() as group:
+
+                async def watch() -> None:
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+                    group.cancel_scope.cancel()
+
+                group.start_soon(watch)
+                await self.stream_response(send)
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._upstream.aclose()
+
+
+async def until_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T | None:
+    """The result of some work, or None where the caller was gone before: the work is cancelled then."""
+    made: list[T] = []
+    failure: list[BaseException] = []
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        try:
+            made.append(await work())
+        except Exception as e:  # raised below as itself: a task group would wrap it
+            failure.append(e)
+        group.cancel_scope.cancel()
+    if failure:
+        raise failure[0]
+    return made[0] if made else None
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """An event's JSON object.
+
+    Raises:
+        BackendFailure: it is none.
+    """
+    try:
+        read = parse_json(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise BackendFailure(502, error_body("the backend sent an event that is no JSON", "server_error"))
+    return read

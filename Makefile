@@ -101,8 +101,8 @@ vllm: $(STAMP)          ## composed models in vLLM by our plugin: the ids of our
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -W ignore -m tests.load.vllm_plugin write out/vllm
 	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -W ignore -m tests.load.vllm_plugin check out/vllm
 
-bench-gpu: $(STAMP)     ## at most ten minutes on a machine with a GPU: tokens/s beside vLLM and transformers, MFU; VLLM=PYTHON
-	@$(VENV)/bin/python -W ignore -m benchmarks.gpu $(if $(VLLM),--vllm $(VLLM))
+bench-gpu: $(STAMP)     ## at most ten minutes on a machine with a GPU: tokens/s beside vLLM and transformers, MFU; VLLM=PYTHON; REHEARSE=1: a tiny one here
+	@$(VENV)/bin/python -W ignore -m benchmarks.gpu $(if $(VLLM),--vllm $(VLLM)) $(if $(REHEARSE),--rehearse)
 
 picture-shapes: $(STAMP) ## peak memory of 200 shapes of pictures in five types of models: make picture-shapes SHAPES=20
 	$(VENV)/bin/python -W ignore -m tests.load.picture_shapes --shapes $(or $(SHAPES),200)

@@ -1,7 +1,8 @@
 """Benchmarks, load tests and tools open, and start files that exist."""
 
-import importlib
+import importlib.util
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,30 @@ def test_a_comparison_of_different_trainings_is_void(gap, code, capsys):
     speeds, cpu = {n: [2.0] for n in curves}, {n: [0.5] for n in curves}
     assert report(SimpleNamespace(rounds=1, vocabulary=9), curves, speeds, cpu, True) == code
     assert '"cpu_seconds_per_sample"' in capsys.readouterr().out
+
+
+@pytest.mark.slow  # make bench-gpu REHEARSE=1
+def test_the_visit_to_a_gpu_is_rehearsed(tmp_path):
+    from benchmarks import gpu
+
+    found = []
+    gpu.write_model(gpu.TINY, tmp_path)
+    for part in ("nunbit", "transformers", "train"):
+        gpu.PARTS[part](gpu.TINY, tmp_path, lambda **figures: found.append(figures))
+    counted = {(f["part"], f["clients"]) for f in found if f.get("tokens_per_s", 0) > 0}
+    names = ("nunbit", "nunbit without graphs", "transformers")
+    assert counted == {(name, clients) for name in names for clients in gpu.TINY.clients}
+    assert next(f for f in found if f["part"] == "train")["mfu"]
+
+
+def test_a_part_of_the_visit_that_cannot_run_costs_its_own_figures_only(tmp_path, capsys, monkeypatch):
+    from argparse import Namespace
+
+    from benchmarks import gpu
+
+    monkeypatch.delenv("OUT", raising=False)
+    given = Namespace(vllm="", rehearse=True)
+    assert not gpu.run_parts(["nosuch"], tmp_path, given, until=time.monotonic() + 200)
+    assert "KeyError" in capsys.readouterr().out
+    assert not gpu.run_parts(["train"], tmp_path, given, until=time.monotonic())
+    assert "the time is over" in capsys.readouterr().out

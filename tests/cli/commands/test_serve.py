@@ -7,10 +7,12 @@ import sys
 
 import httpx
 import pytest
+import typer
 from typer.testing import CliRunner
 
 pytest.importorskip("fastapi")
 from nunbit.cli.commands import app
+from nunbit.cli.config_file import default_map
 from nunbit.engine.options import CacheOptions
 from nunbit.models.precision import Precision
 from nunbit.serving import launch
@@ -65,6 +67,18 @@ def test_the_socket_says_that_it_is_tcp():
 
     with launch.bound_socket("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_the_file_sets_them_too(monkeypatch, tmp_path):
+    file = tmp_path / "nunbit.toml"
+    shared = 'device = "cuda:1"\nint4 = true\nlength = 2048\nprefix-cache = 64\ncuda-graphs = false\n'
+    file.write_text("".join(f"[{name}]\n{shared}" for name in ("serve", "ask", "chat")) + 'dtype = "float16"\n')
+    found = default_map(file, typer.main.get_command(app))
+    given = []
+    monkeypatch.setattr(launch, "serve", given.append)
+    assert CliRunner().invoke(app, ["serve", "--length", "512"], default_map=found).exit_code == 0
+    assert given[0].caches == CacheOptions(0, 512, 64, None, False) and given[0].device == "cuda:1"
+    assert given[0].precision == Precision(int4=True) and found["chat"]["dtype"] == "float16" and found["ask"]["int4"]
 
 
 def test_it_says_where_it_listens_once_it_does_and_names_a_taken_port(tmp_path):

@@ -50,7 +50,7 @@ def parse_json(text: str) -> Any:
         RecursionError: nested too deeply.
     """
     value = json.loads(text.removeprefix("\ufeff"), strict=False)
-    return _whole_characters(value) if re.search(r"\\u[dD][89a-fA-F]", text) else value
+    return whole_values(value) if re.search(r"\\u[dD][89a-fA-F]", text) else value
 
 
 def whole_characters(text: str) -> str:
@@ -58,13 +58,14 @@ def whole_characters(text: str) -> str:
     return text if text.isascii() else _HALF_PAIRS.sub("\ufffd", text)
 
 
-def _whole_characters(value: Any) -> Any:
+def whole_values(value: Any) -> Any:
+    """A JSON value with U+FFFD in place of every half of a surrogate pair."""
     if isinstance(value, str):
         return whole_characters(value)
     if isinstance(value, list):
-        return [_whole_characters(v) for v in value]
+        return [whole_values(v) for v in value]
     if isinstance(value, dict):
-        return {whole_characters(k): _whole_characters(v) for k, v in value.items()}
+        return {whole_characters(k): whole_values(v) for k, v in value.items()}
     return value
 
 

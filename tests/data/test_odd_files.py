@@ -85,3 +85,36 @@ def test_words_are_not_glued(tmp_path, said, texts):
     turns = [{"from": "human", "value": said}, ANSWER]
     (found,) = read(tmp_path, {"images": ["a.png", "a.png"], "conversations": turns})
     assert [p.content for p in found.messages[0].parts if p.kind == "text"] == texts
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"image": "dir\\a.png"}, {"image": "./dir/a.png "}, {"image": "dir/a.png\n"}, {"images": "dir/a.png"},
+        {"images": '["dir/a.png"]'}, {"image": {"path": "dir/a.png", "bytes": None}},
+        {"images": [{"path": "dir/a.png"}]},
+        {"images": '[ "dir/a.png" ]', "image": None}, {"image": ["dir/a.png", None]},
+    ],
+)  # fmt: skip
+def test_a_path_as_exports_write_it(tmp_path, cells):
+    (found,) = read(tmp_path, {**cells, "conversations": ASKED})
+    assert [p.relative_to(tmp_path.resolve()).as_posix() for p in found.images] == ["dir/a.png"]
+
+
+def test_turns_as_text_and_roles_in_capitals(tmp_path):
+    turns = [{"from": "Human", "value": "<image>\nWhat is it?"}, {"from": "GPT", "value": "red"}]
+    for given in (turns, json.dumps(turns)):
+        (found,) = read(tmp_path, {"image": "a.png", "conversations": given})
+        assert [(m.role, m.text) for m in found.messages] == [("user", "What is it?"), ("assistant", "red")]
+
+
+@pytest.mark.parametrize(
+    "value", [5, True, {"bytes": "iVBOR"}, [["a.png"]], "a\x00.png", "../a.png", "[not json", '["../a.png"]']
+)
+def test_what_is_no_path_inside_the_folder_is_refused_or_missing(tmp_path, value):
+    try:
+        (found,) = read(tmp_path, {"image": value, "conversations": ASKED})
+    except UserError as e:
+        assert "sample 0" in str(e)
+    else:
+        assert not found.images[0].exists()

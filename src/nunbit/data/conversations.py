@@ -132,7 +132,7 @@ def _records(file: Path) -> Iterator[tuple[str, Any]]:
             found = parse_json(part)
         except (ValueError, RecursionError) as e:
             raise UserError(
-                f"{file.name} {where} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines"
+                f"{f'{file.name} {where}'.strip()} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines"
             ) from None
         yield from ((f"sample {i}", r) for i, r in enumerate(found)) if whole else [(where, found)]
 
@@ -148,17 +148,18 @@ def _conversation(record: Any, where: str, root: Path) -> Conversation:
     given, messages = len(waiting), []
     for turn in turns:
         said = _one_of(turn, ("from", "role"), name)
-        if not isinstance(said, str) or said not in SPEAKERS:
+        role = SPEAKERS.get(said.strip().lower()) if isinstance(said, str) else None
+        if role is None:
             raise UserError(f"{name} has a turn of {said!r}", allowed=", ".join(SPEAKERS))
         content = next((turn[k] for k in ("value", "content") if turn.get(k) is not None), None)
         parts = tuple(_parts(content, waiting, given, root, name))
-        if SPEAKERS[said] == "assistant" and any(p.kind == "image" for p in parts):
+        if role == "assistant" and any(p.kind == "image" for p in parts):
             raise UserError(
                 f"{name} has a picture in an answer",
                 allowed="pictures in questions: the model writes words only",
                 todo="move the picture, or its <image> mark, into the question",
             )
-        messages.append(Message(SPEAKERS[said], parts))
+        messages.append(Message(role, parts))
     if waiting:
         raise UserError(
             f"{name} has {given} pictures and places {given - len(waiting)}", allowed="one <image> a picture"
@@ -173,10 +174,11 @@ def _conversation(record: Any, where: str, root: Path) -> Conversation:
 def _names(record: dict[str, Any], name: str) -> list[str]:
     """The paths that a sample names under ``image`` or ``images``."""
     found = _one_of(record, ("images", "image"), name)
-    found = [] if found is None else [found] if isinstance(found, str) else found
+    found = [] if found is None else found if isinstance(found, list) else [found]
+    found = [f["path"] if isinstance(f, dict) and isinstance(f.get("path"), str) else f for f in found]
     if not isinstance(found, list) or not all(_empty(f) or isinstance(f, str) for f in found):
         raise UserError(f"{name} has a picture that is no path", allowed="a path, or a list of paths")
-    return [f for f in found if not _empty(f)]
+    return [f.strip() for f in found if not _empty(f)]
 
 
 def _one_of(record: dict[str, Any], keys: tuple[str, str], name: str) -> Any:
@@ -186,11 +188,22 @@ def _one_of(record: dict[str, Any], keys: tuple[str, str], name: str) -> Any:
     Raises:
         UserError: both are filled, and differ.
     """
-    filled = {k: record[k] for k in keys if k in record and not _empty(record[k])}
+    filled = {k: v for k in keys if k in record and not _empty(v := _unpacked(record[k]))}
     values = [v if isinstance(v, list) else [v] for v in filled.values()]
     if len(values) == 2 and values[0] != values[1]:
         raise UserError(f"{name} has '{keys[0]}' and '{keys[1]}', which differ", allowed="one of the two")
     return next(iter(filled.values()), None)
+
+
+def _unpacked(value: Any) -> Any:
+    """The list that a cell of a table holds as JSON text, as exports to CSV write lists; anything else as it is."""
+    if not isinstance(value, str) or not re.match(r"\s*\[\s*[{\"\]]", value):
+        return value
+    try:
+        found = parse_json(value)
+    except (ValueError, RecursionError):
+        return value
+    return found if isinstance(found, list) else value
 
 
 def _empty(value: Any) -> bool:

@@ -113,20 +113,35 @@ class _Words:
 def closed(schema: Any) -> Any:
     """A JSON schema whose objects with named properties hold no others, unless it says that they may.
 
-    Without this a model that never closes an object adds properties until its tokens are spent.
+    Without this a model that never closes an object adds properties until its tokens are spent. A schema that joins
+    several by ``allOf`` stays as it is: each part would forbid what the others name.
     """
+    return schema if _joins_several(schema) else _closed(schema)
+
+
+def _joins_several(schema: Any) -> bool:
+    """Whether an ``allOf`` of more than one schema is anywhere in it."""
     if isinstance(schema, list):
-        return [closed(s) for s in schema]
+        return any(map(_joins_several, schema))
+    if not isinstance(schema, dict):
+        return False
+    members = schema.get("allOf")
+    return (isinstance(members, list) and len(members) > 1) or any(map(_joins_several, schema.values()))
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(s) for s in schema]
     if not isinstance(schema, dict):
         return schema
     out: dict[str, Any] = {}
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions", "patternProperties") and isinstance(value, dict):
-            out[key] = {name: closed(s) for name, s in value.items()}
+            out[key] = {name: _closed(s) for name, s in value.items()}
         elif key in ("enum", "const", "default", "examples"):
             out[key] = value
         else:
-            out[key] = closed(value)
+            out[key] = _closed(value)
     joined = {"allOf", "anyOf", "oneOf", "$ref", "patternProperties", "additionalProperties", "unevaluatedProperties"}
     if out.get("properties") and not joined.intersection(out):
         out["additionalProperties"] = False

@@ -86,10 +86,22 @@ class Preparation:
             UserError: an empty text.
             ContextLengthError: no room for an answer.
         """
-        ids = self.builder.text(text).ids.tolist()
+        return self.ids(self.builder.text(text).ids.tolist())
+
+    def ids(self, ids: Sequence[int]) -> PreparedPrompt:
+        """Prepare tokens to be continued as they are.
+
+        Raises:
+            UserError: no token, or one that the vocabulary of words does not have.
+            ContextLengthError: no room for an answer.
+        """
         if not ids:
             raise UserError("an empty text", allowed="at least one word to continue")
         self._check_length(len(ids))
+        most = len(self.processor.tokenizer) - 1
+        if (wrong := next((i for i in ids if not 0 <= i <= most or i == self.image_id), None)) is not None:
+            raise UserError(f"the token id {wrong}", allowed=f"token ids of words, from 0 to {most}")
+        ids = [*ids]
         return PreparedPrompt(ids, tuple(ids), continues=True)
 
     def _check_length(self, tokens: int) -> None:

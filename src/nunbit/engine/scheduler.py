@@ -116,6 +116,10 @@ class Engine(Batch):
         """A text to be continued as it is."""
         return self.runner.preparation.text(text)
 
+    def prepare_ids(self, ids: Sequence[int]) -> PreparedPrompt:
+        """Tokens to be continued as they are."""
+        return self.runner.preparation.ids(ids)
+
     def submit(
         self,
         prompt: PreparedPrompt | Sequence[Message],

@@ -99,9 +99,14 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     return JSONResponse(error_body(text, "invalid_request_error", param=param), 400)
 
 
+FRAMEWORK_WORDS = {"There was an error parsing the body": "the body is no JSON in UTF-8, or nested too deeply"}
+"""Sentences of the framework that say too little, and ours."""
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    text = translated(str(getattr(error, "detail", error))[:200], language_of(request))
+    detail = str(getattr(error, "detail", error))[:200]
+    text = translated(FRAMEWORK_WORDS.get(detail, detail), language_of(request))
     return JSONResponse(error_body(text, "invalid_request_error"), status)
 
 

@@ -57,7 +57,7 @@ def messages_of(
             f"{pictures} pictures", allowed=f"at most {settings.max_pictures} in one request", param="messages"
         )
     refuse_pictures_aside(request.messages, "messages")
-    names = {c.id: c.name for m in request.messages for c in tool_calls_of(m.tool_calls or [])}
+    names = {c.id: c.name for m in request.messages for c in tool_calls_of(_calls(m))}
     turns = [_message(m, i, settings, names) for i, m in enumerate(request.messages)]
     messages, warnings = ordered(turns, template_takes_tools=template_takes_tools)
     warnings += [
@@ -100,13 +100,19 @@ def _holds_picture(value: Any) -> bool:
 def _message(message: ChatMessage, index: int, settings: ServerSettings, names: Mapping[str, str]) -> Message:
     role: Any = ROLES.get(message.role, message.role)
     content = message.content
-    calls = tool_calls_of(message.tool_calls or []) if role == "assistant" else ()
+    calls = tool_calls_of(_calls(message)) if role == "assistant" else ()
     name = (message.name or names.get(message.tool_call_id, "")) if role == "tool" else ""
     if isinstance(content, list):
         parts = tuple(_part(p, f"picture {index}.{i}", settings) for i, p in enumerate(content))
     else:
         parts = (Part.text(content or ""),) if content or not calls else ()
     return Message(role, parts, calls, name, message.tool_call_id if role == "tool" else "")
+
+
+def _calls(message: ChatMessage) -> list[dict[str, Any]]:
+    """The calls of a turn, in the present form or as ``function_call`` of older clients."""
+    older = [{"type": "function", "function": message.function_call}] if message.function_call else []
+    return message.tool_calls or older
 
 
 def _part(part: ContentPart, name: str, settings: ServerSettings) -> Part:

@@ -128,9 +128,11 @@ class ApiServer:
     async def complete(self, body: CompletionRequest, request: Request) -> Response:
         """Continue one or several texts."""
         self._check_model(body.model)
-        texts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
-        self._check_choices(body, len(texts))
-        prompts = [await self.in_thread(self.engine.prepare_text, text) for text in texts]
+        given = body.prompt if isinstance(body.prompt, list) and not isinstance(body.prompt[0], int) else [body.prompt]
+        self._check_choices(body, len(given))
+        prompts = [await self.in_thread(self._prepared, one) for one in given]
+        tokenizer = self.engine.runner.tokenizer
+        texts = [one if isinstance(one, str) else tokenizer.decode(one) for one in given]
         for prompt in prompts:  # before the prompts are scored, which costs a pass
             self._max_tokens(body, prompt)
         echo = []
@@ -146,6 +148,10 @@ class ApiServer:
             echo=echo,
         )
         return await self._answer(prompts, body, request, formatter)
+
+    def _prepared(self, given: Any) -> PreparedPrompt:
+        """A prompt of text, or of token ids."""
+        return self.engine.prepare_text(given) if isinstance(given, str) else self.engine.prepare_ids(given)
 
     def _echo(self, text: str, prompt: PreparedPrompt, top: int | None) -> EchoedPrompt:
         scores = [] if top is None else prompt_logprobs(self.engine.runner, prompt.ids, top)

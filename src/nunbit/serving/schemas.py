@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nunbit.files import whole_values
+
 Text = Annotated[str, Field(max_length=400_000)]
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1, max_length=100_000)]
 DataUri = Annotated[str, Field(max_length=40_000_000)]
 
 
@@ -22,8 +25,9 @@ class RequestModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_nulls(cls, data: Any) -> Any:
-        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+    def _tidy(cls, data: Any) -> Any:
+        """Nulls count as left out, and halves of surrogate pairs, which clients make that cut text, become U+FFFD."""
+        return {k: whole_values(v) for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     def unknown_fields(self) -> list[str]:
         """Names of the fields that nothing reads, with those of objects within, at most 20 and shortened."""
@@ -62,6 +66,7 @@ class ChatMessage(RequestModel):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Text | Annotated[list[ContentPart], Field(max_length=256)] | None = None
     tool_calls: Annotated[list[dict[str, Any]], Field(max_length=64)] | None = None
+    function_call: dict[str, Any] | None = None
     tool_call_id: Annotated[str, Field(max_length=200)] = ""
     name: Annotated[str, Field(max_length=200)] = ""
 
@@ -126,7 +131,12 @@ class ChatRequest(GenerationRequest):
 class CompletionRequest(GenerationRequest):
     """POST /v1/completions."""
 
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=16)]
+    prompt: (
+        Text
+        | Annotated[list[Text], Field(min_length=1, max_length=16)]
+        | TokenIds
+        | Annotated[list[TokenIds], Field(min_length=1, max_length=16)]
+    )
     max_tokens: Annotated[int, Field(ge=0)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     echo: bool = False

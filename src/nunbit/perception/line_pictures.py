@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from nunbit.perception.text_regions import Region, without_rulings
 
@@ -11,6 +10,7 @@ from nunbit.perception.text_regions import Region, without_rulings
 def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarray:
     """A line as dark ink on white paper with letters of a given height, rulings removed: ``(h, w)`` uint8."""
     from PIL import Image as images
+    from scipy import ndimage
 
     pad = max(2, round(0.3 * region.height_px))
     x1, y1, x2, y2 = region.box
@@ -38,6 +38,8 @@ def line_picture(values: np.ndarray, region: Region, height_px: int) -> np.ndarr
 def _through(mask: np.ndarray, thick: int) -> np.ndarray:
     """The thin upright strokes that run from the top to the bottom of a line's mask ``(h, w)``: the sides of a frame or
     a cell, longer than any letter."""
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     out = [0]
     for i, place in enumerate(ndimage.find_objects(labels), start=1):

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from nunbit.media.images import as_rgb
 
@@ -121,6 +120,8 @@ def _shrunk(values: np.ndarray, scale: float) -> np.ndarray:
 def _ink(values: np.ndarray, window: int) -> list[tuple[bool, np.ndarray]]:
     """Pixels darker and pixels lighter than the middle of their neighbourhood, where it has contrast: two masks ``(H,
     W)``."""
+    from scipy import ndimage  # here: what only tells kinds of pictures apart starts without it
+
     small = values[::2, ::2]
     low, high = (f(small, window // 2, mode="nearest") for f in (ndimage.minimum_filter, ndimage.maximum_filter))
     low, high = (
@@ -138,6 +139,8 @@ def _ink(values: np.ndarray, window: int) -> list[tuple[bool, np.ndarray]]:
 def _inner(ink: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """The mask without components that reach where there is no contrast: those are paper beside letters, not
     letters."""
+    from scipy import ndimage
+
     labels, count = ndimage.label(ink, np.ones((3, 3)))
     outer = np.bincount(labels[edge & ink], minlength=count + 1) > 2
     outer[0] = True
@@ -171,6 +174,8 @@ def _long_runs(mask: np.ndarray, axis: int, length: int) -> np.ndarray:
 
 def _lines(ink: np.ndarray, dark: bool, window: int) -> list[Region]:
     """Components of a mask gathered into lines."""
+    from scipy import ndimage
+
     labels, count = ndimage.label(without_rulings(ink), np.ones((3, 3)))
     slices = ndimage.find_objects(labels)[: MAX_COMPONENTS * 4]
     boxes = np.array([(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices if s], np.int32).reshape(-1, 4)
@@ -195,6 +200,8 @@ def _lines(ink: np.ndarray, dark: bool, window: int) -> list[Region]:
 
 def _groups(boxes: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
     """Boxes that touch after each is widened by its own height: index arrays, one a line."""
+    from scipy import ndimage
+
     canvas = np.zeros(shape, bool)
     high = boxes[:, 3] - boxes[:, 1]
     wide = boxes[:, 2] - boxes[:, 0]

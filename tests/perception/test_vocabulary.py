@@ -24,11 +24,9 @@ def test_names_by_kind_of_picture():
     assert "zebra" in photograph and len(photograph) < 90
     assert not looked(seen(shipped, {"photograph": 0.5, "drawing": 0.5}))
     assert not looked(seen(shipped, {"photograph": 0.9}, status="failed"))
-    assert not looked(seen(shipped, {"drawing": 0.9}, side=640)), "of large drawings its encoder knows little"
     star = [SceneObject("star", (0, 0, 9, 9))]
-    assert len(looked(seen(shipped, {"drawing": 0.9}, side=192, objects=star))) > 100
-    clock = [SceneObject("hour hand at 9", (0, 0, 9, 9))]
-    assert not looked(seen(shipped, {"drawing": 0.9}, side=192, objects=clock))
+    assert not looked(seen(shipped, {"drawing": 0.9}, side=192, objects=star)), "its encoder overlooks too much"
+    assert looked(seen("some-segmenter", {})) == vocabulary.coco_names()
     assert not looked(Scene(9, 9)), "nothing is known of who made it"
 
 

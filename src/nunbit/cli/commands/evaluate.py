@@ -14,6 +14,7 @@ from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
 from nunbit.cli.photos import PhotosOptions, photos
+from nunbit.cli.verify_eval import VerifyEvalOptions, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     command(group, TinyWorldOptions, "tiny-world")(tiny_world)
     command(group, PhotosOptions, "photos")(photos)
     command(group, AgreeOptions, "agree")(agree)
+    command(group, VerifyEvalOptions, "verify")(verify)
     app.add_typer(group, name="eval")
 
 

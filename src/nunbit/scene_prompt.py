@@ -7,39 +7,45 @@
     1: COFFEE | $3.25
 
 What a question can ask is found in one place and in whole tokens: groups with their number, each object with its
-share of the picture, part of the picture and box in hundredths, from left to right; writing in rows of cells. "maybe"
-stands before what was recognised with little confidence. Colours, names and parts are in the question's language.
+share of the picture, part of the picture and box in hundredths, from left to right; what is largest and smallest;
+writing in rows of cells (`nunbit.scene_rows`). "maybe" stands before what was recognised with little confidence.
+Colours, names and parts are in the question's language.
 
 Source: MoAI, arXiv 2403.07508, sec. 3 (what other vision models find, in words); wording ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from nunbit.english import article, plural
 from nunbit.errors import unknown_name
-from nunbit.scene import Box, Scene, SceneObject, TextLine
+from nunbit.scene import Scene, SceneObject
 from nunbit.scene_layout import MARKS, Labelled, Layout, arrange, centre, marked
+from nunbit.scene_phrases import (
+    UNSURE,
+    Names,
+    clean,
+    colour_of,
+    facts_of,
+    groups_of,
+    hundredths,
+    list_groups,
+    part_of,
+)
+from nunbit.scene_rows import written_rows
+from nunbit.scene_tables import value
 
-UNSURE = 0.5
-"""Below this score an object or a line is marked "maybe"."""
 NAME_MIN, NAMES_MAX = 0.08, 3
 """Names of the whole picture that are listed: from this probability on, so many at most, and only the first if it is
 sure."""
-OBJECTS_MAX, ROWS_MAX, TEXT_CHARS_MAX, BOXED_LINES_MAX = 20, 24, 60, 8
+OBJECTS_MAX = 20
+CLEARLY = 1.15
+"""An object counts as the largest if it is so many times as large as the next."""
 
-PARTS = {
-    "en": ("top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"),
-    "ko": ("왼쪽 위", "위", "오른쪽 위", "왼쪽", "가운데", "오른쪽", "왼쪽 아래", "아래", "오른쪽 아래"),
-}
 WORDS = {
     "en": {
         "objects": "objects",
         "object": "object",
-        "text": "rows of text",
         "maybe": "maybe",
         "nothing": "nothing recognised",
         "row": "row",
@@ -49,11 +55,14 @@ WORDS = {
         "step": "step",
         "mainly": "mainly",
         "wearing": "wearing",
+        "most": "highest",
+        "least": "lowest",
+        "largest": "largest",
+        "smallest": "smallest",
     },
     "ko": {
         "objects": "물체",
         "object": "물체",
-        "text": "줄 글자",
         "maybe": "아마",
         "nothing": "알아본 것 없음",
         "row": "행",
@@ -63,11 +72,14 @@ WORDS = {
         "step": "단계",
         "mainly": "주로",
         "wearing": "입은 것",
+        "most": "가장 큼",
+        "least": "가장 작음",
+        "largest": "가장 큰 것",
+        "smallest": "가장 작은 것",
     },
 }
-SHAPES = frozenset(("circle", "square", "triangle", "star", "diamond", "cross", "heart", "hexagon", "rectangle"))
-LOOKS = ("dark", "bright", "black and white")
-"""Measured looks that are written; medium brightness and colour go without saying."""
+LOOKS = ("dark", "bright", "black and white", "colour")
+"""Measured looks that are written; medium brightness goes without saying."""
 MARK_KINDS = {"circle": "동그라미", "box": "네모", "point": "점", "arrow": "화살표"}
 KINDS = {
     "photograph": "사진",
@@ -77,14 +89,6 @@ KINDS = {
     "screenshot": "화면",
     "sign": "표지판",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How things are called in a language: ``word`` translates a name or colour, ``plural`` makes an English plural."""
-
-    word: Callable[[str], str] = str
-    plural: Callable[[str], str] = lambda name: plural(name)
 
 
 def scene_words(scene: Scene, language: str = "en", names: Names | Mapping[str, str] | None = None) -> str:
@@ -104,7 +108,7 @@ def scene_words(scene: Scene, language: str = "en", names: Names | Mapping[str, 
         *writer.things(layout),
         *writer.marks(),
         *writer.board(layout),
-        *writer.rows(layout),
+        *written_rows(scene, layout.rows, language, called),
     ]
     return "\n".join(lines or [writer.words["nothing"]])
 
@@ -145,9 +149,8 @@ class _SceneWriter:
         """Groups with their number, then each object, from left to right."""
         marks = [t for t in layout.things if t.thing.name in MARKS]
         if marks:
-            return [
-                f"{self.words['chart']} {len(marks)}: " + "; ".join(self._mark(m) for m in sorted(marks, key=_leftmost))
-            ]
+            listed = "; ".join(self._mark(m) for m in sorted(marks, key=_leftmost))
+            return [f"{self.words['chart']} {len(marks)}: {listed}", *self._ranked(marks)]
         found = sorted((t for t in layout.things if t.thing.name != "board" or not layout.board), key=_leftmost)
         if not found:
             return []
@@ -156,7 +159,30 @@ class _SceneWriter:
             return ["; ".join(self._short(t) for t in steps)]
         listed = "; ".join(self._thing(t) for t in found[:OBJECTS_MAX])
         more = f"; +{len(found) - OBJECTS_MAX} {self.words['more']}" if len(found) > OBJECTS_MAX else ""
-        return [self._groups([t.thing for t in found]), listed + more]
+        return [self._groups([t.thing for t in found]), listed + more, *self._sizes([t.thing for t in found])]
+
+    def _ranked(self, marks: Sequence[Labelled]) -> list[str]:
+        """``highest "Jul" 80, lowest "Jan" 5`` of a chart whose figures are known."""
+        known = [
+            (number, m) for m in marks if m.labels and (number := value(m.value.removeprefix("about "))) is not None
+        ]
+        known.sort(key=lambda pair: pair[0])
+        if len(known) < max(2, len(marks)) or known[0][0] == known[1][0] or known[-1][0] == known[-2][0]:
+            return []
+        ends = ((self.words["most"], known[-1][1]), (self.words["least"], known[0][1]))
+        return [", ".join(f'{word} "{clean(m.labels[0])}" {self._figure(m)}' for word, m in ends)]
+
+    def _sizes(self, things: Sequence[SceneObject]) -> list[str]:
+        """``largest wagon, smallest dog`` where the sizes of the boxes differ clearly."""
+        sizes = sorted(((o.box[2] - o.box[0]) * (o.box[3] - o.box[1]), o.name) for o in things if o.score >= UNSURE)
+        if len(sizes) < 2 or len({name for _, name in sizes}) < 2:
+            return []
+        out = []
+        if sizes[-1][0] > CLEARLY * sizes[-2][0]:
+            out.append(f"{self.words['largest']} {self.names.word(sizes[-1][1])}")
+        if sizes[1][0] > CLEARLY * sizes[0][0]:
+            out.append(f"{self.words['smallest']} {self.names.word(sizes[0][1])}")
+        return [", ".join(out)] if out else []
 
     def marks(self) -> list[str]:
         """``red circle: wolf`` for each mark that somebody drew on the picture."""
@@ -166,20 +192,6 @@ class _SceneWriter:
             kind = MARK_KINDS.get(mark["kind"], mark["kind"]) if self.language == "ko" else mark["kind"]
             name = self.names.word(shown.name) if shown else self.words["nothing"]
             out.append(f"{self.names.word(mark['colour'])} {kind}: {name}")
-        return out
-
-    def rows(self, layout: Layout) -> list[str]:
-        """Writing in rows of cells; with boxes where there is little of it."""
-        if not layout.rows:
-            return []
-        ink = str(facts_of(self.scene).get("ink") or "")
-        head = f"{len(layout.rows)} {self.words['text']}{' (' + self.names.word(ink) + ')' if ink else ''}:"
-        boxed = sum(len(r) for r in layout.rows) <= BOXED_LINES_MAX
-        out = [head]
-        for i, row in enumerate(layout.rows[:ROWS_MAX], start=1):
-            out.append(f"{i}: " + " | ".join(self._line(t, boxed) for t in row))
-        if len(layout.rows) > ROWS_MAX:
-            out.append(f"+{len(layout.rows) - ROWS_MAX} {self.words['more']}")
         return out
 
     def board(self, layout: Layout) -> list[str]:
@@ -209,7 +221,7 @@ class _SceneWriter:
     def _named(self, one: Labelled) -> str:
         o = one.thing
         maybe = self.words["maybe"] if o.score < UNSURE else ""
-        quoted = [f'"{_clean(t)}"' for t in one.labels]
+        quoted = [f'"{clean(t)}"' for t in one.labels]
         return " ".join(w for w in (maybe, self.names.word(colour_of(o)), self.names.word(o.name), *quoted) if w)
 
     def _other(self, o: SceneObject) -> list[str]:
@@ -233,70 +245,15 @@ class _SceneWriter:
         return f"{self.names.word(story)} {self.words['step']} {number}" if found else name
 
     def _mark(self, one: Labelled) -> str:
-        label = f'"{_clean(one.labels[0])}"' if one.labels else ""
-        value = one.value.replace("about", self.words["about"])
-        if not value and one.thing.name == "sector":
-            value = f"{round(100 * (one.thing.box[2] - one.thing.box[0]) / self.scene.width)}%"
-        return " ".join(w for w in (one.thing.name, label, value, self.names.word(colour_of(one.thing))) if w)
-
-    def _line(self, line: TextLine, boxed: bool) -> str:
-        maybe = f"({self.words['maybe']}) " if line.score < UNSURE else ""
-        return maybe + _clean(line.text) + (f" {hundredths(line.box, self.scene)}" if boxed else "")
-
-
-def groups_of(things: Sequence[SceneObject]) -> dict[tuple[str, str], int]:
-    """(name, colour) -> number, by the leftmost of each. Only shapes are grouped by colour: 2 dogs, but a
-    red and a blue circle."""
-    groups: dict[tuple[str, str], int] = {}
-    for o in sorted(things, key=lambda o: o.box[0]):
-        key = (o.name, colour_of(o) if o.name in SHAPES else "")
-        groups[key] = groups.get(key, 0) + 1
-    return groups
-
-
-def facts_of(scene: Scene) -> dict[str, Any]:
-    """What perception measured of the whole picture: ``meta``, and ``meta["facts"]`` where a part put it there."""
-    return {**scene.meta, **(scene.meta.get("facts") or {})}
-
-
-def list_groups(groups: Mapping[tuple[str, str], int], language: str, names: Names) -> str:
-    """``2 dogs, a red circle and a cat`` / ``개 2개, 빨간색 원 1개`` from (name, colour) -> number."""
-    out = []
-    for (name, colour), n in groups.items():
-        if language == "ko":
-            out.append(" ".join(w for w in (names.word(colour), names.word(name), f"{n}개") if w))
-            continue
-        noun = " ".join(
-            w for w in (names.word(colour), names.word(name) if n == 1 else names.plural(names.word(name))) if w
+        label = f'"{clean(one.labels[0])}"' if one.labels else ""
+        return " ".join(
+            w for w in (one.thing.name, label, self._figure(one), self.names.word(colour_of(one.thing))) if w
         )
-        out.append(f"{article(noun)} {noun}" if n == 1 else f"{n} {noun}")
-    if language == "ko" or len(out) < 2:
-        return ", ".join(out)
-    return ", ".join(out[:-1]) + " and " + out[-1]
 
-
-def colour_of(o: SceneObject) -> str:
-    """The object's colour unless its name says it already; "" if unknown."""
-    colour = o.attributes.get("colour") or o.attributes.get("color") or ""
-    return "" if colour in o.name.split() else colour
-
-
-def part_of(box: Box, scene: Scene, language: str) -> str:
-    """In which of three by three parts of the picture the middle of a box lies."""
-    x, y = centre(box)
-    column, row = (min(2, max(0, int(3 * v / side))) for v, side in ((x, scene.width), (y, scene.height)))
-    return PARTS[language][3 * row + column]
-
-
-def hundredths(box: Box, scene: Scene) -> str:
-    """``[x1,y1,x2,y2]`` in hundredths of the picture's sides."""
-    sides = (scene.width, scene.height, scene.width, scene.height)
-    return "[" + ",".join(str(min(100, max(0, round(100 * v / s)))) for v, s in zip(box, sides, strict=True)) + "]"
-
-
-def _clean(text: str) -> str:
-    flat = " ".join(text.split()).replace('"', "'")
-    return flat if len(flat) <= TEXT_CHARS_MAX else flat[: TEXT_CHARS_MAX - 1] + "…"
+    def _figure(self, one: Labelled) -> str:
+        if not one.value and one.thing.name == "sector":
+            return f"{round(100 * (one.thing.box[2] - one.thing.box[0]) / self.scene.width)}%"
+        return one.value.replace("about", self.words["about"])
 
 
 def _leftmost(one: Labelled) -> float:

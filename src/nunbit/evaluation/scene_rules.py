@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from nunbit.english import article
 from nunbit.scene import Scene, SceneObject
-from nunbit.scene_prompt import KINDS, UNSURE, groups_of, hundredths, list_groups, part_of
+from nunbit.scene_phrases import UNSURE, groups_of, hundredths, list_groups, part_of
+from nunbit.scene_prompt import KINDS
 from nunbit.world.base import Language
 from nunbit.world.names import KINDS_KO, english_plural, kind_of, korean, names_in, table
 from nunbit.world.wordings import Word, fixed_sentence

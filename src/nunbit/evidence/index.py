@@ -11,7 +11,7 @@ from nunbit.evidence.claims import Evidence
 from nunbit.evidence.names import Mention, canonical, labels_of
 from nunbit.evidence.statements import NEAR_COLOURS
 from nunbit.scene import Box, Scene, SceneObject
-from nunbit.scene_prompt import facts_of
+from nunbit.scene_phrases import facts_of
 from nunbit.verbalise import mask_boxes
 
 CONFIDENT = 0.7

@@ -6,9 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from nunbit.english import plural
-from nunbit.scene_prompt import Names
+from nunbit.scene_phrases import Names
 from nunbit.world import things
 from nunbit.world.base import COLOURS, Language
+from nunbit.world.glosses import gloss
 from nunbit.world.panels import SCRIPTS
 
 KINDS_KO = {
@@ -44,6 +45,7 @@ MORE_COLOURS_KO = {
     "dark": "어두움",
     "bright": "밝음",
     "black and white": "흑백",
+    "colour": "컬러",
 }
 
 
@@ -112,4 +114,4 @@ def english_plural(name: str) -> str:
 
 def names_in(language: Language) -> Names:
     """How `scene_prompt` calls things in a language."""
-    return Names(korean if language == "ko" else str, english_plural)
+    return Names(korean if language == "ko" else str, english_plural, lambda text: gloss(text, language))

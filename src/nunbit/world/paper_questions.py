@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nunbit.scene import Scene
-from nunbit.scene_prompt import hundredths
+from nunbit.scene_phrases import hundredths
 from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import KINDS, items
 from nunbit.world.papers import Asked, Paper, some, tongue

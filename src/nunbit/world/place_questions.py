@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from nunbit.scene_prompt import PARTS, hundredths
+from nunbit.scene_phrases import PARTS, hundredths
 from nunbit.world.base import pick
 from nunbit.world.question_base import Conversation, QuestionBase, area_of, x_of, y_of
 from nunbit.world.wordings import Word

@@ -10,7 +10,7 @@ import numpy as np
 
 from nunbit.english import article
 from nunbit.scene import Scene, SceneObject
-from nunbit.scene_prompt import groups_of, list_groups, part_of
+from nunbit.scene_phrases import groups_of, list_groups, part_of
 from nunbit.world.base import Language, pick
 from nunbit.world.names import KINDS_KO, broader, english_plural, korean, names_in, table
 from nunbit.world.wordings import Word, wordings

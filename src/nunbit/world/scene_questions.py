@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from nunbit.english import article
 from nunbit.scene import SceneObject
-from nunbit.scene_prompt import KINDS, colour_of, hundredths
+from nunbit.scene_phrases import colour_of, hundredths
+from nunbit.scene_prompt import KINDS
 from nunbit.world.base import COLOURS, pick
 from nunbit.world.names import broader, english_plural, kind_of
 from nunbit.world.place_questions import PlaceQuestions

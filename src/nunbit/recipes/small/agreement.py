@@ -10,7 +10,7 @@ import numpy as np
 
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, SceneObject, box_iou
-from nunbit.scene_prompt import UNSURE, facts_of
+from nunbit.scene_phrases import UNSURE, facts_of
 from nunbit.world.base import Language
 from nunbit.world.names import broader, korean, table
 from nunbit.world.scene_questions import SceneQuestions

@@ -23,7 +23,7 @@ from nunbit.connectors.named_features import NamedFeaturesConnector
 from nunbit.recipes.small.data import Example, ExampleMaker
 from nunbit.recipes.small.decoder import Decoder
 from nunbit.recipes.small.pool import Pooled, features
-from nunbit.recipes.small.release import start_connector, write_model
+from nunbit.recipes.small.release import load_delta, start_connector, start_folder, write_model
 from nunbit.recipes.small.rows import IMAGE_ID, Encoder, Row, row
 from nunbit.recipes.small.train import SmallTask, base_folder, evaluation, open_base, open_maker
 from nunbit.training.checkpoints import restore
@@ -116,11 +116,16 @@ def train_connect(config: Any, folder: Path, stage: Stage, options: RunOptions) 
     """Train the stage in the run's folder, from the first stage's adapters, and save model and connector."""
     base = base_folder(config, options)
     decoder, tokenizer = open_base(base, config.rank)
-    if not (folder / stage.name / "last.pt").exists():
-        restore(folder / "scene_text", decoder.learning())
-    maker = open_maker(folder)
     encoder = Encoder(tokenizer)
-    task = PictureTask(decoder, encoder, maker, start_connector(decoder, encoder), features())
+    connector = start_connector(decoder, encoder)
+    if not (folder / stage.name / "last.pt").exists():
+        if config.start:
+            load_delta(decoder, connector, start_folder(config.start))
+        else:
+            restore(folder / "scene_text", decoder.learning())
+    maker = open_maker(config, base, folder, options)
+    task = PictureTask(decoder, encoder, maker, connector, features())
+    task.bfloat16 = config.bfloat16
     if options.evaluate is None and not config.debug:
         evaluate = evaluation(config.questions, decoder, encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)

@@ -28,7 +28,10 @@ from nunbit.recipes.small.agreement import agreed, knowable_questions
 from nunbit.recipes.small.pool import WORLD_SEED, PagePool, Pool, Pooled, WorldPool, world_picture
 from nunbit.recipes.small.rows import Turn
 from nunbit.scene import Scene, box_iou
-from nunbit.scene_prompt import hundredths, scene_words
+from nunbit.scene_layout import arrange
+from nunbit.scene_phrases import hundredths
+from nunbit.scene_prompt import scene_words
+from nunbit.scene_tables import Extremes, extremes, tables
 from nunbit.world import imagined, paper_kinds, paper_questions
 from nunbit.world.base import QA, Language, Picture, generator, pick
 from nunbit.world.corrupt import corrupt
@@ -38,7 +41,7 @@ from nunbit.world.scene_questions import SceneQuestions
 
 QUESTIONS = 10
 SHARES = {
-    "world": 0.24, "photo": 0.16, "paper": 0.20, "page": 0.18, "composite": 0.14, "pictures": 0.04, "chat": 0.04,
+    "world": 0.18, "photo": 0.16, "paper": 0.22, "page": 0.20, "composite": 0.16, "pictures": 0.04, "chat": 0.04,
 }  # fmt: skip
 NOISY = 0.5
 """Share of the Scenes that have perception's mistakes."""
@@ -141,7 +144,10 @@ class ExampleMaker:
         conversations = paper_questions.ask(paper, scene, rng, language, QUESTIONS)
         estimated = corrupt(scene, rng, 0.5) if rng.random() < NOISY else scene
         estimated.objects = [o for o in estimated.objects if rng.random() < 0.3]
-        return Example(scene_words(estimated, language, names_in(language)), [t.turns for t in conversations])
+        words = scene_words(estimated, language, names_in(language))
+        if estimated is not scene and extremes_of(estimated) != extremes_of(scene):
+            conversations = [c for c in conversations if c.kind not in ("compare", "order")]
+        return Example(words, [t.turns for t in conversations])
 
     def page(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """A painted page as perception read it; where too little was read, an imagined paper."""
@@ -172,6 +178,12 @@ class ExampleMaker:
     def chat(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """Two conversations without a picture."""
         return Example("", [pick(rng, self.chats) for _ in range(2)])
+
+
+def extremes_of(scene: Scene) -> list[Extremes]:
+    """What the words about a Scene say of the largest and the smallest figures."""
+    rows = arrange(scene).rows
+    return extremes(rows, tables(rows))
 
 
 def with_ink(found: Scene, picture: Picture) -> Scene:

@@ -181,11 +181,20 @@ class Layer(nn.Module):
         k, v = (
             m.reshape(B, L, K, d).transpose(1, 2).repeat_interleave(H // K, 1) for m in (turned[:, H:], qkv[:, H + K :])
         )
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = _attention(q, k, v, mask)
         x = x + self.out(mixed.transpose(1, 2).reshape(B * L, H * d))
         gu, down = self.gate_up, self.down
         factors = (gu.merged, *gu.factors(x.dtype), down.merged, *down.factors(x.dtype))
         return x + _GatedMLP.apply(_RMSNorm.apply(x, self.norm2, self.eps), *factors, gu.scale)
+
+
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B, H, L, d) of queries, keys and values under a mask (B, 1, L, L) that is added."""
+    if q.dtype != torch.bfloat16 or q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # In bfloat16 the fused way of a processor takes twice as long, forwards and backwards.
+    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2) + mask
+    return scores.softmax(-1) @ v
 
 
 class Rows(nn.Module):
@@ -229,7 +238,8 @@ class Decoder(nn.Module):
                 part.merge()
 
     def to_bfloat16(self) -> Decoder:
-        """Compute in bfloat16 from here on, for an accelerator; what learns stays in float32."""
+        """Compute in bfloat16 from here on, for an accelerator or a processor that multiplies in it; what learns stays
+        in float32."""
         for module in self.modules():
             for name, held in module.named_buffers(recurse=False):
                 if name != "frequencies":

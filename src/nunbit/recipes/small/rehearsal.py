@@ -67,6 +67,15 @@ def generate(model: Any, tokenizer: Any, folder: Path, batch: int = 8) -> int:
     return len(done)
 
 
+def generate_from(base: Path, folder: Path) -> int:
+    """`generate` with the model of a folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    return generate(model, AutoTokenizer.from_pretrained(base), folder)
+
+
 def _whole_sentences(text: str) -> str:
     """The reply up to its last full stop, if it was cut off."""
     text = text.strip()

@@ -20,6 +20,7 @@ from nunbit.recipes.small import held_out
 from nunbit.recipes.small.data import ExampleMaker, embedded_perception
 from nunbit.recipes.small.decoder import Decoder
 from nunbit.recipes.small.pool import PagePool, Pool, WorldPool
+from nunbit.recipes.small.pool_filling import prepare
 from nunbit.recipes.small.rehearsal import chats
 from nunbit.recipes.small.release import start_connector, write_model
 from nunbit.recipes.small.rows import KEYS, Encoder, Row, padded, row
@@ -35,6 +36,9 @@ class SmallTask:
     """Learns to answer from the words about a picture. A step's rows are a function of its number and the stage's
     seed."""
 
+    bfloat16 = False
+    """Whether it computes in bfloat16 on a processor as well."""
+
     def __init__(self, decoder: Decoder, encoder: Encoder, maker: ExampleMaker) -> None:
         self.decoder, self.encoder, self.maker = decoder, encoder, maker
         self.pad = int(encoder.tokenizer.pad_token_id)
@@ -46,7 +50,7 @@ class SmallTask:
     def prepare(self, device: str, shard: bool = False) -> None:
         """Move the decoder to the device; on CUDA it computes in bfloat16."""
         self.decoder.to(device)
-        if device == "cuda":
+        if device == "cuda" or self.bfloat16:
             self.decoder.to_bfloat16()
 
     def batch(self, step: int, stage: Stage) -> Batch:
@@ -121,8 +125,9 @@ def train_scene_text(config: Any, folder: Path, stage: Stage, options: RunOption
     """Train the stage in the run's folder and write the model, with a connector that has not learnt yet."""
     base = base_folder(config, options)
     decoder, tokenizer = open_base(base, config.rank)
-    maker = open_maker(folder)
+    maker = open_maker(config, base, folder, options)
     task = SmallTask(decoder, Encoder(tokenizer), maker)
+    task.bfloat16 = config.bfloat16
     if options.evaluate is None and not config.debug:
         evaluate = evaluation(config.questions, decoder, task.encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)
@@ -137,8 +142,12 @@ def base_folder(config: Any, options: RunOptions) -> Path:
     return Path(config.base) if config.base else hub.get(BASE, options.say)
 
 
-def open_maker(folder: Path) -> ExampleMaker:
-    """The mixture of a run: with the conversations and the pictures that lie in its folder."""
+def open_maker(config: Any, base: Path, folder: Path, options: RunOptions) -> ExampleMaker:
+    """The mixture of a run: with the conversations and the pictures that lie in its folder, made where they are
+    missing."""
+    if not config.debug:
+        counts = {"page": config.pages, "pool": config.composites, "world": config.world_pictures}
+        prepare(base, folder, counts, config.replies, options.say)
     pool, world_pool, pages = Pool(folder / "pool"), WorldPool(folder / "pool"), PagePool(folder / "pool")
     return ExampleMaker(embedded_perception(), chats(folder), pool or None, world_pool or None, pages or None)
 

@@ -27,7 +27,7 @@ def test_things_are_counted_and_placed():
     assert scene_words(scene) == (
         "3 objects: 2 dogs and a red circle; maybe a bus\n"
         "maybe bus 4% bottom left [0,60,20,80]; brown dog 4% top left [5,5,25,25]; "
-        "red circle 4% center [40,40,60,60]; dog 9% bottom right [60,60,90,90]"
+        "red circle 4% center [40,40,60,60]; dog 9% bottom right [60,60,90,90]\nlargest dog"
     )
     assert scene_words(scene, "ko", names_in("ko")).startswith("3 물체: 개 2개, 빨간색 원 1개; 아마 버스 1개\n")
 
@@ -46,6 +46,41 @@ def test_writing_stands_in_rows():
         "2: coffee [10,20,30,28] | 3.25 [60,21,80,29]",
         "3: (maybe) ? [10,50,30,58]",
     ]
+
+
+def test_a_table_in_words_names_its_columns_and_says_what_they_mean():
+    rows = (("Flight", "To", "Gate"), ("KE 901", "Paris", "31"), ("OZ 102", "Tokyo", "7"), ("BA 5", "London", "12"))
+    lines = [line(c, 40 * j, 20 * i) for i, r in enumerate(rows) for j, c in enumerate(r)]
+    assert scene_words(Scene(200, 100, text_lines=lines)).split("\n")[2:] == [
+        "2: KE 901 | To: Paris | Gate: 31",
+        "3: OZ 102 | To: Tokyo | Gate: 7",
+        "4: BA 5 | To: London | Gate: 12",
+        "Gate: highest KE 901 (31), lowest OZ 102 (7)",
+    ]
+    assert scene_words(Scene(200, 100, text_lines=lines), "ko", names_in("ko")).split("\n")[1:3] == [
+        "1: Flight (편명) | To (목적지) | Gate (탑승구)",
+        "2: KE 901 | 목적지: Paris (파리) | 탑승구: 31",
+    ]
+
+
+def test_what_is_largest_is_said_where_it_is_clear():
+    def words(*sizes):
+        things = [SceneObject(n, (10 * i, 0, 10 * i + s, s)) for i, (n, s) in enumerate(sizes)]
+        return scene_words(Scene(100, 100, things)).split("\n")[2:]
+
+    assert words(("dog", 20), ("bus", 40), ("cat", 10)) == ["largest bus, smallest cat"]
+    assert words(("dog", 20), ("bus", 40), ("cat", 20)) == ["largest bus"]
+    assert words(("dog", 20), ("bus", 20)) == words(("dog", 20), ("dog", 40)) == words(("dog", 20)) == []
+
+
+def test_bars_are_ranked():
+    bars = [
+        SceneObject("bar", (20 * i, 50, 20 * i + 8, 90), 0.9, {"label": n, "value": v})
+        for i, (n, v) in enumerate((("Jan", "5"), ("Jul", "about 80"), ("Oct", "30")))
+    ]
+    assert scene_words(Scene(100, 100, bars)).split("\n")[1] == 'highest "Jul" about 80, lowest "Jan" 5'
+    bars[0].attributes["value"] = ""
+    assert len(scene_words(Scene(100, 100, bars)).split("\n")) == 1
 
 
 def test_many_lines_have_no_boxes_and_an_end():

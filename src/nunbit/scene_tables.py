@@ -161,7 +161,7 @@ def _of_table(rows: Sequence[Row], table: Table) -> list[Extremes]:
 def _pair(row: Row) -> tuple[str, str] | None:
     """The name and the figure of a row of a list: its first cell and its last, or one cell that ends in a figure."""
     texts = [t.text.strip() for t in row]
-    if len(texts) == 1 and (found := _LAST_FIGURE.match(texts[0])):
+    if len(texts) == 1 and (found := _LAST_FIGURE.match(texts[0])) and not found[2].isdigit():  # not "Room 12"
         texts = [found[1], found[2]]
     if len(texts) == 3 and (value(texts[1]) is not None or _times(texts[0])):  # number of pieces before or after
         texts = [texts[1] if _times(texts[0]) else texts[0], texts[2]]

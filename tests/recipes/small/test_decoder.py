@@ -57,6 +57,18 @@ def test_without_adapters_it_is_the_model(model):
         assert torch.allclose(run(Decoder(model, NEW, rank=4), ids()), model(ids()[None]).logits[0], atol=1e-4)
 
 
+def test_in_bfloat16_logits_and_gradients_are_nearly_the_same(model, decoder):
+    def learnt(one):
+        out = run(one, ids()).float()
+        one.zero_grad()
+        F.cross_entropy(out[:-1], ids()[1:]).backward()
+        return out.detach(), one.layers[0].qkv.A.grad.clone()
+
+    (exact, slope), (out, other) = learnt(decoder), learnt(decoder.to_bfloat16())
+    assert torch.allclose(exact, out, atol=0.02 * float(exact.abs().max()))
+    assert float(F.cosine_similarity(slope.flatten(), other.flatten(), 0)) > 0.98
+
+
 def test_exported_weights_give_the_same_logits(model, decoder):
     import copy
 

@@ -10,6 +10,7 @@ from tests.recipes.small.tiny_base import save_base
 from nunbit import recipes
 from nunbit.errors import UserError
 from nunbit.models.checkpoint import open_model
+from nunbit.models.small import read_delta
 from nunbit.recipes.small import accelerator
 from nunbit.recipes.small.data import ExampleMaker
 from nunbit.recipes.small.rows import KEYS, Encoder
@@ -23,6 +24,10 @@ SMALL = (
     "scene_text.decay=0.25",
     "rank=2",
     "questions=4",
+    "replies=false",
+    "pages=0",
+    "composites=0",
+    "world_pictures=0",
 )
 
 
@@ -56,6 +61,23 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(base, tmp_path):
     run(base, tmp_path / "cut", "scene_text.steps=2", "scene_text.decay=0.0001")
     run(base, tmp_path / "cut")
     assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "whole"), abs=1e-6)
+
+
+def test_a_stage_starts_from_a_finished_run_in_bfloat16(base, tmp_path):
+    run(base, tmp_path / "first")
+    folder = tmp_path / "more"
+    more = ("stages=connect", f"start={tmp_path / 'first'}", "bfloat16=true", "connect.batch=1", "connect.steps=1")
+    run(base, folder, *more, "connect.lr=1e-9", "connect.warmup=0", "evaluate_every=0")
+    before, after = (read_delta(f / "delta")[1] for f in (tmp_path / "first", folder))
+    assert float(before["layers.0.qkv.B"].abs().max()) > 0
+    for name in ("layers.0.qkv.B", "layers.1.down.A", "rows.weight"):
+        step = before[name].abs().amax() / 127  # each is written in int8
+        assert torch.allclose(before[name], after[name], atol=2 * float(step)), name
+
+
+def test_a_start_that_is_not_there_is_named(base, tmp_path):
+    with pytest.raises(UserError, match="start=.*missing"):
+        run(base, tmp_path, "stages=connect", f"start={tmp_path / 'nowhere'}")
 
 
 def test_the_next_batch_after_a_resume_is_the_same(base):

@@ -14,6 +14,7 @@ from nunbit.world.glosses import gloss
         ("대구", "en", "Daegu"),
         ("Daegu", "ko", "대구"),
         ("cheese bagel", "ko", "치즈 베이글"),
+        ("2 x Latte", "ko", "라떼"),
         ("Average", "ko", "평균"),
         ("월요일", "en", "Monday"),
         ("Monday", "en", ""),

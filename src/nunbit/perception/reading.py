@@ -30,6 +30,7 @@ from nunbit.perception.short_lines import (
     without_rules,
 )
 from nunbit.perception.text_regions import NARROW, Region, find_regions
+from nunbit.perception.underscores import join_at, without_underscores
 from nunbit.scene import Scene, TextLine, as_box
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class TesseractRecogniser:
 
         if not lines:
             return []
-        page, tops = lay_out(lines)
+        plain = [without_underscores(line[:, :MAX_WIDTH_PX], LETTER_PX) for line in lines]
+        page, tops = lay_out([line for line, _ in plain])
         limit_threads()
         data = pytesseract.image_to_data(
             images.fromarray(page),
@@ -101,6 +103,9 @@ class TesseractRecogniser:
             output_type=pytesseract.Output.DICT,
             timeout=self.timeout_s,
         )
+        for top, (line, underscores) in zip(tops, plain, strict=True):
+            for left, right in underscores:
+                join_at(data, left + MARGIN_PX, right + MARGIN_PX, top, top + line.shape[0])
         return _by_line(lines_of(data), tops, [line.shape[0] for line in lines])
 
 
@@ -204,7 +209,7 @@ class LineReader:
     @property
     def name(self) -> str:
         """Identifies the recogniser and how it is used."""
-        return f"reading-3-{self.recognise.name}-{self.photograph}"
+        return f"reading-4-{self.recognise.name}-{self.photograph}"
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self.read(image, photograph=self.photograph) for image in images]

@@ -5,6 +5,7 @@ receipt, and the other way round."""
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from nunbit.world import sheets, tables, values
 from nunbit.world.base import Language
 
+_PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
 _LISTS = (values.DAYS, values.EVENTS)
 """Lists of values that stand in the same order in both languages."""
 
@@ -23,7 +25,8 @@ def gloss(text: str, language: Language) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.strip().rstrip(":").strip().casefold()
+    """Without a colon behind it, and without a number of pieces before it (``2 x Latte``)."""
+    return _PIECES.sub("", text.strip().rstrip(":").strip().casefold())
 
 
 @lru_cache(maxsize=1)

@@ -67,7 +67,7 @@ def fill(folder: Path, name: str, count: int, say: Say = print) -> None:
 
 
 def page(number: int, find: Callable[[Any], Scene]) -> Entry:
-    """A painted page: its rows, by which a later version of the makers is told from this one, and what was read."""
+    """A painted page: its rows, so that pages of other makers are recognised, and what was read."""
     from PIL import Image
 
     from nunbit.world import pages

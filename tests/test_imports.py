@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "nunbit"
 FLOORS = {
     **dict.fromkeys(["scene", "messages", "errors", "registry", "coco", "lock", "files", "digests", "english"], 0),
-    **dict.fromkeys(["scene_layout", "scene_prompt", "translation", "system_errors"], 0),
+    **dict.fromkeys(["scene_layout", "scene_phrases", "scene_tables", "scene_rows", "scene_prompt"], 0),
+    **dict.fromkeys(["translation", "system_errors"], 0),
     **dict.fromkeys(["verbalise", "crayon_map", "media", "world"], 1),
     **dict.fromkeys(["encoders", "evidence"], 2),
     "perception": 3,

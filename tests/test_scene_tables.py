@@ -115,6 +115,7 @@ def test_other_units_and_equal_figures_are_not_compared():
         ("about", None),
         ("2024-01-31", None),
         ("18.5.8", None),
+        ("240.0(", None),
         ("N18", None),
         ("010-1234-5678", None),
         ("", None),

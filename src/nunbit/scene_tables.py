@@ -18,9 +18,9 @@ COLUMNS_MIN = 3
 """From so many columns on a table's cells carry their column's name; of two, the rows speak for themselves."""
 RANKED_MIN, RANKED_COLUMNS_MAX = 2, 4
 """Figures that are compared in a column at least, and columns at most."""
-_FIGURE = re.compile(r"^([$€£¥₩~-]?)\s*(-?\d+(?:,\d{3})*(?:\.\d+)?)\s*([^\d\s,.:/-]{0,8}(?: free)?)$")
+_FIGURE = re.compile(r"^([$€£¥₩~-]?)\s*(-?\d+(?:,\d{3})*(?:\.\d+)?)\s*([^\d\s,.:/()\[\]-]{0,8}(?: free)?)$")
 _TIME = re.compile(r"^(\d{1,2}):(\d{2})$")
-_LAST_FIGURE = re.compile(r"^(.*\S)\s+([$€£¥₩]?-?\d[\d,.]*\s?[^\d\s,.:/-]{0,3})$")
+_LAST_FIGURE = re.compile(r"^(.*\S)\s+([$€£¥₩]?-?\d[\d,.]*\s?[^\d\s,.:/()\[\]-]{0,3})$")
 _PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
 TOTALS = frozenset(
     "total subtotal sub-total tax vat tip service discount coupon cash paid received change card sum balance average "

@@ -36,7 +36,8 @@ from nunbit.perception.relations import GeometricRelations
 from nunbit.perception.scaling import at_size, working_copy
 from nunbit.perception.text_regions import Region, find_regions
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
-from nunbit.scene_layout import MARKS
+from nunbit.scene_layout import MARKS, rows_of
+from nunbit.scene_tables import extremes, tables
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,8 @@ PAGES, PAGE = frozenset(("screenshot of a web site", "crossword", "menu")), 0.3
 document."""
 CHART = 0.3
 """Bars are looked for from this probability of a chart on."""
+LISTS = ("document", "screenshot")
+"""What a picture of writing in rows may be."""
 SAME_NAME_IOU, ANY_NAME_IOU = 0.5, 0.7
 KEEP = 0.25
 NO_READER = "text is read in small drawings only: install tesseract and nunbit[ocr], or nunbit[ocr-pip]"
@@ -92,7 +95,7 @@ class PictureParts:
     def name(self) -> str:
         """Identifies the parts and their settings."""
         parts = (self.photographs, self.drawings, self.reader)
-        return "+".join(["picture-parts-4", *(p.name for p in parts if p is not None)])
+        return "+".join(["picture-parts-5", *(p.name for p in parts if p is not None)])
 
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
@@ -122,6 +125,8 @@ class PictureParts:
                 scene.meta[FAILED] = {"ocr": reason_of(e)}
         if kinds["chart"] >= CHART and not any(o.name in MARKS for o in scene.objects):
             scene.objects += find_bars(image)
+        if facts["picture"]["kind"] == "chart" and not any(o.name in MARKS for o in scene.objects) and is_list(scene):
+            facts["picture"]["kind"] = max(LISTS, key=lambda k: kinds[k])
         if not scene.objects and not scene.text_lines and kinds["photograph"] < LOOKS:
             self._look_at_photograph(image, kinds, scene, facts)
         self.colours.annotate(image, scene)
@@ -177,6 +182,14 @@ class PictureParts:
         facts |= read.meta
         if scene.text_lines:
             facts["ink"] = ink_colour(image, scene.text_lines)
+
+
+def is_list(scene: Scene) -> bool:
+    """Whether the writing is a table or a list of figures, as on a menu; to judge by pixels alone, ruled tables and
+    prices look like charts."""
+    rows = rows_of(scene.text_lines)
+    found = tables(rows)
+    return bool(found or extremes(rows, found))
 
 
 def _is_border(box: Sequence[float], scene: Scene) -> bool:

@@ -25,12 +25,16 @@ def without_underscores(line: np.ndarray, letter_px: int) -> tuple[np.ndarray, l
     if not feet:
         return line, []
     foot = float(np.median(feet))
+    sides = [columns for rows, columns in places if rows.stop - rows.start >= LETTER_PARTS * letter_px]
     out, found = line, list[tuple[int, int]]()
     for rows, columns in places:
         high, wide = rows.stop - rows.start, columns.stop - columns.start
         if high > THICK * letter_px or not NARROWEST * letter_px <= wide <= WIDEST * letter_px:
             continue
-        if rows.start >= foot - BELOW * letter_px:
+        between = any(0 < columns.start - c.stop < letter_px for c in sides) and any(
+            0 < c.start - columns.stop < letter_px for c in sides
+        )
+        if between and rows.start >= foot - BELOW * letter_px:
             out = out.copy() if out is line else out
             out[max(0, rows.start - 2) : rows.stop + 2, max(0, columns.start - 2) : columns.stop + 2] = 255
             found.append((columns.start, columns.stop))
@@ -57,10 +61,17 @@ def join_at(data: Data, left: float, right: float, top: float, bottom: float) ->
     end, start = data["left"][before] + data["width"][before], data["left"][after]
     if end > middle or start < middle or left - end > room or start - right > room:
         return
-    data["text"][before] = f"{str(data['text'][before]).strip()}_{str(data['text'][after]).strip()}"
+    one, other = (str(data["text"][i]).strip() for i in (before, after))
+    if not (_latin(one[-1]) and _latin(other[0])):
+        return
+    data["text"][before] = f"{one}_{other}"
     data["width"][before] = start + data["width"][after] - data["left"][before]
     data["conf"][before] = min(float(data["conf"][before]), float(data["conf"][after]))
     data["text"][after] = ""
+
+
+def _latin(char: str) -> bool:
+    return char.isascii() and char.isalnum()
 
 
 def _middle(data: Data, i: int) -> float:

@@ -51,6 +51,7 @@ def test_a_papers_own_questions_are_whole_and_their_look_ups_stand_on_it(draw):
         rng = generator(3, number, "train")
         paper = draw(rng, bool(number % 2))
         cells = {c for row in paper.rows for c in row} | set(paper.pairs.values())
+        cells |= {end for c in cells for end in re.split(r"\s*[-~]\s*", c)}  # when it opens, when it closes
         assert paper.rows and all(cell for row in paper.rows for cell in row)
         for asked in paper.asked:
             for language in LANGUAGES:
@@ -58,6 +59,15 @@ def test_a_papers_own_questions_are_whole_and_their_look_ups_stand_on_it(draw):
                 assert texts and not any("{" in t or not t for t in texts), asked
                 if asked.sort == "lookup" and not re.fullmatch(r"\d", asked.answer[language]):
                     assert asked.answer[language] in cells, (asked, paper.rows)
+
+
+def test_a_span_of_time_is_asked_for_its_start_and_its_end():
+    saturday = next(f for f in sheets.kinds()["hours"] if f.key == "saturday")
+    said = {w: a.answer["en"] for a in sheets.asked(saturday, "10:00 - 16:30") for w in a.wordings["en"]}
+    assert said["When is it open on Saturday?"] == "10:00 - 16:30"
+    assert said["When does it open on Saturday?"] == "10:00"
+    assert said["When does it close on Saturday?"] == "16:30"
+    assert len(sheets.asked(saturday, "closed")) == 1
 
 
 def test_a_tables_answers_are_those_of_its_rows():

@@ -4,6 +4,7 @@ all that stands below the goods. Labels, values and wordings are in `sheets.tsv`
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from nunbit.world.tables import LANGUAGES, Phrases, sellers
 from nunbit.world.values import style, translated
 from nunbit.world.wordings import Word
 
+_SPAN = re.compile(r"\s*[-–~]\s*")
 KINDS = {
     "settings": "screenshot",
     "hours": "sign",
@@ -92,9 +94,21 @@ def _some(rng: np.random.Generator, fields: list[Field], n: int) -> list[Field]:
 
 
 def asked(field: Field, value: str, label: str = "") -> list[Asked]:
-    """The questions that ask for one field: its own wordings in both languages."""
+    """The questions that ask for one field: its own wordings in both languages; of a span of time also those (marked
+    ``<`` and ``>`` in the file) that ask for its start and its end."""
     fields: dict[Language, dict[str, str]] = {lang: {"k": Word(label)} for lang in LANGUAGES}
-    return [Asked("lookup", field.ask, fields, dict.fromkeys(LANGUAGES, value))]
+    ends = _SPAN.split(value)
+    answers = {"": value} | ({"<": ends[0], ">": ends[1]} if len(ends) == 2 else {})
+    out = []
+    for mark, answer in answers.items():
+        wordings = {x: tuple(w.lstrip("<>") for w in field.ask[x] if _mark(w) == mark) for x in LANGUAGES}
+        if all(wordings.values()):
+            out.append(Asked("lookup", wordings, fields, dict.fromkeys(LANGUAGES, answer)))
+    return out
+
+
+def _mark(wording: str) -> str:
+    return wording[:1] if wording[:1] in ("<", ">") else ""
 
 
 def receipt(rng: np.random.Generator, hangul: bool) -> Paper:

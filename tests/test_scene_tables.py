@@ -72,6 +72,11 @@ def test_times_and_figures_of_a_table():
     ]
 
 
+def test_rows_may_be_named_by_numbers():
+    rows = grid(("Room", "Beds", "Price"), ("324", "2", "$90"), ("513", "1", "$70"), ("12", "1", "$80"))
+    assert ends(rows) == [("Price", ("324", "$90"), ("513", "$70"), False)]
+
+
 def test_rows_that_sum_up_take_no_part():
     rows = grid(
         ("Corner Cafe", "15:25"),

@@ -144,10 +144,10 @@ def _of_table(rows: Sequence[Row], table: Table) -> list[Extremes]:
     for i, places in table.places.items():
         for cell, column in enumerate(places):
             columns.setdefault(column, {})[i] = rows[i][cell].text.strip()
-    names = next(
-        (v for _, v in sorted(columns.items()) if len(set(v.values())) == len(v) and not any(map(value, v.values()))),
-        None,
-    )
+    unlike = [v for _, v in sorted(columns.items()) if len(set(v.values())) == len(v)]
+    names = next((v for v in unlike if not any(value(t) is not None for t in v.values())), None)
+    if names is None and unlike and unlike[0] is columns[0]:  # numbers of rooms, of bus lines
+        names = unlike[0]
     if names is None:
         return []
     out = []

@@ -36,9 +36,11 @@ def weights(folder):
     return {k: v for f in sorted(folder.glob("**/*.safetensors")) for k, v in load_file(f).items()}
 
 
-@pytest.mark.parametrize(
-    ("kind", "count"), [*((kind, 2) for kind in RECIPES), *((k, 4) for k in RECIPES if "-" not in k)]
-)
+FOUR = [pytest.param(k, 4, marks=pytest.mark.slow) for k in RECIPES if "-" not in k]
+"""Four processes on two cores take minutes: `make shard` has them."""
+
+
+@pytest.mark.parametrize(("kind", "count"), [*((kind, 2) for kind in RECIPES), *FOUR])
 def test_sharded_processes_equal_one(kind, count, world, alone, tmp_path):
     processes(count, train, kind, world, tmp_path, STEPS, shard=True)
     assert gap(lines(alone(kind), kind), lines(tmp_path, kind)) <= 1e-5

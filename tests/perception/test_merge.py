@@ -149,3 +149,32 @@ def test_a_page_that_looks_like_a_photograph_is_a_document_and_menu_is_no_object
     found._look_at_photograph(Image.new("RGB", (80, 60)), kinds, scene, facts)
     assert scene.objects == [] and facts["names"] == [] and facts["picture"]["kind"] == "document"
     assert kinds["document"] > 0.5 > kinds["photograph"]
+
+
+def test_a_list_of_figures_that_looks_like_a_chart_is_a_document(monkeypatch) -> None:
+    """Judged by pixels alone, ruled tables and menus are charts; with bars they stay so."""
+    from nunbit.perception import merge
+
+    kinds = {"photograph": 0.0, "drawing": 0.0, "screenshot": 0.1, "document": 0.2, "chart": 0.7}
+    monkeypatch.setattr(merge, "kind_probabilities", lambda *_: dict(kinds))
+    monkeypatch.setattr(merge, "find_bars", lambda image: [])
+
+    class Reads:
+        name, missing = "reads", ""
+
+        def read_regions(self, image, *_, **__):
+            rows = [("Menu",), ("Tea", "3.00"), ("Cake", "4.50")]
+            return Scene(
+                *image.size,
+                text_lines=[
+                    TextLine.from_box(c, (10 + 150 * j, 10 + 40 * i, 60 + 150 * j, 30 + 40 * i))
+                    for i, r in enumerate(rows)
+                    for j, c in enumerate(r)
+                ],
+            )
+
+    parts = PictureParts(Menu(), None, Reads())
+    picture = Image.new("RGB", (300, 200), "white")
+    assert parts([picture])[0].meta["facts"]["picture"]["kind"] == "document"
+    monkeypatch.setattr(merge, "find_bars", lambda image: [SceneObject("bar", (10, 50, 40, 150), 0.9)])
+    assert parts([picture])[0].meta["facts"]["picture"]["kind"] == "chart"

@@ -25,7 +25,7 @@ from nunbit.perception.cells import CellPerception
 from nunbit.perception.loading import fingerprint as model_fingerprint
 from nunbit.scene import Scene, SceneObject, TextLine
 
-PROMPTS = (2, "2e940bfd4257353c")
+PROMPTS = (3, "070d57d017e6b2b5")
 """ANSWER_VERSION and a digest of what it asks. Where this test fails, the prompts have changed: raise ANSWER_VERSION in
 `nunbit.evaluation.target`, so that kept answers to the old ones are not used, and enter the new pair here."""
 
@@ -119,6 +119,15 @@ def test_the_prompts_of_this_version():
         messages = writer.add(turns, [scene]) if kind != "none" else turns
         prompt = PromptBuilder.from_processor(processor).build(messages)
         written.append(processor.tokenizer.decode(prompt.ids.tolist()))
+    cells = (("Flight", "To", "Gate"), ("KE 901", "Paris", "31"), ("OZ 102", "Tokyo", "7"), ("BA 5", "London", "12"))
+    lines = [
+        TextLine.from_box(c, (40 * j, 20 * i, 40 * j + 20, 20 * i + 8))
+        for i, row in enumerate(cells)
+        for j, c in enumerate(row)
+    ]
+    compact = SceneText(ObjectAwareConfig(scene_prompt="compact"), lambda text: len(text.split()))
+    for one in (scene, Scene(200, 100, text_lines=lines)):
+        written += [compact.words(one, "en"), compact.words(one, "ko")]
     digest = hashlib.sha256("\n".join(written).encode()).hexdigest()[:16]
     assert (ANSWER_VERSION, digest) == PROMPTS, written
 

@@ -22,7 +22,7 @@ from nunbit.media import decode
 from nunbit.media.heap import use_single_heap
 from nunbit.messages import EncodedImage, Message, Part
 
-ANSWER_VERSION = 2
+ANSWER_VERSION = 3
 """Raised whenever the code changes what a model is asked or how its answer is made: prompts, scene text, sampling. It
 is part of every key, and `tests/evaluation/test_target.py` holds the prompts of this version.
 """

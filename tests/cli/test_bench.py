@@ -12,7 +12,7 @@ from nunbit.cli.bench import ANSWER_TOKENS, WARM_UP_RUNS, as_text, measure_first
 class Helper:
     name, aware = "helper", None
 
-    def __init__(self, *where):
+    def __init__(self, *where, precision=None):
         self.pictures = []
         Helper.last = self
 

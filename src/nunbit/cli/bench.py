@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ pictures."""
 
 
 def measure_first_token(
-    model: str | None, device: str, threads: int, runs: int, picture: Path | None = None, *, int8: bool = False
+    model: str | None,
+    device: str,
+    threads: int,
+    runs: int,
+    picture: Path | None = None,
+    *,
+    int8: bool = False,
+    dtype: str = "auto",
 ) -> dict[str, Any]:
     """Measure the time to the first token, what of it perception takes, and how fast the answer follows.
 
@@ -31,39 +39,20 @@ def measure_first_token(
         runs: pictures that count, after `WARM_UP_RUNS` that do not.
         picture: shown at 640x480 in place of random pixels.
         int8: 8-bit linear layers.
+        dtype: of the weights, one of `nunbit.models.precision.DTYPES`.
     """
-    import numpy as np
     import torch
-    from PIL import Image
 
     from nunbit.assistant import Assistant
-    from nunbit.messages import question
+    from nunbit.models.precision import Precision
     from nunbit.training.tracking import memory_bytes
 
     torch.set_num_threads(threads)
-    assistant = Assistant(model, device)
-    if int8:
-        from nunbit.engine.int8_linear import quantise
-
-        quantise(assistant.model)
-    rng = np.random.default_rng(0)
-    still = None if picture is None else np.asarray(decode(picture).resize((640, 480)))
-    rows = []
-    for i in range(WARM_UP_RUNS + runs):
-        pixels = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8) if still is None else np.roll(still, 7 * i, 1)
-        shown = Image.fromarray(pixels)
-        began = time.perf_counter()
-        if assistant.aware is not None and assistant.aware.uses_scenes:
-            assistant.aware.perceive([shown])  # kept, so that asking does not do it again
-        perception_ms = 1000 * (time.perf_counter() - began)
-        answer = assistant.ask(question("What is in the picture?", [shown]), max_new_tokens=ANSWER_TOKENS)
-        after_s = (answer.total_ms - answer.ttft_ms) / 1000
-        rate = (answer.tokens - 1) / after_s if after_s > 0 else float("nan")
-        if i >= WARM_UP_RUNS:
-            rows.append((perception_ms + answer.ttft_ms, perception_ms, rate))
+    assistant = Assistant(model, device, precision=Precision(dtype, int8))
+    rows = [_asked(assistant, shown) for shown in _pictures(picture, WARM_UP_RUNS + runs)][WARM_UP_RUNS:]
     firsts, perceiving, rates = zip(*rows, strict=True)
     return {
-        "model": assistant.name + (" in int8" if int8 else ""),
+        "model": assistant.name + (" in int8" if int8 else f" in {dtype}" if dtype != "auto" else ""),
         "picture": "640x480",
         "threads": threads,
         "runs": runs,
@@ -73,6 +62,32 @@ def measure_first_token(
         "tokens_per_s": statistics.median(rates),
         "peak_mb": round(memory_bytes() / 2**20),
     }
+
+
+def _pictures(picture: Path | None, count: int) -> Iterator[Any]:
+    """Pictures of 640x480, each another one."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    still = None if picture is None else np.asarray(decode(picture).resize((640, 480)))
+    for i in range(count):
+        pixels = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8) if still is None else np.roll(still, 7 * i, 1)
+        yield Image.fromarray(pixels)
+
+
+def _asked(assistant: Any, shown: Any) -> tuple[float, float, float]:
+    """Milliseconds to the first token, those of perception among them, and tokens a second after it."""
+    from nunbit.messages import question
+
+    began = time.perf_counter()
+    if assistant.aware is not None and assistant.aware.uses_scenes:
+        assistant.aware.perceive([shown])  # kept, so that asking does not do it again
+    perception_ms = 1000 * (time.perf_counter() - began)
+    answer = assistant.ask(question("What is in the picture?", [shown]), max_new_tokens=ANSWER_TOKENS)
+    after_s = (answer.total_ms - answer.ttft_ms) / 1000
+    rate = (answer.tokens - 1) / after_s if after_s > 0 else float("nan")
+    return perception_ms + answer.ttft_ms, perception_ms, rate
 
 
 def as_text(result: dict[str, Any]) -> str:

@@ -48,6 +48,9 @@ class BenchOptions:
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2
     runs: Annotated[int, typer.Option(min=1, max=1000, help="Number of pictures.")] = 15
     picture: Annotated[Path | None, typer.Option(help="The picture that is shown; random pixels if none.")] = None
+    dtype: Annotated[
+        str, typer.Option(help="Numbers of the weights: float32, bfloat16, float16; auto: by the device.")
+    ] = "auto"
     int8: Annotated[bool, typer.Option("--int8", help="Use 8-bit linear layers on a processor.")] = False
     as_json: AsJson = False
 
@@ -113,7 +116,13 @@ def bench(options: BenchOptions) -> None:
     from nunbit.cli.bench import as_text, measure_first_token
 
     result = measure_first_token(
-        options.model, options.device, options.threads, options.runs, options.picture, int8=options.int8
+        options.model,
+        options.device,
+        options.threads,
+        options.runs,
+        options.picture,
+        int8=options.int8,
+        dtype=options.dtype,
     )
     show(result, as_text, options.as_json)
 

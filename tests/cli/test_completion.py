@@ -36,7 +36,7 @@ def test_bash_completes_commands_options_recipes_and_files(bash):
     assert bash("nunbit", "a") == ["ask"]
     assert bash("nunbit", "recipes", "") == ["list", "show", "copy"]
     assert bash("nunbit", "serve", "--al") == ["--allow-folder", "--allow-host", "--alias"]
-    assert bash("nunbit", "serve", "--no") == ["--no-page"]
+    assert bash("nunbit", "serve", "--no-p") == ["--no-page"]
     assert {"llava15", "llava_next"} <= {*bash("nunbit", "train", "lla")}
     assert "cat.png" in bash("nunbit", "ask", "c") and bash("nunbit", "ask", "--model", "x", "--dra") == ["--draw"]
 

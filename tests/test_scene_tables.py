@@ -128,3 +128,9 @@ def test_other_units_and_equal_figures_are_not_compared():
 )
 def test_figures(text, number):
     assert value(text) == number
+
+
+def test_absurd_writing_costs_no_time():
+    """The patterns would take minutes for it."""
+    rows = grid(*[("a" + " " * 100_000 + str(i),) for i in range(3)], *[("Tea", "9" * 100_000)] * 3)
+    assert extremes(rows, tables(rows)) == [] and value("9" * 100_000) is None

@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--suite", default="bookworm", help="of Debian; its python3 must be 3.11 or newer")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian")
+    parser.add_argument("--mirror", default="", help="of Debian's packages; debootstrap's own if not named")
     options = parser.parse_args()
     lacking = [name for name in ("debootstrap", "unshare", "git") if not shutil.which(name)]
     if os.geteuid() != 0 or lacking:
@@ -63,8 +63,9 @@ def prepare(system: Path, suite: str, mirror: str) -> None:
         free = shutil.disk_usage(system).free >> 30
         if free < NEEDED_GB:
             sys.exit(f"{free} GB are free at {system}; {NEEDED_GB} GB are needed: name another folder")
+        named = [mirror] if mirror else []
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(system), mirror], check=True
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(system), *named], check=True
         )
     for kind in ("dev", "proc"):
         target = str(system / kind)

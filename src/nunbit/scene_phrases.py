@@ -17,6 +17,49 @@ PARTS = {
     "en": ("top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"),
     "ko": ("왼쪽 위", "위", "오른쪽 위", "왼쪽", "가운데", "오른쪽", "왼쪽 아래", "아래", "오른쪽 아래"),
 }
+WORDS = {
+    "en": {
+        "objects": "objects",
+        "object": "object",
+        "maybe": "maybe",
+        "nothing": "nothing recognised",
+        "row": "row",
+        "more": "more",
+        "chart": "chart",
+        "about": "about",
+        "step": "step",
+        "mainly": "mainly",
+        "wearing": "wearing",
+        "most": "highest",
+        "least": "lowest",
+        "largest": "largest",
+        "smallest": "smallest",
+        "latest": "latest",
+        "earliest": "earliest",
+        "text": "rows of text",
+    },
+    "ko": {
+        "objects": "물체",
+        "object": "물체",
+        "maybe": "아마",
+        "nothing": "알아본 것 없음",
+        "row": "행",
+        "more": "더",
+        "chart": "차트",
+        "about": "약",
+        "step": "단계",
+        "mainly": "주로",
+        "wearing": "입은 것",
+        "most": "가장 큼",
+        "least": "가장 작음",
+        "largest": "가장 큰 것",
+        "smallest": "가장 작은 것",
+        "latest": "가장 늦음",
+        "earliest": "가장 이름",
+        "text": "줄 글자",
+    },
+}
+"""The words around names, by language."""
 SHAPES = frozenset(("circle", "square", "triangle", "star", "diamond", "cross", "heart", "hexagon", "rectangle"))
 
 

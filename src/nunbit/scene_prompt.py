@@ -23,6 +23,7 @@ from nunbit.scene import Scene, SceneObject
 from nunbit.scene_layout import MARKS, Labelled, Layout, arrange, centre, marked
 from nunbit.scene_phrases import (
     UNSURE,
+    WORDS,
     Names,
     clean,
     colour_of,
@@ -42,42 +43,6 @@ OBJECTS_MAX = 20
 CLEARLY = 1.15
 """An object counts as the largest if it is so many times as large as the next."""
 
-WORDS = {
-    "en": {
-        "objects": "objects",
-        "object": "object",
-        "maybe": "maybe",
-        "nothing": "nothing recognised",
-        "row": "row",
-        "more": "more",
-        "chart": "chart",
-        "about": "about",
-        "step": "step",
-        "mainly": "mainly",
-        "wearing": "wearing",
-        "most": "highest",
-        "least": "lowest",
-        "largest": "largest",
-        "smallest": "smallest",
-    },
-    "ko": {
-        "objects": "물체",
-        "object": "물체",
-        "maybe": "아마",
-        "nothing": "알아본 것 없음",
-        "row": "행",
-        "more": "더",
-        "chart": "차트",
-        "about": "약",
-        "step": "단계",
-        "mainly": "주로",
-        "wearing": "입은 것",
-        "most": "가장 큼",
-        "least": "가장 작음",
-        "largest": "가장 큰 것",
-        "smallest": "가장 작은 것",
-    },
-}
 LOOKS = ("dark", "bright", "black and white", "colour")
 """Measured looks that are written; medium brightness goes without saying."""
 MARK_KINDS = {"circle": "동그라미", "box": "네모", "point": "점", "arrow": "화살표"}

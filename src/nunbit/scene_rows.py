@@ -13,30 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nunbit.scene import Scene, TextLine
-from nunbit.scene_phrases import UNSURE, Names, clean, facts_of, hundredths
+from nunbit.scene_phrases import UNSURE, WORDS, Names, clean, facts_of, hundredths
 from nunbit.scene_tables import Extremes, Table, extremes, tables
 
 ROWS_MAX, BOXED_LINES_MAX = 24, 8
-WORDS = {
-    "en": {
-        "text": "rows of text",
-        "maybe": "maybe",
-        "more": "more",
-        "most": "highest",
-        "least": "lowest",
-        "latest": "latest",
-        "earliest": "earliest",
-    },
-    "ko": {
-        "text": "줄 글자",
-        "maybe": "아마",
-        "more": "더",
-        "most": "가장 큼",
-        "least": "가장 작음",
-        "latest": "가장 늦음",
-        "earliest": "가장 이름",
-    },
-}
 
 
 def written_rows(scene: Scene, rows: Sequence[Sequence[TextLine]], language: str, names: Names) -> list[str]:

@@ -18,6 +18,8 @@ COLUMNS_MIN = 3
 """From so many columns on a table's cells carry their column's name; of two, the rows speak for themselves."""
 RANKED_MIN, RANKED_COLUMNS_MAX = 2, 4
 """Figures that are compared in a column at least, and columns at most."""
+CELL_CHARS_MAX = 200
+"""Longer writing is no figure, nor a name with one: it is not looked into."""
 _FIGURE = re.compile(r"^([$€£¥₩~-]?)\s*(-?\d+(?:,\d{3})*(?:\.\d+)?)\s*([^\d\s,.:/()\[\]-]{0,8}(?: free)?)$")
 _TIME = re.compile(r"^(\d{1,2}):(\d{2})$")
 _LAST_FIGURE = re.compile(r"^(.*\S)\s+([$€£¥₩]?-?\d[\d,.]*\s?[^\d\s,.:/()\[\]-]{0,3})$")
@@ -161,6 +163,8 @@ def _of_table(rows: Sequence[Row], table: Table) -> list[Extremes]:
 def _pair(row: Row) -> tuple[str, str] | None:
     """The name and the figure of a row of a list: its first cell and its last, or one cell that ends in a figure."""
     texts = [t.text.strip() for t in row]
+    if max(map(len, texts), default=0) > CELL_CHARS_MAX:
+        return None
     if len(texts) == 1 and (found := _LAST_FIGURE.match(texts[0])) and not found[2].isdigit():  # not "Room 12"
         texts = [found[1], found[2]]
     if len(texts) == 3 and (value(texts[1]) is not None or _times(texts[0])):  # number of pieces before or after
@@ -186,6 +190,8 @@ def _ranked(column: str, pairs: Sequence[tuple[str, str]]) -> Extremes | None:
 def value(text: str) -> float | None:
     """A figure with its unit, or a time in minutes, as a number; None for all else."""
     text = text.strip()
+    if len(text) > CELL_CHARS_MAX:
+        return None
     if time := _TIME.match(text):
         return 60.0 * int(time[1]) + int(time[2])
     found = _FIGURE.match(text)

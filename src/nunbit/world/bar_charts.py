@@ -3,9 +3,7 @@ questions in the words of their topic. The topics are in `topics.tsv`."""
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from nunbit.world.base import COLOURS, Language, pick
 from nunbit.world.paper_words import items
 from nunbit.world.papers import Asked, Paper, some, tongue
 from nunbit.world.tables import LANGUAGES, Phrases
+from nunbit.world.tsv import rows
 from nunbit.world.values import DAYS
 from nunbit.world.wordings import Word
 
@@ -39,8 +38,7 @@ _LABELS: dict[str, dict[Language, tuple[str, ...]]] = {
 @lru_cache(maxsize=1)
 def topics() -> list[dict[str, str]]:
     """The rows of `topics.tsv`."""
-    with (Path(__file__).parent / "topics.tsv").open(encoding="utf-8", newline="") as f:
-        return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return rows("topics")
 
 
 def draw(rng: np.random.Generator, hangul: bool) -> Paper:

@@ -4,14 +4,13 @@ receipt, and the other way round."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 from nunbit.world import sheets, tables, values
 from nunbit.world.base import Language
+from nunbit.world.tsv import rows
 
 _PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
 _LISTS = (values.DAYS, values.EVENTS)
@@ -44,8 +43,7 @@ def _glosses() -> dict[Language, dict[str, str]]:
 
 def _pairs() -> Iterable[tuple[tuple[str, ...], tuple[str, ...]]]:
     """English and Korean words of one meaning."""
-    with (Path(__file__).parent / "glosses.tsv").open(encoding="utf-8", newline="") as f:
-        yield from (((r["en"],), (r["ko"],)) for r in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    yield from (((r["en"],), (r["ko"],)) for r in rows("glosses"))
     yield from (((en,), (ko,)) for en, ko in values.goods().items())
     for words in _LISTS:
         yield from (((en,), (ko,)) for en, ko in zip(words["en"], words["ko"], strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from nunbit.english import plural
 from nunbit.scene_phrases import Names
@@ -11,6 +10,7 @@ from nunbit.world import things
 from nunbit.world.base import COLOURS, Language
 from nunbit.world.glosses import gloss
 from nunbit.world.panels import SCRIPTS
+from nunbit.world.tsv import rows
 
 KINDS_KO = {
     "animal": "동물",
@@ -52,9 +52,7 @@ MORE_COLOURS_KO = {
 @lru_cache(maxsize=1)
 def table() -> dict[str, tuple[str, str]]:
     """English name -> (Korean name, kind)."""
-    lines = (Path(__file__).parent / "names.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    rows = [line.split("\t") for line in lines]
-    listed = {en: (ko, kind) for en, ko, kind in rows}
+    listed = {r["en"]: (r["ko"], r["kind"]) for r in rows("names")}
     drawn = {
         n: (ko, listed.get(n, ("", "shape" if n in things.SHAPES else "thing"))[1])
         for n, (_, ko) in things.names().items()
@@ -65,8 +63,7 @@ def table() -> dict[str, tuple[str, str]]:
 @lru_cache(maxsize=1)
 def _korean() -> dict[str, str]:
     colours = {c: v[0] for c, v in COLOURS.items()}
-    lines = (Path(__file__).parent / "broader.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    wide = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+    wide = {r["broader"]: r["ko"] for r in rows("broader")}
     return (
         wide
         | {n: ko for n, (ko, _) in table().items()}
@@ -78,11 +75,10 @@ def _korean() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _broader() -> dict[str, tuple[str, ...]]:
-    lines = (Path(__file__).parent / "broader.tsv").read_text(encoding="utf-8").splitlines()[1:]
     out: dict[str, tuple[str, ...]] = {}
-    for wide, _, names in (line.split("\t") for line in lines):
-        for name in names.split(","):
-            out[name] = (*out.get(name, ()), wide)
+    for row in rows("broader"):
+        for name in row["names"].split(","):
+            out[name] = (*out.get(name, ()), row["broader"])
     return out
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
-from pathlib import Path
 
 from nunbit.world.base import Language
+from nunbit.world.tsv import rows
 
 KINDS = {
     "receipt": "영수증",
@@ -30,8 +29,7 @@ SHOPS: dict[Language, tuple[str, ...]] = {
 
 @lru_cache(maxsize=1)
 def _rows() -> list[dict[str, str]]:
-    with (Path(__file__).parent / "papers.tsv").open(encoding="utf-8", newline="") as f:
-        return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return rows("papers")
 
 
 @lru_cache(maxsize=32)

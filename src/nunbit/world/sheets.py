@@ -3,14 +3,13 @@ all that stands below the goods. Labels, values and wordings are in `sheets.tsv`
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from nunbit.world import tsv
 from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import items
 from nunbit.world.papers import Asked, Paper, tongue
@@ -46,10 +45,9 @@ class Field:
 def kinds() -> dict[str, list[Field]]:
     """Kind of sheet -> its fields."""
     out: dict[str, list[Field]] = {}
-    with (Path(__file__).parent / "sheets.tsv").open(encoding="utf-8", newline="") as f:
-        for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
-            labels, ask = ({lang: tuple(row[p + lang].split(";")) for lang in LANGUAGES} for p in ("", "ask_"))
-            out.setdefault(row["kind"], []).append(Field(row["key"], labels, row["value"], ask))
+    for row in tsv.rows("sheets"):
+        labels, ask = ({lang: tuple(row[p + lang].split(";")) for lang in LANGUAGES} for p in ("", "ask_"))
+        out.setdefault(row["kind"], []).append(Field(row["key"], labels, row["value"], ask))
     return out
 
 

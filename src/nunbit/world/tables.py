@@ -3,13 +3,12 @@ them, asked in either language; what they hold is in `tables.tsv`."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
+from nunbit.world import tsv
 from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import items
 from nunbit.world.papers import Asked, Paper, some, tongue
@@ -38,10 +37,9 @@ class Column:
 def kinds() -> dict[str, list[Column]]:
     """Kind of table -> its columns; the first holds the titles, the second the names of the rows."""
     out: dict[str, list[Column]] = {}
-    with (Path(__file__).parent / "tables.tsv").open(encoding="utf-8", newline="") as f:
-        for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
-            pairs = [{lang: tuple(row[f"{p}{lang}"].split(";")) for lang in LANGUAGES} for p in ("", "phrase_", "ask_")]
-            out.setdefault(row["kind"], []).append(Column(row["key"], row["role"], pairs[0], row["value"], *pairs[1:]))
+    for row in tsv.rows("tables"):
+        pairs = [{lang: tuple(row[f"{p}{lang}"].split(";")) for lang in LANGUAGES} for p in ("", "phrase_", "ask_")]
+        out.setdefault(row["kind"], []).append(Column(row["key"], row["role"], pairs[0], row["value"], *pairs[1:]))
     return out
 
 

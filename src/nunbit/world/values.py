@@ -3,16 +3,15 @@ column."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from nunbit.world import lexicon
 from nunbit.world.base import Language, pick
 from nunbit.world.paper_words import items
+from nunbit.world.tsv import rows
 
 DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -44,8 +43,7 @@ Style = Callable[[], tuple[str, float]]
 @lru_cache(maxsize=1)
 def goods() -> dict[str, str]:
     """What shops sell: English name -> Korean name."""
-    with (Path(__file__).parent / "goods.tsv").open(encoding="utf-8", newline="") as f:
-        return {r["en"]: r["ko"] for r in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    return {r["en"]: r["ko"] for r in rows("goods")}
 
 
 def style(sort: str, rng: np.random.Generator, language: Language) -> Style:

@@ -11,13 +11,11 @@ that it is easily recognised ("There is no bicycle in the picture.").
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
-from pathlib import Path
 
+from nunbit.world.tsv import rows
 from nunbit.world.wording import josa
 
-FILE = Path(__file__).parent / "wordings.tsv"
 Wordings = dict[str, dict[str, list[str]]]
 """Kind -> language -> wordings."""
 
@@ -33,10 +31,9 @@ class Word(str):
 def wordings() -> dict[str, Wordings]:
     """Every table of the file."""
     out: dict[str, Wordings] = {}
-    with FILE.open(encoding="utf-8", newline="") as f:
-        for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
-            kinds = out.setdefault(row["table"], {})
-            kinds.setdefault(row["kind"], {}).setdefault(row["language"], []).append(row["text"])
+    for row in rows("wordings"):
+        kinds = out.setdefault(row["table"], {})
+        kinds.setdefault(row["kind"], {}).setdefault(row["language"], []).append(row["text"])
     return out
 
 

@@ -36,6 +36,22 @@ def test_pages_are_kept_and_a_killed_run_resumes(quick, tmp_path):
     assert paper.rows == page_paper(3)[0].rows and kept.features.shape == (4, 3)
 
 
+@pytest.mark.parametrize("broken", ["page-00000.jsonl", "page-00000.npz"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]\n[2]\n", "half"])
+def test_a_damaged_file_is_named(quick, tmp_path, broken, content):
+    pool_filling.fill(tmp_path, "page", 2)
+    file = tmp_path / broken
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if content == "half" else content)
+    with pytest.raises(UserError, match="damaged"):
+        PagePool(tmp_path)[0]
+
+
+def test_damaged_scenes_of_world_pictures_are_named(tmp_path):
+    (tmp_path / "world-00000.jsonl").write_text('{"width"', encoding="utf-8")
+    with pytest.raises(UserError, match="damaged"):
+        pool.WorldPool(tmp_path)
+
+
 def test_pages_of_other_makers_are_refused(quick, tmp_path):
     pool_filling.fill(tmp_path, "page", 2)
     file = tmp_path / "page-00000.jsonl"

@@ -55,8 +55,10 @@ class PictureTask(SmallTask):
         maker: ExampleMaker,
         connector: NamedFeaturesConnector,
         encode: Features,
+        *,
+        bfloat16: bool = False,
     ) -> None:
-        super().__init__(decoder, encoder, maker)
+        super().__init__(decoder, encoder, maker, bfloat16=bfloat16)
         self.connector, self.encode = connector, encode
 
     def modules(self) -> dict[str, nn.Module]:
@@ -124,8 +126,7 @@ def train_connect(config: Any, folder: Path, stage: Stage, options: RunOptions) 
         else:
             restore(folder / "scene_text", decoder.learning())
     maker = open_maker(config, base, folder, options)
-    task = PictureTask(decoder, encoder, maker, connector, features())
-    task.bfloat16 = config.bfloat16
+    task = PictureTask(decoder, encoder, maker, connector, features(), bfloat16=config.bfloat16)
     if options.evaluate is None and not config.debug:
         evaluate = evaluation(config.questions, decoder, encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)

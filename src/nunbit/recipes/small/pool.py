@@ -7,6 +7,7 @@ Files ``pool-00000.npz`` and ``.jsonl`` of 50 pictures each; `nunbit.recipes.sma
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,7 +67,7 @@ class Pool:
         grid = grids[number % PER_FILE]
         return Pooled(
             Scene.from_json(row["true"]),
-            Scene.from_json(row.get("estimated") or row["told"]),
+            Scene.from_json(row["estimated"]),
             features[number % PER_FILE],
             (int(grid[0]), int(grid[1])),
         )
@@ -81,7 +82,12 @@ class WorldPool:
 
     def __init__(self, folder: Path) -> None:
         files = sorted(folder.glob("world-*.jsonl"))
-        self.scenes = [json.loads(line) for f in files for line in f.read_text(encoding="utf-8").splitlines()]
+        self.scenes: list[Any] = []
+        for file in files:
+            try:
+                self.scenes += [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            except ValueError:
+                raise UserError(f"'{file}' is damaged", todo="remove it: it is made again") from None
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -141,12 +147,23 @@ class PagePool:
 
 
 def _read_file(path: Path) -> tuple[list[Any], np.ndarray, np.ndarray]:
-    held = np.load(path.with_suffix(".npz"))
-    return (
-        [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()],
-        held["features"],
-        held["grids"],
-    )
+    """The rows of a file, and the features and grids beside it.
+
+    Raises:
+        UserError: one of the two is damaged.
+    """
+    try:
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as held:
+            features, grids = held["features"], held["grids"]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        whole = len(rows) == len(features) == len(grids) == PER_FILE and all(isinstance(r, dict) for r in rows)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        whole = False
+    if not whole:
+        raise UserError(
+            f"'{path}' or the file of features beside it is damaged", todo="remove both: they are made again"
+        )
+    return rows, features, grids
 
 
 def features() -> Callable[[Any], tuple[np.ndarray, tuple[int, int]]]:

@@ -34,13 +34,14 @@ BASE = "smollm2-135m-instruct"
 
 class SmallTask:
     """Learns to answer from the words about a picture. A step's rows are a function of its number and the stage's
-    seed."""
+    seed.
 
-    bfloat16 = False
-    """Whether it computes in bfloat16 on a processor as well."""
+    Args:
+        bfloat16: compute in bfloat16 on a processor as well.
+    """
 
-    def __init__(self, decoder: Decoder, encoder: Encoder, maker: ExampleMaker) -> None:
-        self.decoder, self.encoder, self.maker = decoder, encoder, maker
+    def __init__(self, decoder: Decoder, encoder: Encoder, maker: ExampleMaker, *, bfloat16: bool = False) -> None:
+        self.decoder, self.encoder, self.maker, self.bfloat16 = decoder, encoder, maker, bfloat16
         self.pad = int(encoder.tokenizer.pad_token_id)
 
     def modules(self) -> dict[str, nn.Module]:
@@ -48,7 +49,7 @@ class SmallTask:
         return self.decoder.learning()
 
     def prepare(self, device: str, shard: bool = False) -> None:
-        """Move the decoder to the device; on CUDA it computes in bfloat16."""
+        """Move the decoder to the device; on CUDA it computes in bfloat16, on a processor where it is asked for."""
         self.decoder.to(device)
         if device == "cuda" or self.bfloat16:
             self.decoder.to_bfloat16()
@@ -126,8 +127,7 @@ def train_scene_text(config: Any, folder: Path, stage: Stage, options: RunOption
     base = base_folder(config, options)
     decoder, tokenizer = open_base(base, config.rank)
     maker = open_maker(config, base, folder, options)
-    task = SmallTask(decoder, Encoder(tokenizer), maker)
-    task.bfloat16 = config.bfloat16
+    task = SmallTask(decoder, Encoder(tokenizer), maker, bfloat16=config.bfloat16)
     if options.evaluate is None and not config.debug:
         evaluate = evaluation(config.questions, decoder, task.encoder, maker)
         options = replace(options, evaluate=evaluate, evaluate_every=config.evaluate_every)

@@ -2,8 +2,7 @@
 context.
 
 The model itself is not changed: the connectors register forward hooks on its decoder. `ObjectAwareModule.set_context`
-    says what the next
-forward pass is conditioned on, `clear_context` ends it; engine and training use the same two calls.
+says what the next forward pass is conditioned on, `clear_context` ends it; engine and training use the same two calls.
 
 Letters: B rows, T tokens, P pictures, N tokens a picture, A aux tokens, D width of the decoder, H and W of a picture.
 """
@@ -11,8 +10,6 @@ Letters: B rows, T tokens, P pictures, N tokens a picture, A aux tokens, D width
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,12 +23,12 @@ from nunbit.coco import CLASS_INDEX, NUMBER_MAX
 from nunbit.connectors import build
 from nunbit.connectors.prefill import PrefillConnector
 from nunbit.crayon_map import colour_map, crayon_map
-from nunbit.media import content_hash
 from nunbit.media.bounds import processed
 from nunbit.messages import Message
 from nunbit.models.composed import image_features
 from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware.config import ObjectAwareConfig
+from nunbit.models.object_aware.recent_scenes import RecentScenes
 from nunbit.models.object_aware.scene_text import SceneText
 from nunbit.models.text_encoder import TextEncoder
 from nunbit.perception.build import PerceptionConfig, build_perception
@@ -41,7 +38,6 @@ from nunbit.perception.pipeline import Perception
 from nunbit.scene import Scene
 from nunbit.verbalise import moai_text
 
-SCENE_CACHE_BYTES = 32 << 20
 MAP_MAX_PX, MAP_REDUCED_PX = 2400, 1000
 """Longest side of a map that is padded to a square as it is, and of one that is made smaller first: a thin picture's
 square would take a hundred times its memory, and a grid of tokens has a few dozen cells a side."""
@@ -71,8 +67,7 @@ class ObjectAwareModule:
         self.classes: Mapping[str, int] = {n: i for i, n in enumerate(config.classes, 1)} or CLASS_INDEX
         self._encoder = TextEncoder(processor.tokenizer)
         self.scene_text = SceneText(config, lambda text: len(self._encoder.words(text)))
-        self._scenes: OrderedDict[str, Scene] = OrderedDict()
-        self._perceiving = threading.Lock()
+        self._recent = RecentScenes(lambda pictures: self.perception(pictures))  # whatever stands there by then
 
     @property
     def uses_scenes(self) -> bool:
@@ -117,21 +112,12 @@ class ObjectAwareModule:
     def perceive(self, pictures: Sequence[Any]) -> list[Scene]:
         """Scenes of PIL pictures. Recent ones are kept, since the next question is often about the same picture; one
         caller at a time."""
-        names = [content_hash(p) for p in pictures]
-        with self._perceiving:
-            new = {n: p for n, p in zip(names, pictures, strict=True) if n not in self._scenes}
-            self._scenes.update(zip(new, self.perception(list(new.values())) if new else [], strict=True))
-            for n in names:
-                self._scenes.move_to_end(n)
-            found = [self._scenes[n] for n in names]
-            while len(self._scenes) > 1 and sum(map(_nbytes, self._scenes.values())) > SCENE_CACHE_BYTES:
-                self._scenes.popitem(last=False)
-        return found
+        return self._recent(pictures)
 
     @property
     def scene_cache_bytes(self) -> int:
-        """What the Scenes hold that are kept: at most `SCENE_CACHE_BYTES` and one Scene."""
-        return sum(map(_nbytes, list(self._scenes.values())))  # no lock: perception may hold it for seconds
+        """What the Scenes hold that are kept."""
+        return self._recent.nbytes
 
     def add_scene_text(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
         """The conversation with the words of each picture's Scene right after the picture."""
@@ -311,8 +297,3 @@ def _by_row(aux: Tensor, mask: Tensor, owner: Tensor, rows: int) -> tuple[Tensor
     out = aux.new_zeros(rows, most, *aux.shape[1:])
     there = mask.new_zeros(rows, most, aux.shape[1])
     return out.index_put((owner, before), aux).flatten(1, 2), there.index_put((owner, before), mask).flatten(1, 2)
-
-
-def _nbytes(scene: Scene) -> int:
-    """Bytes of a Scene, roughly: its map is nearly all of it."""
-    return 10_000 + (0 if scene.segment_map is None else scene.segment_map.nbytes)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from nunbit.models.object_aware.recent_scenes import RecentScenes
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.serving.app import application
 from nunbit.serving.gateway.backend import Backend
 from nunbit.serving.gateway.options import BackendOptions
 from nunbit.serving.gateway.responses import GatewayResponses
-from nunbit.serving.gateway.rewriting import RememberedScenes
 from nunbit.serving.gateway.routes import GatewayServer
 from nunbit.serving.perception import PerceptionService
 from nunbit.serving.settings import ServerSettings
@@ -45,7 +45,7 @@ def create_gateway(
         transport: of httpx, for tests.
     """
     backends = [Backend(o, transport) for o in options]
-    shown = perception or PerceptionService(RememberedScenes(build_perception(PerceptionConfig())))
+    shown = perception or PerceptionService(RecentScenes(build_perception(PerceptionConfig())))
     server = GatewayServer(backends, settings, shown)
     app = application(server, settings)
     responses = GatewayResponses(server)

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nunbit.media import content_hash
 from nunbit.messages import Message, Part
 from nunbit.models.object_aware import is_object_aware
 from nunbit.models.object_aware.checkpoint import CONFIG, OLD_CONFIG
 from nunbit.models.object_aware.config import ObjectAwareConfig
+from nunbit.models.object_aware.recent_scenes import RecentScenes
 from nunbit.models.object_aware.scene_text import SceneText
 from nunbit.models.text_encoder import TextEncoder
 from nunbit.perception.build import build_perception
 from nunbit.scene import Scene
-
-MOST_SCENES = 64
-"""Scenes that are kept, since the next question is often about the same picture."""
 
 
 def object_aware_config(folder: Path) -> ObjectAwareConfig | None:
@@ -56,15 +52,14 @@ class SceneWords:
         self.tokenizer = tokenizer
         self.controls = {*self.encoder.control_ids} - {image_id}
         self.scene_text = SceneText(config, lambda text: len(self.encoder.words(text)))
-        self.perceive = perceive or build_perception(config.perception)
-        self._scenes: OrderedDict[str, Scene] = OrderedDict()
+        self.perceive = RecentScenes(perceive or build_perception(config.perception))
 
     def insert(self, ids: Sequence[int], pictures: Sequence[Any]) -> list[int]:
         """The prompt, with one token for each picture, and the words of each picture's Scene after it."""
         runs, left = self._runs(ids), iter(pictures)
         turns = [run for run in runs if self.image_id in run]
         messages = [Message("user", self._parts(run, left)) for run in turns]
-        added = self.scene_text.add(messages, self._scenes_of(pictures))
+        added = self.scene_text.add(messages, self.perceive(pictures))
         words = {id(run): self._words(m.parts) for run, m in zip(turns, added, strict=True)}
         return [i for run in runs for i in (self._written(run, words[id(run)]) if id(run) in words else run)]
 
@@ -119,12 +114,3 @@ class SceneWords:
     def _decoded(self, segment: Sequence[int]) -> str:
         """Ids as text, Hangul in syllables, whatever the tokenizer makes of it."""
         return unicodedata.normalize("NFC", self.tokenizer.decode(segment))
-
-    def _scenes_of(self, pictures: Sequence[Any]) -> list[Scene]:
-        names = [content_hash(p) for p in pictures]
-        new = {n: p for n, p in zip(names, pictures, strict=True) if n not in self._scenes}
-        self._scenes.update(zip(new, self.perceive(list(new.values())) if new else [], strict=True))
-        found = [self._scenes[n] for n in names]
-        while len(self._scenes) > MOST_SCENES:
-            self._scenes.popitem(last=False)
-        return found

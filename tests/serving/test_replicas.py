@@ -137,7 +137,7 @@ def test_keys_and_bounds_are_those_of_the_single_server(check, server):
     assert httpx.get(server.url + "/v1/models", timeout=60).status_code == 401
     got = httpx.get(server.url + "/metrics", headers=KEY, timeout=60)
     assert got.status_code == 200 and "nunbit_requests_running" in got.text
-    for body in (b"x" * (33 << 20), (b"x" * (1 << 20) for _ in range(40))):  # its length told, and not
+    for body in (b"x" * (33 << 20), (b"x" * (1 << 20) for _ in range(40))):  # with a Content-Length, and in chunks
         got = httpx.post(server.url + check.CHAT, content=body, headers=KEY, timeout=120)
         assert got.status_code == 413 and got.json()["error"]["type"] == "invalid_request_error"
 

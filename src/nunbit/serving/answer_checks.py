@@ -39,6 +39,13 @@ class AnswerChecks:
         self.perception, self.settings = perception, settings
         self.in_thread, self.short_answer = in_thread, short_answer
 
+    def wanted(self, body: ChatRequest) -> bool:
+        """Whether a request, or the operator, asks for anything that needs the pictures of a conversation."""
+        return body.evidence or self._verifies(body)
+
+    def _verifies(self, body: ChatRequest) -> bool:
+        return self.settings.verify if body.verify is None else body.verify
+
     def evidence(self, body: ChatRequest, messages: Sequence[Message]) -> FindEvidence | None:
         """What finds the evidence of an answer, where the request asks for it."""
         if not body.evidence:
@@ -55,9 +62,8 @@ class AnswerChecks:
         """What corrects an answer, where the request or the operator asks for it. Calls and JSON stay as they are, and
         so do answers of conversations without pictures."""
         pictures = pictures_of(messages)
-        wanted = self.settings.verify if body.verify is None else body.verify
         formed = body.response_format is not None and body.response_format.type != "text"
-        if not wanted or not pictures or formed or forced_call:
+        if not self._verifies(body) or not pictures or formed or forced_call:
             return None
         question = question_of(messages)
         ask = visual_questions(self.short_answer, pictures) if self.settings.verify_llm else None

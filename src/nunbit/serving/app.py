@@ -43,20 +43,15 @@ def create_app(
         perception: answers /v1/perceive; the served model's own if None.
     """
     server = ApiServer(engine, name, settings, perception or PerceptionService.of_engine(engine))
-    app = application(server, settings)
-    responses = ResponsesApi(server)
-    app.post("/v1/responses")(responses.create)
-    app.post("/v1/responses/input_tokens")(responses.count)
-    app.get("/v1/responses/{response_id}")(responses.retrieve)
-    app.delete("/v1/responses/{response_id}")(responses.delete)
-    return app
+    return application(server, ResponsesApi(server), settings)
 
 
-def application(server: Any, settings: ServerSettings) -> FastAPI:
+def application(server: Any, responses: Any, settings: ServerSettings) -> FastAPI:
     """The application over the routes of a server, with its page, keys and bounds.
 
     Args:
         server: `ApiServer`, or another object with the same routes.
+        responses: `ResponsesApi`, or another object with the same routes.
         settings: bounds and permissions.
     """
 
@@ -75,7 +70,7 @@ def application(server: Any, settings: ServerSettings) -> FastAPI:
         responses=ERROR_RESPONSES,
     )
     app.state.server = server
-    _add_routes(app, server)
+    _add_routes(app, server, responses)
     add_error_handlers(app)
     if settings.page and (PAGE / "index.html").exists():
         _add_page(app)
@@ -91,7 +86,7 @@ def application(server: Any, settings: ServerSettings) -> FastAPI:
     return app
 
 
-def _add_routes(app: FastAPI, server: Any) -> None:
+def _add_routes(app: FastAPI, server: Any, responses: Any) -> None:
     app.post("/v1/chat/completions")(server.chat)
     app.post("/v1/completions")(server.complete)
     app.post("/v1/embeddings")(server.embed)
@@ -102,6 +97,10 @@ def _add_routes(app: FastAPI, server: Any) -> None:
     app.get("/health")(server.health)
     app.get("/ready")(server.ready)
     app.get("/metrics", response_class=PlainTextResponse)(server.prometheus)
+    app.post("/v1/responses")(responses.create)
+    app.post("/v1/responses/input_tokens")(responses.count)
+    app.get("/v1/responses/{response_id}")(responses.retrieve)
+    app.delete("/v1/responses/{response_id}")(responses.delete)
 
 
 def _docs(app: FastAPI) -> Response:

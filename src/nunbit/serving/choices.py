@@ -17,6 +17,7 @@ from nunbit.engine.scheduler import Engine, Event, RequestOutput, TokenChunk
 from nunbit.engine.scheduler import Request as EngineRequest
 from nunbit.errors import UserError
 from nunbit.serving.answer_checks import FindEvidence, Revise
+from nunbit.serving.disconnect import disconnected
 from nunbit.serving.errors import describe_failure, error_body
 from nunbit.serving.responses import STREAM_END, ResponseFormatter, event
 
@@ -105,17 +106,17 @@ class ChoiceStream:
 
     async def wait(self, request: Request) -> list[RequestOutput]:
         """Wait for every answer; cancel them when the caller disconnects."""
-        disconnected = asyncio.create_task(_disconnect(request))
+        gone = asyncio.create_task(disconnected(request.receive))
         try:
             while not self.complete:
                 item = asyncio.create_task(self.next())
-                await asyncio.wait({item, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({item, gone}, return_when=asyncio.FIRST_COMPLETED)
                 if not item.done():
                     self.cancel()
                     await item
             return self.ordered
         finally:
-            disconnected.cancel()
+            gone.cancel()
             self.cancel()
 
     def cancel(self) -> None:
@@ -151,8 +152,3 @@ async def stream_events(
         yield STREAM_END
     finally:
         choices.cancel()
-
-
-async def _disconnect(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

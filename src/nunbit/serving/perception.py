@@ -7,11 +7,11 @@ import io
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nunbit.engine.scheduler import Engine
 from nunbit.evidence import claims_of
+from nunbit.evidence.drawing import FONT
 from nunbit.evidence.wording import report
 from nunbit.media.bounds import reduced
 from nunbit.perception.build import PerceptionConfig, build_perception
@@ -23,7 +23,6 @@ from nunbit.trust.trace import Verification
 from nunbit.trust.woodpecker import verify
 from nunbit.verbalise import moai_text
 
-FONT = Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"
 Perceive = Callable[[Sequence[Any]], list[Scene]]
 """PIL pictures -> their Scenes."""
 
@@ -85,7 +84,7 @@ class PerceptionService:
         with self._lock:  # one picture at a time, because perception needs the most memory of all
             scene = self.perceive([small])[0]
         views = _views(scene) if overlays else {}
-        drawn = {name: _data_uri(draw(small, part, font=str(FONT))) for name, part in views.items()}
+        drawn = {name: data_uri(draw(small, part, font=str(FONT))) for name, part in views.items()}
         scene = scaled_copy(scene, size)  # last: its map is as large as the picture
         return {"scene": scene.to_json(), "words": " ".join(moai_text(scene).split()), "overlays": drawn}
 
@@ -102,7 +101,8 @@ def _views(scene: Scene) -> dict[str, Scene]:
     return views
 
 
-def _data_uri(image: Any) -> str:
+def data_uri(image: Any) -> str:
+    """A PIL picture as a PNG file in a data: URI."""
     out = io.BytesIO()
     image.save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

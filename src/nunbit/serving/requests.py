@@ -45,17 +45,8 @@ def messages_of(
     Raises:
         UserError: too many messages or pictures, a part of an unknown type, a picture that cannot be read.
     """
-    if len(request.messages) > settings.max_messages:
-        raise RequestError(
-            f"{len(request.messages)} messages",
-            allowed=f"at most {settings.max_messages} in one request",
-            param="messages",
-        )
     pictures = sum(p.type == "image_url" for m in request.messages if isinstance(m.content, list) for p in m.content)
-    if pictures > settings.max_pictures:
-        raise RequestError(
-            f"{pictures} pictures", allowed=f"at most {settings.max_pictures} in one request", param="messages"
-        )
+    check_counts(len(request.messages), pictures, settings)
     refuse_pictures_aside(request.messages, "messages")
     names = {c.id: c.name for m in request.messages for c in tool_calls_of(_calls(m))}
     turns = [_message(m, i, settings, names) for i, m in enumerate(request.messages)]
@@ -66,6 +57,18 @@ def messages_of(
         if m.name and ROLES.get(m.role, m.role) != "tool"
     ]
     return messages, warnings[:20]
+
+
+def check_counts(messages: int, pictures: int, settings: ServerSettings) -> None:
+    """Refuse more messages or pictures than a request may have.
+
+    Raises:
+        RequestError: there are more.
+    """
+    bounds = (("messages", messages, settings.max_messages), ("pictures", pictures, settings.max_pictures))
+    for what, count, most in bounds:
+        if count > most:
+            raise RequestError(f"{count} {what}", allowed=f"at most {most} in one request", param="messages")
 
 
 def refuse_pictures_aside(items: Sequence[RequestModel], field: str) -> None:

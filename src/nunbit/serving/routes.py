@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import queue
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,9 +34,9 @@ from nunbit.serving.schemas import (
     CompletionRequest,
     EmbeddingRequest,
     GenerationRequest,
-    PerceiveRequest,
 )
 from nunbit.serving.settings import ServerSettings
+from nunbit.serving.shared_routes import SharedRoutes
 from nunbit.serving.tools import ToolChoice, tool_choice_of
 from nunbit.serving.warned import ignored_fields, warning_headers
 from nunbit.translation import translated
@@ -57,7 +57,7 @@ class PreparedChat:
     warnings: list[str]
 
 
-class ApiServer:
+class ApiServer(SharedRoutes):
     """The routes of the API over one engine.
 
     Args:
@@ -68,10 +68,9 @@ class ApiServer:
     """
 
     def __init__(self, engine: Engine, name: str, settings: ServerSettings, perception: PerceptionService) -> None:
-        self.engine, self.name, self.settings, self.perception = engine, name, settings, perception
-        self.metrics, self.open = Metrics(engine), True
+        super().__init__(settings, perception)
+        self.engine, self.name, self.metrics = engine, name, Metrics(engine)
         self.checks = AnswerChecks(perception, settings, self.in_thread, self._short_answer)
-        self._threads: anyio.CapacityLimiter | None = None
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer a conversation with pictures."""
@@ -235,11 +234,6 @@ class ApiServer:
             return self.engine.runner.picture_vector(decode_picture(text, f"picture {index}", self.settings))
         return self.engine.runner.text_vector(text)
 
-    async def perceive(self, body: PerceiveRequest) -> Response:
-        """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
-        read = partial(decode_picture, body.image, "the picture", self.settings)
-        return JSONResponse(await self.in_thread(self.perception.describe, read, body.overlays))
-
     async def models(self) -> dict[str, Any]:
         """List the served model."""
         return {"object": "list", "data": [self._card()]}
@@ -299,12 +293,6 @@ class ApiServer:
         """Take no more requests, finish the answers under way, and end the engine."""
         self.open = False
         await anyio.to_thread.run_sync(self.engine.close)
-
-    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run what decodes, fetches or computes in a worker thread, a bounded number at a time."""
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
-        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
 
 
 def _encode(vector: torch.Tensor, encoding: str) -> list[float] | str:

@@ -116,7 +116,7 @@ def test_tries_are_repeated_only_while_nothing_has_come(gateway, upstream):
     upstream.tries.clear()
     assert post(gateway, "flaky").status_code == 200 and upstream.tries["flaky"] == 3
     post(gateway, "429")
-    assert upstream.tries["429"] == 1, "it asked for 30 seconds: the caller is told"
+    assert upstream.tries["429"] == 1, "it asked for 30 seconds: the caller gets the refusal"
     post(gateway, "silent")
     assert upstream.tries["silent"] == 1, "it may be at work"
 

@@ -27,7 +27,7 @@ MAX_REPLY_BYTES, MAX_EVENT_BYTES, MAX_ERROR_BYTES = 1 << 26, 1 << 23, 1 << 16
 RETRIED = frozenset((429, 502, 503, 504))
 """Statuses that another try may change."""
 LONGEST_WAIT_S = 4.0
-"""A backend that asks for a longer pause is believed, and the caller told."""
+"""A backend that asks for a longer pause is not tried again: the caller gets its refusal."""
 
 
 class BackendFailure(Exception):

@@ -47,13 +47,7 @@ def create_gateway(
     backends = [Backend(o, transport) for o in options]
     shown = perception or PerceptionService(RecentScenes(build_perception(PerceptionConfig())))
     server = GatewayServer(backends, settings, shown)
-    app = application(server, settings)
-    responses = GatewayResponses(server)
-    app.post("/v1/responses")(responses.create)
-    app.post("/v1/responses/input_tokens")(responses.count)
-    app.get("/v1/responses/{response_id}")(responses.retrieve)
-    app.delete("/v1/responses/{response_id}")(responses.delete)
-    return app
+    return application(server, GatewayResponses(server), settings)
 
 
 def named(options: BackendOptions) -> BackendOptions:

@@ -95,12 +95,10 @@ def rewritten(
     Raises:
         UserError: a picture that perception cannot look at.
     """
-    if options.scene_prompt == "none" and options.pictures == "keep":
-        return list(messages)
-    several = [list(m.images) for m in turns]
     number, out = 0, []
-    for message, turn, pictures in zip(messages, turns, several, strict=True):
-        left, language = iter(pictures), language_of(turn)
+    for message, turn in zip(messages, turns, strict=True):
+        pictures, language = list(turn.images), language_of(turn)
+        left = iter(pictures)
         parts: list[dict[str, Any]] = []
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
@@ -112,8 +110,8 @@ def rewritten(
             if picture is None:
                 raise UserError("a picture without its bytes", allowed="image_url with a data: URI")
             words = words_of(scene_of(picture), options.scene_prompt, language)
-            told = {"type": text_type, "text": HEADINGS[language].format(n=number, words=words)}
-            parts += [told] if options.pictures == "replace" else [part, told]
+            described = {"type": text_type, "text": HEADINGS[language].format(n=number, words=words)}
+            parts += [described] if options.pictures == "replace" else [part, described]
         out.append({**message, "content": _joined(parts, text_type)} if pictures else message)
     return out
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,15 +18,17 @@ from nunbit.messages import Message
 from nunbit.scene import Scene
 from nunbit.serving.about import about_model
 from nunbit.serving.answer_checks import AnswerChecks, FindEvidence, Revise
+from nunbit.serving.disconnect import until_gone
 from nunbit.serving.errors import RequestError
 from nunbit.serving.gateway.backend import Backend, BackendFailure
 from nunbit.serving.gateway.metrics import GatewayMetrics
 from nunbit.serving.gateway.rewriting import decoded, picture_parts, rewritten
-from nunbit.serving.gateway.streaming import Relay, RelayResponse, until_gone
-from nunbit.serving.perception import PerceptionService
-from nunbit.serving.requests import decode_picture
-from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, PerceiveRequest
+from nunbit.serving.gateway.streaming import Relay, RelayResponse
+from nunbit.serving.perception import PerceptionService, data_uri
+from nunbit.serving.requests import check_counts
+from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
 from nunbit.serving.settings import ServerSettings
+from nunbit.serving.shared_routes import SharedRoutes
 from nunbit.serving.warned import warning_headers
 from nunbit.trust.asking import MAX_NEW_TOKENS
 
@@ -38,7 +38,7 @@ GONE = Response(status_code=499)
 """What nobody reads: the caller hung up."""
 
 
-class GatewayServer:
+class GatewayServer(SharedRoutes):
     """The routes of the API over backends.
 
     Args:
@@ -48,10 +48,9 @@ class GatewayServer:
     """
 
     def __init__(self, backends: Sequence[Backend], settings: ServerSettings, perception: PerceptionService) -> None:
+        super().__init__(settings, perception)
         self.backends = {b.name: b for b in backends}
-        self.settings, self.perception, self.open = settings, perception, True
         self.metrics = GatewayMetrics(backends)
-        self._threads: anyio.CapacityLimiter | None = None
         self._checks = {name: self._checks_of(b) for name, b in self.backends.items()}
 
     def _checks_of(self, backend: Backend) -> AnswerChecks:
@@ -66,8 +65,7 @@ class GatewayServer:
         self.check_size(messages)
         checks = self._checks[backend.name]
         forced = body.tool_choice == "required" or isinstance(body.tool_choice, dict)
-        verify = self.settings.verify if body.verify is None else body.verify
-        looks = backend.options.scene_prompt != "none" or body.evidence or verify
+        looks = backend.options.scene_prompt != "none" or checks.wanted(body)
         turns = await self.in_thread(decoded, messages, self.settings) if looks else []
         find_evidence = checks.evidence(body, turns) if turns else None
         revise = checks.corrections(body, turns, forced_call=forced) if turns else None
@@ -98,11 +96,12 @@ class GatewayServer:
     ) -> Response:
         """A backend's reply to a body, whole or as it comes; its refusal with its own status and words."""
         self.metrics.requests.labels(backend.name).inc()
-        warnings = self._warnings(payload, find_evidence, revise, path)
+        held = revise is not None and payload.get("logprobs")
+        warnings = ["log probabilities are those of the answer before its corrections"] if held else []
         try:
             if payload.get("stream"):
                 return await self._stream(backend, path, payload, request, find_evidence, revise, warnings)
-            reply = await until_gone(request, partial(backend.post, path, payload))
+            reply = await until_gone(request.receive, partial(backend.post, path, payload))
         except BackendFailure as e:
             self.metrics.failures.labels(backend.name).inc()
             headers = {"Retry-After": e.retry_after} if e.retry_after else {}
@@ -133,7 +132,7 @@ class GatewayServer:
             stack = AsyncExitStack()
             return stack, await stack.enter_async_context(backend.reply("POST", path, payload))
 
-        found = await until_gone(request, opened)
+        found = await until_gone(request.receive, opened)
         if found is None:
             return GONE
         stack, response = found
@@ -160,13 +159,6 @@ class GatewayServer:
             if find_evidence is not None:
                 choice["evidence"] = await find_evidence(message["content"], ())
 
-    @staticmethod
-    def _warnings(
-        payload: dict[str, Any], find_evidence: FindEvidence | None, revise: Revise | None, path: str
-    ) -> list[str]:
-        held = revise is not None and payload.get("logprobs")
-        return ["log probabilities are those of the answer before its corrections"] if held else []
-
     def _short_answer(self, backend: Backend, messages: list[Message]) -> str:
         """The backend's own short answer, for a worker thread; empty where it gives none."""
         turns = [{"role": m.role, "content": [_part_json(p) for p in m.parts]} for m in messages]
@@ -179,13 +171,7 @@ class GatewayServer:
 
     def check_size(self, messages: Sequence[Any]) -> None:
         """Refuse more messages or pictures than a request may have."""
-        pictures = sum(1 for _ in picture_parts(messages))
-        if len(messages) > self.settings.max_messages:
-            allowed = f"at most {self.settings.max_messages} in one request"
-            raise RequestError(f"{len(messages)} messages", allowed=allowed, param="messages")
-        if pictures > self.settings.max_pictures:
-            allowed = f"at most {self.settings.max_pictures} in one request"
-            raise RequestError(f"{pictures} pictures", allowed=allowed, param="messages")
+        check_counts(len(messages), sum(1 for _ in picture_parts(messages)), self.settings)
 
     def backend(self, model: Any) -> Backend:
         """The backend of a model's name; the first for no name, and for every other where ``*`` is an alias.
@@ -208,11 +194,6 @@ class GatewayServer:
     def scene_of(self, picture: Any) -> Scene:
         """The Scene of a decoded picture."""
         return self.perception.scenes_of([picture], ())[0]
-
-    async def perceive(self, body: PerceiveRequest) -> Response:
-        """Show what perception finds in a picture: the Scene, in words, and drawn over the picture."""
-        read = partial(decode_picture, body.image, "the picture", self.settings)
-        return JSONResponse(await self.in_thread(self.perception.describe, read, body.overlays))
 
     async def models(self) -> dict[str, Any]:
         """List the backends' models."""
@@ -252,17 +233,8 @@ class GatewayServer:
         for backend in self.backends.values():
             await backend.close()
 
-    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run what decodes or computes in a worker thread, a bounded number at a time."""
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(self.settings.decode_threads)
-        return await anyio.to_thread.run_sync(function, *args, limiter=self._threads)
-
 
 def _part_json(part: Any) -> dict[str, Any]:
     if part.kind == "text":
         return {"type": "text", "text": part.content}
-    out = io.BytesIO()
-    part.content.save(out, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
-    return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "image_url", "image_url": {"url": data_uri(part.content)}}

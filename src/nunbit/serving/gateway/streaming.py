@@ -4,22 +4,22 @@ error where the backend ends in the middle."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 import anyio
 import httpx
-from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from nunbit.files import parse_json
 from nunbit.serving.answer_checks import FindEvidence, Revise
+from nunbit.serving.disconnect import until_gone
 from nunbit.serving.errors import error_body
 from nunbit.serving.gateway.backend import Backend, BackendFailure
 from nunbit.serving.responses import STREAM_END, event
 
-T = TypeVar("T")
 CUT = "the backend ended in the middle of its answer"
 
 
@@ -150,41 +150,10 @@ class RelayResponse(StreamingResponse):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send the events until they end or the caller is gone."""
         try:
-            async with anyio.create_task_group() as group:
-
-                async def watch() -> None:
-                    while (await receive())["type"] != "http.disconnect":
-                        pass
-                    group.cancel_scope.cancel()
-
-                group.start_soon(watch)
-                await self.stream_response(send)
-                group.cancel_scope.cancel()
+            await until_gone(receive, partial(self.stream_response, send))
         finally:
             with anyio.CancelScope(shield=True):
                 await self._upstream.aclose()
-
-
-async def until_gone(request: Request, work: Callable[[], Awaitable[T]]) -> T | None:
-    """The result of some work, or None where the caller was gone before: the work is cancelled then."""
-    made: list[T] = []
-    failure: list[BaseException] = []
-    async with anyio.create_task_group() as group:
-
-        async def watch() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            group.cancel_scope.cancel()
-
-        group.start_soon(watch)
-        try:
-            made.append(await work())
-        except Exception as e:  # raised below as itself: a task group would wrap it
-            failure.append(e)
-        group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
-    return made[0] if made else None
 
 
 def _object(data: bytes) -> dict[str, Any]:

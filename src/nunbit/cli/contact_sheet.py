@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.evidence.drawing import FONT
 from nunbit.world import DOMAINS
 from nunbit.world.base import Split
 
@@ -31,7 +32,7 @@ def write_sheet(out: Path, domain: str | None, seed: int, count: int, split: str
     mixture = MIXTURE if domain is None else {domain: 1.0}
     for name in mixture:
         DOMAINS[name]
-    font = ImageFont.truetype(str(Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"), 14)
+    font = ImageFont.truetype(str(FONT), 14)
     sheet = Image.new("RGB", (COLUMNS * TILE_W, -(-count // COLUMNS) * TILE_H), "white")
     pen = ImageDraw.Draw(sheet)
     for i in range(count):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nunbit.cli.output import say
 from nunbit.errors import UserError
+from nunbit.evidence.drawing import FONT
 from nunbit.media import decode
 from nunbit.media.heap import use_single_heap
 from nunbit.perception.build import PerceptionConfig, build_perception
@@ -18,8 +19,6 @@ from nunbit.verbalise import moai_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-FONT = Path(__file__).parents[1] / "world" / "fonts" / "gothic.ttf"
 
 
 def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None, as_json: bool = False) -> None:

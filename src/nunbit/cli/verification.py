@@ -43,12 +43,12 @@ def correction_lines(made: Verification) -> list[str]:
     korean = language_of(made.question) == "ko"
     nothing = "(없음)" if korean else "(nothing)"
     return [
-        f'{"고침" if korean else "corrected"}: "{c.before}" -> {repr_of(c.after) or nothing} '
+        f'{"고침" if korean else "corrected"}: "{c.before}" -> {quoted(c.after) or nothing} '
         f"[{c.reason_ko if korean else c.reason}]"
         for c in made.corrections
     ]
 
 
-def repr_of(words: str) -> str:
+def quoted(words: str) -> str:
     """Words in quotation marks; "" for none."""
     return f'"{words}"' if words else ""

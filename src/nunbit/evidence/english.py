@@ -10,6 +10,7 @@ from nunbit.evidence.statements import BOX, COLOURS, WINDOW_CHARS, Statement, cl
 
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
 NUMBERS = {w: i for i, w in enumerate(_WORDS)}
+NUMBER_WORDS = dict(enumerate(_WORDS))
 _ADJECTIVES = frozenset(
     "big small large little tiny huge tall short long young old adult baby cute whole other different same single"
     " visible wooden plastic metal dark light bright striped spotted parked wild tame beautiful main nice"

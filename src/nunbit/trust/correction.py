@@ -48,9 +48,9 @@ def is_better(before: Sequence[Check], after: Sequence[Check]) -> bool:
 def lost(before: Sequence[Check], after: Sequence[Check]) -> set[Key]:
     """What held before and is no longer said. A thing that is said to be there is not lost where more is said of it."""
     kept = {key_of(c.claim) for c in after if c.holds == "yes"}
-    told = {n for c in after if c.holds == "yes" and not c.claim.denied for n in (c.claim.about, c.claim.other)}
+    named = {n for c in after if c.holds == "yes" and not c.claim.denied for n in (c.claim.about, c.claim.other)}
     gone = {key_of(c.claim) for c in before if c.holds == "yes"} - kept
-    return {k for k in gone if not (k[0] == "existence" and not k[2] and not k[4] and k[1] in told)}
+    return {k for k in gone if not (k[0] == "existence" and not k[2] and not k[4] and k[1] in named)}
 
 
 def shown(before: str, after: str) -> tuple[str, str]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from nunbit.evidence.answers import yes_or_no
 from nunbit.trust import edits_english, edits_korean
 from nunbit.trust.checks import sentence_spans
 from nunbit.trust.phrases import language_of_words, restated, sentence, truth
-from nunbit.trust.trace import Check
+from nunbit.trust.trace import Action, Check
 from nunbit.world.base import Language
-
-Action = Literal["replaced", "removed", "restated"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from nunbit.english import article, plural, singular
-from nunbit.evidence.english import NUMBERS
+from nunbit.evidence.english import NUMBER_WORDS, NUMBERS
 from nunbit.evidence.sizes import SIZES
 from nunbit.evidence.statements import BOX, COLOURS, part_named
 from nunbit.trust.phrases import at_part, counted, first_colours
@@ -35,7 +35,6 @@ _SIDES = {
     "above": (r"\b(?:above|over|higher than)\b", "below"),
     "below": (r"\b(?:below|under(?:neath)?|beneath|lower than)\b", "above"),
 }
-_WORDS = {number: word for word, number in NUMBERS.items()}
 _IS = re.compile(r"\b(?:is|are)(?=\s+$)", re.I)
 
 
@@ -75,7 +74,7 @@ def _count(text: str, check: Check) -> Iterator[Piece]:
     many = int(number[0])
     least = "at least " if "-" in check.found else ""
     for m in re.finditer(rf"\b\d{{1,4}}\b|\b(?:{'|'.join(NUMBERS)})\b", text[start:end], re.I):
-        word = str(many) if m[0].isdigit() else _WORDS.get(many, str(many))
+        word = str(many) if m[0].isdigit() else NUMBER_WORDS.get(many, str(many))
         word = least + (word.capitalize() if m[0][0].isupper() and not least else word)
         noun = text[start + m.end() : end]
         bare = noun.strip()

@@ -9,7 +9,7 @@ from nunbit.english import article
 from nunbit.evidence.claims import Claim
 from nunbit.evidence.sizes import SIZE_WORDS
 from nunbit.evidence.statements import BOX
-from nunbit.evidence.wording import PARTS_KO, SIDES_KO
+from nunbit.evidence.wording import PARTS_KO, SIDES_KO, language_of
 from nunbit.trust.trace import Check
 from nunbit.world.base import Language
 from nunbit.world.names import english_plural, kind_of, korean
@@ -21,9 +21,7 @@ SIZES_KO = {"large": "큽니다", "small": "작습니다"}
 
 def language_of_words(text: str, otherwise: Language = "en") -> Language:
     """The language of a text; ``otherwise`` where it has no letters, as a number."""
-    if re.search("[가-힣]", text):
-        return "ko"
-    return "en" if re.search("[A-Za-z]", text) else otherwise
+    return language_of(text) if re.search("[A-Za-z가-힣]", text) else otherwise
 
 
 def counter(name: str) -> str:
@@ -176,8 +174,8 @@ def sentence(words: str) -> str:
 def restated(checks: Sequence[Check], language: Language) -> str:
     """What holds of some claims, in short sentences. A thing of which more is said is not also said to be there."""
     held = [c for c in checks if c.holds == "yes"]
-    told = {n for c in held if c.claim.kind not in ("existence", "text") for n in (c.claim.about, c.claim.other)}
-    said = [truth(c, language) for c in held if c.claim.kind != "existence" or c.claim.about not in told]
+    described = {n for c in held if c.claim.kind not in ("existence", "text") for n in (c.claim.about, c.claim.other)}
+    said = [truth(c, language) for c in held if c.claim.kind != "existence" or c.claim.about not in described]
     return " ".join(sentence(s) for s in dict.fromkeys(said) if s)
 
 

@@ -17,6 +17,7 @@ FORMAT = "nunbit.verification/1"
 Holds = Literal["yes", "no", "unknown"]
 _CHECK_FIELDS = ("sentence", "question", "reply", "holds", "decided_by", "found", "missing")
 DecidedBy = Literal["perception", "absence", "model", "nobody"]
+Action = Literal["replaced", "removed", "restated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Correction:
         by: ``rules`` or ``model``, which was given the visual claims.
     """
 
-    action: Literal["replaced", "removed", "restated"]
+    action: Action
     before: str
     after: str
     check: int

@@ -13,6 +13,7 @@ asked of any model and the same input gives the same correction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nunbit.evidence.claims import Claim
@@ -117,9 +118,7 @@ def _again(check: Check, asked: Replies) -> Check:
     known = asked.get(key_of(check.claim))
     if check.holds != "unknown" or known is None:
         return check
-    return Check(
-        check.claim, check.sentence, check.question, known.reply, known.holds, "model", known.found, known.missing
-    )
+    return replace(known, claim=check.claim, sentence=check.sentence, question=check.question)
 
 
 def visual_claims(checks: Sequence[Check], witness: Witness, language: Language) -> tuple[VisualClaim, ...]:

@@ -52,18 +52,14 @@ class ClaimCounts:
         for c in checks:
             if c.holds != "unknown":
                 (self.right if c.holds == "yes" else self.wrong)[KINDS[c.claim.kind]] += 1
-        told = [w for c in checks if not c.claim.denied for w in (c.claim.about, c.claim.other) if w]
-        said = {n for w in told for n in meant_by(w)}
+        claims = [c.claim for c in checks if not c.claim.denied]
+        affirmed = [(c.span, w) for c in claims for w in (c.about, c.other) if w]
+        said = {n for _, w in affirmed for n in meant_by(w)}
         names = {o.name for o in scene.objects}
         self.named += sum(bool({m for w in (n, *broader(n)) for m in meant_by(w)} & said) for n in names)
         self.there += len(names)
         gone = {(c.claim.span, c.missing) for c in checks if c.missing}
-        mentioned = {
-            (c.claim.span, w)
-            for c in checks
-            for w in (c.claim.about, c.claim.other)
-            if w and w != ANYTHING and not c.claim.denied
-        }
+        mentioned = {(span, w) for span, w in affirmed if w != ANYTHING}
         self.mentions += len(mentioned)
         self.invented += len(gone & mentioned)
         self.liars += bool(gone)

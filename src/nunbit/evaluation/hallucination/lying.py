@@ -10,6 +10,7 @@ import numpy as np
 
 from nunbit.english import article
 from nunbit.evidence.claims import Claim, ClaimKind
+from nunbit.evidence.english import NUMBER_WORDS
 from nunbit.evidence.statements import COLOUR_WORDS, NEAR_COLOURS
 from nunbit.scene import Scene, SceneObject
 from nunbit.trust.checks import meant_by
@@ -22,11 +23,10 @@ CLEAR, CLEAR_OF_EDGE = 0.12, 0.36
 """Share of the picture by which two things must be apart for a relation, and how near to an edge a place is named."""
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 ACROSS = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LiarStatement:
     """A statement of the liar: its words, its kind, and whether it is false."""
 
     kind: ClaimKind
@@ -36,18 +36,18 @@ class Told:
 
 def answer_about(
     scene: Scene, rng: np.random.Generator, language: Language, rate: float, pool: Sequence[str]
-) -> tuple[str, list[Told]]:
+) -> tuple[str, list[LiarStatement]]:
     """An answer of up to six statements, each false with probability ``rate``, and what is false in it.
 
     Args:
         pool: names of things from which invented ones are drawn.
     """
-    made: list[Told] = []
+    made: list[LiarStatement] = []
     for claim, false in _claims(scene, rng, pool):
         lie = false is not None and rng.random() < rate
         said = false if lie and false is not None else claim
         words = _worded(said, language, rng)
-        made.append(Told(claim.kind, words, lie))
+        made.append(LiarStatement(claim.kind, words, lie))
     order = rng.permutation(len(made))[:6]
     chosen = [made[i] for i in order]
     return " ".join(t.words for t in chosen), chosen
@@ -133,8 +133,7 @@ def _other_en(c: Claim) -> str:
         case "count":
             many = int(c.value)
             noun = c.about if many == 1 else english_plural(c.about)
-            word = NUMBERS[many] if many < len(NUMBERS) else str(many)
-            return f"The picture shows {word} {noun}."
+            return f"The picture shows {NUMBER_WORDS.get(many, str(many))} {noun}."
         case "attribute":
             return f"There is {article(c.value)} {c.value} {c.about}."
         case "relation" if c.value in ("left of", "right of"):

@@ -119,11 +119,11 @@ class Run:
             items = pope_items([p.scene for p, _ in part], [p.language for p, _ in part], seed=self.seed)
             rows = [part[int(i.group)] for i in items]
             words = {"yes": ("Yes.", "네."), "no": ("No.", "아니요.")}
-            told = []
+            lying = []
             for item, (p, _) in zip(items, rows, strict=True):
                 truth = item.gold[0] if rng.random() >= self.rate else {"yes": "no", "no": "yes"}[item.gold[0]]
-                told.append(words[truth][p.language == "ko"])
-            answers = {"liar": told}
+                lying.append(words[truth][p.language == "ko"])
+            answers = {"liar": lying}
             if self.answer is not None:
                 asked = [
                     question(i.question, [Image.fromarray(p.pixels)]) for i, (p, _) in zip(items, rows, strict=True)

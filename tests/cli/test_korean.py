@@ -48,7 +48,7 @@ def test_help_texts_are_no_docstrings_of_code():
     assert not [path for path, text in texts() if re.search(r"\b(Args|Raises|Returns):", text)]
 
 
-def told(*words):
+def main_with(*words):
     """What ``nunbit WORDS`` prints for a Korean user, and its exit code, without a process of its own."""
     with pytest.raises(SystemExit) as end:
         korean.run(app, args=list(words), prog_name="nunbit")
@@ -70,7 +70,7 @@ def told(*words):
     ],
 )
 def test_mistakes_are_named_in_korean(words, says, capsys):
-    assert told(*words) == 2
+    assert main_with(*words) == 2
     error = capsys.readouterr().err
     assert says in error and not re.search(r"Usage|Try |Error|Invalid|Input should|Missing|No such", error)
 
@@ -78,7 +78,7 @@ def test_mistakes_are_named_in_korean(words, says, capsys):
 @pytest.mark.parametrize("path", ALL)
 def test_help_is_korean_and_fits_the_terminal(path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    code = told(*path.split()[1:], "--help")
+    code = main_with(*path.split()[1:], "--help")
     out = capsys.readouterr().out
     assert code == 0 and "사용법:" in out and "옵션:" in out
     assert not re.search(r"Usage:|Options:|Commands:|Arguments:|env var|default:|Show this|\brequired\b", out)
@@ -88,14 +88,14 @@ def test_help_is_korean_and_fits_the_terminal(path, capsys, monkeypatch):
 def test_every_option_and_value_of_the_english_help_is_in_the_korean_one(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     english = CliRunner().invoke(app, ["ask", "--help"]).output
-    told("ask", "--help")
+    main_with("ask", "--help")
     ours = capsys.readouterr().out
     words = re.compile(r"--[a-z-]+|NUNBIT_\w+|<[a-z ]+>")
     assert {*words.findall(english)} <= {*words.findall(ours)}
 
 
 def test_no_arguments_show_the_help(capsys):
-    assert told("recipes") == 2 and "레시피 목록을 보여 줍니다." in capsys.readouterr().err
+    assert main_with("recipes") == 2 and "레시피 목록을 보여 줍니다." in capsys.readouterr().err
 
 
 def test_lines_are_broken_by_what_they_take_on_the_screen():

@@ -113,13 +113,13 @@ TABLE = [
 ]
 
 
-def told(claims):
+def rows_of(claims):
     return [(c.kind, c.text, c.verdict, c.found) for c in claims]
 
 
 @pytest.mark.parametrize(("question", "answer", "expected"), TABLE, ids=lambda v: str(v)[:40])
 def test_table(question, answer, expected):
-    found = told(claims_of(question, answer, [scene()]))
+    found = rows_of(claims_of(question, answer, [scene()]))
     assert len(found) == len(expected), found
     for got, wanted in zip(found, expected, strict=True):
         assert all(w is None or g == w for g, w in zip(got, wanted, strict=True)), found
@@ -150,25 +150,25 @@ def test_finer_names_and_kinds_of_a_scene_count():
 
 def test_the_only_animal_contradicts_another_name():
     cheetah = [Scene(10, 10, [SceneObject("cheetah", (0, 0, 9, 9), 0.9), SceneObject("tree", (0, 0, 5, 5), 0.9)])]
-    assert told(claims_of("What animal is this?", "clock", cheetah)) == [("naming", "clock", C, "cheetah")]
-    assert told(claims_of("이것은 무슨 동물인가요?", "개", cheetah)) == [("naming", "개", C, "cheetah")]
-    assert told(claims_of("What is this?", "clock", cheetah)) == [("naming", "clock", N, "")]
+    assert rows_of(claims_of("What animal is this?", "clock", cheetah)) == [("naming", "clock", C, "cheetah")]
+    assert rows_of(claims_of("이것은 무슨 동물인가요?", "개", cheetah)) == [("naming", "개", C, "cheetah")]
+    assert rows_of(claims_of("What is this?", "clock", cheetah)) == [("naming", "clock", N, "")]
 
 
 def test_several_pictures():
     dog, cat = (Scene(10, 10, [SceneObject(n, (0, 0, 9, 9), 0.9)]) for n in ("dog", "cat"))
-    assert told(claims_of("Is there a dog?", "No", [dog, cat])) == [("existence", "No", N, "")]
-    assert told(claims_of("Is there a dog?", "No", [dog, dog]))[0][2] == C
-    assert told(claims_of("Is there a dog in the first picture?", "No", [dog, cat]))[0][2] == C
-    assert told(claims_of("두 번째 사진에 고양이가 있나요?", "아니요", [dog, cat]))[0][2] == C
-    assert told(claims_of("How many dogs are there?", "2", [dog, dog]))[0][2] == S
+    assert rows_of(claims_of("Is there a dog?", "No", [dog, cat])) == [("existence", "No", N, "")]
+    assert rows_of(claims_of("Is there a dog?", "No", [dog, dog]))[0][2] == C
+    assert rows_of(claims_of("Is there a dog in the first picture?", "No", [dog, cat]))[0][2] == C
+    assert rows_of(claims_of("두 번째 사진에 고양이가 있나요?", "아니요", [dog, cat]))[0][2] == C
+    assert rows_of(claims_of("How many dogs are there?", "2", [dog, dog]))[0][2] == S
     [claim] = claims_of("", "a cat", [dog, cat])
     assert [(e.picture, e.id) for e in claim.evidence] == [(1, "1.object.0")]
 
 
 def test_nothing_to_compare_with():
     assert claims_of("Is there a dog?", "No", []) == []
-    assert told(claims_of("Is there a dog?", "No", [Scene(4, 4)])) == [("existence", "No", N, "")]
+    assert rows_of(claims_of("Is there a dog?", "No", [Scene(4, 4)])) == [("existence", "No", N, "")]
 
 
 def test_the_same_twice_and_in_any_order_of_objects():

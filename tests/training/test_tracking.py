@@ -1,4 +1,4 @@
-"""What a run tells: speeds, norms by part, memory; and trackers are told the same, each only where it is named and
+"""What a run tells: speeds, norms by part, memory; and trackers get the same, each only where it is named and
 installed."""
 
 import json

@@ -29,12 +29,12 @@ def test_the_liar_lies_at_its_rate_and_is_caught(drawings):
     for rate in (0.0, 0.5):
         rng, lies, said, caught, blamed = np.random.default_rng(1), 0, 0, 0, 0
         for p in drawings:
-            text, told = answer_about(p.scene, rng, p.language, rate, pool)
+            text, statements = answer_about(p.scene, rng, p.language, rate, pool)
             asked = evaluation.DESCRIBE[p.language]
             failing = {c.sentence for c in exact_checks(asked, text, p.scene) if c.holds == "no"}
-            lies, said = lies + sum(t.lie for t in told), said + len(told)
-            caught += sum(t.lie for i, t in enumerate(told) if i in failing)
-            blamed += sum(not t.lie for i, t in enumerate(told) if i in failing)
+            lies, said = lies + sum(t.lie for t in statements), said + len(statements)
+            caught += sum(t.lie for i, t in enumerate(statements) if i in failing)
+            blamed += sum(not t.lie for i, t in enumerate(statements) if i in failing)
         assert said > 60 and blamed == 0
         assert lies == 0 if rate == 0 else 0.3 * said < lies < 0.65 * said and caught >= 0.95 * lies, (caught, lies)
 

@@ -213,8 +213,7 @@ class LRUCache:
 
 class PrefixCache:
     """What is kept of sequences seen before. A sequence is known by its token ids, where picture tokens carry a number
-    of their picture,
-    so that two pictures never share a prefix."""
+    of their picture, so that two pictures never share a prefix."""
 
     def __init__(self, max_bytes: int) -> None:
         self.held = LRUCache(max_bytes)

@@ -1,8 +1,7 @@
 """Forward passes of one model on a slot cache: embeddings of a prompt, a chunk of prefill, a batched decode step.
 
 Models that fit: LLaVA-shaped ones (native LLaVA and LLaVA-NeXT, `ComposedModel`) and plain causal language models, each
-    with or without
-layer connectors on its decoder.
+with or without layer connectors on its decoder.
 
 Letters: B rows, T tokens, D width, V vocabulary, M tokens a picture.
 """

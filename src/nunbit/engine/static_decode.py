@@ -59,18 +59,21 @@ class StaticDecode:
         """Whether shapes are captured: on a CUDA device; elsewhere the same steps run one by one."""
         return self.device.type == "cuda"
 
+    def row_counts(self) -> list[int]:
+        """Numbers of rows that a shape may have, in order."""
+        return [n for n in (1, 2, 4, *range(8, self.slots, 8)) if n < self.slots] + [self.slots]
+
     def shapes(self) -> list[tuple[int, int]]:
         """All shapes: rows, and tokens that are read."""
-        rows = sorted({n for n in (1, 2, 4, *range(8, self.slots, 8)) if n < self.slots} | {self.slots})
         reads, upto = [], min(FIRST_ROOM, self.length)
         while upto < self.length:
             reads.append(upto)
             upto *= 2
-        return [(r, t) for r in rows for t in (*reads, self.length)]
+        return [(r, t) for r in self.row_counts() for t in (*reads, self.length)]
 
     def shape_of(self, rows: int, upto: int) -> tuple[int, int]:
         """The smallest shape that holds so many rows, and reads so many tokens."""
-        fitting = next(r for r, _ in self.shapes() if r >= rows)
+        fitting = next(r for r in self.row_counts() if r >= rows)
         return fitting, min(self.length, power_of_two(max(FIRST_ROOM, upto)))
 
     def __call__(self, tokens: Sequence[int], lengths: Sequence[int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -106,6 +107,22 @@ def test_pictures_come_from_shared_folders_or_in_the_request_only(server, tmp_pa
     assert "Traceback" not in str(bad) and "Allowed" in bad[0].content[0].text
     with pytest.raises(UserError, match="folder that exists"):
         build_server(McpOptions(roots=("/no/such/folder",)))
+
+
+def test_words_are_bounded_and_special_files_are_not_read(server, tmp_path):
+    a, long = str(tmp_path / "a.png"), "x" * 20_001
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    results = call(
+        server,
+        ("verify", {"pictures": [a], "question": "a", "answer": long}),
+        ("verify", {"pictures": [a], "question": long, "answer": "b"}),
+        ("ask", {"pictures": [a], "question": long}),
+        ("see", {"picture": str(tmp_path / "pipe.png")}),
+        ("see", {"picture": str(tmp_path / "zero.png")}),
+    )
+    assert [r.is_error for r in results] == [True] * 5
+    assert all("20001 characters. Allowed: at most 20000" in r.content[0].text for r in results[:3])
 
 
 def over_stdio(*calls):

@@ -160,11 +160,14 @@ class Tools:
         return _result(made, made.text or "no text was found", [])
 
     def _ask(self, pictures: list[str], question: str, overlay: bool) -> CallToolResult:
+        _check_words(question)
         images = self._open_all(pictures)
         answer = self.model.ask(images, question)
         return self._checked(answer.verify(), images, answer.scenes, overlay)
 
     def _verify(self, pictures: list[str], question: str, answer: str, overlay: bool) -> CallToolResult:
+        _check_words(question)
+        _check_words(answer)
         images = self._open_all(pictures)
         scenes = self.perceive(images)
         return self._checked(verify(question, answer, scenes, images), images, scenes, overlay)
@@ -205,6 +208,11 @@ class Tools:
         if not 1 <= len(pictures) <= MOST_PICTURES:
             raise UserError(f"{len(pictures)} pictures", allowed=f"1 to {MOST_PICTURES}")
         return [self._open(p, f"picture {i}") for i, p in enumerate(pictures, 1)]
+
+
+def _check_words(text: str) -> None:
+    if len(text) > MOST_WORDS_CHARS:
+        raise UserError(f"a text of {len(text)} characters", allowed=f"at most {MOST_WORDS_CHARS}")
 
 
 def _object(o: Any) -> SeenObject:

@@ -70,6 +70,8 @@ def test_flags_win_over_the_environment_that_over_the_file_that_over_the_default
         ("[ask]\nkey = 'a'\n", "a list"),
         ("[ask]\npage = 'no'\n", "true or false"),
         ("[ask]\nmax-new-tokens = [3]\n", "one value"),
+        ("x = " + "[" * 3000 + "]" * 3000, "cannot be read"),
+        ("x = " + "9" * 5000, "cannot be read"),
         ("[ask\n", "TOML"),
     ],
 )

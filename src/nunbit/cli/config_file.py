@@ -49,7 +49,7 @@ def default_map(path: Path, command: Any) -> dict[str, Any]:
 
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise UserError(f"'{path}' cannot be read ({e})", allowed="TOML: [command] and option = value") from None
     return _section(data, command, "", path)
 

@@ -18,4 +18,4 @@ def ignored_fields(body: RequestModel) -> list[str]:
 
 def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
     """The header that carries warnings."""
-    return {"X-Nunbit-Warnings": "; ".join(warnings)} if warnings else {}
+    return {"X-Nunbit-Warnings": NOT_PRINTABLE.sub("?", "; ".join(warnings))} if warnings else {}

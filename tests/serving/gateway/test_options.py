@@ -46,6 +46,17 @@ def test_what_is_refused(backends, more, says):
     assert "pw" not in str(found.value) and "key=1" not in str(found.value)
 
 
+def test_a_key_is_shown_in_no_error():
+    """Neither one that is given in place of its variable nor one that no header may hold."""
+    with pytest.raises(UserError, match="not set") as found:
+        parse_backends(["http://h/v1"], keys=["sk-typed-itself"], environment={})
+    assert "typed" not in str(found.value)
+    for key in ("secret-é", "secret line\nX: y", "s" * 5000):
+        with pytest.raises(UserError, match="the key in K") as found:
+            parse_backends(["http://h/v1"], keys=["K"], environment={"K": key})
+        assert "secret" not in str(found.value) and "sss" not in str(found.value)
+
+
 def test_an_address_with_the_path_of_a_route():
     assert checked_url("http://h:1/v1/chat/completions") == "http://h:1/v1"
 

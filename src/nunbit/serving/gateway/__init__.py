@@ -5,6 +5,7 @@
 =============  =======================================================================================================
 `options`      which backends there are, read from the command line
 `backend`      one backend over HTTP: bounded retries, time-outs and sizes; its key is never shown
+`wire`         JSON, counts and headers from elsewhere, read without trust
 `rewriting`    a request as the backend is sent it: Scenes in words beside or instead of pictures
 `streaming`    the backend's events passed on, with corrections where a request wants them
 `routes`       the API over backends

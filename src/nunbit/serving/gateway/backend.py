@@ -12,15 +12,16 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import anyio
 import httpx
 
 from nunbit.errors import UserError
-from nunbit.files import parse_json
 from nunbit.serving.errors import error_body
 from nunbit.serving.gateway.options import BackendOptions
+from nunbit.serving.gateway.wire import read_json, retry_after
 
 log = logging.getLogger("nunbit.serving.gateway")
 MAX_REPLY_BYTES, MAX_EVENT_BYTES, MAX_ERROR_BYTES = 1 << 26, 1 << 23, 1 << 16
@@ -28,6 +29,10 @@ RETRIED = frozenset((429, 502, 503, 504))
 """Statuses that another try may change."""
 LONGEST_WAIT_S = 4.0
 """A backend that asks for a longer pause is not tried again: the caller gets its refusal."""
+MAX_ERROR_CHARS, MAX_MODEL_CHARS = 2000, 200
+LEAST_SECRET_CHARS = 16
+"""A key of so many characters is blotted out wherever a backend writes it; a shorter one, which may be a word such as
+EMPTY, in errors alone."""
 
 
 class BackendFailure(Exception):
@@ -55,7 +60,9 @@ class Backend:
         self.options, self.model = options, options.model
         self.name = options.name or options.model
         self.open_replies = 0
-        headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
+        headers = {"Accept-Encoding": "identity"}  # a few bytes of a packed reply could become gigabytes
+        if options.key:
+            headers["Authorization"] = f"Bearer {options.key}"
         self._http = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(options.silence_s, connect=options.connect_s, pool=options.connect_s),
@@ -63,6 +70,8 @@ class Backend:
             follow_redirects=False,  # a redirect would carry key and pictures elsewhere
             transport=transport,
         )
+        # One caller's session is not another's.
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r}, {self.options.url!r})"
@@ -81,8 +90,8 @@ class Backend:
             return
         try:
             reply = await self.call("GET", "/models")
-            self.model = str(reply["data"][0]["id"])
-        except (BackendFailure, KeyError, IndexError, TypeError) as e:
+            self.model = _model_id(reply["data"][0]["id"])
+        except (BackendFailure, KeyError, IndexError, TypeError, ValueError) as e:
             why = "it lists no model" if not isinstance(e, BackendFailure) else e.body["error"]["message"]
             raise UserError(
                 f"the backend {self.options.url} cannot be asked for its models ({why})",
@@ -115,15 +124,22 @@ class Backend:
 
     async def lines(self, response: httpx.Response) -> AsyncIterator[list[bytes]]:
         """The lines of a streamed reply, those that came together in one list; raises as `events`."""
-        held = b""
+        held = bytearray()  # grows in place: a line that comes in many pieces is not copied for each
         async for piece in self._pieces(response):
-            held += piece
-            *lines, held = held.split(b"\n")
+            *lines, rest = piece.split(b"\n")
+            if lines:
+                lines[0] = bytes(held) + lines[0]
+                held.clear()
+                yield [self._blotted(line.removesuffix(b"\r")) for line in lines]
+            held += rest
             if len(held) > MAX_EVENT_BYTES:
                 raise self._failed(502, "sent an event without an end")
-            yield [line.removesuffix(b"\r") for line in lines]
         if held:
-            yield [held]
+            yield [self._blotted(bytes(held))]
+
+    def _blotted(self, data: bytes) -> bytes:
+        key = self.options.key.encode()
+        return data.replace(key, b"***") if len(key) >= LEAST_SECRET_CHARS else data
 
     async def _read(self, response: httpx.Response, most: int) -> bytes:
         out = bytearray()
@@ -131,13 +147,15 @@ class Backend:
             out += piece
             if len(out) > most:
                 raise self._failed(502, "sent too large a reply")
-        return bytes(out)
+        return self._blotted(bytes(out))
 
     async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """A reply's bytes as they come, within the time that a reply has."""
+        if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise self._failed(502, "packed its answer, which it was asked not to do")
         until = time.monotonic() + self.options.total_s
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 if time.monotonic() > until:
                     raise self._failed(504, f"was not done within {self.options.total_s:g} s")
                 yield piece
@@ -170,7 +188,10 @@ class Backend:
         for left in range(self.options.retries, -1, -1):
             request = self._http.build_request(method, self.options.url + path, content=content, headers=headers)
             try:
-                response = await self._http.send(request, stream=True)
+                async with asyncio.timeout(self.options.total_s):  # headers may come a byte at a time, or without end
+                    response = await self._http.send(request, stream=True)
+            except TimeoutError:
+                raise self._failed(504, f"did not answer within {self.options.total_s:g} s") from None
             except httpx.PoolTimeout:
                 raise self._failed(503, "has as many requests as it may have", retry_after="1") from None
             except httpx.TimeoutException as e:
@@ -201,22 +222,25 @@ class Backend:
             data = b""
         finally:
             await response.aclose()
-        status, retry_after = response.status_code, response.headers.get("retry-after", "")[:20]
+        status, pause = response.status_code, retry_after(response.headers.get("retry-after", ""))
         if status in (401, 403):  # of the gateway's key, not of the caller's
             return self._failed(502, f"refuses the gateway's key (status {status})")
-        if status < 400:
+        if not 400 <= status < 600:
             return self._failed(502, f"answers with status {status}")
         error = _error_of(data)
         if error is None:
-            return self._failed(status, f"answers with status {status}", retry_after=retry_after)
-        return BackendFailure(status, {"error": self.shown_error(error)}, retry_after)
+            return self._failed(status, f"answers with status {status}", retry_after=pause)
+        return BackendFailure(status, {"error": self.shown_error(error)}, pause)
 
     def shown_error(self, error: Any) -> dict[str, Any]:
         """An error of the backend as callers see it: OpenAI's fields, the key blotted out."""
         known = _fields_of(error) or {"message": "the backend failed"}
         key = self.options.key
         kept = {"message": "", "type": "server_error", "param": None, "code": None} | known
-        return {k: v.replace(key, "***") if key and isinstance(v, str) else v for k, v in kept.items()}
+        return {
+            k: (v.replace(key, "***") if key else v)[:MAX_ERROR_CHARS] if isinstance(v, str) else v
+            for k, v in kept.items()
+        }
 
     def _failed(self, status: int, what: str, retry_after: str = "") -> BackendFailure:
         log.warning("the backend %s %s", self.name or self.options.url, what)
@@ -225,14 +249,14 @@ class Backend:
 
 def _json(data: bytes) -> Any:
     try:
-        return parse_json(data.decode("utf-8"))
+        return read_json(data)
     except (ValueError, RecursionError):
         raise BackendFailure(502, error_body("the backend's reply is no JSON", "server_error")) from None
 
 
 def _error_of(data: bytes) -> dict[str, Any] | None:
     try:
-        read = parse_json(data.decode("utf-8"))
+        read = read_json(data)
     except (ValueError, RecursionError):
         return None
     return _fields_of(read.get("error", read)) if isinstance(read, dict) else None
@@ -241,12 +265,18 @@ def _error_of(data: bytes) -> dict[str, Any] | None:
 def _fields_of(error: Any) -> dict[str, Any] | None:
     """OpenAI's fields of an error, however much of them a server gives; None where there is no message."""
     if isinstance(error, str):
-        return {"message": error[:2000]}
+        return {"message": error}
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         return None
-    return {k: error[k] for k in ("message", "type", "param", "code") if error.get(k) is not None}
+    return {k: error[k] for k in ("message", "type", "param", "code") if isinstance(error.get(k), (str, int))}
 
 
-def _wait_s(retry_after: str, tried: int) -> float:
+def _model_id(found: Any) -> str:
+    if not isinstance(found, str) or not found.isprintable() or not 0 < len(found) <= MAX_MODEL_CHARS:
+        raise ValueError("no name of a model")
+    return found
+
+
+def _wait_s(pause: str, tried: int) -> float:
     """Seconds until the next try: what the backend asks for, else a little longer each time."""
-    return float(retry_after) if retry_after.replace(".", "", 1).isdigit() else 0.25 * 2**tried
+    return float(pause) if pause[:1].isdigit() else 0.25 * 2**tried

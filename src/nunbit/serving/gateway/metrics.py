@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from nunbit.serving.gateway.backend import Backend
+from nunbit.serving.gateway.wire import completion_tokens
 
 
 class GatewayMetrics:
@@ -27,8 +28,7 @@ class GatewayMetrics:
 
     def count(self, backend: str, usage: Any) -> None:
         """Count the tokens of a whole reply."""
-        tokens = usage.get("completion_tokens") if isinstance(usage, dict) else 0
-        self.generated.labels(backend).inc(int(tokens or 0))
+        self.generated.labels(backend).inc(completion_tokens(usage))
 
     def ended(self, backend: str, tokens: int, failed: bool) -> None:
         """Count a streamed reply that has ended."""

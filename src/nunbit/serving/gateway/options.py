@@ -19,6 +19,8 @@ SCENE_PROMPTS = ("none", "objects", "plain")
 PICTURES = ("keep", "replace")
 _NAMED = re.compile(r"(?P<name>[^\s=/]{1,100})=(?P<value>.+)", re.DOTALL)
 
+_VARIABLE, _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}", re.ASCII), re.compile(r"[!-~]{1,4000}")
+
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
@@ -116,12 +118,16 @@ def _key(variable: str, variables: Mapping[str, str]) -> str:
     if not variable:
         return ""
     if not variables.get(variable):
+        shown = variable if _VARIABLE.fullmatch(variable) else "..."  # it may be the key itself
         raise UserError(
-            f"the environment variable '{variable[:60]}' of --backend-key, which is not set",
+            f"the environment variable '{shown}' of --backend-key, which is not set",
             allowed="the name of a variable that holds the key",
             todo="set it, or leave --backend-key out",
         )
-    return variables[variable].strip()
+    key = variables[variable].strip()
+    if not _KEY.fullmatch(key):
+        raise UserError(f"the key in {variable[:60]}", allowed="letters, digits and signs of ASCII without spaces")
+    return key
 
 
 def checked_url(url: str) -> str:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from nunbit.serving.errors import RequestError
 from nunbit.serving.gateway.backend import BackendFailure
 from nunbit.serving.gateway.rewriting import decoded, rewritten
 from nunbit.serving.gateway.routes import OWN_FIELDS, GatewayServer
+from nunbit.serving.gateway.wire import request_object
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -47,7 +46,7 @@ class GatewayResponses:
         return await self._held("DELETE", response_id)
 
     async def _post(self, request: Request, path: str) -> Response:
-        server, raw = self.server, await _object(request)
+        server, raw = self.server, await request_object(request)
         backend, given = server.backend(raw.get("model")), raw.get("input")
         payload = {k: v for k, v in raw.items() if k not in OWN_FIELDS} | {"model": backend.model}
         if isinstance(given, list) and backend.options.scene_prompt != "none":
@@ -68,13 +67,3 @@ class GatewayResponses:
                 if e.status != 404:
                     break
         return JSONResponse(dict(refusal.body), refusal.status)
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        read = await request.json()
-    except ValueError:
-        read = None
-    if not isinstance(read, dict):
-        raise RequestError("a body that is no JSON object", allowed='{"input": ...}')
-    return read

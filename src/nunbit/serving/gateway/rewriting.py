@@ -74,7 +74,8 @@ def decoded(messages: Sequence[Any], settings: ServerSettings) -> list[Message]:
                 parts.append(Part.image(pictures[i, j]))
             elif isinstance(part, dict) and isinstance(part.get("text"), str):
                 parts.append(Part.text(part["text"]))
-        out.append(Message(ROLES.get(str(message.get("role")), "user"), tuple(parts)))
+        role = str(message.get("role")) if isinstance(message, dict) else "user"
+        out.append(Message(ROLES.get(role, "user"), tuple(parts)))
     return out
 
 
@@ -97,6 +98,9 @@ def rewritten(
     """
     number, out = 0, []
     for message, turn in zip(messages, turns, strict=True):
+        if not isinstance(message, dict):  # the backend says what is wrong with it
+            out.append(message)
+            continue
         pictures, language = list(turn.images), language_of(turn)
         left = iter(pictures)
         parts: list[dict[str, Any]] = []

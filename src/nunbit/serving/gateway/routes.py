@@ -24,6 +24,7 @@ from nunbit.serving.gateway.backend import Backend, BackendFailure
 from nunbit.serving.gateway.metrics import GatewayMetrics
 from nunbit.serving.gateway.rewriting import decoded, picture_parts, rewritten
 from nunbit.serving.gateway.streaming import Relay, RelayResponse
+from nunbit.serving.gateway.wire import choices_of, request_object
 from nunbit.serving.perception import PerceptionService, data_uri
 from nunbit.serving.requests import check_counts
 from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -60,7 +61,7 @@ class GatewayServer(SharedRoutes):
 
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer a conversation with pictures."""
-        backend, raw = self.backend(body.model), await request.json()
+        backend, raw = self.backend(body.model), await request_object(request)
         messages = raw["messages"]
         self.check_size(messages)
         checks = self._checks[backend.name]
@@ -77,12 +78,12 @@ class GatewayServer(SharedRoutes):
 
     async def complete(self, body: CompletionRequest, request: Request) -> Response:
         """Continue one or several texts."""
-        backend, raw = self.backend(body.model), await request.json()
+        backend, raw = self.backend(body.model), await request_object(request)
         return await self.send(backend, "/completions", {**raw, "model": backend.model}, request)
 
     async def embed(self, body: EmbeddingRequest, request: Request) -> Response:
         """Unit vectors, as the backend makes them."""
-        backend, raw = self.backend(body.model), await request.json()
+        backend, raw = self.backend(body.model), await request_object(request)
         return await self.send(backend, "/embeddings", {**raw, "model": backend.model, "stream": False}, request)
 
     async def send(
@@ -110,6 +111,8 @@ class GatewayServer(SharedRoutes):
             return GONE
         if isinstance(reply, dict):
             reply = {**reply, "model": backend.name} if "model" in reply else reply
+            if reply.get("error") is not None:
+                reply["error"] = backend.shown_error(reply["error"])
             await self._check(reply, find_evidence, revise)
             own = reply.get("nunbit_warnings")  # of a backend that is a server of ours
             warnings += [str(w)[:300] for w in own[:20]] if isinstance(own, list) else []
@@ -146,8 +149,8 @@ class GatewayServer(SharedRoutes):
 
     async def _check(self, reply: dict[str, Any], find_evidence: FindEvidence | None, revise: Revise | None) -> None:
         """Enter evidence and corrections into the choices of a whole reply."""
-        for choice in reply.get("choices") or ():
-            message = choice.get("message") if isinstance(choice, dict) else None
+        for choice in choices_of(reply):
+            message = choice.get("message")
             if not isinstance(message, dict):
                 continue
             text = message.get("content")
@@ -180,7 +183,9 @@ class GatewayServer(SharedRoutes):
             RequestError: there is none.
         """
         first = next(iter(self.backends.values()))
-        if model in (None, "") or (model not in self.backends and "*" in self.settings.aliases):
+        if not isinstance(model, str | None):
+            raise RequestError("a model that is no text", allowed=", ".join(self.backends), param="model")
+        if not model or (model not in self.backends and "*" in self.settings.aliases):
             return first
         if model in self.backends:
             return self.backends[model]

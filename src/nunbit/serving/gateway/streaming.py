@@ -13,13 +13,15 @@ import anyio
 import httpx
 from fastapi.responses import StreamingResponse
 
-from nunbit.files import parse_json
 from nunbit.serving.answer_checks import FindEvidence, Revise
 from nunbit.serving.disconnect import until_gone
 from nunbit.serving.errors import error_body
 from nunbit.serving.gateway.backend import Backend, BackendFailure
+from nunbit.serving.gateway.wire import choices_of, completion_tokens, count, read_json, written_again
 from nunbit.serving.responses import STREAM_END, event
 
+MAX_HELD_CHARS = 1 << 20
+"""Characters of answers that are held back for their check."""
 CUT = "the backend ended in the middle of its answer"
 
 
@@ -49,7 +51,8 @@ class Relay:
         self.backend, self.response, self.warnings = backend, response, list(warnings)
         self.find_evidence, self.revise = find_evidence, revise
         self.tokens, self.failed = 0, False
-        self._text: dict[int, str] = defaultdict(str)
+        self._text: dict[int, list[str]] = defaultdict(list)
+        self._held = 0
         self._open: set[int] = set()
         self._begun = False
 
@@ -79,7 +82,7 @@ class Relay:
                 out.append(STREAM_END)
                 return True
             chunk = _object(data)
-            if "error" in chunk:
+            if chunk.get("error") is not None:
                 self.failed = True
                 out.append(event({"error": self.backend.shown_error(chunk["error"])}))
                 return True
@@ -91,7 +94,7 @@ class Relay:
         """The events as they are, their types with them."""
         try:
             async for lines in self.backend.lines(self.response):
-                yield "".join(line.decode("utf-8", "replace") + "\n" for line in lines)
+                yield "".join(written_again(line) + "\n" for line in lines)
         except BackendFailure as e:
             failed = {"type": "error", **e.body["error"]}
             yield f"event: error\n{event(failed)}"
@@ -104,16 +107,14 @@ class Relay:
             chunk["nunbit_warnings"] = self.warnings
         usage, self._begun = chunk.get("usage"), True
         if isinstance(usage, dict):
-            self.tokens = int(usage.get("completion_tokens") or 0)
-        for choice in chunk.get("choices") or ():
-            if not isinstance(choice, dict):
-                continue
-            index = int(choice.get("index") or 0)
+            self.tokens = completion_tokens(usage)
+        for choice in choices_of(chunk):
+            index = count(choice.get("index"))
             self._open.add(index)
             delta = choice.get("delta")
             words = delta.get("content") if isinstance(delta, dict) else choice.get("text")
             if isinstance(words, str) and (self.revise or self.find_evidence):
-                self._text[index] += words
+                self._hold(index, words)
                 if self.revise is not None and isinstance(delta, dict):
                     delta["content"] = ""
             if choice.get("finish_reason") is not None:
@@ -122,9 +123,15 @@ class Relay:
                     yield made
         yield event(chunk)
 
+    def _hold(self, index: int, words: str) -> None:
+        self._held += len(words)
+        if self._held > MAX_HELD_CHARS:
+            raise BackendFailure(502, error_body("the backend's answer is too long to be checked", "server_error"))
+        self._text[index].append(words)
+
     async def _checked(self, chunk: dict[str, Any], choice: dict[str, Any], index: int) -> AsyncIterator[str]:
         """The held words of a choice that has ended, corrected; its evidence and corrections go into its last event."""
-        text = self._text[index]
+        text = "".join(self._text.pop(index, ()))
         if self.revise is not None and text.strip():
             made = await self.revise(text, ())
             choice["verification"], text = made.to_json(), made.answer
@@ -163,7 +170,7 @@ def _object(data: bytes) -> dict[str, Any]:
         BackendFailure: it is none.
     """
     try:
-        read = parse_json(data.decode("utf-8"))
+        read = read_json(data)
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):

@@ -16,6 +16,7 @@ Scene that it names.
 `text_lines`       text that was read compared with the lines of Scenes
 `lookups`          figures looked up in the rows of what is written
 `wording`          claims in words, English and Korean
+`shapes`           records read from JSON, their fields compared with what they declare
 `drawing`          claims drawn over their pictures
 =================  ===================================================================================================
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from nunbit.errors import UserError
+from nunbit.evidence.shapes import as_declared
 from nunbit.scene import Box, as_box
 
 FORMAT = "nunbit.evidence/1"
@@ -110,9 +111,9 @@ def from_json(data: str | Mapping[str, Any]) -> list[Claim]:
         read = json.loads(data) if isinstance(data, str) else data
         if read["format"] != FORMAT:
             raise UserError(f"evidence of form '{read['format']}'", allowed=FORMAT)
-        known = {e["id"]: Evidence(**{**e, "box": as_box(e["box"])}) for e in read["evidence"]}
+        known = {e["id"]: as_declared(Evidence(**{**e, "box": as_box(e["box"])})) for e in read["evidence"]}
         claims = [_claim(row, known) for row in read["claims"]]
-    except (KeyError, TypeError, ValueError) as e:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise UserError(f"evidence with a missing or misshapen field ({e})", allowed=f"the form {FORMAT}") from None
     return claims
 
@@ -121,4 +122,5 @@ def _claim(row: Mapping[str, Any], known: Mapping[str, Evidence]) -> Claim:
     start, end = row["span"]
     if row["kind"] not in get_args(ClaimKind) or row["verdict"] not in get_args(Verdict):
         raise ValueError(f"kind '{row['kind']}', verdict '{row['verdict']}'")
-    return Claim(**{**row, "span": (int(start), int(end)), "evidence": tuple(known[i] for i in row["evidence"])})
+    evidence = tuple(known[i] for i in row["evidence"])
+    return as_declared(Claim(**{**row, "span": (start, end), "evidence": evidence}))

@@ -11,6 +11,7 @@ from nunbit.errors import UserError
 from nunbit.evidence.claims import Claim
 from nunbit.evidence.claims import from_json as claims_from_json
 from nunbit.evidence.claims import to_json as claims_to_json
+from nunbit.evidence.shapes import as_declared
 from nunbit.scene import Box
 
 FORMAT = "nunbit.verification/1"
@@ -164,23 +165,26 @@ def from_json(data: str | Mapping[str, Any]) -> Verification:
         if read["format"] != FORMAT:
             raise UserError(f"a verification of form '{read['format']}'", allowed=FORMAT)
         claims = claims_from_json(read["checks"]["evidence"])
-        return Verification(
+        made = Verification(
             read["question"],
             read["original"],
             read["answer"],
             read["grounded"],
-            tuple(KeyConcept(**{**c, "span": tuple(c["span"])}) for c in read["concepts"]),
+            tuple(as_declared(KeyConcept(**{**c, "span": tuple(c["span"])})) for c in read["concepts"]),
             tuple(_check(row, claim) for row, claim in zip(read["checks"]["rows"], claims, strict=True)),
-            tuple(VisualClaim(**{**v, "boxes": tuple(map(tuple, v["boxes"]))}) for v in read["visual_claims"]),
-            tuple(Correction(**c) for c in read["corrections"]),
+            tuple(
+                as_declared(VisualClaim(**{**v, "boxes": tuple(map(tuple, v["boxes"]))})) for v in read["visual_claims"]
+            ),
+            tuple(as_declared(Correction(**c)) for c in read["corrections"]),
             tuple(map(int, read["left"])),
             tuple(claims_from_json(read["evidence"])),
         )
-    except (KeyError, TypeError, ValueError) as e:
+        return as_declared(made)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise UserError(f"a verification with a missing or misshapen field ({e})", allowed=f"form {FORMAT}") from None
 
 
 def _check(row: Mapping[str, Any], claim: Claim) -> Check:
     if row["holds"] not in get_args(Holds) or row["decided_by"] not in get_args(DecidedBy):
         raise ValueError(f"holds '{row['holds']}', decided_by '{row['decided_by']}'")
-    return Check(claim=claim, **row)
+    return as_declared(Check(claim=claim, **row))

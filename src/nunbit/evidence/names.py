@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nunbit.coco import PANOPTIC_CLASSES, short_name
-from nunbit.world.names import KINDS_KO, english_plural, kind_of, table
+from nunbit.world.names import KINDS_KO, english_plural, kind_of, korean_thing, table
 
 ANYTHING = "thing"
 """The name that every object answers to."""
@@ -120,7 +120,7 @@ def _entries() -> tuple[dict[str, _Entry], dict[str, _Entry]]:
 def _add(english: dict[str, _Entry], hangul: dict[str, _Entry], name: str, meant: str) -> None:
     for form in (name, english_plural(name)):
         english.setdefault(form.casefold(), _Entry((meant,), ()))
-    own = KINDS_KO.get(name) or table().get(name, ("",))[0]  # not `korean`, for which "orange" is the colour
+    own = KINDS_KO.get(name) or korean_thing(name)  # not `korean`, for which "orange" is the colour
     if re.search("[가-힣]", own):
         before = hangul.get(own, _Entry((), ()))
         hangul[own] = _Entry(tuple(dict.fromkeys((*before.names, meant))), ())
@@ -144,6 +144,8 @@ class Lexicon:
                     own_hangul.setdefault(plain, _Entry((canonical(plain),), ()))
                 elif plain not in known:
                     own |= {form: _Entry((canonical(plain),), ()) for form in (plain, english_plural(plain))}
+                    if (korean := korean_thing(plain)) and korean not in hangul:
+                        own_hangul.setdefault(korean, _Entry((canonical(plain),), ()))
         self._english = (known, own)
         self._hangul = (hangul, own_hangul)
 

@@ -61,11 +61,23 @@ def table() -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
+def _rarer() -> dict[str, str]:
+    """English name -> Korean name of what perception may find and the makers do not draw."""
+    return {r["en"]: r["ko"] for r in rows("rarer_names")}
+
+
+def korean_thing(name: str) -> str:
+    """The Korean name of a thing, never of a colour ("orange"); "" where it is not known."""
+    return table().get(name, ("",))[0] or _rarer().get(name, "")
+
+
+@lru_cache(maxsize=1)
 def _korean() -> dict[str, str]:
     colours = {c: v[0] for c, v in COLOURS.items()}
     wide = {r["broader"]: r["ko"] for r in rows("broader")}
     return (
         wide
+        | _rarer()
         | {n: ko for n, (ko, _) in table().items()}
         | MORE_COLOURS_KO
         | colours

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -69,6 +69,9 @@ mcp: $(STAMP)           ## a question through the MCP package's own client
 
 bench-gateway: $(STAMP) ## what the gateway adds to a request
 	@$(VENV)/bin/python -m benchmarks.gateway
+
+gateway-cancelled: $(STAMP) ## a thousand streams through the gateway, hung up on together, four times: is anything kept?
+	@$(VENV)/bin/python -m tests.load.cancelled_streams
 
 bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up included: N=200 make bench-eval
 	@$(VENV)/bin/python -m benchmarks.eval

@@ -3,20 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from nunbit.messages import Message
 from nunbit.scene import Scene
 from nunbit.serving.perception import PerceptionService
-from nunbit.serving.schemas import ChatRequest
 from nunbit.serving.settings import ServerSettings
 from nunbit.trust.asking import visual_questions
 from nunbit.trust.trace import Verification
 
+MAX_QUESTION_CHARS = 20_000
 FindEvidence = Callable[[str, Sequence[Scene]], Awaitable[dict[str, Any]]]
 """A finished answer and the Scenes that the model had -> the JSON of its evidence."""
 Revise = Callable[[str, Sequence[Scene]], Awaitable[Verification]]
 """A finished answer and the Scenes that the model had -> the corrected one, and how it came about."""
+
+
+class Wishes(Protocol):
+    """The fields of a request that say what is wanted of its answers."""
+
+    @property
+    def evidence(self) -> bool:
+        """Whether evidence is wanted."""
+
+    @property
+    def verify(self) -> bool | None:
+        """Whether corrections are wanted; None where the operator decides."""
+
+    @property
+    def formed(self) -> bool:
+        """Whether the answer has a form, such as JSON, that a correction could break."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnswer:
+    """A finished answer after its check.
+
+    Attributes:
+        text: the answer, corrected where corrections are wanted.
+        added: what the response holds beside it: ``evidence``, ``verification`` or both.
+    """
+
+    text: str
+    added: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCheck:
+    """What one request wants of its finished answers.
+
+    Attributes:
+        find_evidence: finds the evidence of an answer; None where it is not wanted.
+        revise: corrects an answer, whose words are held back until then; None where it is not wanted.
+    """
+
+    find_evidence: FindEvidence | None = None
+    revise: Revise | None = None
+
+    @property
+    def corrects(self) -> bool:
+        """Whether words must be held back until the answer is complete."""
+        return self.revise is not None
+
+    async def __call__(self, text: str, scenes: Sequence[Scene] = ()) -> CheckedAnswer:
+        """Correct an answer, then find the evidence of what is left.
+
+        Args:
+            scenes: the Scenes that the model had, one for each picture; perception finds those that are missing.
+        """
+        added: dict[str, Any] = {}
+        if self.revise is not None:
+            made = await self.revise(text, scenes)
+            text, added["verification"] = made.answer, made.to_json()
+        if self.find_evidence is not None:
+            added["evidence"] = await self.find_evidence(text, scenes)
+        return CheckedAnswer(text, added)
 
 
 class AnswerChecks:
@@ -39,15 +101,19 @@ class AnswerChecks:
         self.perception, self.settings = perception, settings
         self.in_thread, self.short_answer = in_thread, short_answer
 
-    def wanted(self, body: ChatRequest) -> bool:
+    def wanted(self, body: Wishes) -> bool:
         """Whether a request, or the operator, asks for anything that needs the pictures of a conversation."""
         return body.evidence or self._verifies(body)
 
-    def _verifies(self, body: ChatRequest) -> bool:
+    def _verifies(self, body: Wishes) -> bool:
         return self.settings.verify if body.verify is None else body.verify
 
-    def evidence(self, body: ChatRequest, messages: Sequence[Message]) -> FindEvidence | None:
-        """What finds the evidence of an answer, where the request asks for it."""
+    def of(self, body: Wishes, messages: Sequence[Message], *, forced_call: bool) -> AnswerCheck | None:
+        """The check of a request's answers; None where nothing is to be checked."""
+        found = AnswerCheck(self._evidence(body, messages), self._corrections(body, messages, forced_call=forced_call))
+        return None if found == AnswerCheck() else found
+
+    def _evidence(self, body: Wishes, messages: Sequence[Message]) -> FindEvidence | None:
         if not body.evidence:
             return None
         question, pictures = question_of(messages), pictures_of(messages)
@@ -58,12 +124,10 @@ class AnswerChecks:
 
         return find
 
-    def corrections(self, body: ChatRequest, messages: Sequence[Message], *, forced_call: bool) -> Revise | None:
-        """What corrects an answer, where the request or the operator asks for it. Calls and JSON stay as they are, and
-        so do answers of conversations without pictures."""
+    def _corrections(self, body: Wishes, messages: Sequence[Message], *, forced_call: bool) -> Revise | None:
+        """Calls and JSON stay as they are, and so do answers of conversations without pictures."""
         pictures = pictures_of(messages)
-        formed = body.response_format is not None and body.response_format.type != "text"
-        if not self._verifies(body) or not pictures or formed or forced_call:
+        if not self._verifies(body) or not pictures or body.formed or forced_call:
             return None
         question = question_of(messages)
         ask = visual_questions(self.short_answer, pictures) if self.settings.verify_llm else None
@@ -76,8 +140,8 @@ class AnswerChecks:
 
 
 def question_of(messages: Sequence[Message]) -> str:
-    """The words of the last user turn."""
-    return next((m.text for m in reversed(messages) if m.role == "user"), "")
+    """The words of the last user turn, at most `MAX_QUESTION_CHARS`: checks read no more."""
+    return next((m.text for m in reversed(messages) if m.role == "user"), "")[:MAX_QUESTION_CHARS]
 
 
 def pictures_of(messages: Sequence[Message]) -> list[Any]:

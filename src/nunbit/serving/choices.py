@@ -16,7 +16,7 @@ from nunbit.engine.sampling import SamplingParams
 from nunbit.engine.scheduler import Engine, Event, RequestOutput, TokenChunk
 from nunbit.engine.scheduler import Request as EngineRequest
 from nunbit.errors import UserError
-from nunbit.serving.answer_checks import FindEvidence, Revise
+from nunbit.serving.answer_checks import AnswerCheck
 from nunbit.serving.disconnect import disconnected
 from nunbit.serving.errors import describe_failure, error_body
 from nunbit.serving.responses import STREAM_END, ResponseFormatter, event
@@ -32,13 +32,11 @@ class ChoiceStream:
         engine: answers them.
         jobs: one for each choice.
         on_output: called with every finished answer, from the engine's thread.
-        find_evidence: finds the evidence of a finished answer, where the request asks for it.
-        revise: corrects a finished answer, where the request asks for it; its words are held back until then.
+        check: of finished answers, where the request asks for one.
 
     Attributes:
         count: of the choices.
-        outputs, evidence, verifications: finished answers, their evidence, and how they were corrected, by the number
-            of their choice.
+        outputs, added: finished answers, and what their check found, by the number of their choice.
     """
 
     def __init__(
@@ -46,14 +44,13 @@ class ChoiceStream:
         engine: Engine,
         jobs: Sequence[Job],
         on_output: Callable[[RequestOutput], None],
-        find_evidence: FindEvidence | None = None,
-        revise: Revise | None = None,
+        check: AnswerCheck | None = None,
     ) -> None:
-        self.engine, self.on_output, self.find_evidence, self.revise = engine, on_output, find_evidence, revise
+        self.engine, self.on_output, self._check = engine, on_output, check
+        self.holds_back = check is not None and check.corrects
         self.count, self._jobs = len(jobs), list(jobs)
         self.outputs: dict[int, RequestOutput] = {}
-        self.evidence: dict[int, dict[str, Any]] = {}
-        self.verifications: dict[int, dict[str, Any]] = {}
+        self.added: dict[int, dict[str, Any]] = {}
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._requests: list[EngineRequest] = []
         self._loop = asyncio.get_running_loop()
@@ -85,12 +82,10 @@ class ChoiceStream:
         """The next event and the index of its choice."""
         index, item = await self._events.get()
         if isinstance(item, RequestOutput):
-            if self.revise is not None and not item.failed:
-                made = await self.revise(item.text, item.scenes)
-                item = replace(item, text=made.answer)  # its tokens stay: they were made, and count
-                self.verifications[index] = made.to_json()
-            if self.find_evidence is not None and not item.failed:
-                self.evidence[index] = await self.find_evidence(item.text, item.scenes)
+            if self._check is not None and not item.failed:
+                checked = await self._check(item.text, item.scenes)
+                item = replace(item, text=checked.text)  # its tokens stay: they were made, and count
+                self.added[index] = checked.added
             self.outputs[index] = item
         return index, item
 
@@ -139,14 +134,14 @@ async def stream_events(
         while not choices.complete:
             i, item = await choices.next()
             if isinstance(item, TokenChunk):
-                if choices.revise is None:
+                if not choices.holds_back:
                     yield formatter.chunk(i, item)
             elif item.failed:
                 yield event(error_body(*describe_failure(item)[:2]))
             else:
-                if choices.revise is not None:
+                if choices.holds_back:
                     yield formatter.chunk(i, TokenChunk(item.text, item.tokens))
-                yield formatter.closing(i, item, choices.evidence.get(i), choices.verifications.get(i))
+                yield formatter.closing(i, item, choices.added.get(i, {}))
         if include_usage:
             yield formatter.final_usage(choices.ordered)
         yield STREAM_END

@@ -20,11 +20,18 @@ async def disconnected(receive: Callable[[], Awaitable[Any]]) -> None:
         pass
 
 
-async def until_gone(receive: Callable[[], Awaitable[Any]], work: Callable[[], Awaitable[T]]) -> T | None:
-    """The result of some work, or None where the caller was gone before: the work is cancelled then.
+class CallerGone(Exception):
+    """The caller of a request hung up: nobody reads what is answered."""
+
+
+async def until_gone(receive: Callable[[], Awaitable[Any]], work: Callable[[], Awaitable[T]]) -> T:
+    """The result of some work.
 
     Args:
         receive: as for `disconnected`.
+
+    Raises:
+        CallerGone: the caller was gone before; the work was cancelled.
     """
     made: list[T] = []
     failure: list[BaseException] = []
@@ -42,4 +49,6 @@ async def until_gone(receive: Callable[[], Awaitable[Any]], work: Callable[[], A
         group.cancel_scope.cancel()
     if failure:
         raise failure[0]
-    return made[0] if made else None
+    if not made:
+        raise CallerGone
+    return made[0]

@@ -73,14 +73,10 @@ class ResponseFormatter:
     def whole(
         self,
         outputs: Sequence[RequestOutput],
-        evidence: Mapping[int, dict[str, Any]] = MappingProxyType({}),
-        verifications: Mapping[int, dict[str, Any]] = MappingProxyType({}),
+        added: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """The response that is not streamed, from one output for each choice, with the evidence of each, and how each
-        was corrected."""
-        choices = [
-            self._choice(i, output) | _added(evidence.get(i), verifications.get(i)) for i, output in enumerate(outputs)
-        ]
+        """The response that is not streamed, from one output for each choice, with what the check of each found."""
+        choices = [self._choice(i, output) | dict(added.get(i, {})) for i, output in enumerate(outputs)]
         kind = "chat.completion" if self.chat else "text_completion"
         response = self.base | {"object": kind, "choices": choices, "usage": usage(outputs, self.choices_per_prompt)}
         response["nunbit"] = {
@@ -109,13 +105,7 @@ class ResponseFormatter:
             delta = {}
         return self._event(index, delta, None, self._logprobs(index, chunk.tokens) if self.logprobs else None)
 
-    def closing(
-        self,
-        index: int,
-        output: RequestOutput,
-        evidence: dict[str, Any] | None = None,
-        verification: dict[str, Any] | None = None,
-    ) -> str:
+    def closing(self, index: int, output: RequestOutput, added: Mapping[str, Any] = MappingProxyType({})) -> str:
         """The last event of a choice, with its evidence and its corrections where the request asks for them."""
         delta: dict[str, Any] = {}
         if self.tool_choice.forced and not self.tool_choice.function:
@@ -123,7 +113,6 @@ class ResponseFormatter:
             delta = {"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}
         failed = perception_fields(output.scenes)
         extra = {"nunbit": failed} if failed else {}
-        added = _added(evidence, verification)
         return self._event(index, delta, self._finish_reason(output), added=added, extra=extra)
 
     def final_usage(self, outputs: Sequence[RequestOutput]) -> str:
@@ -206,12 +195,6 @@ class ResponseFormatter:
 
     def _text(self, token: int) -> str:
         return _shown(token_bytes(self.tokenizer).of(token))
-
-
-def _added(evidence: dict[str, Any] | None, verification: dict[str, Any] | None) -> dict[str, Any]:
-    """The fields of a choice that are extensions of this server."""
-    given = {"evidence": evidence, "verification": verification}
-    return {k: v for k, v in given.items() if v is not None}
 
 
 def logprob_entries(tokenizer: Any, tokens: Sequence[Logprob]) -> list[dict[str, Any]]:

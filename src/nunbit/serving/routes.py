@@ -22,7 +22,7 @@ from nunbit.engine.scoring import prompt_logprobs
 from nunbit.errors import UserError
 from nunbit.messages import Message
 from nunbit.serving.about import about_model
-from nunbit.serving.answer_checks import AnswerChecks, FindEvidence, Revise
+from nunbit.serving.answer_checks import AnswerCheck, AnswerChecks
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
 from nunbit.serving.errors import RequestError, describe_failure, error_body, language_of
 from nunbit.serving.metrics import Metrics
@@ -89,8 +89,7 @@ class ApiServer(SharedRoutes):
             body,
             request,
             formatter,
-            self.checks.evidence(body, chat.messages),
-            self.checks.corrections(body, chat.messages, forced_call=chat.tool_choice.forced),
+            self.checks.of(body, chat.messages, forced_call=chat.tool_choice.forced),
         )
 
     async def prepare_chat(self, body: ChatRequest) -> PreparedChat:
@@ -162,12 +161,11 @@ class ApiServer(SharedRoutes):
         body: GenerationRequest,
         request: Request,
         formatter: ResponseFormatter,
-        find_evidence: FindEvidence | None = None,
-        revise: Revise | None = None,
+        check: AnswerCheck | None = None,
     ) -> Response:
         self._check_choices(body, len(prompts))
         jobs = [job for prompt in prompts for job in self.jobs(prompt, body, formatter.tool_choice.schema)]
-        choices = ChoiceStream(self.engine, jobs, self.metrics.observe, find_evidence, revise)
+        choices = ChoiceStream(self.engine, jobs, self.metrics.observe, check)
         headers = warning_headers(formatter.warnings)
         await self.in_thread(choices.submit)
         if body.stream:
@@ -181,7 +179,7 @@ class ApiServer(SharedRoutes):
         if failed is not None:
             message, kind, status = describe_failure(failed)
             return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
-        return JSONResponse(formatter.whole(outputs, choices.evidence, choices.verifications), headers=headers)
+        return JSONResponse(formatter.whole(outputs, choices.added), headers=headers)
 
     def _check_choices(self, body: GenerationRequest, prompts: int) -> None:
         if body.n * prompts > self.settings.max_choices:

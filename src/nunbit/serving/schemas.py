@@ -127,6 +127,11 @@ class ChatRequest(GenerationRequest):
     evidence: bool = False
     verify: bool | None = None
 
+    @property
+    def formed(self) -> bool:
+        """Whether the answer has a form, such as JSON, that a correction could break."""
+        return self.response_format is not None and self.response_format.type != "text"
+
 
 class CompletionRequest(GenerationRequest):
     """POST /v1/completions."""

@@ -1,6 +1,7 @@
 """A gateway in a thread, in front of the real server of the other tests or of a scripted one."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -45,7 +46,7 @@ class Upstream:
     """A scripted backend: what it does is the ``model`` of a request. It counts the connections that are open."""
 
     def __init__(self):
-        self.asked, self.keys, self.open, self.broken, self.tries = [], [], 0, 0, {}
+        self.asked, self.keys, self.open, self.broken, self.tries, self.accepted = [], [], 0, 0, {}, 0
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -64,6 +65,7 @@ class Upstream:
 
     async def serve(self, reader, writer):
         self.open += 1
+        self.accepted += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")
@@ -82,6 +84,8 @@ class Upstream:
         self.asked.append(body)
         what = body.get("model", "")
         n = self.tries[what] = self.tries.get(what, 0) + 1
+        if path.endswith("/responses"):
+            return await self.respond(what.removeprefix("say "), body, writer)
         if path.endswith("/models"):
             return await self.whole(writer, {"data": [{"id": "scripted"}]})
         if what == "flaky" and n < 3:
@@ -101,16 +105,38 @@ class Upstream:
             return await self.whole(writer, {"id": "x", "model": "its own", "choices": [choice], "usage": usage})
         return await self.stream(what, reader, writer)
 
+    async def respond(self, text, body, writer):
+        """The Responses API: one message with one text, whole or as events."""
+        part = {"type": "output_text", "text": text, "annotations": []}
+        item = {"id": "i", "type": "message", "role": "assistant", "content": [part]}
+        response = {"id": "r", "model": "its own", "status": "completed", "output": [item]}
+        response["usage"] = {"output_tokens": 2}
+        if not body.get("stream"):
+            return await self.whole(writer, response)
+        at = {"item_id": "i", "output_index": 0, "content_index": 0}
+        made = [{"type": "response.created", "response": response | {"output": []}}]
+        made += [{"type": "response.output_text.delta", "delta": w + " ", **at} for w in text.split()]
+        made += [{"type": "response.output_text.done", "text": text, **at}]
+        made += [{"type": "response.content_part.done", "part": part, **at}]
+        made += [{"type": "response.output_item.done", "item": item, "output_index": 0}]
+        made += [{"type": "response.completed", "response": response}]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for n, one in enumerate(made):
+            self.event(writer, one | {"sequence_number": n})
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
     async def stream(self, what, reader, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         self.event(writer, self.chunk({"role": "assistant", "content": ""}))
         if what == "forever":
-            gone = asyncio.ensure_future(reader.read())
+            gone = asyncio.ensure_future(self.until_closed(reader))
             while not gone.done():
                 self.event(writer, self.chunk({"content": "on "}))
-                await writer.drain()
+                with contextlib.suppress(ConnectionError):
+                    await writer.drain()
                 await asyncio.wait({gone}, timeout=0.5)
-            gone.exception()
             return False
         for word in (what.removeprefix("say ") if what.startswith("say ") else "one two three").split(" "):
             self.event(writer, self.chunk({"content": word + " "}))
@@ -123,9 +149,18 @@ class Upstream:
             self.event(writer, self.chunk({}, "stop"))
         if what != "no end":
             self.data(writer, b"data: [DONE]\n\n")
+        if what == "goes on":
+            await writer.drain()
+            await reader.read()
+            return False
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+    @staticmethod
+    async def until_closed(reader):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
 
     @staticmethod
     def chunk(delta, finish=None):

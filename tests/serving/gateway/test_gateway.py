@@ -28,7 +28,7 @@ def known(images):
 @pytest.fixture(scope="module")
 def gateway(upstream, start_gateway):
     """One gateway in front of many models of the scripted backend, by name."""
-    models = ["hello", "say Three dogs.", "forever", "dies", "errs", "no end", "flaky", "silent", "html"]
+    models = ["hello", "say Three dogs.", "forever", "dies", "errs", "no end", "flaky", "silent", "html", "goes on"]
     models += ["400", "401", "404", "429", "500"]
     options = [BackendOptions(m, upstream.url, m, KEY, silence_s=2.0) for m in models]
     options += [BackendOptions("eyes", upstream.url, "hello", pictures="replace", scene_prompt="plain")]
@@ -130,6 +130,62 @@ def test_a_backend_that_dies_ends_in_one_clear_error(gateway, model, says):
     client = openai.OpenAI(base_url=gateway.url + "/v1", api_key="none", max_retries=0)
     with pytest.raises(openai.APIError, match="middle|memory"):
         list(client.chat.completions.create(model=model, messages=[{"role": "user", "content": "a"}], stream=True))
+
+
+def test_connections_are_used_again(gateway, upstream):
+    post(gateway, "hello", stream=True)
+    before = upstream.accepted
+    for stream in (True, False, True, True):
+        assert post(gateway, "hello", stream=stream).status_code == 200
+    assert upstream.accepted <= before + 1  # one may be open still while the next request begins
+    start = time.perf_counter()
+    assert post(gateway, "goes on", stream=True).text.endswith("data: [DONE]\n\n")
+    assert time.perf_counter() - start < 5, "a backend that says no more is not waited for"
+
+
+def test_only_what_the_gateway_reads_is_validated(gateway, upstream):
+    turns = [{"role": "critic", "content": [{"type": "video_url", "video_url": 5}]}, "odd", {"content": [1, None]}]
+    more = {"tools": [{}] * 100, "temperature": 9, "n": "x", "response_format": 7}
+    body = {"model": "hello", "messages": turns, **more}
+    assert httpx.post(gateway.url + "/v1/chat/completions", json=body).status_code == 200
+    assert upstream.asked[-1] == body
+    for field, value in (("messages", []), ("messages", "a"), ("evidence", "x"), ("verify", 7), ("stream", [])):
+        reply = httpx.post(gateway.url + "/v1/chat/completions", json=body | {field: value})
+        assert reply.status_code == 400 and reply.json()["error"]["param"] == field
+    got = httpx.post(gateway.url + "/v1/chat/completions", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert got.status_code == 400 and "Content-Type" in got.json()["error"]["message"]
+    paths = httpx.get(gateway.url + "/openapi.json").json()["paths"]
+    assert "ChatRequest" in json.dumps(paths["/v1/chat/completions"]["post"]["requestBody"])
+
+
+def responses(gateway, model, uris, **more):
+    content = [{"type": "input_image", "image_url": uris[0]}, {"type": "input_text", "text": ASK}]
+    body = {"model": model, "input": [{"role": "user", "content": content}], **more}
+    return httpx.post(gateway.url + "/v1/responses", json=body, timeout=60)
+
+
+def test_responses_are_checked_and_corrected(gateway, uris):
+    model = "say Three dogs."
+    assert "evidence" not in responses(gateway, model, uris).json()
+    made = responses(gateway, model, uris, evidence=True, previous_response_id="r").json()
+    assert made["output"][0]["content"][0]["text"] == "Three dogs." and made["model"] == model
+    assert made["evidence"]["claims"][0]["verdict"] == "contradicted" and "earlier" in made["nunbit_warnings"][0]
+    made = responses(gateway, model, uris, verify=True, evidence=True).json()
+    assert made["output"][0]["content"][0]["text"] == made["verification"]["answer"] == "Two dogs."
+    assert made["evidence"]["claims"][0]["verdict"] == "supported"
+    whole = events_of_responses(responses(gateway, model, uris, evidence=True, stream=True))
+    assert [e.get("delta") for e in whole if "delta" in e] == ["Three ", "dogs. "]
+    assert whole[-1]["response"]["evidence"]["claims"][0]["verdict"] == "contradicted"
+    said = events_of_responses(responses(gateway, model, uris, verify=True, stream=True))
+    assert [e["sequence_number"] for e in said] == [*range(len(said))]
+    assert [e["delta"] for e in said if e["type"].endswith("delta")] == ["Two dogs."]
+    assert "Three" not in json.dumps(said[1:-1]), "what was corrected is nowhere but in the record of the correction"
+    assert said[-1]["response"]["output"][0]["content"][0]["text"] == "Two dogs."
+    assert said[-1]["response"]["verification"]["original"] == "Three dogs."
+
+
+def events_of_responses(reply):
+    return [json.loads(e.partition("data: ")[2]) for e in reply.text.split("\n\n") if "data: {" in e]
 
 
 def test_a_backend_that_is_not_there(start_gateway):

@@ -71,6 +71,13 @@ def test_wrong_types_in_a_whole_reply_are_no_failure_of_ours(more):
     assert "X-Evil" not in got.headers
 
 
+@pytest.mark.parametrize("data", [b"null", b"[]", b"3", b'"a"', b"", b"{", b"\xff"], ids=repr)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"])
+def test_a_reply_that_is_no_object_is_a_502(path, data):
+    got = asked(lambda request: reply(data), chat(input="a", prompt="a"), path)
+    assert got.status_code == 502 and "no JSON object" in got.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     "more",
     [

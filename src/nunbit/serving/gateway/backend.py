@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -20,8 +20,9 @@ import httpx
 
 from nunbit.errors import UserError
 from nunbit.serving.errors import error_body
+from nunbit.serving.gateway.connections import Connections
 from nunbit.serving.gateway.options import BackendOptions
-from nunbit.serving.gateway.wire import read_json, retry_after
+from nunbit.serving.gateway.wire import json_object, retry_after
 
 log = logging.getLogger("nunbit.serving.gateway")
 MAX_REPLY_BYTES, MAX_EVENT_BYTES, MAX_ERROR_BYTES = 1 << 26, 1 << 23, 1 << 16
@@ -30,9 +31,15 @@ RETRIED = frozenset((429, 502, 503, 504))
 LONGEST_WAIT_S = 4.0
 """A backend that asks for a longer pause is not tried again: the caller gets its refusal."""
 MAX_ERROR_CHARS, MAX_MODEL_CHARS = 2000, 200
+DRAIN_S, DRAIN_BYTES = 0.5, 1 << 16
+"""How long, and how far, a stream is read after its end so that its connection can be used again."""
 LEAST_SECRET_CHARS = 16
 """A key of so many characters is blotted out wherever a backend writes it; a shorter one, which may be a word such as
 EMPTY, in errors alone."""
+
+
+Body = Mapping[str, Any] | bytes | None
+"""What is sent: JSON, JSON that is written already, or nothing."""
 
 
 class BackendFailure(Exception):
@@ -66,9 +73,8 @@ class Backend:
         self._http = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(options.silence_s, connect=options.connect_s, pool=options.connect_s),
-            limits=httpx.Limits(max_connections=options.max_connections, max_keepalive_connections=32),
             follow_redirects=False,  # a redirect would carry key and pictures elsewhere
-            transport=transport,
+            transport=transport or Connections(options.max_connections),
         )
         # One caller's session is not another's.
         self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -99,20 +105,23 @@ class Backend:
             ) from None
         self.name = self.name or self.model
 
-    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON of a whole reply.
+    async def call(self, method: str, path: str, body: Body = None) -> dict[str, Any]:
+        """The JSON object of a whole reply.
 
         Raises:
-            BackendFailure: the backend did not answer, or refused.
+            BackendFailure: the backend did not answer, refused, or sent anything else.
         """
         async with self.reply(method, path, body) as response:
-            return _json(await self._read(response, MAX_REPLY_BYTES))
+            found = json_object(await self._read(response, MAX_REPLY_BYTES))
+        if found is None:
+            raise BackendFailure(502, error_body("the backend's reply is no JSON object", "server_error"))
+        return found
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON that answers a body; raises as `call`."""
+    async def post(self, path: str, body: Body) -> dict[str, Any]:
+        """The JSON object that answers a body; raises as `call`."""
         return await self.call("POST", path, body)
 
-    async def events(self, response: httpx.Response) -> AsyncIterator[list[bytes]]:
+    async def events(self, response: httpx.Response) -> AsyncGenerator[list[bytes]]:
         """The data of server-sent events of a reply, those that came together in one list; comments are left out.
 
         Raises:
@@ -121,6 +130,17 @@ class Backend:
         async for lines in self.lines(response):
             if data := [line[5:].strip() for line in lines if line.startswith(b"data:")]:
                 yield data
+
+    async def drain(self, batches: AsyncIterator[list[bytes]]) -> None:
+        """Read what is left of a stream that has said its last word, for a moment: a connection is used again only when
+        its reply was read to the end."""
+        left = DRAIN_BYTES
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                while left > 0:
+                    left -= max(1, sum(map(len, await anext(batches))))
+        except (TimeoutError, StopAsyncIteration, BackendFailure):
+            pass
 
     async def lines(self, response: httpx.Response) -> AsyncIterator[list[bytes]]:
         """The lines of a streamed reply, those that came together in one list; raises as `events`."""
@@ -165,9 +185,7 @@ class Backend:
             raise self._failed(502, f"ended in the middle of its answer ({type(e).__name__})") from None
 
     @asynccontextmanager
-    async def reply(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[httpx.Response]:
+    async def reply(self, method: str, path: str, body: Body = None) -> AsyncIterator[httpx.Response]:
         """A good reply whose body was not read yet. Its connection closes at the end of the block, whatever happens.
 
         Raises:
@@ -182,8 +200,8 @@ class Backend:
             with anyio.CancelScope(shield=True):  # a caller who is gone must not leave the connection open
                 await response.aclose()
 
-    async def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+    async def _open(self, method: str, path: str, body: Body) -> httpx.Response:
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         headers = {} if content is None else {"Content-Type": "application/json"}
         for left in range(self.options.retries, -1, -1):
             request = self._http.build_request(method, self.options.url + path, content=content, headers=headers)
@@ -247,19 +265,9 @@ class Backend:
         return BackendFailure(status, error_body(f"the backend {what}", "server_error", "backend_failed"), retry_after)
 
 
-def _json(data: bytes) -> Any:
-    try:
-        return read_json(data)
-    except (ValueError, RecursionError):
-        raise BackendFailure(502, error_body("the backend's reply is no JSON", "server_error")) from None
-
-
 def _error_of(data: bytes) -> dict[str, Any] | None:
-    try:
-        read = read_json(data)
-    except (ValueError, RecursionError):
-        return None
-    return _fields_of(read.get("error", read)) if isinstance(read, dict) else None
+    read = json_object(data)
+    return None if read is None else _fields_of(read.get("error", read))
 
 
 def _fields_of(error: Any) -> dict[str, Any] | None:

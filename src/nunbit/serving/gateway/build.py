@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -17,10 +18,21 @@ from nunbit.serving.gateway.options import BackendOptions
 from nunbit.serving.gateway.responses import GatewayResponses
 from nunbit.serving.gateway.routes import GatewayServer
 from nunbit.serving.perception import PerceptionService
+from nunbit.serving.responses_api.schemas import ResponsesRequest
+from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, RequestModel
 from nunbit.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+BODIES: dict[str, type[RequestModel]] = {
+    "/v1/chat/completions": ChatRequest,
+    "/v1/completions": CompletionRequest,
+    "/v1/embeddings": EmbeddingRequest,
+    "/v1/responses": ResponsesRequest,
+    "/v1/responses/input_tokens": ResponsesRequest,
+}
+"""What callers may send, as the API's document shows it."""
 
 
 def build_gateway(options: Sequence[BackendOptions], settings: ServerSettings) -> FastAPI:
@@ -29,6 +41,7 @@ def build_gateway(options: Sequence[BackendOptions], settings: ServerSettings) -
     Raises:
         UserError: a backend that cannot be asked.
     """
+    raise_limit_of_files()
     return create_gateway([named(o) for o in options], settings)
 
 
@@ -47,7 +60,31 @@ def create_gateway(
     backends = [Backend(o, transport) for o in options]
     shown = perception or PerceptionService(RecentScenes(build_perception(PerceptionConfig())))
     server = GatewayServer(backends, settings, shown)
-    return application(server, GatewayResponses(server), settings)
+    app = application(server, GatewayResponses(server), settings)
+    app.openapi = partial(_documented, app.openapi)  # type: ignore[method-assign]
+    return app
+
+
+def _documented(document: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The API's document with the bodies of requests, which the gateway reads for itself and otherwise passes on."""
+    made = document()
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for path, model in BODIES.items():
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+        made["paths"][path]["post"]["requestBody"] = {"content": content, "required": True}
+    return made
+
+
+def raise_limit_of_files() -> None:
+    """Let the process open as many files as the system allows: every request under way takes two connections."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, which has no such limit
+        return
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def named(options: BackendOptions) -> BackendOptions:

@@ -49,7 +49,7 @@ class BackendOptions:
     silence_s: float = 120.0
     total_s: float = 900.0
     retries: int = 2
-    max_connections: int = 256
+    max_connections: int = 1024
 
 
 def parse_backends(

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from nunbit.serving.gateway.backend import BackendFailure
 from nunbit.serving.gateway.rewriting import decoded, rewritten
-from nunbit.serving.gateway.routes import OWN_FIELDS, GatewayServer
-from nunbit.serving.gateway.wire import request_object
+from nunbit.serving.gateway.routes import OWN_FIELDS, GatewayServer, checked
+from nunbit.serving.gateway.schemas import GatewayResponse
+from nunbit.serving.gateway.wire import request_body
 
+EARLIER = "pictures of earlier responses are not known here: the answer is checked by those of this request"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
@@ -46,15 +49,21 @@ class GatewayResponses:
         return await self._held("DELETE", response_id)
 
     async def _post(self, request: Request, path: str) -> Response:
-        server, raw = self.server, await request_object(request)
-        backend, given = server.backend(raw.get("model")), raw.get("input")
-        payload = {k: v for k, v in raw.items() if k not in OWN_FIELDS} | {"model": backend.model}
-        if isinstance(given, list) and backend.options.scene_prompt != "none":
-            server.check_size(given)
-            turns = await server.in_thread(decoded, given, server.settings)
+        server, raw = self.server, await request_body(request)
+        backend, body = server.backend(raw.fields.get("model")), checked(GatewayResponse, raw.fields)
+        given = body.input if isinstance(body.input, list) else [{"role": "user", "content": body.input}]
+        server.check_size(given)
+        checks, shown = server.checks[backend.name], backend.options.scene_prompt != "none"
+        looks = shown or checks.wanted(body)
+        turns = await server.in_thread(decoded, given, server.settings) if looks else []
+        check = checks.of(body, turns, forced_call=body.forces_call) if turns else None
+        changes: dict[str, Any] = {"model": backend.model}
+        if shown and isinstance(body.input, list):
             words = partial(rewritten, text_type="input_text")
-            payload["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of)
-        return await server.send(backend, path, payload, request)
+            changes["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of)
+        warnings = [EARLIER] if check is not None and body.previous_response_id else []
+        payload = raw.written(changes, OWN_FIELDS)
+        return await server.send(backend, path, payload, request, body.stream, check, warnings)
 
     async def _held(self, method: str, response_id: str) -> Response:
         """Ask each backend for a response, until one has it."""

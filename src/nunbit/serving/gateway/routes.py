@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.from_thread
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
 
 from nunbit.errors import unknown_name
 from nunbit.messages import Message
 from nunbit.scene import Scene
 from nunbit.serving.about import about_model
-from nunbit.serving.answer_checks import AnswerChecks, FindEvidence, Revise
-from nunbit.serving.disconnect import until_gone
+from nunbit.serving.answer_checks import AnswerCheck, AnswerChecks
+from nunbit.serving.disconnect import CallerGone, until_gone
 from nunbit.serving.errors import RequestError
-from nunbit.serving.gateway.backend import Backend, BackendFailure
+from nunbit.serving.gateway.backend import Backend, BackendFailure, Body
 from nunbit.serving.gateway.metrics import GatewayMetrics
+from nunbit.serving.gateway.response_events import ResponseRelay, texts_of
 from nunbit.serving.gateway.rewriting import decoded, picture_parts, rewritten
-from nunbit.serving.gateway.streaming import Relay, RelayResponse
-from nunbit.serving.gateway.wire import choices_of, request_object
+from nunbit.serving.gateway.schemas import GatewayChat
+from nunbit.serving.gateway.streaming import Held, Relay, RelayResponse
+from nunbit.serving.gateway.wire import choices_of, request_body
 from nunbit.serving.perception import PerceptionService, data_uri
 from nunbit.serving.requests import check_counts
-from nunbit.serving.schemas import ChatRequest, CompletionRequest, EmbeddingRequest
+from nunbit.serving.schemas import RequestModel
 from nunbit.serving.settings import ServerSettings
 from nunbit.serving.shared_routes import SharedRoutes
 from nunbit.serving.warned import warning_headers
@@ -35,6 +39,7 @@ from nunbit.trust.asking import MAX_NEW_TOKENS
 
 OWN_FIELDS = ("evidence", "verify")
 """Fields of a request that are for the gateway."""
+Read = TypeVar("Read", bound=RequestModel)
 GONE = Response(status_code=499)
 """What nobody reads: the caller hung up."""
 
@@ -52,115 +57,98 @@ class GatewayServer(SharedRoutes):
         super().__init__(settings, perception)
         self.backends = {b.name: b for b in backends}
         self.metrics = GatewayMetrics(backends)
-        self._checks = {name: self._checks_of(b) for name, b in self.backends.items()}
+        self.checks = {name: self._checks_of(b) for name, b in self.backends.items()}
 
     def _checks_of(self, backend: Backend) -> AnswerChecks:
         sees = backend.options.pictures == "keep"  # a model without eyes is not asked what it sees
         settings = replace(self.settings, verify_llm=self.settings.verify_llm and sees)
         return AnswerChecks(self.perception, settings, self.in_thread, partial(self._short_answer, backend))
 
-    async def chat(self, body: ChatRequest, request: Request) -> Response:
+    async def chat(self, request: Request) -> Response:
         """Answer a conversation with pictures."""
-        backend, raw = self.backend(body.model), await request_object(request)
-        messages = raw["messages"]
-        self.check_size(messages)
-        checks = self._checks[backend.name]
-        forced = body.tool_choice == "required" or isinstance(body.tool_choice, dict)
-        looks = backend.options.scene_prompt != "none" or checks.wanted(body)
+        raw = await request_body(request)
+        backend, body = self.backend(raw.fields.get("model")), checked(GatewayChat, raw.fields)
+        self.check_size(body.messages)
+        checks, messages = self.checks[backend.name], body.messages
+        shown = backend.options.scene_prompt != "none"
+        looks = shown or checks.wanted(body)
         turns = await self.in_thread(decoded, messages, self.settings) if looks else []
-        find_evidence = checks.evidence(body, turns) if turns else None
-        revise = checks.corrections(body, turns, forced_call=forced) if turns else None
-        if backend.options.scene_prompt != "none":
-            messages = await self.in_thread(rewritten, messages, turns, backend.options, self.scene_of)
-        payload = {k: v for k, v in raw.items() if k not in OWN_FIELDS}
-        payload |= {"model": backend.model, "messages": messages}
-        return await self.send(backend, "/chat/completions", payload, request, find_evidence, revise)
+        check = checks.of(body, turns, forced_call=body.forces_call) if turns else None
+        changes: dict[str, Any] = {"model": backend.model}
+        if shown:
+            words = await self.in_thread(rewritten, messages, turns, backend.options, self.scene_of)
+            changes["messages"] = words
+        held = check is not None and check.corrects and body.logprobs
+        warnings = ["log probabilities are those of the answer before its corrections"] if held else []
+        payload = raw.written(changes, OWN_FIELDS)
+        return await self.send(backend, "/chat/completions", payload, request, body.stream, check, warnings)
 
-    async def complete(self, body: CompletionRequest, request: Request) -> Response:
+    async def complete(self, request: Request) -> Response:
         """Continue one or several texts."""
-        backend, raw = self.backend(body.model), await request_object(request)
-        return await self.send(backend, "/completions", {**raw, "model": backend.model}, request)
+        raw = await request_body(request)
+        backend, stream = self.backend(raw.fields.get("model")), raw.fields.get("stream") is True
+        return await self.send(backend, "/completions", raw.written({"model": backend.model}), request, stream)
 
-    async def embed(self, body: EmbeddingRequest, request: Request) -> Response:
+    async def embed(self, request: Request) -> Response:
         """Unit vectors, as the backend makes them."""
-        backend, raw = self.backend(body.model), await request_object(request)
-        return await self.send(backend, "/embeddings", {**raw, "model": backend.model, "stream": False}, request)
+        raw = await request_body(request)
+        backend = self.backend(raw.fields.get("model"))
+        return await self.send(backend, "/embeddings", raw.written({"model": backend.model}, ["stream"]), request)
 
     async def send(
         self,
         backend: Backend,
         path: str,
-        payload: dict[str, Any],
+        payload: Body,
         request: Request,
-        find_evidence: FindEvidence | None = None,
-        revise: Revise | None = None,
+        stream: bool = False,
+        check: AnswerCheck | None = None,
+        warnings: Sequence[str] = (),
     ) -> Response:
         """A backend's reply to a body, whole or as it comes; its refusal with its own status and words."""
         self.metrics.requests.labels(backend.name).inc()
-        held = revise is not None and payload.get("logprobs")
-        warnings = ["log probabilities are those of the answer before its corrections"] if held else []
         try:
-            if payload.get("stream"):
-                return await self._stream(backend, path, payload, request, find_evidence, revise, warnings)
+            if stream:
+                return await self._stream(backend, path, payload, request, check, warnings)
             reply = await until_gone(request.receive, partial(backend.post, path, payload))
+            if check is not None:
+                await _check(reply, check)
+        except CallerGone:
+            return GONE
         except BackendFailure as e:
             self.metrics.failures.labels(backend.name).inc()
             headers = {"Retry-After": e.retry_after} if e.retry_after else {}
             return JSONResponse(dict(e.body), e.status, headers=headers)
-        if reply is None:
-            return GONE
-        if isinstance(reply, dict):
-            reply = {**reply, "model": backend.name} if "model" in reply else reply
-            if reply.get("error") is not None:
-                reply["error"] = backend.shown_error(reply["error"])
-            await self._check(reply, find_evidence, revise)
-            own = reply.get("nunbit_warnings")  # of a backend that is a server of ours
-            warnings += [str(w)[:300] for w in own[:20]] if isinstance(own, list) else []
-            if warnings:
-                reply["nunbit_warnings"] = warnings
-            self.metrics.count(backend.name, reply.get("usage"))
-        return JSONResponse(reply, headers=warning_headers(warnings))
+        if "model" in reply:
+            reply["model"] = backend.name
+        if reply.get("error") is not None:
+            reply["error"] = backend.shown_error(reply["error"])
+        own = reply.get("nunbit_warnings")  # of a backend that is a server of ours
+        said = [*warnings, *(str(w)[:300] for w in (own[:20] if isinstance(own, list) else ()))]
+        if said:
+            reply["nunbit_warnings"] = said
+        self.metrics.count(backend.name, reply.get("usage"))
+        return JSONResponse(reply, headers=warning_headers(said))
 
     async def _stream(
         self,
         backend: Backend,
         path: str,
-        payload: dict[str, Any],
+        payload: Body,
         request: Request,
-        find_evidence: FindEvidence | None,
-        revise: Revise | None,
+        check: AnswerCheck | None,
         warnings: Sequence[str],
     ) -> Response:
         async def opened() -> tuple[AsyncExitStack, Any]:
             stack = AsyncExitStack()
             return stack, await stack.enter_async_context(backend.reply("POST", path, payload))
 
-        found = await until_gone(request.receive, opened)
-        if found is None:
-            return GONE
-        stack, response = found
-        headers = warning_headers(warnings)
-        if path == "/responses":  # events of another form: passed on as they are
-            events = Relay(backend, response).untouched()
-            return RelayResponse(events, stack, headers)
-        relay = Relay(backend, response, warnings, find_evidence, revise)
+        stack, response = await until_gone(request.receive, opened)
+        made = ResponseRelay if path == "/responses" else Relay
+        relay = made(backend, response, warnings, check)
+        stack.push_async_callback(relay.close)
         stack.callback(lambda: self.metrics.ended(backend.name, relay.tokens, relay.failed))
-        return RelayResponse(relay.events(), stack, headers)
-
-    async def _check(self, reply: dict[str, Any], find_evidence: FindEvidence | None, revise: Revise | None) -> None:
-        """Enter evidence and corrections into the choices of a whole reply."""
-        for choice in choices_of(reply):
-            message = choice.get("message")
-            if not isinstance(message, dict):
-                continue
-            text = message.get("content")
-            if not isinstance(text, str) or not text.strip():
-                continue
-            if revise is not None:
-                made = await revise(text, ())
-                message["content"], choice["verification"] = made.answer, made.to_json()
-            if find_evidence is not None:
-                choice["evidence"] = await find_evidence(message["content"], ())
+        return RelayResponse(relay.events(), stack, warning_headers(warnings))
 
     def _short_answer(self, backend: Backend, messages: list[Message]) -> str:
         """The backend's own short answer, for a worker thread; empty where it gives none."""
@@ -243,3 +231,36 @@ def _part_json(part: Any) -> dict[str, Any]:
     if part.kind == "text":
         return {"type": "text", "text": part.content}
     return {"type": "image_url", "image_url": {"url": data_uri(part.content)}}
+
+
+async def _check(reply: dict[str, Any], check: AnswerCheck) -> None:
+    """Check the answers of a whole reply: those of a chat choice by choice, those of a response text by text.
+
+    Raises:
+        BackendFailure: they are too long to be checked.
+    """
+    held = Held()
+    for choice in choices_of(reply):
+        message = choice.get("message")
+        text = message.get("content") if isinstance(message, dict) else None
+        if isinstance(message, dict) and isinstance(text, str) and text.strip():
+            made = await check(held.add(text))
+            message["content"] = made.text
+            choice.update(made.added)
+    for part in texts_of(reply):
+        made = await check(held.add(part["text"]))
+        part["text"] = made.text
+        reply.update(made.added)
+
+
+def checked(model: type[Read], fields: Mapping[str, Any]) -> Read:
+    """The fields of a request that the gateway itself reads.
+
+    Raises:
+        RequestValidationError: one of them is not valid.
+    """
+    try:
+        return model.model_validate({k: v for k, v in fields.items() if k in model.model_fields})
+    except ValidationError as e:
+        found = [{**error, "loc": ("body", *error["loc"])} for error in e.errors(include_url=False)]
+        raise RequestValidationError(found) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from nunbit.engine.sampling import Logprob
@@ -67,14 +68,9 @@ class ResponseWriter:
             if delta or tokens:
                 yield self._of_part("response.output_text.delta", delta=delta, logprobs=tokens)
 
-    def closing(
-        self,
-        output: RequestOutput,
-        evidence: dict[str, Any] | None = None,
-        verification: dict[str, Any] | None = None,
-    ) -> Iterator[str]:
+    def closing(self, output: RequestOutput, added: Mapping[str, Any] = MappingProxyType({})) -> Iterator[str]:
         """The last events. The response is whole after them."""
-        self.finish(output, evidence, verification)
+        self.finish(output, added)
         response = self.response
         if output.failed:
             yield self._event("response.failed", response=response)
@@ -96,13 +92,8 @@ class ResponseWriter:
             yield self._event("response.output_item.done", output_index=i, item=item)
         yield self._event(f"response.{response['status']}", response=response)
 
-    def finish(
-        self,
-        output: RequestOutput,
-        evidence: dict[str, Any] | None = None,
-        verification: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Enter a finished answer into the response. Returns the response."""
+    def finish(self, output: RequestOutput, added: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """Enter a finished answer and what its check found into the response. Returns the response."""
         response = self.response
         if output.failed:
             message, kind, _ = describe_failure(output)
@@ -120,10 +111,7 @@ class ResponseWriter:
             "first_token_ms": round(1000 * output.ttft_s, 1),
             "total_ms": round(1000 * output.total_s, 1),
         } | perception_fields(output.scenes)
-        if evidence is not None:
-            response["evidence"] = evidence
-        if verification is not None:
-            response["verification"] = verification
+        response |= added
         return response
 
     def _items(self, output: RequestOutput, status: str) -> list[dict[str, Any]]:

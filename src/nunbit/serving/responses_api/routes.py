@@ -41,14 +41,8 @@ class ResponsesApi:
             warnings.append("'truncation' has no effect: an input that does not fit is refused")
         writer = ResponseWriter(body, self.server.name, self.server.engine.runner.tokenizer, chat.tool_choice, warnings)
         jobs = self.server.jobs(chat.prompt, chat.body, chat.tool_choice.schema)
-        checks = self.server.checks
-        choices = ChoiceStream(
-            self.server.engine,
-            jobs,
-            self.server.metrics.observe,
-            checks.evidence(chat.body, chat.messages),
-            checks.corrections(chat.body, chat.messages, forced_call=chat.tool_choice.forced),
-        )
+        check = self.server.checks.of(chat.body, chat.messages, forced_call=chat.tool_choice.forced)
+        choices = ChoiceStream(self.server.engine, jobs, self.server.metrics.observe, check)
         await self.server.in_thread(choices.submit)
         headers = warning_headers(warnings)
         owner = self._owner(request)
@@ -60,7 +54,7 @@ class ResponsesApi:
         if output.failed:
             message, kind, status = describe_failure(output)
             return JSONResponse(error_body(translated(message, language_of(request)), kind), status)
-        response = writer.finish(output, choices.evidence.get(0), choices.verifications.get(0))
+        response = writer.finish(output, choices.added.get(0, {}))
         self._keep(owner, response, turns)
         return JSONResponse(response, headers=headers)
 
@@ -115,11 +109,11 @@ class ResponsesApi:
             while not choices.complete:
                 _, item = await choices.next()
                 if isinstance(item, TokenChunk):
-                    made = [] if choices.revise is not None else [*writer.chunk(item)]
+                    made = [] if choices.holds_back else [*writer.chunk(item)]
                 else:
-                    held = choices.revise is not None and not item.failed
+                    held = choices.holds_back and not item.failed
                     made = [*writer.chunk(TokenChunk(item.text, item.tokens))] if held else []
-                    made += writer.closing(item, choices.evidence.get(0), choices.verifications.get(0))
+                    made += writer.closing(item, choices.added.get(0, {}))
                     self._keep(owner, writer.response, turns)  # before the last event: the next request may name it
                 for event in made:
                     yield event

@@ -18,8 +18,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from nunbit.encoders.meta_device import small_numbers_in_memory
 from nunbit.errors import UserError
 
+TOWER = "vision_tower."
+"""What the names of an encoder's weights begin with in the file of a composed model."""
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 Opened = TypeVar("Opened")
 
@@ -57,6 +60,34 @@ def load_vision_encoder(folder: str | Path) -> Any:
     config = opened("vision encoder", folder, lambda: AutoConfig.from_pretrained(folder))
     config = getattr(config, "vision_config", config)
     return opened("vision encoder", folder, lambda: AutoModel.from_pretrained(folder, config=config, dtype="float32"))
+
+
+def load_vision_tower(folder: Path) -> Any:
+    """The vision encoder of a composed model's folder, in the numbers that the model would have, without its language
+    model: of one file of weights only the encoder's are read.
+
+    Raises:
+        UserError: nothing there that opens.
+    """
+    return opened("model", folder, lambda: _vision_tower(folder))
+
+
+def _vision_tower(folder: Path) -> Any:
+    from safetensors import safe_open
+    from transformers import MODEL_MAPPING, AutoConfig, AutoModelForImageTextToText
+
+    file, state = folder / "model.safetensors", dict[str, Tensor]()
+    if file.is_file():
+        with safe_open(file, "pt") as held:
+            names = [k for k in held.keys() if k.startswith(TOWER)]  # noqa: SIM118  (no dictionary)
+            state = {k.removeprefix(TOWER): held.get_tensor(k) for k in names}
+    with small_numbers_in_memory():
+        if not state:
+            return AutoModelForImageTextToText.from_pretrained(folder).model.vision_tower
+        config = AutoConfig.from_pretrained(folder)
+        dtype = config.dtype or "auto"
+        kind: Any = MODEL_MAPPING[type(config.vision_config)]
+        return kind.from_pretrained(None, config=config.vision_config, state_dict=state, dtype=dtype)
 
 
 def image_normalization(folder: str | Path) -> tuple[Any, Any]:

@@ -10,7 +10,8 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -38,6 +39,21 @@ def use_single_heap() -> None:
     if library := _libc():
         for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, TRIM_BYTES), (M_MMAP_THRESHOLD, MMAP_BYTES)):
             library.mallopt(option, value)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Inside, Python does not search for circles of objects: imports and the loading of a model make a million objects
+    that stay, and every search would go through them. What was made inside is not searched later either."""
+    if not gc.isenabled():  # an outer block, or a caller who wants it so
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def freeze_loaded() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nunbit.errors import UserError
 from nunbit.files import EMBEDDED
+from nunbit.media.heap import without_collecting
 from nunbit.models.object_aware import ObjectAwareModule, is_object_aware, open_object_aware
 from nunbit.models.precision import Precision
 
@@ -116,8 +117,11 @@ def load_model(
     check_device(device)
     name = str(folder or default_name())
     folder = named_folder(folder)
-    model, processor = _open(folder, device, precision)
-    aware = open_object_aware(folder, model, processor) if object_aware and is_object_aware(folder) else None
+    from nunbit.encoders.meta_device import small_numbers_in_memory
+
+    with without_collecting(), small_numbers_in_memory():
+        model, processor = _open(folder, device, precision)
+        aware = open_object_aware(folder, model, processor) if object_aware and is_object_aware(folder) else None
     return LoadedModel(name, model, processor, aware)
 
 

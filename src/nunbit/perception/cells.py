@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nunbit.encoders.vision import load_vision_tower
 from nunbit.encoders.weights_digest import tensors_digest
 from nunbit.errors import UserError
 from nunbit.files import whole
@@ -165,21 +166,21 @@ class CellPerception:
             UserError: no heads there, or not those of this encoder.
         """
         from safetensors import SafetensorError, safe_open
-        from transformers import AutoImageProcessor, AutoModelForImageTextToText
+        from transformers import AutoImageProcessor
 
         file = heads_file(folder)
-        model = AutoModelForImageTextToText.from_pretrained(folder)
+        vision = load_vision_tower(Path(folder))
         try:
             with safe_open(file, framework="pt") as held:
                 names = json.loads(held.metadata()["names"])
-                heads = DenseHeads(model.model.vision_tower.config.hidden_size, len(names))
+                heads = DenseHeads(vision.config.hidden_size, len(names))
                 heads.load_state_dict({k: held.get_tensor(k).float() for k in held.keys()})  # noqa: SIM118 (not a dict)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise UserError(
                 f"'{file}' cannot be opened ({type(e).__name__}: {str(e)[:160]})",
                 allowed="the heads of this model's encoder",
             ) from None
-        return cls(model.model.vision_tower, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
+        return cls(vision, AutoImageProcessor.from_pretrained(folder), heads, names, **settings)
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Image]) -> list[Scene]:

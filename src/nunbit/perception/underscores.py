@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 THICK, NARROWEST, WIDEST = 0.22, 0.35, 1.6
 """An underscore's height at most, and its width, in heights of a letter."""
@@ -19,7 +18,9 @@ Data = dict[str, list[Any]]
 def without_underscores(line: np.ndarray, letter_px: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """A line's picture ``(h, w)`` uint8, dark on white, without its underscores, and the columns ``(from, to)`` of
     each."""
-    labels, count = ndimage.label(line < 128)
+    from scipy import ndimage  # here: it takes a quarter of a second, and most pictures have no line to read
+
+    labels, _ = ndimage.label(line < 128)
     places = ndimage.find_objects(labels)
     feet = [rows.stop for rows, _ in places if rows.stop - rows.start >= LETTER_PARTS * letter_px]
     if not feet:

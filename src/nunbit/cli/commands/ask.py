@@ -6,6 +6,7 @@ import typer
 
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
+from nunbit.cli.start_up import quick_imports
 from nunbit.errors import UserError
 
 ARGUMENTS = "one or more pictures, then the question in quotes"
@@ -24,13 +25,15 @@ def ask(options: AskOptions) -> None:
         raise UserError("both --batch and a picture", allowed="one of the two")
     if options.batch is None and len(options.words or []) < 2:
         raise UserError(f"{len(options.words or [])} arguments", allowed=ARGUMENTS, todo=EXAMPLE)
-    from nunbit.cli.ask import ask_batch, ask_once  # after the checks, because it loads torch
+    with quick_imports():
+        from nunbit.cli.ask import ask_batch, ask_once  # after the checks, because it loads torch
 
     (ask_once if options.batch is None else ask_batch)(options)
 
 
 def chat(options: ChatOptions) -> None:
     """Talk about pictures, turn by turn. An empty line or Ctrl-D ends the conversation."""
-    from nunbit.cli.ask import chat_loop
+    with quick_imports():
+        from nunbit.cli.ask import chat_loop
 
     chat_loop(options)

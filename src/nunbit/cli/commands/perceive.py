@@ -10,6 +10,7 @@ import typer
 
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson, Pair
+from nunbit.cli.start_up import quick_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ def register(app: typer.Typer) -> None:
 
 def see(options: SeeOptions) -> None:
     """Show what perception finds in a picture: its kind, objects, text; "maybe" where it is unsure."""
-    from nunbit.cli.see import see_picture
-    from nunbit.perception.build import PerceptionConfig
+    with quick_imports():
+        from nunbit.cli.see import see_picture
+        from nunbit.perception.build import PerceptionConfig
 
     config = PerceptionConfig(
         panoptic=options.panoptic or "",

@@ -66,7 +66,7 @@ def scene_words(scene: Scene, language: str = "en", names: Names | Mapping[str, 
     if language not in WORDS:
         raise unknown_name("language", language, WORDS)
     called = names if isinstance(names, Names) else Names(lambda w: (names or {}).get(w, w))
-    writer = _SceneWriter(scene, language, called)
+    writer = SceneWriter(scene, language, called)
     layout = arrange(scene)
     lines = [
         *writer.kind(),
@@ -83,7 +83,7 @@ def picture_heading(number: int, language: str) -> str:
     return f"{'그림' if language == 'ko' else 'picture'} {number}"
 
 
-class _SceneWriter:
+class SceneWriter:
     """The parts of the words about one Scene."""
 
     def __init__(self, scene: Scene, language: str, names: Names) -> None:
@@ -122,9 +122,9 @@ class _SceneWriter:
         if any(" hand at " in t.thing.name or " step " in t.thing.name for t in found):
             steps = sorted(found, key=lambda t: (t.labels or ["~"])[0])
             return ["; ".join(self._short(t) for t in steps)]
-        listed = "; ".join(self._thing(t) for t in found[:OBJECTS_MAX])
+        listed = "; ".join(self.thing(t) for t in found[:OBJECTS_MAX])
         more = f"; +{len(found) - OBJECTS_MAX} {self.words['more']}" if len(found) > OBJECTS_MAX else ""
-        return [self._groups([t.thing for t in found]), listed + more, *self._sizes([t.thing for t in found])]
+        return [self.groups([t.thing for t in found]), listed + more, *self._sizes([t.thing for t in found])]
 
     def _ranked(self, marks: Sequence[Labelled]) -> list[str]:
         """``highest "Jul" 80, lowest "Jan" 5`` of a chart whose figures are known."""
@@ -163,7 +163,7 @@ class _SceneWriter:
         """Rows of a board's digits."""
         return [f"{self.words['row']} {i}: {' '.join(row)}" for i, row in enumerate(layout.board, start=1)]
 
-    def _groups(self, things: Sequence[SceneObject]) -> str:
+    def groups(self, things: Sequence[SceneObject]) -> str:
         """``4 objects: 2 dogs, a red circle and a cat``: the answer to what is in the picture."""
         sure = [o for o in things if o.score >= UNSURE]
         counted = f"{len(sure)} {self.words['object' if len(sure) == 1 else 'objects']}"
@@ -171,7 +171,8 @@ class _SceneWriter:
         unsure = list_groups(groups_of([o for o in things if o.score < UNSURE]), self.language, self.names)
         return (f"{counted}: {listed}" if listed else counted) + (f"; {self.words['maybe']} {unsure}" if unsure else "")
 
-    def _thing(self, one: Labelled) -> str:
+    def thing(self, one: Labelled) -> str:
+        """``maybe brown dog (Saint Bernard) 6% left [3,10,20,31]``."""
         o = one.thing
         area = 100 * (o.box[2] - o.box[0]) * (o.box[3] - o.box[1]) / (self.scene.width * self.scene.height)
         words = [

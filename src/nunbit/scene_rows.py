@@ -17,6 +17,12 @@ from nunbit.scene_phrases import UNSURE, WORDS, Names, clean, facts_of, hundredt
 from nunbit.scene_tables import Extremes, Table, extremes, tables
 
 ROWS_MAX, BOXED_LINES_MAX = 24, 8
+SORTS = {
+    "number": {"most": "most", "least": "least"},
+    "time": {"most": "latest", "least": "earliest"},
+    "price": {"most": "dearest", "least": "cheapest"},
+}
+"""The words for the largest and the smallest figure by the sort of the figures."""
 
 
 def written_rows(scene: Scene, rows: Sequence[Sequence[TextLine]], language: str, names: Names) -> list[str]:
@@ -26,16 +32,31 @@ def written_rows(scene: Scene, rows: Sequence[Sequence[TextLine]], language: str
         rows: of cells from left to right, from top to bottom.
         language: en or ko; names: what writing means in it.
     """
-    return _RowWriter(scene, rows, language, names).lines() if rows else []
+    return RowWriter(scene, rows, language, names).lines() if rows else []
 
 
-class _RowWriter:
-    def __init__(self, scene: Scene, rows: Sequence[Sequence[TextLine]], language: str, names: Names) -> None:
+class RowWriter:
+    """Writes rows of cells about one Scene.
+
+    Args:
+        rows, language, names: as of `written_rows`.
+        boxed: whether each cell has its box; where there is little writing, if None.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        rows: Sequence[Sequence[TextLine]],
+        language: str,
+        names: Names,
+        boxed: bool | None = None,
+    ) -> None:
         self.scene, self.all, self.names, self.words = scene, rows, names, WORDS[language]
-        self.boxed = sum(len(r) for r in rows) <= BOXED_LINES_MAX
+        self.boxed = sum(len(r) for r in rows) <= BOXED_LINES_MAX if boxed is None else boxed
         self.tables = tables(rows)
 
     def lines(self) -> list[str]:
+        """All rows, as far as there is room, and the extremes of their figures."""
         ink = str(facts_of(self.scene).get("ink") or "")
         out = [f"{len(self.all)} {self.words['text']}{' (' + self.names.word(ink) + ')' if ink else ''}:"]
         out += [f"{i + 1}: {self.row(i)}" for i in range(min(len(self.all), ROWS_MAX))]
@@ -62,12 +83,20 @@ class _RowWriter:
             words.append(hundredths(line.box, self.scene))
         return " ".join(w for w in words if w)
 
-    def ranked(self, one: Extremes) -> str:
-        """``Price: highest Steak ($20), lowest Tea ($3)``."""
-        most, least = ("latest", "earliest") if one.time else ("most", "least")
+    def absent(self, name: str) -> str:
+        """``no dog`` / ``개 없음``."""
+        return self.words["absent"].format(name)
+
+    def ranked(self, one: Extremes, sides: Sequence[str] = ("most", "least")) -> str:
+        """``Points: highest Sharks (24), lowest Owls (3)``.
+
+        Args:
+            sides: which of both.
+        """
         column = self.names.gloss(one.column) or clean(one.column)
         both = ", ".join(
-            f"{self.words[word]} {clean(name)} ({clean(figure)})"
-            for word, (name, figure) in ((most, one.most), (least, one.least))
+            f"{self.words[SORTS[one.sort][side]]} {clean(name)} ({clean(figure)})"
+            for side, (name, figure) in (("most", one.most), ("least", one.least))
+            if side in sides
         )
         return f"{column}: {both}" if column else both

@@ -21,6 +21,9 @@ RANKED_MIN, RANKED_COLUMNS_MAX = 2, 4
 CELL_CHARS_MAX = 200
 """Longer writing is no figure, nor a name with one: it is not looked into."""
 _FIGURE = re.compile(r"^([$€£¥₩~-]?)\s*(-?\d+(?:,\d{3})*(?:\.\d+)?)\s*([^\d\s,.:/()\[\]-]{0,8}(?: free)?)$")
+_MONEY = frozenset(("$", "€", "£", "¥", "₩", "원", "won", "krw", "usd", "eur"))
+_PRICE_HEAD = re.compile(r"(?:unit )?(?:price|fare|cost|fee|amount)s?\b|가격|요금|운임|단가|금액|값", re.I)
+_CENTS = re.compile(r"^\d+\.\d\d$")
 _TIME = re.compile(r"^(\d{1,2}):(\d{2})$")
 _LAST_FIGURE = re.compile(r"^(.*\S)\s+([$€£¥₩]?-?\d[\d,.]*\s?[^\d\s,.:/()\[\]-]{0,3})$")
 _PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
@@ -38,12 +41,12 @@ class Extremes:
 
     Attributes:
         column: its head, "" if it has none.
-        time: whether the figures are times of a day.
+        sort: of the figures: "number", "time" of a day, or "price".
         most, least: the name of the row and its figure, as they are written.
     """
 
     column: str
-    time: bool
+    sort: str
     most: tuple[str, str]
     least: tuple[str, str]
 
@@ -184,7 +187,7 @@ def _ranked(column: str, pairs: Sequence[tuple[str, str]]) -> Extremes | None:
     ranked = sorted(((v, pair) for pair in pairs if (v := value(pair[1])) is not None), key=lambda p: p[0])
     if len(ranked) < RANKED_MIN or ranked[0][0] == ranked[1][0] or ranked[-1][0] == ranked[-2][0]:
         return None
-    return Extremes(column, bool(_TIME.match(pairs[0][1])), ranked[-1][1], ranked[0][1])
+    return Extremes(column, _sort(column, pairs[0][1]), ranked[-1][1], ranked[0][1])
 
 
 def value(text: str) -> float | None:
@@ -204,6 +207,16 @@ def _unit(text: str) -> str:
         return ":"
     found = _FIGURE.match(text.strip())
     return "" if found is None else (found[1].strip("-~") + found[3]).casefold()
+
+
+def _sort(column: str, figure: str) -> str:
+    """What figures are, by one of them and the name of their column."""
+    unit = _unit(figure)
+    if unit == ":":
+        return "time"
+    bare = _PRICE_HEAD.match(column.strip()) or (not column and _CENTS.match(figure.strip()))
+    money = unit in _MONEY or (not unit and bool(bare))
+    return "price" if money else "number"
 
 
 def _bare(text: str) -> str:

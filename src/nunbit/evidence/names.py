@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from nunbit.coco import PANOPTIC_CLASSES, short_name
-from nunbit.world.names import KINDS_KO, english_plural, kind_of, korean_thing, table
+from nunbit.world.names import KINDS_KO, broader, english_plural, kind_of, korean_thing, table
 
 ANYTHING = "thing"
 """The name that every object answers to."""
@@ -205,11 +205,12 @@ def _stands_alone(text: str, start: int, tail: re.Match[str]) -> bool:
 
 
 def labels_of(name: str, *others: str) -> set[str]:
-    """What a thing of a Scene may be called: its names, their kind, and "thing".
+    """What a thing of a Scene may be called: its names, what it is as well (an owl is a bird), their kind, and "thing".
 
     Args:
         others: further names, such as a finer one.
     """
     names = {canonical(n) for n in (name, *others) if n}
     plain = {short_name(n.casefold()) for n in (name, *others) if n}
-    return names | plain | {kind_of(n) for n in names | plain} | {ANYTHING}
+    wider = {canonical(w) for n in names | plain for w in broader(n)}
+    return names | plain | wider | {kind_of(n) for n in names | plain} | {ANYTHING}

@@ -117,7 +117,7 @@ def assemble(base: Path, folder: Path, shipped: Path) -> None:
         table[-1].zero_()
     model, processor = join_small(text, tokenizer, facts["connector"], delta)
     save(model.bfloat16(), processor, folder)
-    config = ObjectAwareConfig(scene_prompt="compact", max_scene_tokens=MAX_SCENE_TOKENS)
+    config = ObjectAwareConfig(scene_prompt="compact", question_facts=True, max_scene_tokens=MAX_SCENE_TOKENS)
     save_object_aware(ObjectAwareModule(model, processor, config), folder)
 
 

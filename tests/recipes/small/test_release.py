@@ -13,6 +13,7 @@ from nunbit.models import small
 from nunbit.models.object_aware import ObjectAwareConfig
 from nunbit.models.object_aware.scene_text import SceneText
 from nunbit.models.prompt import PromptBuilder
+from nunbit.recipes.small.data import Example
 from nunbit.recipes.small.many import joined
 from nunbit.recipes.small.release import start_connector, write_model
 from nunbit.recipes.small.rows import IMAGE_ID, Encoder, row
@@ -61,7 +62,10 @@ def test_asking_ids_are_training_ids(trained, model, language):
         ([(first, "")], [picture]),
         ([(first, answer), (second, "")], [picture, assistant(answer), user(second)]),
     ):
-        trained_row = row(encoder, words, [turns], image_tokens=17)
+        example = Example(words, [turns], scenes=[SCENE])
+        example.with_facts(language)
+        assert example.conversations[0][0][0].startswith("> ")  # what the question names stands before it
+        trained_row = row(encoder, words, example.conversations, image_tokens=17)
         ids = trained_row.ids.tolist()[:-1]  # without the end of the empty answer
         prepared = model.engine().prepare(messages)
         image_id = model.model.config.image_token_id

@@ -27,6 +27,7 @@ class ObjectAwareConfig:
         aux_tokens: of the verbalised Scene at most so many tokens reach the compressor.
         scene_prompt: words of the Scene in the question's turn: "none", "objects" (CoLLaVO's numbered list), "plain"
             (`nunbit.verbalise.transcribe`), "compact" (`nunbit.scene_prompt.scene_words`, which has its own names).
+        question_facts: before each question stands what it names in the Scenes (`nunbit.evidence.question_facts`).
         translations: names and colours in other languages than English by language code ("ko"): a question in such a
             language gets its
             Scene in that language.
@@ -39,6 +40,7 @@ class ObjectAwareConfig:
     maps: bool = True
     aux_tokens: int = 512
     scene_prompt: str = "none"
+    question_facts: bool = False
     translations: dict[str, dict[str, str]] = field(default_factory=dict)
     max_scene_tokens: int = 1024
     perception: PerceptionConfig = PerceptionConfig()

@@ -9,14 +9,18 @@ from dataclasses import replace
 
 from nunbit import scene_prompt
 from nunbit.errors import unknown_name
+from nunbit.evidence.question_facts import QuestionFacts
 from nunbit.messages import Message, Part
 from nunbit.models.object_aware.config import SCENE_PROMPTS, ObjectAwareConfig
 from nunbit.scene import Scene
 from nunbit.verbalise import object_list, transcribe
+from nunbit.world.base import Language
 from nunbit.world.names import names_in
 
 MAX_ITEMS = (40, 30, 24, 18, 14, 11, 8, 6, 4, 3, 2, 1)
 """Objects and lines in words, tried in this order until the words fit."""
+MAX_FACT_TOKENS = 300
+"""Tokens of what a question names; what does not fit is left out from the end."""
 QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|「[^」]*」")
 
 
@@ -32,14 +36,29 @@ class SceneText:
         self.config, self.count_tokens = config, count_tokens
 
     def add(self, messages: Sequence[Message], scenes: Sequence[Scene]) -> list[Message]:
-        """The conversation with the words of each picture's Scene right after the picture."""
+        """The conversation with the words of each picture's Scene right after the picture; with `question_facts`, what
+        each question names stands after the last picture of its turn."""
         if self.config.scene_prompt == "none":
             return list(messages)
         left = iter(self._numbered(scenes))
-        return [
-            replace(m, parts=tuple(part for p in m.parts for part in self._parts(p, left, language_of(m))))
-            for m in messages
-        ]
+        out: list[Message] = []
+        shown = 0
+        for m in messages:
+            language = language_of(m)
+            parts = [part for p in m.parts for part in self._parts(p, left, language)]
+            shown += len(m.images)
+            if self.config.question_facts and m.role == "user" and (facts := self._facts(m, scenes[:shown], language)):
+                parts.insert(_after_pictures(parts), Part.text(facts))
+            out.append(replace(m, parts=tuple(parts)))
+        return out
+
+    def _facts(self, message: Message, scenes: Sequence[Scene], language: Language) -> str:
+        """What the words of a turn name in the pictures so far; "" beyond `MAX_FACT_TOKENS`, from the last line on."""
+        words = " ".join(p.content for p in message.parts if p.kind == "text")
+        lines = QuestionFacts(scenes, language).words(words).splitlines(keepends=True) if scenes else []
+        while lines and self.count_tokens("".join(lines)) > MAX_FACT_TOKENS:
+            lines.pop()
+        return "".join(lines)
 
     def words(self, scene: Scene, language: str = "en") -> str:
         """A Scene in words, with as many of its objects and lines as fit; in English where the language has no
@@ -100,7 +119,13 @@ def scene_words(
     raise unknown_name("scene prompt", style, SCENE_PROMPTS)
 
 
-def language_of(message: Message) -> str:
+def _after_pictures(parts: Sequence[Part]) -> int:
+    """The place behind the last picture and its words; 0 if there is none."""
+    images = [i for i, p in enumerate(parts) if p.kind == "image"]
+    return min(images[-1] + 2, len(parts)) if images else 0
+
+
+def language_of(message: Message) -> Language:
     """The language of a question, "ko" or "en", by its letters outside of quotes: a Hangul syllable counts for two
     letters."""
     words = QUOTED.sub("", " ".join(p.content for p in message.parts if p.kind == "text"))

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from nunbit.evaluation.matching import parse_box
+from nunbit.evidence.question_facts import QuestionFacts
 from nunbit.perception.ink import ink_colour
 from nunbit.recipes.small import page_questions
 from nunbit.recipes.small.agreement import agreed, knowable_questions
@@ -54,7 +55,8 @@ _BOX = re.compile(r"^\[\d+, \d+, \d+, \d+\]$")
 class Example:
     """Words about one picture (or several) and conversations about it.
 
-    ``source`` names the maker; ``pixels`` (H, W, 3) or ``pooled`` is the picture, where there is one.
+    ``source`` names the maker; ``pixels`` (H, W, 3) or ``pooled`` is the picture, where there is one; ``scenes`` are
+    those of the words, none where the words are left out.
     """
 
     words: str
@@ -62,6 +64,13 @@ class Example:
     source: str = ""
     pixels: np.ndarray | None = None
     pooled: Pooled | None = None
+    scenes: list[Scene] = field(default_factory=list)
+
+    def with_facts(self, language: Language) -> None:
+        """Put before each question what it names in the Scenes, as `SceneText` does for a user's."""
+        if self.scenes:
+            facts = QuestionFacts(self.scenes, language)
+            self.conversations = [[(facts.words(q) + q, a) for q, a in turns] for turns in self.conversations]
 
 
 @dataclass(slots=True)
@@ -93,6 +102,7 @@ class ExampleMaker:
         language: Language = "ko" if rng.random() < 0.45 else "en"
         done: Example = getattr(self, source)(rng, number, seed, language)
         done.source = source
+        done.with_facts(language)
         return done
 
     def world(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
@@ -111,7 +121,7 @@ class ExampleMaker:
             conversations = conversations[: QUESTIONS // 2]
             more = SceneQuestions(estimated, rng, language).draw(QUESTIONS - len(conversations))
             conversations += [t.turns for t in more]
-        return Example(words, conversations, pixels=drawn.picture.pixels)
+        return Example(words, conversations, pixels=drawn.picture.pixels, scenes=[estimated])
 
     def _drawn(self, rng: np.random.Generator, number: int, seed: int, korean: float) -> tuple[Sample, Scene | None]:
         """A world picture with questions, and half of the time what perception finds in it."""
@@ -135,7 +145,8 @@ class ExampleMaker:
         scene = imagined.photo(rng, language)
         estimated = corrupt(scene, rng) if rng.random() < NOISY else scene
         conversations = SceneQuestions(scene, rng, language).draw(QUESTIONS)
-        return Example(scene_words(estimated, language, names_in(language)), [t.turns for t in conversations])
+        words = scene_words(estimated, language, names_in(language))
+        return Example(words, [t.turns for t in conversations], scenes=[estimated])
 
     def paper(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """The Scene of an imagined document, often with the errors of perception, and questions about it."""
@@ -147,7 +158,7 @@ class ExampleMaker:
         words = scene_words(estimated, language, names_in(language))
         if estimated is not scene and extremes_of(estimated) != extremes_of(scene):
             conversations = [c for c in conversations if c.kind not in ("compare", "order")]
-        return Example(words, [t.turns for t in conversations])
+        return Example(words, [t.turns for t in conversations], scenes=[estimated])
 
     def page(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """A painted page as perception read it; where too little was read, an imagined paper."""
@@ -156,7 +167,8 @@ class ExampleMaker:
         conversations = page_questions.ask(kept, page.estimated, rng, language, QUESTIONS)
         if not conversations:
             return self.paper(rng, number, seed, language)
-        return Example(scene_words(page.estimated, language, names_in(language)), conversations, pooled=page)
+        words = scene_words(page.estimated, language, names_in(language))
+        return Example(words, conversations, pooled=page, scenes=[page.estimated])
 
     def composite(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """A composite as perception of photographs saw it, asked what can be known from that."""
@@ -166,14 +178,15 @@ class ExampleMaker:
             if agreed(one.true, one.estimated)[0]:
                 break
         conversations = knowable_questions(one.true, one.estimated, rng, language, QUESTIONS)
-        return Example(scene_words(one.estimated, language, names_in(language)), conversations, pooled=one)
+        words = scene_words(one.estimated, language, names_in(language))
+        return Example(words, conversations, pooled=one, scenes=[one.estimated])
 
     def pictures(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """Several pictures in one conversation."""
         from nunbit.recipes.small.many import several
 
-        words, conversations = several(rng, language)
-        return Example(words, conversations)
+        words, scenes, conversations = several(rng, language)
+        return Example(words, conversations, scenes=scenes)
 
     def chat(self, rng: np.random.Generator, number: int, seed: int, language: Language) -> Example:
         """Two conversations without a picture."""

@@ -22,12 +22,12 @@ def joined(words: list[str], language: str) -> str:
     return "\n".join(f"{picture_heading(i, language)}\n{w}" for i, w in enumerate(words, start=1))
 
 
-def several(rng: np.random.Generator, language: Language) -> tuple[str, list[list[Turn]]]:
-    """Words about 2 to 4 pictures and conversations about them."""
+def several(rng: np.random.Generator, language: Language) -> tuple[str, list[Scene], list[list[Turn]]]:
+    """Words about 2 to 4 pictures, their Scenes, and conversations about them."""
     maker = pick(rng, (_which, _which, _missing, _prices, _moving))
     scenes, turns = maker(rng, language)
     words = [scene_words(s, language, names_in(language)) for s in scenes]
-    return joined(words, language), [[t] for t in turns]
+    return joined(words, language), scenes, [[t] for t in turns]
 
 
 def _name(name: str, language: Language) -> Word:

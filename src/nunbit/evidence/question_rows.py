@@ -14,7 +14,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nunbit.evidence.names import WORD
+from nunbit.evidence.names import WORD, Lexicon
+from nunbit.evidence.question_patterns import (
+    BOX,
+    INK,
+    LEAST,
+    LINE,
+    MANY_LINES,
+    MOST,
+    SMALL_WORDS,
+    SORTS,
+    TITLE,
+    VALUES,
+    WEEKEND,
+    WEEKEND_ROW,
+    WORKDAY_ROW,
+    WORKDAYS,
+)
 from nunbit.evidence.questions import COLOUR, READ_ALL, WHERE, WHERE_KO
 from nunbit.evidence.text_lines import quoted
 from nunbit.scene import Scene, TextLine
@@ -22,61 +38,12 @@ from nunbit.scene_layout import MARKS, Layout
 from nunbit.scene_phrases import Names, clean, facts_of
 from nunbit.scene_rows import RowWriter
 from nunbit.scene_tables import Table, extremes
+from nunbit.world.names import korean_thing
 from nunbit.world.tsv import rows as tsv_rows
 
 ROWS_NAMED_MAX, RANKED_MAX, CELLS_MAX = 4, 3, 400
 """Rows and extremes that are written for one question, and cells that are looked at."""
 KEY_CHARS_MAX, READ_CHARS_MAX, QUOTES_MAX = 60, 200, 2
-_MOST = re.compile(
-    r"\b(?:most|highest|largest|biggest|longest|tallest|oldest|heaviest|fastest|dearest|latest|last|maximum|max|best"
-    r"|greatest|top)\b"
-    r"|(?:가장|제일|최고로?|최대)\s*(?:\S+\s)?(?:비싼|비싸|높|큰|크|많|긴|길|늦|무거|오래|나이|빠른 속도|마지막)"
-    r"|최댓값|최고|마지막",
-    re.I,
-)
-_LEAST = re.compile(
-    r"\b(?:least|lowest|smallest|shortest|cheapest|fewest|youngest|lightest|slowest|earliest|first|minimum|min|worst)\b"
-    r"|(?:가장|제일|최소|최저)\s*(?:\S+\s)?(?:싼|싸|저렴|낮|작|적|짧|이른|일찍|먼저|빠른|빨리|가벼|어린)|최솟값|최저",
-    re.I,
-)
-_SORTS = {
-    "price": re.compile(r"expensive|cheap|dear|cost|price|비싼|비싸|싼 |싼가|저렴|가격", re.I),
-    "time": re.compile(r"\b(?:earliest|latest|first|last)\b|먼저|이른|늦|일찍", re.I),
-}
-"""Superlatives that are said of one sort of figures."""
-_WORKDAYS = re.compile(r"\b(?:mon|tues?|wednes|thurs?|fri)(?:day)?s?\b|[월화수목금]요일|평일|weekday", re.I)
-_WEEKEND = re.compile(r"\b(?:satur|sun)days?\b|[토일]요일|주말|weekend", re.I)
-_WORKDAY_ROW = re.compile(r"^(?:mon\w*\s*(?:[-–~]|to)\s*fri\w*|weekdays?|평일|월\s*[-–~]\s*금)", re.I)
-_WEEKEND_ROW = re.compile(r"^(?:sat\w*\s*(?:[-–~&]|to|and)\s*sun\w*|weekends?|주말|토\s*[-–~,·]\s*일)", re.I)
-_SMALL_WORDS = frozenset(
-    "what which when where how much many does the this that have has with from for are was were there they their your"
-    " time name number cost price total page item items list text say says written sign picture image 얼마 무엇 어디"
-    " 언제 몇 개 있나요 인가요 이름 가격".split()
-)
-
-
-_LINE = re.compile(
-    r"\b(?:line|row) (?:number )?(\d{1,2})\b|\b(\d{1,2})(?:st|nd|rd|th) (?:line|row)\b"
-    r"|(\d{1,2})\s?(?:번째|번) (?:줄|행)",
-    re.I,
-)
-_MANY_LINES = re.compile(r"\b(?:how many|number of) (?:lines|rows)\b|몇 (?:줄|행)|(?:줄|행)(?:은|이) 몇", re.I)
-_BOX = re.compile(r"\bbox\b|\bregion\b|영역")
-_INK = re.compile(r"\b(?:letters?|text|writing|words?|font|ink)\b|글자|글씨", re.I)
-_TITLE = re.compile(r"\b(?:title|heading|headline)\b|제목|머리글", re.I)
-_VALUES = (
-    (re.compile(r"e-?mail|이메일|메일 주소", re.I), re.compile(r"\S+@\S+\.\w")),
-    (re.compile(r"\bphone\b|\btel\b|\bcall\b|전화|연락처", re.I), re.compile(r"\d{2,4}[-. )]\s?\d{3,4}[-. ]\d{3,4}")),
-    (
-        re.compile(r"web ?site|\burl\b|homepage|web address|웹사이트|홈페이지", re.I),
-        re.compile(r"www\.|https?:|\.(?:com|org|net|kr|io)\b"),
-    ),
-    (
-        re.compile(r"\bdate\b|날짜|며칠", re.I),
-        re.compile(r"\d{4}[-./년]\s?\d{1,2}[-./월]|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{1,2}월 ?\d{1,2}일"),
-    ),
-)
-"""What a question asks for by its sort, and how such a value looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +74,7 @@ class QuestionRows:
         if not self.rows:
             return []
         asked = question.casefold()
-        self.writer.boxed = bool(WHERE.search(asked) or WHERE_KO.search(asked) or _BOX.search(asked))
+        self.writer.boxed = bool(WHERE.search(asked) or WHERE_KO.search(asked) or BOX.search(asked))
         heads = self._heads(asked)
         named = self._named(asked, heads)
         chosen = list(dict.fromkeys(n.row for n in named))[:ROWS_NAMED_MAX]
@@ -125,18 +92,18 @@ class QuestionRows:
                 out.append(self.writer.absent(f'"{clean(asked[a:b])}"'))
         if READ_ALL.search(asked) and len(whole := " / ".join(texts)) <= READ_CHARS_MAX:
             out.append(whole)
-        if _MANY_LINES.search(asked):
+        if MANY_LINES.search(asked):
             out.append(f"{len(self.rows)} {self.writer.words['text']}")
-        if COLOUR.search(asked) and _INK.search(asked) and (ink := str(facts_of(self.writer.scene).get("ink") or "")):
+        if COLOUR.search(asked) and INK.search(asked) and (ink := str(facts_of(self.writer.scene).get("ink") or "")):
             out.append(self.names.word(ink))
         return out
 
     def _by_sort(self, asked: str) -> list[int]:
         """Rows that a question asks for by their number, as the title, or by how a value looks."""
-        out = [int(next(g for g in m.groups() if g)) - 1 for m in _LINE.finditer(asked)]
-        if _TITLE.search(asked) and len(self.rows[0]) == 1:
+        out = [int(next(g for g in m.groups() if g)) - 1 for m in LINE.finditer(asked)]
+        if TITLE.search(asked) and len(self.rows[0]) == 1:
             out.append(0)
-        for question, value in _VALUES:
+        for question, value in VALUES:
             if question.search(asked):
                 out += [i for i, j, cell in self._cells() if value.search(cell.text[:KEY_CHARS_MAX])][:2]
         return [i for i in dict.fromkeys(out) if 0 <= i < len(self.rows)]
@@ -187,7 +154,7 @@ class QuestionRows:
             (n.start, n.end): len({o.row for o in longest if (o.start, o.end) == (n.start, n.end)}) for n in longest
         }
         kept = [n for n in longest if spans[n.start, n.end] <= ROWS_NAMED_MAX]
-        return kept or self._days(asked) or self._by_words(asked, head_rows)
+        return kept or self._days(asked) or ([] if _sides(asked) else self._by_words(asked, head_rows))
 
     def _under_named_head(self, row: int, cell: int, heads: set[tuple[int, int]]) -> bool:
         table = next((i for i, t in enumerate(self.tables) if t.first <= row <= t.last), None)
@@ -198,12 +165,13 @@ class QuestionRows:
         plain = _PIECES.sub("", " ".join(text.split()).strip(" :.,·*-"))
         if not plain or len(plain) > KEY_CHARS_MAX:
             return set()
-        meaning = self.names.gloss(text)
-        return {k for k in (plain.casefold(), meaning.casefold()) if k}
+        label = plain.partition(": ")[0]  # of a line "Saturday: 10:00 - 16:00"
+        forms = (plain, self.names.gloss(text), label, self.names.gloss(label))
+        return {k.casefold() for k in forms if k}
 
     def _days(self, asked: str) -> list[_Named]:
         """Rows of opening hours whose days hold the one that is asked for."""
-        pairs = ((_WORKDAYS, _WORKDAY_ROW), (_WEEKEND, _WEEKEND_ROW))
+        pairs = ((WORKDAYS, WORKDAY_ROW), (WEEKEND, WEEKEND_ROW))
         return [
             _Named(i, 0, 0, 0)
             for day, row in pairs
@@ -214,8 +182,9 @@ class QuestionRows:
 
     def _by_words(self, asked: str, head_rows: set[int]) -> list[_Named]:
         """Cells that share a word with the question which no other row has."""
-        words = {m[0] for m in WORD.finditer(asked)} - _SMALL_WORDS
-        words = {w for w in words if len(w) > (3 if w.isascii() else 1)}
+        words = {m[0] for m in WORD.finditer(asked)} - SMALL_WORDS
+        words |= {w.casefold() for m in _lexicon().mentions(asked) for n in m.names for w in (n, korean_thing(n))}
+        words = {w for w in words if len(w) > (3 if w.isascii() else 0)}
         rows_of: dict[str, set[tuple[int, int]]] = {}
         for i, j, cell in self._cells():
             if i in head_rows or len(cell.text) > KEY_CHARS_MAX:
@@ -247,7 +216,7 @@ class QuestionRows:
             return []
         found = extremes(self.rows, self.tables)
         named = [e for e in found if e.column and self._asks_for(asked, e.column)]
-        sort = next((s for s, pattern in _SORTS.items() if pattern.search(asked)), "")
+        sort = next((s for s, pattern in SORTS.items() if pattern.search(asked)), "")
         fitting = [e for e in found if e.sort == sort]
         return [self.writer.ranked(e, sides) for e in (named or fitting or found)[:RANKED_MAX]]
 
@@ -255,7 +224,7 @@ class QuestionRows:
 def _sides(asked: str) -> tuple[str, ...]:
     """Which extreme a question asks for: "most", "least", or neither."""
     plain = asked.replace("least expensive", "cheapest").replace("most expensive", "dearest")
-    most, least = bool(_MOST.search(plain)), bool(_LEAST.search(plain))
+    most, least = bool(MOST.search(plain)), bool(LEAST.search(plain))
     return tuple(side for side, held in (("most", most), ("least", least)) if held)
 
 
@@ -283,6 +252,11 @@ def _chart_rows(layout: Layout) -> list[list[TextLine]]:
         for one in layout.things
         if one.thing.name in MARKS and one.labels
     ]
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> Lexicon:
+    return Lexicon()
 
 
 @lru_cache(maxsize=1)

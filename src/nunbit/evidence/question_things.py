@@ -31,6 +31,14 @@ ENDS = {
     "top": re.compile(r"top\s?-?most|highest up|(?:맨|가장|제일) 위", re.I),
     "bottom": re.compile(r"bottom\s?-?most|lowest down|(?:맨|가장|제일) 아래", re.I),
 }
+WHOLE = re.compile(
+    r"(?:photo|photograph|drawing|document|picture) or\b|(?:kind|sort|type) of (?:picture|image|photo)"
+    r"|main(?:ly)? colou?rs?|colou?rs? (?:of|in) the (?:picture|image|photo)|in colou?r\b|black[- ]and[- ]white"
+    r"|dark or bright|bright or dark|사진인가요|그림인가요|사진이에요|종류의 (?:그림|사진)|(?:그림|사진)은 어떤 종류"
+    r"|주된 색|주요 색|주로 무슨 색|흑백|컬러|어두운|밝은",
+    re.I,
+)
+"""Questions about the picture as a whole."""
 IN_ORDER = re.compile(r"left to right|from the left|왼쪽부터|왼쪽에서 오른쪽|차례로|순서대로", re.I)
 MARKED = re.compile(r"circle|box|square|arrow|point|mark|동그라미|네모|상자|화살표|점|표시", re.I)
 NO_THING = re.compile(r"\b(?:bounding )?box(?:es)?\b|상자|\bfields?\b|\blists?\b|\btables?\b|표에|칸", re.I)
@@ -73,6 +81,7 @@ class QuestionThings:
             out.append(self.writer.groups([t.thing for t in self.layout.things]))
         out += self._relation(asked) + self._yes(asked, question) + self._placed(asked, question)
         out += self._board(question) + self._steps(question)
+        out += self.writer.kind() if WHOLE.search(question) else []
         return [line for line in (*out, *self._shown(question)) if line]
 
     def _of(self, m: Mention, asked: Asked, written: bool) -> str:

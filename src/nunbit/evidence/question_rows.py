@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from nunbit.evidence.names import WORD, Lexicon
 from nunbit.evidence.question_patterns import (
@@ -43,7 +44,7 @@ from nunbit.world.tsv import rows as tsv_rows
 
 ROWS_NAMED_MAX, RANKED_MAX, CELLS_MAX = 4, 3, 400
 """Rows and extremes that are written for one question, and cells that are looked at."""
-KEY_CHARS_MAX, READ_CHARS_MAX, QUOTES_MAX = 60, 200, 2
+KEY_CHARS_MAX, READ_CHARS_MAX, QUOTES_MAX, PLACES_MAX, NAMED_MAX = 60, 200, 2, 3, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +137,19 @@ class QuestionRows:
         """Cells that the question names, none inside a longer one's words; those with a word of it, if there is no
         other."""
         head_rows = {t.first - 1 for t in self.tables}
-        found = [
+        found = (
             _Named(i, j, *span)
             for i, j, cell in self._cells()
             if i not in head_rows
             for key in self._keys(cell.text)
             for span in _places(asked, key)
             if not key.isdigit() or len(key) > 1 or self._under_named_head(i, j, heads)
-        ]
+        )
+        first = list(islice(found, NAMED_MAX))
         longest = [
             n
-            for n in found
-            if not any(o.start <= n.start and n.end <= o.end and o.end - o.start > n.end - n.start for o in found)
+            for n in first
+            if not any(o.start <= n.start and n.end <= o.end and o.end - o.start > n.end - n.start for o in first)
         ]
         # A value that many rows share ("on time") names none of them.
         spans = {
@@ -239,7 +241,7 @@ def _places(asked: str, key: str, shortest: int = 2) -> list[tuple[int, int]]:
         pattern = rf"(?<![a-z0-9]){re.escape(stem)}(?:e?s|'s)?(?![a-z0-9])"
     else:
         pattern = rf"(?<![\w.,:]){re.escape(key)}(?![0-9]|[.,:][0-9])"
-    return [m.span() for m in re.finditer(pattern, asked)]
+    return [m.span() for m in islice(re.finditer(pattern, asked), PLACES_MAX)]
 
 
 _PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")

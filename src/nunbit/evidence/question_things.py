@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from nunbit.evidence.index import Found, index_of
-from nunbit.evidence.names import ANYTHING, Lexicon, Mention
+from nunbit.evidence.names import ANYTHING, WORD, Lexicon, Mention
 from nunbit.evidence.questions import Asked, parse_question
-from nunbit.evidence.statements import BOX, Statement, part_named
+from nunbit.evidence.statements import BOX, COLOURS, Statement, part_named
 from nunbit.evidence.things import CLEAR, check
 from nunbit.evidence.wording import PARTS_KO, SIDES_KO
 from nunbit.scene import Scene, box_iou
@@ -87,7 +87,7 @@ class QuestionThings:
     def _of(self, m: Mention, asked: Asked, written: bool) -> str:
         """``2 dogs: ...``, ``no dog``."""
         found = [f for f in self.index.of(m) if f.object >= 0]
-        colours = asked.said[0].colours if asked.said and asked.about and asked.about.same(m) else ()
+        colours = _colour_before(asked.text, m)
         fitting = [f for f in found if all(f.colour_verdict(c) == "same" for c in colours)]
         names = {f.evidence.text for f in fitting}
         name = (
@@ -206,6 +206,12 @@ class QuestionThings:
 
     def _side_name(self, side: str) -> str:
         return f"맨 {PARTS_KO[side]}" if self.language == "ko" else f"{side}most"
+
+
+def _colour_before(text: str, m: Mention) -> tuple[str, ...]:
+    """The colour that stands right before a name ("red dogs", "빨간 개"), if one does."""
+    before = WORD.findall(text[max(0, m.start - 20) : m.start].casefold())
+    return (COLOURS[before[-1]],) if before and before[-1] in COLOURS else ()
 
 
 def _along(side: str) -> Callable[[Found], float]:

@@ -17,21 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nunbit.data.formats.llava import SPEAKERS
 from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
 from nunbit.files import decoded_text, parse_json, text_lines
-from nunbit.messages import Message, Part, Role, check_turns
+from nunbit.messages import Message, Part, check_turns
 from nunbit.models.prompt import IMAGE, Prompt, PromptBuilder
 from nunbit.system_errors import named_below
 
 _BREAK = re.compile(r"^[ \t]*\r?\n")
-SPEAKERS: dict[str, Role] = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "system": "system",
-}
 
 
 @dataclass(frozen=True, slots=True)

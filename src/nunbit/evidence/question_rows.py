@@ -84,7 +84,7 @@ class QuestionRows:
         return out + self._ranked(asked) + self._of_all(asked)
 
     def _of_all(self, asked: str) -> list[str]:
-        """What is asked of the writing as a whole: all of it, how many lines, its colour, quoted words it lacks."""
+        """The writing as a whole: all of it, how many lines, its colour, quoted words that it lacks."""
         out = []
         texts = [" ".join(" ".join(c.text.split()) for c in row) for row in self.rows]
         everything = " ".join(texts).casefold()
@@ -119,7 +119,7 @@ class QuestionRows:
                 yield i, j, cell
 
     def _heads(self, asked: str) -> set[tuple[int, int]]:
-        """The columns that a question names: (table, column), by their heads or by what is asked of such a column."""
+        """The columns that a question names: (table, column), by their heads or by words that ask for such a column."""
         out = set()
         for t, table in enumerate(self.tables):
             for column, head in enumerate(table.heads):

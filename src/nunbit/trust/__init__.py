@@ -1,4 +1,4 @@
-"""Whether an answer can be relied on: claims checked against the picture and corrected.
+"""Whether an answer can be relied on: claims checked against the picture and corrected; orders in pictures found.
 
 =================  ===================================================================================================
 `woodpecker`       the five steps of Woodpecker, from an answer to a corrected one: the entrance
@@ -9,6 +9,7 @@
 `edits_english`,
 `edits_korean`
 `phrases`          true sentences in both languages
+`guard`            orders to a model in pictures, before any model sees them
 =================  ===================================================================================================
 
 Claims, verdicts and what they rest on come from `nunbit.evidence`; this room decides what to do about them.

@@ -70,8 +70,11 @@ def lines(scene, question, language="en"):
         (RECEIPT, "What is the most expensive item?", "en", ["most expensive Desk lamps (35.50)"]),
         (RECEIPT, "가장 싼 것은 무엇인가요?", "ko", ["가장 싼 것 Sourdough bread (3.40)"]),
         (RECEIPT, "What does line 2 say?", "en", ["Olive oil | 6.50"]),
-        (HOURS, "When does it close on Tuesday?", "en", ["Mon - Fri | 9:00 - 20:00"]),
-        (HOURS, "토요일에는 몇 시에 여나요?", "ko", ["Saturday: 10:00 - 16:00"]),
+        (HOURS, "When does it close on Tuesday?", "en", ["Mon - Fri | 9:00 - 20:00", "Mon - Fri | closes: 20:00"]),
+        (HOURS, "토요일에는 몇 시에 여나요?", "ko", ["Saturday: 10:00 - 16:00", "Saturday | 여는 시각: 10:00"]),
+        (HOURS, "What are the hours on Tuesday?", "en", ["Mon - Fri | 9:00 - 20:00"]),
+        (TEAMS, "How many games did the Wolves lose?", "en", ["Wolves | Lost: 7"]),
+        (TEAMS, "How many games have the Wolves played?", "en", ["Wolves | Played: 13"]),
         (HOURS, "Does it say \"holiday\"?", "en", ['no "holiday"']),
         (ZOO, "What is above the dog?", "en", ["above dog: cat"]),
         (ZOO, "Is the cat left of the owl?", "en", []),  # too near to tell

@@ -40,6 +40,15 @@ LINE = re.compile(
 MANY_LINES = re.compile(
     r"\b(?:how many|number of) (?:lines|rows)\b|몇 (?:줄|행)|(?<![가-힣])(?:줄|행)(?:은|이) 몇", re.I
 )
+SPAN = re.compile(r"(\d{1,2}:\d{2}(?:\s?[ap]m)?)\s*[-–~]\s*(\d{1,2}:\d{2}(?:\s?[ap]m)?)", re.I)
+"""From when to when."""
+ENDS = {
+    "closes": re.compile(r"\bclos\w+|\buntil\b|\bends?\b|\bover\b|닫|까지|끝", re.I),
+    "opens": re.compile(
+        r"\bopen(?:s|ing)?\b|\bstarts?\b|\bbegins?\b|\bfrom when\b|여나|열어|엽니|여는|시작|부터", re.I
+    ),
+}
+"""Which end of a span is asked for."""
 BOX = re.compile(r"\bbox\b|\bregion\b|영역")
 INK = re.compile(r"\b(?:letters?|text|writing|words?|font|ink)\b|글자|글씨", re.I)
 TITLE = re.compile(r"\b(?:title|heading|headline)\b|제목|머리글", re.I)

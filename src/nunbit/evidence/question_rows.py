@@ -18,6 +18,7 @@ from itertools import islice
 from nunbit.evidence.names import WORD, Lexicon
 from nunbit.evidence.question_patterns import (
     BOX,
+    ENDS,
     INK,
     LEAST,
     LINE,
@@ -25,6 +26,7 @@ from nunbit.evidence.question_patterns import (
     MOST,
     SMALL_WORDS,
     SORTS,
+    SPAN,
     TITLE,
     VALUES,
     WEEKEND,
@@ -80,6 +82,7 @@ class QuestionRows:
         named = self._named(asked, heads)
         chosen = list(dict.fromkeys(n.row for n in named))[:ROWS_NAMED_MAX]
         out = [self._row(i, [n.cell for n in named if n.row == i], heads) for i in chosen]
+        out += [line for i in chosen if (line := self._end_of_span(i, asked))]
         out += [self._row(i, (), set()) for i in self._by_sort(asked) if i not in chosen]
         return out + self._ranked(asked) + self._of_all(asked)
 
@@ -120,18 +123,26 @@ class QuestionRows:
 
     def _heads(self, asked: str) -> set[tuple[int, int]]:
         """The columns that a question names: (table, column), by their heads or by words that ask for such a column."""
-        out = set()
-        for t, table in enumerate(self.tables):
-            for column, head in enumerate(table.heads):
-                if column and head and self._asks_for(asked, head):
-                    out.add((t, column))
-        return out
+        named = [
+            ((t, column), self._asks_for(asked, head))
+            for t, table in enumerate(self.tables)
+            for column, head in enumerate(table.heads)
+            if column and head
+        ]
+        best = max((strength for _, strength in named), default=0)
+        return {place for place, strength in named if strength and strength == best}
 
-    def _asks_for(self, asked: str, head: str) -> bool:
-        """Whether a question asks for what a column of this name holds."""
+    def _asks_for(self, asked: str, head: str) -> int:
+        """Whether a question asks for what a column of this name holds: 2, 1 if only by a word that often means
+        another column ("how many games did they lose"), 0 if not."""
         forms = {head.casefold(), self.names.gloss(head).casefold()} - {""}
-        words = [w for form in forms for w in (form, *asked_words().get(form, ()))]
-        return any(_places(asked, w, shortest=1) for w in words)
+        weak = [w for form in forms for w in asked_words().get(form, ()) if w.startswith("~")]
+        words = [w for form in forms for w in asked_words().get(form, ()) if w not in weak]
+        # A name may be meant weakly itself: "games".
+        words += [form for form in forms if f"~{form}" not in weak]
+        if any(_places(asked, w, shortest=1) for w in words):
+            return 2
+        return int(any(_places(asked, w.removeprefix("~"), shortest=1) for w in weak))
 
     def _named(self, asked: str, heads: set[tuple[int, int]]) -> list[_Named]:
         """Cells that the question names, none inside a longer one's words; those with a word of it, if there is no
@@ -210,6 +221,15 @@ class QuestionRows:
         wanted = {j for j in range(len(row)) if (at, table.places[i][j]) in heads}
         shown = sorted({0, *named, *wanted}) if wanted - {*named} else range(len(row))
         return " | ".join(self.writer.cell(row[j], self.writer.head(table, i, j)) for j in shown)
+
+    def _end_of_span(self, i: int, asked: str) -> str:
+        """``Friday | closes: 18:00`` of a row "Friday: 9:00 - 18:00", where a question asks for one end."""
+        ends = [word for word, pattern in ENDS.items() if pattern.search(asked)]
+        spans = [m for cell in self.rows[i] if (m := SPAN.search(cell.text[:KEY_CHARS_MAX]))]
+        if len(ends) != 1 or len(spans) != 1:
+            return ""
+        name = clean(self.rows[i][0].text.partition(": ")[0])
+        return f"{name} | {self.writer.words[ends[0]]}: {spans[0][1 if ends[0] == 'opens' else 2]}"
 
     def _ranked(self, asked: str) -> list[str]:
         """The extremes that a superlative asks for."""

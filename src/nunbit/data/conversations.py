@@ -52,7 +52,7 @@ def read_conversations(file: str | Path, images: str | Path | None = None) -> li
     """
     file = Path(file)
     root = Path(images or file.parent).resolve()
-    out = [_conversation(record, f"{file.name} {where}", root) for where, record in _records(file)]
+    out = [conversation_of(record, f"{file.name} {where}", root) for where, record in _records(file)]
     if not out:
         raise UserError(f"'{file}' holds no conversation", allowed="at least one", todo="name another file")
     return out
@@ -131,7 +131,15 @@ def _records(file: Path) -> Iterator[tuple[str, Any]]:
         yield from ((f"sample {i}", r) for i, r in enumerate(found)) if whole else [(where, found)]
 
 
-def _conversation(record: Any, where: str, root: Path) -> Conversation:
+def conversation_of(record: Any, where: str, root: Path) -> Conversation:
+    """The conversation of one record of either layout.
+
+    Args:
+        where: what errors call it; root: the pictures' folder, resolved.
+
+    Raises:
+        UserError: a malformed record.
+    """
     if not isinstance(record, dict):
         raise UserError(f"{where} is a {type(record).__name__}", allowed="an object with conversations or messages")
     name = f"{where} (id {str(record['id'])[:60]})" if "id" in record else where

@@ -70,6 +70,10 @@ class TextEncoder:
         names = sorted((t["content"] for t in added), key=len, reverse=True)
         self._controls = re.compile(f"(?=({'|'.join(map(re.escape, names))}))" if names else "(?!)")
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, control tokens written out."""
+        return str(self._obeying.decode(list(ids), skip_special_tokens=False))
+
     def words(self, text: str) -> list[int]:
         """Ids of plain words. A control token written in them is spelled out, never obeyed."""
         if not text:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nunbit.cli.dataclass_options import command
+from nunbit.cli.options import AsJson
 
 data_app = typer.Typer(no_args_is_help=True, help="Instruction data: converted and checked.")
 
@@ -34,9 +35,31 @@ class ConvertOptions:
     strict: Annotated[bool, typer.Option("--strict", help="Fail where the layout cannot hold a field.")] = False
 
 
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Arguments and options of ``nunbit data check``."""
+
+    source: Annotated[Path, typer.Argument(help="A file, or a folder of shards.")]
+    from_: Annotated[str, typer.Option("--from", help="The layout of the source; found by its content if auto.")] = (
+        "auto"
+    )
+    images: Annotated[Path | None, typer.Option(help="The folder that picture names are relative to.")] = None
+    model: Annotated[
+        str | None, typer.Option(help="The model that is to learn: counts tokens and shows what is learnt.")
+    ] = None
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=FILE of a benchmark whose questions and pictures must not be in it; repeatable."),
+    ] = None
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write the report as an HTML page.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of random choices.")] = 0
+    as_json: AsJson = False
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit``."""
     command(data_app, ConvertOptions, "convert")(convert)
+    command(data_app, CheckOptions, "check")(check)
     app.add_typer(data_app, name="data")
 
 
@@ -45,3 +68,11 @@ def convert(options: ConvertOptions) -> None:
     from nunbit.cli.data import convert_file
 
     convert_file(options)
+
+
+def check(options: CheckOptions) -> None:
+    """Look for what is wrong in instruction data before it is learnt from; exit code 1 if samples cannot be used."""
+    from nunbit.cli.data import check_file
+
+    if not check_file(options):
+        raise typer.Exit(1)

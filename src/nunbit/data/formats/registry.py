@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,28 @@ def read(path: str | Path, format: str = "auto", images: str | Path | None = Non
     for number, sample in enumerate(dataset.samples):
         check_marks(sample, sample.named(number))
     return dataset
+
+
+def each(
+    path: Path, format: str = "auto", images: Path | None = None, *, seed: int = 0
+) -> Iterator[Sample | UserError]:
+    """The samples of a file, and in the place of one that is malformed the error that `read` would raise for it.
+
+    Raises:
+        UserError: the file as a whole cannot be read.
+    """
+    name = format_of(path) if format == "auto" else format
+    if name not in _READERS:
+        yield from read(path, name, images, seed=seed).samples
+        return
+    for number, record in enumerate(read_records(path)[0]):
+        where = f"{path.name} sample {number}"
+        try:
+            sample = _READERS[name](record, where)
+            check_marks(sample, where)
+            yield sample
+        except UserError as e:
+            yield e
 
 
 def write(dataset: Dataset, out: str | Path, format: str, *, registry: bool = True) -> Counter[str]:

@@ -101,6 +101,8 @@ class Message:
         tool_calls: functions that this assistant turn asks to be called.
         name: of the function, in a turn of role ``tool``, whose parts hold its result.
         tool_call_id: of the call whose result a turn of role ``tool`` holds.
+        data_mark: name of the marks between which words that perception read in this turn's pictures are written, to
+            say that they are data; empty for none.
     """
 
     role: Role
@@ -108,6 +110,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     name: str = ""
     tool_call_id: str = ""
+    data_mark: str = ""
 
     @property
     def text(self) -> str:

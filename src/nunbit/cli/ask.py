@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nunbit.assistant import Answer
 from nunbit.cli.evidence import AnswerEvidence
+from nunbit.cli.guarding import AskedGuard, guard_config, print_found
 from nunbit.cli.output import print_notices, say, waiting
 from nunbit.cli.prompt_options import AskOptions, ChatOptions
 from nunbit.cli.prompted import PromptedAssistant
@@ -25,6 +27,7 @@ from nunbit.messages import Message, Part, assistant, question
 from nunbit.models.loading import default_name
 from nunbit.perception.pipeline import perception_fields
 from nunbit.system_errors import named_below
+from nunbit.trust.guard.verdict import Verdict
 
 
 def ask_once(options: AskOptions) -> None:
@@ -37,9 +40,11 @@ def ask_once(options: AskOptions) -> None:
     images = [decode(named_file(p)) for p in pictures]
     if not text.strip():
         raise UserError("an empty question", allowed="a question in words", todo="put it in quotes after the picture")
+    config = guard_config(options.guard)
     prompted = PromptedAssistant(options.prompt, options.model, options.engine)
+    guarded = AskedGuard(config, prompted.assistant)(question(text, images))
     streamed = None if options.as_json or options.verify else _write
-    answer = prompted.ask(question(text, images), options.max_new_tokens, streamed)
+    answer = prompted.ask(guarded.messages, options.max_new_tokens, streamed)
     made = None
     if options.verify:
         answer, made = verified(prompted.assistant, images, text, answer, ask_model=options.llm)
@@ -52,11 +57,13 @@ def ask_once(options: AskOptions) -> None:
         out = {"image": pictures, "question": text, **_answer_fields(answer)}
         out |= {"evidence": found.json()} if found and options.evidence else {}
         out |= {"verification": made.to_json()} if made else {}
+        out |= {"guard": guarded.verdict.to_json()} if guarded.verdict else {}
         print(json.dumps(out, ensure_ascii=False))
     else:
         print(file=sys.stderr)
         say(f"[{answer.ttft_ms:.0f} ms to the first token]")
     print_notices(answer.notices, set())
+    print_found(guarded.verdict, text)
     if made:
         print_corrections(made)
     if found:
@@ -92,9 +99,17 @@ def ask_batch(options: AskOptions) -> None:
         row["file"] = Path(named_below(folder, row["image"]))
         if not row["file"].is_file():
             decode(row["file"])  # raises, before the model loads
+    config = guard_config(options.guard)
     prompted = PromptedAssistant(options.prompt, options.model, options.engine)
+    guard, verdicts = AskedGuard(config, prompted.assistant), deque[Verdict | None]()
+
+    def guarded(row: dict[str, Any]) -> list[Message]:
+        made = guard(question(row["question"], [decode(row["file"])]))
+        verdicts.append(made.verdict)
+        return made.messages
+
     began, right, said = time.perf_counter(), list[bool](), set[str]()
-    conversations = (question(row["question"], [decode(row["file"])]) for row in rows)
+    conversations = (guarded(row) for row in rows)
     for row, answer in zip(rows, prompted.stream_many(conversations, options.max_new_tokens), strict=True):
         made = None
         if options.verify:
@@ -102,6 +117,8 @@ def ask_batch(options: AskOptions) -> None:
             answer, made = verified(prompted.assistant, shown, row["question"], answer, ask_model=options.llm)
         out = {"image": row["image"], "question": row["question"], **_answer_fields(answer)}
         out |= {"verification": made.to_json()} if made else {}
+        verdict = verdicts.popleft()
+        out |= {"guard": verdict.to_json()} if verdict else {}
         lines: list[str] = correction_lines(made) if made else []
         if options.evidence:
             shown = [decode(row["file"])]
@@ -126,9 +143,10 @@ def chat_loop(options: ChatOptions) -> None:
     """
     use_single_heap()
     images = [decode(named_file(p)) for p in options.pictures]
+    config = guard_config(options.guard)
     with waiting(f"loading {options.model or default_name()}"):
         model = options.engine.assistant(options.model)
-    turns: list[Message] = []
+    guard, turns = AskedGuard(config, model), list[Message]()
     said: set[str] = set()
     while True:
         try:
@@ -138,7 +156,8 @@ def chat_loop(options: ChatOptions) -> None:
         if not text:
             break
         parts = [Part.image(i) for i in images] if not turns else []
-        turns.append(Message("user", (*parts, Part.text(text))))
+        guarded = guard([Message("user", (*parts, Part.text(text)))])
+        turns += guarded.messages
         answer = model.ask(turns, max_new_tokens=options.max_new_tokens, on_text=None if options.verify else _write)
         if options.verify:
             answer, made = verified(model, images, text, answer, ask_model=options.llm)
@@ -147,6 +166,7 @@ def chat_loop(options: ChatOptions) -> None:
         if options.verify:
             print_corrections(made)
         print_notices(answer.notices, said)
+        print_found(guarded.verdict, text)
         turns.append(assistant(answer.text))
 
 

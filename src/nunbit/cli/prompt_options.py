@@ -19,6 +19,14 @@ VerifyLLM = Annotated[
     bool,
     typer.Option("--llm/--no-llm", help="With --verify: ask the model again where perception knows nothing."),
 ]
+GuardPolicy = Annotated[
+    str,
+    typer.Option(
+        "--guard",
+        metavar="off|mark|strip|block",
+        help="Orders to a model that a picture holds: hand them on as data, mask them, or refuse the picture.",
+    ),
+]
 POINTER_KINDS = ("point", "box", "circle", "arrow")
 
 
@@ -103,6 +111,7 @@ class AskOptions:
     ] = None
     verify: Verify = False
     llm: VerifyLLM = True
+    guard: GuardPolicy = "off"
     prompt: PromptOptions = PromptOptions()
 
 
@@ -116,3 +125,4 @@ class ChatOptions:
     max_new_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of an answer, at most.")] = 96
     verify: Verify = False
     llm: VerifyLLM = True
+    guard: GuardPolicy = "off"

@@ -11,6 +11,7 @@ from nunbit.scene import Scene
 from nunbit.serving.perception import PerceptionService
 from nunbit.serving.settings import ServerSettings
 from nunbit.trust.asking import visual_questions
+from nunbit.trust.guard.verdict import Verdict
 from nunbit.trust.trace import Verification
 
 MAX_QUESTION_CHARS = 20_000
@@ -42,7 +43,7 @@ class CheckedAnswer:
 
     Attributes:
         text: the answer, corrected where corrections are wanted.
-        added: what the response holds beside it: ``evidence``, ``verification`` or both.
+        added: what the response holds beside it: ``guard``, ``evidence``, ``verification``.
     """
 
     text: str
@@ -56,10 +57,12 @@ class AnswerCheck:
     Attributes:
         find_evidence: finds the evidence of an answer; None where it is not wanted.
         revise: corrects an answer, whose words are held back until then; None where it is not wanted.
+        guard: JSON of what the guard found in the pictures; None where it did not look.
     """
 
     find_evidence: FindEvidence | None = None
     revise: Revise | None = None
+    guard: dict[str, Any] | None = None
 
     @property
     def corrects(self) -> bool:
@@ -72,7 +75,7 @@ class AnswerCheck:
         Args:
             scenes: the Scenes that the model had, one for each picture; perception finds those that are missing.
         """
-        added: dict[str, Any] = {}
+        added: dict[str, Any] = {} if self.guard is None else {"guard": self.guard}
         if self.revise is not None:
             made = await self.revise(text, scenes)
             text, added["verification"] = made.answer, made.to_json()
@@ -108,9 +111,17 @@ class AnswerChecks:
     def _verifies(self, body: Wishes) -> bool:
         return self.settings.verify if body.verify is None else body.verify
 
-    def of(self, body: Wishes, messages: Sequence[Message], *, forced_call: bool) -> AnswerCheck | None:
-        """The check of a request's answers; None where nothing is to be checked."""
-        found = AnswerCheck(self._evidence(body, messages), self._corrections(body, messages, forced_call=forced_call))
+    def of(
+        self, body: Wishes, messages: Sequence[Message], *, forced_call: bool, verdict: Verdict | None = None
+    ) -> AnswerCheck | None:
+        """The check of a request's answers; None where nothing is to be checked.
+
+        Args:
+            verdict: of the guard, which goes along with the answers.
+        """
+        corrections = self._corrections(body, messages, forced_call=forced_call)
+        guard = None if verdict is None else verdict.to_json()
+        found = AnswerCheck(self._evidence(body, messages), corrections, guard)
         return None if found == AnswerCheck() else found
 
     def _evidence(self, body: Wishes, messages: Sequence[Message]) -> FindEvidence | None:

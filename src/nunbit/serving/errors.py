@@ -14,6 +14,7 @@ from nunbit.engine.scheduler import Busy, RequestOutput
 from nunbit.errors import ContextLengthError, UserError
 from nunbit.serving.validation import is_json, sentences
 from nunbit.translation import Language, accepted_language, message, translated
+from nunbit.trust.guard.policy import BlockedPicture
 
 log = logging.getLogger("nunbit.serving")
 
@@ -81,6 +82,10 @@ async def _user_error(request: Request, error: Exception) -> Response:
         return JSONResponse(error_body(text, "overloaded_error", "queue_full"), 503, headers={"Retry-After": "1"})
     if isinstance(error, ContextLengthError):
         return JSONResponse(context_length_exceeded(text), 400)
+    if isinstance(error, BlockedPicture):
+        body = error_body(text, "invalid_request_error", "picture_blocked", "messages")
+        body["error"]["guard"] = error.verdict.to_json()
+        return JSONResponse(body, 400)
     if isinstance(error, RequestError):
         return JSONResponse(error_body(text, "invalid_request_error", error.code, error.param), error.status)
     return JSONResponse(error_body(text, "invalid_request_error"), 400)

@@ -21,6 +21,7 @@ from nunbit.engine.scheduler import Engine, RequestOutput
 from nunbit.engine.scoring import prompt_logprobs
 from nunbit.errors import UserError
 from nunbit.messages import Message
+from nunbit.models.model_view import model_view
 from nunbit.serving.about import about_model
 from nunbit.serving.answer_checks import AnswerCheck, AnswerChecks
 from nunbit.serving.choices import ChoiceStream, Job, stream_events
@@ -41,6 +42,7 @@ from nunbit.serving.tools import ToolChoice, tool_choice_of
 from nunbit.serving.warned import ignored_fields, warning_headers
 from nunbit.translation import translated
 from nunbit.trust.asking import MAX_NEW_TOKENS as MAX_ASKED_TOKENS
+from nunbit.trust.guard.verdict import Verdict
 
 PICTURE_INPUT = re.compile(r"\s*data:(image/[^,]*|[^,\s]*;base64),", re.IGNORECASE)
 """An input of embeddings that is a picture. "data: the plural of datum" is text."""
@@ -55,6 +57,7 @@ class PreparedChat:
     prompt: PreparedPrompt
     tool_choice: ToolChoice
     warnings: list[str]
+    verdict: Verdict | None = None
 
 
 class ApiServer(SharedRoutes):
@@ -89,7 +92,7 @@ class ApiServer(SharedRoutes):
             body,
             request,
             formatter,
-            self.checks.of(body, chat.messages, forced_call=chat.tool_choice.forced),
+            self.check_of(chat),
         )
 
     async def prepare_chat(self, body: ChatRequest) -> PreparedChat:
@@ -105,12 +108,24 @@ class ApiServer(SharedRoutes):
         messages, reordered = await self.in_thread(
             partial(messages_of, body, self.settings, template_takes_tools=takes_calls)
         )
+        policy = self.guarding.policy_of(body.guard)
+        guarded = await self.in_thread(self.guarding.judged, messages, policy, self._model_view)
+        messages, reordered = guarded.messages, reordered + self.guarding.warnings(body.guard, guarded)
         prompt = await self.in_thread(partial(self.engine.prepare, messages, tools=tool_choice.tools))
         aware = self.engine.runner.aware
         warnings = self._warnings(body) + reordered + (aware.notices(prompt.scenes) if aware is not None else [])
         if tool_choice.tools and "tools" not in template:
             warnings.append("this model's chat template has no place for tools: the model does not see them")
-        return PreparedChat(body, messages, prompt, tool_choice, warnings)
+        return PreparedChat(body, messages, prompt, tool_choice, warnings, guarded.verdict)
+
+    def check_of(self, chat: PreparedChat) -> AnswerCheck | None:
+        """What is wanted of the answers to a conversation."""
+        return self.checks.of(chat.body, chat.messages, forced_call=chat.tool_choice.forced, verdict=chat.verdict)
+
+    def _model_view(self, picture: Any) -> Any:
+        """What the served model sees of a picture; None for a model of text alone."""
+        processor = getattr(self.engine.runner.preparation.processor, "image_processor", None)
+        return None if processor is None else model_view(processor, picture)
 
     def _short_answer(self, messages: list[Message]) -> str:
         """The model's own short answer, for a worker thread."""
@@ -265,7 +280,7 @@ class ApiServer(SharedRoutes):
             "max_model_len": self.engine.runner.length,
             "about": about_model(self.name)
             | {"max_pictures": self.settings.max_pictures, "max_tokens": self.settings.max_tokens}
-            | {"verify": self.settings.verify},
+            | {"verify": self.settings.verify, "guard": self.settings.guard.policy},
         }
 
     async def health(self) -> Response:

@@ -112,7 +112,7 @@ class GenerationRequest(RequestModel):
 
 
 class ChatRequest(GenerationRequest):
-    """POST /v1/chat/completions. ``evidence`` and ``verify`` are extensions of this server: with the first every choice
+    """POST /v1/chat/completions. ``evidence``, ``verify`` and ``guard`` are extensions: with the first every choice
     says what the answer claims of the pictures and what in them each claim rests on (`nunbit.evidence`); with the
     second the answer is corrected by what is in the pictures, and the choice says how (`nunbit.trust.woodpecker`)."""
 
@@ -126,6 +126,7 @@ class ChatRequest(GenerationRequest):
     parallel_tool_calls: bool = True
     evidence: bool = False
     verify: bool | None = None
+    guard: str | None = None
 
     @property
     def formed(self) -> bool:

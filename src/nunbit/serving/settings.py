@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nunbit.media import FetchPolicy, Limits
+from nunbit.trust.guard.guard import GuardConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class ServerSettings:
         page: whether the web page is served.
         verify: whether answers are corrected by what is in the pictures where a request does not say.
         verify_llm: whether the model is asked again for that where perception knows nothing.
+        guard: what is done about orders to a model that pictures hold, where a request does not ask for more.
         aliases: other names by which a request may call the model; ``*`` accepts every name.
     """
 
@@ -49,4 +51,5 @@ class ServerSettings:
     page: bool = True
     verify: bool = False
     verify_llm: bool = True
+    guard: GuardConfig = GuardConfig()
     aliases: tuple[str, ...] = ()

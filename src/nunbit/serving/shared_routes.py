@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 from fastapi.responses import JSONResponse, Response
 
+from nunbit.serving.guarding import GuardService
 from nunbit.serving.perception import PerceptionService
 from nunbit.serving.requests import decode_picture
 from nunbit.serving.schemas import PerceiveRequest
@@ -28,6 +29,7 @@ class SharedRoutes:
 
     def __init__(self, settings: ServerSettings, perception: PerceptionService) -> None:
         self.settings, self.perception, self.open = settings, perception, True
+        self.guarding = GuardService(settings, perception)
         self._threads: anyio.CapacityLimiter | None = None
 
     async def perceive(self, body: PerceiveRequest) -> Response:

@@ -11,8 +11,9 @@ from nunbit.errors import UserError
 from nunbit.perception.ocr import tesseract_installed
 from nunbit.perception.short_lines import Reading
 from nunbit.scene import Scene, TextLine
+from nunbit.scene_prompt import as_data
 from nunbit.trust.guard.guard import Guard, GuardConfig
-from nunbit.trust.guard.policy import BlockedPicture, masked, wrapped
+from nunbit.trust.guard.policy import BlockedPicture, masked
 from nunbit.trust.guard.strokes import lines_of, strokes_of
 from nunbit.trust.guard.verdict import notice
 from nunbit.trust.guard.views import planes
@@ -136,8 +137,8 @@ def test_a_refusal_names_the_text_and_its_box():
     assert "BANANA" in str(error) and "1: [" in str(error)
 
 
-def test_marks_are_random_and_masks_cover_the_line():
-    assert wrapped("x", "en") != wrapped("x", "en") and "\nx\n" in wrapped("x", "ko", "DATA-1")
+def test_marks_go_around_words_and_masks_cover_the_line():
+    assert as_data("x", "ko", "DATA-1").startswith("[DATA-1") and "\nx\n" in as_data("x", "en", "DATA-1")
     picture = page()
     covered = masked(picture, [(60, 230, 660, 290)])
     assert np.asarray(covered).std() < 1 < np.asarray(picture).std() and covered.size == picture.size

@@ -83,6 +83,13 @@ class ServeArguments:
     llm: Annotated[
         bool, typer.Option("--llm/--no-llm", help="To verify, ask the model again where perception knows nothing.")
     ] = True
+    guard: Annotated[
+        str,
+        typer.Option(
+            metavar="off|mark|strip|block",
+            help="Orders to a model in pictures: hand them on as data, mask them, refuse. Requests may ask for more.",
+        ),
+    ] = "off"
     alias: Annotated[
         list[str] | None,
         typer.Option("--alias", help="Another name that requests may give the model, * for any name; repeatable."),
@@ -103,6 +110,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(arguments: ServeArguments) -> None:
     """Answer over the OpenAI API, with a web page."""
+    from nunbit.cli.guarding import guard_config
     from nunbit.media import FetchPolicy
     from nunbit.serving.build import ServeOptions
     from nunbit.serving.gateway.options import parse_backends
@@ -117,6 +125,7 @@ def serve(arguments: ServeArguments) -> None:
         page=arguments.page,
         verify=arguments.verify,
         verify_llm=arguments.llm,
+        guard=guard_config(arguments.guard),
         aliases=tuple(arguments.alias or ()),
     )
     backends = parse_backends(

@@ -45,9 +45,10 @@ class SceneText:
         shown = 0
         for m in messages:
             language = language_of(m)
-            parts = [part for p in m.parts for part in self._parts(p, left, language)]
+            parts = [part for p in m.parts for part in self._parts(p, left, language, m.data_mark)]
             shown += len(m.images)
             if self.config.question_facts and m.role == "user" and (facts := self._facts(m, scenes[:shown], language)):
+                facts = scene_prompt.as_data(facts, language, m.data_mark) if m.data_mark else facts
                 parts.insert(_after_pictures(parts), Part.text(facts))
             out.append(replace(m, parts=tuple(parts)))
         return out
@@ -84,13 +85,15 @@ class SceneText:
         several = self.config.scene_prompt == "compact" and len(scenes) > 1
         return [(i if several else 0, s) for i, s in enumerate(scenes, 1)]
 
-    def _parts(self, part: Part, scenes: Iterator[tuple[int, Scene]], language: str) -> list[Part]:
+    def _parts(self, part: Part, scenes: Iterator[tuple[int, Scene]], language: str, mark: str) -> list[Part]:
         if part.kind != "image":
             return [part]
         number, scene = next(scenes)
         words = self.words(scene, language)
         if number:
             words = f"{scene_prompt.picture_heading(number, language)}\n{words}"
+        if mark and words:
+            return [part, Part.text(scene_prompt.as_data(words, language, mark))]
         return [part, Part.text(words + "\n")] if words else [part]
 
 

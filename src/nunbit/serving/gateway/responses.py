@@ -54,14 +54,18 @@ class GatewayResponses:
         given = body.input if isinstance(body.input, list) else [{"role": "user", "content": body.input}]
         server.check_size(given)
         checks, shown = server.checks[backend.name], backend.options.scene_prompt != "none"
-        looks = shown or checks.wanted(body)
+        policy = server.guarding.policy_of(body.guard)
+        looks = shown or checks.wanted(body) or policy != "off"
         turns = await server.in_thread(decoded, given, server.settings) if looks else []
-        check = checks.of(body, turns, forced_call=body.forces_call) if turns else None
+        guarded = await server.in_thread(server.guarding.judged, turns, policy)
+        turns, verdict = guarded.messages, guarded.verdict
+        check = checks.of(body, turns, forced_call=body.forces_call, verdict=verdict) if turns else None
         changes: dict[str, Any] = {"model": backend.model}
-        if shown and isinstance(body.input, list):
+        if (shown or (verdict is not None and verdict.found)) and isinstance(body.input, list):
             words = partial(rewritten, text_type="input_text")
-            changes["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of)
+            changes["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of, verdict)
         warnings = [EARLIER] if check is not None and body.previous_response_id else []
+        warnings += server.guarding.warnings(body.guard, guarded)
         payload = raw.written(changes, OWN_FIELDS)
         return await server.send(backend, path, payload, request, body.stream, check, warnings)
 

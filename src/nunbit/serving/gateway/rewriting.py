@@ -12,10 +12,12 @@ from nunbit.errors import UserError
 from nunbit.messages import Message, Part, Role
 from nunbit.models.object_aware.scene_text import language_of
 from nunbit.scene import Scene
-from nunbit.scene_prompt import groups_of, list_groups, scene_words
+from nunbit.scene_prompt import as_data, groups_of, list_groups, scene_words
 from nunbit.serving.gateway.options import BackendOptions
+from nunbit.serving.perception import data_uri
 from nunbit.serving.requests import decode_picture
 from nunbit.serving.settings import ServerSettings
+from nunbit.trust.guard.verdict import Verdict
 from nunbit.world.names import names_in
 
 PICTURE_PARTS = ("image_url", "input_image")
@@ -84,12 +86,14 @@ def rewritten(
     turns: Sequence[Message],
     options: BackendOptions,
     scene_of: Callable[[Any], Scene],
+    verdict: Verdict | None = None,
     text_type: str = "text",
 ) -> list[dict[str, Any]]:
     """A conversation in JSON as the backend is sent it.
 
     Args:
-        turns: the same conversation, with decoded pictures.
+        turns: the same conversation, with decoded pictures, as the guard let it pass.
+        verdict: of the guard: masked pictures take the place of others, and what it found is marked as data.
         scene_of: a decoded picture -> its Scene.
         text_type: the type of a part of text: ``input_text`` in the Responses API.
 
@@ -101,7 +105,7 @@ def rewritten(
         if not isinstance(message, dict):  # the backend says what is wrong with it
             out.append(message)
             continue
-        pictures, language = list(turn.images), language_of(turn)
+        pictures = list(turn.images)
         left = iter(pictures)
         parts: list[dict[str, Any]] = []
         content = message.get("content")
@@ -113,11 +117,36 @@ def rewritten(
             picture = next(left, None)
             if picture is None:
                 raise UserError("a picture without its bytes", allowed="image_url with a data: URI")
-            words = words_of(scene_of(picture), options.scene_prompt, language)
-            described = {"type": text_type, "text": HEADINGS[language].format(n=number, words=words)}
-            parts += [described] if options.pictures == "replace" else [part, described]
+            described = _described(picture, number, turn, options, scene_of, verdict)
+            texts = [{"type": text_type, "text": text} for text in described]
+            parts += texts if options.pictures == "replace" else [_shown(part, picture, number, verdict), *texts]
         out.append({**message, "content": _joined(parts, text_type)} if pictures else message)
     return out
+
+
+def _described(
+    picture: Any,
+    number: int,
+    turn: Message,
+    options: BackendOptions,
+    scene_of: Callable[[Any], Scene],
+    verdict: Verdict | None,
+) -> list[str]:
+    """What stands beside a picture: its Scene in words, or what the guard found in it; as data where it found any."""
+    language, mark = language_of(turn), turn.data_mark
+    if options.scene_prompt != "none":
+        words = words_of(scene_of(picture), options.scene_prompt, language)
+        return [HEADINGS[language].format(n=number, words=as_data(words, language, mark) if mark else words)]
+    found = verdict.found_in(number - 1) if verdict is not None else ""
+    return [as_data(found, language, mark)] if mark and found else []
+
+
+def _shown(part: dict[str, Any], picture: Any, number: int, verdict: Verdict | None) -> dict[str, Any]:
+    """A picture's part, or the masked picture in the same form."""
+    if verdict is None or verdict.action != "stripped" or not verdict.boxes(number - 1):
+        return part
+    url, source = part.get("image_url"), data_uri(picture)
+    return {**part, "image_url": {**url, "url": source} if isinstance(url, dict) else source}
 
 
 def _joined(parts: list[dict[str, Any]], text_type: str) -> Any:

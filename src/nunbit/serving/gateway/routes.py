@@ -36,8 +36,9 @@ from nunbit.serving.settings import ServerSettings
 from nunbit.serving.shared_routes import SharedRoutes
 from nunbit.serving.warned import warning_headers
 from nunbit.trust.asking import MAX_NEW_TOKENS
+from nunbit.trust.guard.conversation import GuardedConversation
 
-OWN_FIELDS = ("evidence", "verify")
+OWN_FIELDS = ("evidence", "verify", "guard")
 """Fields of a request that are for the gateway."""
 Read = TypeVar("Read", bound=RequestModel)
 GONE = Response(status_code=499)
@@ -71,15 +72,19 @@ class GatewayServer(SharedRoutes):
         self.check_size(body.messages)
         checks, messages = self.checks[backend.name], body.messages
         shown = backend.options.scene_prompt != "none"
-        looks = shown or checks.wanted(body)
+        policy = self.guarding.policy_of(body.guard)
+        looks = shown or checks.wanted(body) or policy != "off"
         turns = await self.in_thread(decoded, messages, self.settings) if looks else []
-        check = checks.of(body, turns, forced_call=body.forces_call) if turns else None
+        guarded = await self.in_thread(self.guarding.judged, turns, policy) if looks else GuardedConversation([])
+        turns, verdict = guarded.messages, guarded.verdict
+        check = checks.of(body, turns, forced_call=body.forces_call, verdict=verdict) if turns else None
         changes: dict[str, Any] = {"model": backend.model}
-        if shown:
-            words = await self.in_thread(rewritten, messages, turns, backend.options, self.scene_of)
+        if shown or (verdict is not None and verdict.found):
+            words = await self.in_thread(rewritten, messages, turns, backend.options, self.scene_of, verdict)
             changes["messages"] = words
         held = check is not None and check.corrects and body.logprobs
         warnings = ["log probabilities are those of the answer before its corrections"] if held else []
+        warnings += self.guarding.warnings(body.guard, guarded)
         payload = raw.written(changes, OWN_FIELDS)
         return await self.send(backend, "/chat/completions", payload, request, body.stream, check, warnings)
 
@@ -204,7 +209,9 @@ class GatewayServer(SharedRoutes):
             "created": 0,
             "owned_by": "backend",
             "modalities": ["text", "image"],
-            "about": about | {"verify": self.settings.verify, "scene_prompt": backend.options.scene_prompt},
+            "about": about
+            | {"verify": self.settings.verify, "guard": self.settings.guard.policy}
+            | {"scene_prompt": backend.options.scene_prompt},
         }
 
     async def health(self) -> Response:

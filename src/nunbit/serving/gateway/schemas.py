@@ -16,6 +16,7 @@ class GatewayRequest(RequestModel):
     tool_choice: Any = None
     evidence: bool = False
     verify: bool | None = None
+    guard: str | None = None
 
     @property
     def forces_call(self) -> bool:

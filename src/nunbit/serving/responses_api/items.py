@@ -130,6 +130,7 @@ def chat_request_of(body: ResponsesRequest, turns: Sequence[ChatMessage]) -> Cha
         seed=body.seed,
         evidence=body.evidence,
         verify=body.verify,
+        guard=body.guard,
     )
 
 

@@ -41,7 +41,7 @@ class ResponsesApi:
             warnings.append("'truncation' has no effect: an input that does not fit is refused")
         writer = ResponseWriter(body, self.server.name, self.server.engine.runner.tokenizer, chat.tool_choice, warnings)
         jobs = self.server.jobs(chat.prompt, chat.body, chat.tool_choice.schema)
-        check = self.server.checks.of(chat.body, chat.messages, forced_call=chat.tool_choice.forced)
+        check = self.server.check_of(chat)
         choices = ChoiceStream(self.server.engine, jobs, self.server.metrics.observe, check)
         await self.server.in_thread(choices.submit)
         headers = warning_headers(warnings)

@@ -57,9 +57,9 @@ class TextOptions(RequestModel):
 
 
 class ResponsesRequest(RequestModel):
-    """POST /v1/responses. ``seed``, ``evidence`` and ``verify`` are extensions of this server.
+    """POST /v1/responses. ``seed``, ``evidence``, ``verify`` and ``guard`` are extensions of this server.
 
-    The fields after ``verify`` are taken and have no effect: they steer the accounts and caches of the hosted API.
+    The fields after ``guard`` are taken and have no effect: they steer the accounts and caches of the hosted API.
     """
 
     model: str | None = None
@@ -83,6 +83,7 @@ class ResponsesRequest(RequestModel):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     evidence: bool = False
     verify: bool | None = None
+    guard: str | None = None
     metadata: Annotated[dict[str, str], Field(max_length=16)] = {}
     truncation: Name = "disabled"
     user: Name | None = None

@@ -103,6 +103,10 @@ class Verdict:
         """The boxes of what was found in a picture."""
         return [f.box for f in self.findings if f.picture == picture]
 
+    def found_in(self, picture: int) -> str:
+        """The found text of one picture; "" where it has none."""
+        return "\n".join(f.text for f in self.findings if f.picture == picture)[:MOST_TEXT_CHARS]
+
     def to_json(self) -> dict[str, Any]:
         """As JSON: what was found, where, in which view, and what was done."""
         return {

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -92,6 +92,12 @@ schemathesis: $(STAMP)  ## requests made from the server's own OpenAPI document
 MINUTES ?= 20
 soak: $(STAMP)          ## the server at saturation, with clients that hang up: make soak MINUTES=1
 	@$(VENV)/bin/python -m tests.load.soak --minutes $(MINUTES)
+
+PEERS ?= .peers
+data-peers: $(STAMP)    ## instruction data in each layout, read by datasets, webdataset and TRL (a folder of their own, 400 MB)
+	@test -d $(PEERS)/trl || { $(VENV)/bin/pip install -q --target $(PEERS) datasets==5.2.0 webdataset==1.0.2 && \
+		$(VENV)/bin/pip install -q --no-deps --target $(PEERS) trl==1.16.0; }
+	@OMP_NUM_THREADS=1 PYTHONPATH=$(PEERS) $(VENV)/bin/python -W ignore -m tests.load.data_peers
 
 COMPAT_VENV ?= .venv-compat
 compat:                 ## types of transformers in the engine, beside `generate`, with torchvision: writes docs/compatibility.md

@@ -4,6 +4,7 @@ from nunbit.models.image_tokens import token_counter
 from nunbit.models.prompt import PromptBuilder
 from nunbit.recipes import llava15
 from nunbit.recipes.debug_set import write_conversations, write_language, write_vision
+from nunbit.training.distributed import ALONE
 from nunbit.training.multimodal import ConversationTask, freeze
 from nunbit.training.stage import Stage
 from nunbit.training.stages import build_model, load_samples
@@ -44,6 +45,7 @@ def task_of(world, rates=RATES, **how):
     model, processor = build_model(done.model)
     freeze(model, rates)
     builder = PromptBuilder.from_processor(processor, token_counter(model.config))
-    data = load_samples(done.phases()["tune"], builder, 4096, lambda _: None)
+    phase, folder = done.phases()["tune"], world[0] / "stage"
+    data = load_samples(phase, builder, 4096, model.config, folder, ALONE, lambda _: None)
     how = {"pad": processor.tokenizer.pad_token_id, "processor": processor} | data.mixture() | how
     return ConversationTask(model.float(), processor.image_processor, data.samples, **how)

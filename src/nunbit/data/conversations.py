@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,15 @@ def encode(
     Raises:
         UserError: a conversation without a trainable token, or none left.
     """
+    kept, dropped = encode_some(conversations, builder, max_tokens=max_tokens, plain=plain)
+    check_left(len(kept), dropped)
+    return kept, dropped
+
+
+def encode_some(
+    conversations: Iterable[Conversation], builder: PromptBuilder, *, max_tokens: int, plain: bool = False
+) -> tuple[list[Prompt], Counter[str]]:
+    """As `encode` for a part of a data set, of which nothing may be left."""
     kept, dropped = [], Counter[str]()
     conversations = [*conversations]
     useless = unusable(path for c in conversations for path in c.images)
@@ -86,10 +95,18 @@ def encode(
             dropped[f"more than {max_tokens} tokens"] += 1
             continue
         kept.append(prompt)
-    if not kept:
+    return kept, dropped
+
+
+def check_left(samples: int, dropped: Mapping[str, int]) -> None:
+    """Check that of a data set some sample is left.
+
+    Raises:
+        UserError: none is, with the reasons.
+    """
+    if not samples:
         reasons = ", ".join(f"{n}: {why}" for why, n in dropped.items())
         raise UserError(f"no sample is left ({reasons})", todo="check the pictures' folder and max_tokens")
-    return kept, dropped
 
 
 def picture_path(name: str, root: Path, sample: str) -> Path:

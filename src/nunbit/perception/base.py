@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from nunbit.scene import Relation, Scene, SceneObject
 
@@ -56,6 +56,7 @@ class Lazy:
         self._build, self._lock = build, threading.Lock()
         self._provider: Provider | None = None
         self._error: Exception | None = None
+        self._device = ""
 
     def get(self) -> Provider:
         """The provider, built now if it is not there yet.
@@ -68,11 +69,18 @@ class Lazy:
                 raise self._error
             if self._provider is None:
                 try:
-                    self._provider = self._build()
+                    self._provider = move(self._build(), self._device)
                 except Exception as e:
                     self._error = e
                     raise
             return self._provider
+
+    def to(self, device: str) -> None:
+        """Run on a device, now or once it is built."""
+        with self._lock:
+            self._device = device
+            if self._provider is not None:
+                move(self._provider, device)
 
     @property
     def name(self) -> str:
@@ -87,6 +95,16 @@ class Lazy:
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         """The provider's Scenes; builds it."""
         return self.get()(images)
+
+
+Part = TypeVar("Part")
+
+
+def move(part: Part, device: str) -> Part:
+    """Let a part run on a device, if it has a network (a method ``to``); returns it."""
+    if device and hasattr(part, "to"):
+        part.to(device)
+    return part
 
 
 def covered_parts(provider: Provider) -> tuple[str, ...]:

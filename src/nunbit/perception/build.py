@@ -40,6 +40,7 @@ from nunbit.perception.relations import GeometricRelations
 
 Reader = Literal["tesseract", "rapidocr", "embedded", "none"]
 READERS = ("auto", "tesseract", "rapidocr", "embedded", "none")
+MOST_CACHE_MB = 1 << 20
 SHIPPED = ("auto", "drawings")
 """Choices of ``parts``."""
 OLD_READERS = {True: "auto", False: "embedded", "true": "auto", "false": "embedded", "yes": "auto", "no": "embedded"}
@@ -60,6 +61,7 @@ class PerceptionConfig:
         ocr: what reads text: "auto" (the first that is installed), "tesseract", "rapidocr", "embedded" or "none". The
             booleans of earlier versions are accepted: see `OLD_READERS`.
         cache: a folder that keeps Scenes by picture content; empty for none.
+        cache_mb: of that folder, at most.
         max_failed: a training run ends where a part fails on more than this share of the pictures.
 
     Raises:
@@ -72,6 +74,7 @@ class PerceptionConfig:
     queries: str = ""
     ocr: str = "auto"
     cache: str = ""
+    cache_mb: int = 512
     max_failed: float = MAX_FAILED
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ class PerceptionConfig:
             raise unknown_name("reader of text", str(self.ocr), READERS)
         if self.parts not in SHIPPED:
             raise unknown_name("choice of perception parts", self.parts, SHIPPED)
+        if not 1 <= self.cache_mb <= MOST_CACHE_MB:
+            raise UserError(f"perception.cache_mb={self.cache_mb}", allowed=f"1 to {MOST_CACHE_MB}")
         if not 0 <= self.max_failed <= 1:
             raise UserError(f"perception.max_failed={self.max_failed}", allowed="0 to 1")
 
@@ -105,7 +110,7 @@ def build_perception(config: PerceptionConfig) -> Perception:
         raise UserError(given, allowed="both detector and queries, or neither")
     reader = choose_reader(config)
     parts: dict[str, Any] = {part: build(config, reader) for part, build in PART_BUILDERS.items()}
-    cache = SceneCache(Path(config.cache)) if config.cache else None
+    cache = SceneCache(Path(config.cache), config.cache_mb << 20) if config.cache else None
     return Perception(cache=cache, max_failed=config.max_failed, **parts)
 
 

@@ -49,6 +49,10 @@ class CocoDetector:
         """The detector of a weight file; the shipped one if none is named."""
         return cls(CenterNet.from_pretrained(file), **settings)
 
+    def to(self, device: str) -> None:
+        """Run on a device."""
+        self.net.to(device)
+
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
 
@@ -63,7 +67,8 @@ class CocoDetector:
         """The 100 strongest local maxima with the network's own scores, the strongest first; one thing may be there
         several times."""
         pixels, scale = network_input(image)
-        found = self.net.peaks(*self.net(pixels))
+        maps = self.net(pixels.to(next(self.net.parameters()).device))
+        found = self.net.peaks(*(m.cpu() for m in maps))
         objects = [
             SceneObject(PANOPTIC_CLASSES[int(label)], as_box(box / scale), float(score))
             for box, score, label in zip(found.boxes[0], found.scores[0], found.classes[0], strict=True)

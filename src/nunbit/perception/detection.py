@@ -67,6 +67,11 @@ class ZeroShotDetector:
         model, processor = load_model(AutoModelForZeroShotObjectDetection, AutoProcessor, path, device)
         return cls(model, processor, names, **settings)
 
+    def to(self, device: str) -> None:
+        """Run on a device."""
+        self.model.to(device)
+        self._queries = None
+
     @property
     def _loose(self) -> float:
         """Post-processing keeps what is above its threshold; ours keeps the threshold itself too."""

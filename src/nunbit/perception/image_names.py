@@ -104,6 +104,10 @@ class ImageNamer:
         """The classifier of a folder with compact weights; the shipped one if none is named."""
         return cls(EfficientNetLiteForImageClassification.shipped(folder), **settings)
 
+    def to(self, device: str) -> None:
+        """Run on a device."""
+        self.model.to(device)
+
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         scenes = []
         for image in images:
@@ -127,8 +131,8 @@ class ImageNamer:
         out = self.model(pixels[0][None], cells=True)
         # One by one: on a processor a batch is no faster, and with two threads slower.
         logits = [out.logits] + [self.model(p[None]).logits for p in pixels[1:]]
-        return [Naming(p) for p in torch.cat(logits).softmax(-1).numpy()], Heat(
-            out.cell_logits[0].softmax(-1).numpy(), out.grid
+        return [Naming(p) for p in torch.cat(logits).softmax(-1).cpu().numpy()], Heat(
+            out.cell_logits[0].softmax(-1).cpu().numpy(), out.grid
         )
 
     def _pixels(self, image: Image) -> torch.Tensor:
@@ -136,7 +140,7 @@ class ImageNamer:
         from PIL import Image as images
 
         square = image.resize((self.side, self.side), images.Resampling.BICUBIC)
-        return torch.from_numpy((np.asarray(square, np.float32) - MEAN) / SCALE).permute(2, 0, 1)
+        return torch.from_numpy((np.asarray(square, np.float32) - MEAN) / SCALE).permute(2, 0, 1).to(self.model.device)
 
 
 @dataclass(slots=True)

@@ -97,6 +97,10 @@ class PictureParts:
         parts = (self.photographs, self.drawings, self.reader)
         return "+".join(["picture-parts-5", *(p.name for p in parts if p is not None)])
 
+    def to(self, device: str) -> None:
+        """Run what looks at photographs on a device; the world's small encoder and what reads stay where they are."""
+        self.photographs.to(device)
+
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
 

@@ -78,6 +78,10 @@ class PanopticSegmenter:
         model, processor = load_model(AutoModelForUniversalSegmentation, AutoImageProcessor, path, device)
         return cls(model, processor, **settings)
 
+    def to(self, device: str) -> None:
+        """Run on a device."""
+        self.model.to(device)
+
     def segment(
         self, images: Sequence[Image], target_sizes: Sequence[tuple[int, int]] | None = None
     ) -> list[tuple[np.ndarray, list[Segment]]]:

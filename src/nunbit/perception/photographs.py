@@ -57,6 +57,11 @@ class PhotographParts:
         """With the weights that ship with the package."""
         return cls(CocoDetector.from_pretrained(), ImageNamer.from_pretrained())
 
+    def to(self, device: str) -> None:
+        """Run both on a device."""
+        self.detector.to(device)
+        self.namer.to(device)
+
     def __call__(self, images: Sequence[Image]) -> list[Scene]:
         return [self._scene(image) for image in images]
 

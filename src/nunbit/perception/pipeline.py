@@ -17,7 +17,7 @@ from nunbit.coco import short_name
 from nunbit.errors import UserError, check_names
 from nunbit.media.bounds import reduced
 from nunbit.media.images import as_rgb
-from nunbit.perception.base import FACTS, FAILED, Provider, Relator, covered_parts, reason_of
+from nunbit.perception.base import FACTS, FAILED, Provider, Relator, covered_parts, move, reason_of
 from nunbit.perception.cache import SceneCache, picture_key
 from nunbit.perception.scaling import at_size
 from nunbit.scene import Relation, Scene, SceneObject, box_iou
@@ -84,6 +84,12 @@ class Perception:
                     raise
                 except Exception as e:
                     raise UserError(f"perception cannot open its part '{part}' ({reason_of(e)})") from e
+        return self
+
+    def to(self, device: str) -> Perception:
+        """Run the networks of all parts on a device; returns itself. What they find is kept on the processor."""
+        for provider in self.parts.values():
+            move(provider, device)
         return self
 
     def check_failures(self, all_seen: bool = False) -> None:

@@ -29,6 +29,7 @@ from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, sav
 from nunbit.models.object_aware.context import class_count
 from nunbit.perception.build import class_names
 from nunbit.recipes import object_aware as shared
+from nunbit.recipes.scene_data import read_with_scenes
 from nunbit.training.adapters import add_lora, learn, open_base
 from nunbit.training.checkpoints import restore
 from nunbit.training.config import LoraConfig, Phase
@@ -169,7 +170,7 @@ def tune_prompt(
     config: CrayonRecipe, phase: Phase, aware: ObjectAwareModule, folder: Path, options: RunOptions
 ) -> None:
     """Stage ``prompt``: the crayon learns from crayon instructions, on a frozen model."""
-    about, _ = shared.read_with_scenes(phase, aware, config, folder / "prompt", options.say, instructions=True)
+    about, _ = read_with_scenes(phase, aware, config, folder / "prompt", options, instructions=True)
     train_phase("prompt", phase, shared.scene_task(aware, about, phase), config.seed, folder, options)
 
 
@@ -180,7 +181,7 @@ def tune_instructions(
     model, processor = with_adapters(base, config.lora, config.adapter_names(), phase, options.device)
     aware = ObjectAwareModule(model.get_base_model(), processor, conditioned)
     restore(folder / "prompt", aware.modules())
-    about, plain = shared.read_with_scenes(phase, aware, config, folder / "instruct", options.say, instructions=True)
+    about, plain = read_with_scenes(phase, aware, config, folder / "instruct", options, instructions=True)
     if config.crayon.one_adapter:
         both = Data([*about.samples, *plain.samples], [*about.files, *plain.files])
         task: ObjectAwareTask | DualTask = shared.scene_task(aware, both, phase)

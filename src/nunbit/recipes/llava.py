@@ -95,7 +95,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
             freeze(model, phase.learning_rates())
         inner = model.get_base_model() if adapter else model
         builder = PromptBuilder.from_processor(processor, token_counter(inner.config))
-        data = load_samples(phase, builder, config.max_tokens, options.say)
+        data = load_samples(phase, builder, config.max_tokens, inner.config, folder / name, group, options.say)
         if group.rank == 0:
             data.write(folder / name)
         train_phase(name, phase, _task(inner, processor, data, phase), config.seed, folder, options)

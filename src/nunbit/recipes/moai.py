@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Self
 
 from nunbit.models.object_aware import ObjectAwareConfig
 from nunbit.recipes import object_aware as shared
+from nunbit.recipes.scene_data import read_with_scenes
 from nunbit.training.checkpoints import restore
 from nunbit.training.config import Phase
 from nunbit.training.options import RunOptions
@@ -114,7 +115,7 @@ def run(config: MoAIRecipe, folder: str | Path, options: RunOptions = RunOptions
             continue
         phase = phases[name]
         mixers.train_step(step)
-        _, data = shared.read_with_scenes(phase, aware, config, folder / name, options.say)
+        _, data = read_with_scenes(phase, aware, config, folder / name, options)
         task = shared.scene_task(aware, data, phase, sample_experts=step == 1)
         train_phase(name, phase, task, config.seed, folder, options)
     return shared.save_with_connectors(group, aware, folder / "model")

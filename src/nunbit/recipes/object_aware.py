@@ -4,31 +4,19 @@ stages."""
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
-from nunbit.data.conversations import Conversation, encode, read_conversations
-from nunbit.data.crayon_instructions import instruction
-from nunbit.data.mixture import sources
-from nunbit.data.pictures import unusable
-from nunbit.errors import UserError
-from nunbit.media.images import decode
-from nunbit.messages import Message, Part
 from nunbit.models.checkpoint import save_new
-from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule, attach_connector, save_object_aware
-from nunbit.models.prompt import Prompt, PromptBuilder
 from nunbit.perception.build import PerceptionConfig
 from nunbit.recipes.base import BaseRecipe, no_model
 from nunbit.recipes.sizes import llava_sizes, text_config
-from nunbit.scene import Scene
 from nunbit.training.config import ModelConfig, Phase
 from nunbit.training.distributed import Group, gathered
 from nunbit.training.object_aware import ObjectAwareTask
@@ -36,8 +24,10 @@ from nunbit.training.options import RunOptions
 from nunbit.training.plan_memory import Machine
 from nunbit.training.planning import PlanReport, count, lora_parameters, plan_phases
 from nunbit.training.saving import save_trained
-from nunbit.training.stages import Data, Say, begin, build_model
+from nunbit.training.stages import Data, begin, build_model
 
+RUN_CACHE_MB = 256 * 1024
+"""Of a run's own Scenes, at most: a million pictures' with their segments."""
 NEW_MODEL = ("model.llm", "model.vision", "model.layer", "model.activation", "model.tiles", "model.connector*")
 """Settings of a new model: object-aware recipes start from a trained one."""
 
@@ -102,8 +92,8 @@ def begin_on_base(config: ObjectAwareRecipe, folder: Path, options: RunOptions) 
 
 
 def with_scene_cache(config: PerceptionConfig, folder: Path) -> PerceptionConfig:
-    """The perception with a cache in the run's folder, unless it has one."""
-    return config if config.cache else replace(config, cache=str(folder / "scenes"))
+    """The perception with a cache in the run's folder that holds a whole data set, unless it has one."""
+    return config if config.cache else replace(config, cache=str(folder / "scenes"), cache_mb=RUN_CACHE_MB)
 
 
 def frozen_base(base: Path, config: ObjectAwareConfig, seed: int, stored_type: bool = False) -> ObjectAwareModule:
@@ -134,68 +124,6 @@ def scene_task(aware: ObjectAwareModule, data: Data, phase: Phase, sample_expert
         accumulate=phase.mixing == "accumulate",
         **data.mixture(),
     )
-
-
-def read_with_scenes(
-    phase: Phase,
-    aware: ObjectAwareModule,
-    config: ObjectAwareRecipe,
-    folder: Path,
-    say: Say,
-    instructions: bool = False,
-) -> tuple[Data, Data]:
-    """The stage's conversations, and crayon instructions about their pictures. One pass, since a Scene is too large to
-    keep.
-
-    Args:
-        folder: of the stage, for ``data.json``.
-        instructions: make the crayon instructions: one a picture, in the language of its conversation.
-
-    Returns:
-        Crayon instructions (empty without), and conversations with the words of their Scenes where the model has a
-        scene prompt.
-
-    Raises:
-        UserError: crayon instructions of a file without pictures; a part of perception that cannot be opened, or that
-            fails on too many pictures (`Perception.check_failures`).
-    """
-    rng = np.random.default_rng((config.seed, 7))
-    about, plain = Data(), Data()
-    aware.load_perception()
-    for source in sources(phase.data):
-        made: list[Conversation] = []
-        kept: list[Conversation] = []
-        for c in read_conversations(source.file, phase.images or None):
-            if unusable(c.images):
-                made.append(c)  # `encode` leaves it out, and counts it
-                kept.append(c)
-                continue
-            scenes = aware.training_scenes([decode(path) for path in c.images]) if c.images else []
-            kept.append(replace(c, messages=tuple(aware.add_scene_text(c.messages, scenes))))
-            made += _crayon_instructions(c, scenes, rng) if instructions else []
-        if instructions and not made:
-            raise UserError(f"'{source.file}' has no pictures", allowed="conversations with pictures")
-        plain.add(source, *_encoded(kept, phase, aware, config), say, "conversations")
-        if instructions:
-            about.add(source, *_encoded(made, phase, aware, config), say, "crayon instructions")
-    aware.training_scenes([], all_seen=True)
-    plain.write(folder)
-    return about, plain
-
-
-def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.random.Generator) -> Iterator[Conversation]:
-    korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
-    for path, scene in zip(c.images, scenes, strict=True):
-        question, answer = instruction(scene, rng, "ko" if korean else "en")
-        turns = Message("user", (Part.image(path), Part.text(question))), Message("assistant", (Part.text(answer),))
-        yield Conversation(f"{c.name}, crayon", turns)
-
-
-def _encoded(
-    found: Sequence[Conversation], phase: Phase, aware: ObjectAwareModule, config: ObjectAwareRecipe
-) -> tuple[list[Prompt], Counter[str]]:
-    builder = PromptBuilder.from_processor(aware.processor, image_tokens(aware.model.config))
-    return encode(found, builder, max_tokens=config.max_tokens, plain=phase.plain)
 
 
 def save_with_connectors(group: Group, aware: ObjectAwareModule, out: Path) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nunbit.data.conversations import encode, read_conversations
+from nunbit.data.conversations import Conversation, check_left, encode_some, read_conversations
+from nunbit.data.encoded import Encoded, builder_facts, file_facts, key_of
 from nunbit.data.mixture import Source, sources
 from nunbit.errors import UserError
 from nunbit.files import write_text
@@ -18,6 +19,7 @@ from nunbit.models.image_tokens import ANY_RESOLUTION
 from nunbit.models.prompt import Prompt, PromptBuilder
 from nunbit.training.config import ModelConfig, Phase, connector_options
 from nunbit.training.distributed import Group, join
+from nunbit.training.encoding import encoded_together
 from nunbit.training.loop import train
 from nunbit.training.options import RunOptions
 from nunbit.training.settings import changed_settings, settings
@@ -127,14 +129,36 @@ class Data:
         write_text(folder / "data.json", json.dumps(self.files, indent=1, ensure_ascii=False))
 
 
-def load_samples(phase: Phase, builder: PromptBuilder, max_tokens: int, say: Say = print) -> Data:
-    """The stage's conversations as prompts; says how many were left out and why."""
+def load_samples(
+    phase: Phase, builder: PromptBuilder, max_tokens: int, config: Any, folder: Path, group: Group, say: Say = print
+) -> Data:
+    """The stage's conversations as prompts, encoded by all processes together and kept in the stage's folder; says how
+    many were left out and why.
+
+    Args:
+        config: of the model.
+        folder: of the stage.
+    """
     out = Data()
-    for source in sources(phase.data):
+    for number, source in enumerate(sources(phase.data)):
         conversations = read_conversations(source.file, phase.images or None)
-        samples, dropped = encode(conversations, builder, max_tokens=max_tokens, plain=phase.plain)
-        out.add(source, samples, dropped, say)
+
+        def make(first: int, last: int, found: Sequence[Conversation] = conversations) -> dict[str, Encoded]:
+            made = encode_some(found[first:last], builder, max_tokens=max_tokens, plain=phase.plain)
+            return {"samples": Encoded(*made)}
+
+        facts = file_facts(source.file, (path for c in conversations for path in c.images))
+        key = key_of(builder_facts(builder, config), max_tokens, phase.plain, facts)
+        place = encoded_folder(folder, number)
+        held = encoded_together(place, key, len(conversations), ("samples",), make, group)["samples"]
+        check_left(len(held.prompts), held.dropped)
+        out.add(source, held.prompts, held.dropped, say)
     return out
+
+
+def encoded_folder(folder: Path, number: int) -> Path:
+    """Where a stage keeps what its data file of this number became."""
+    return folder / "encoded" / str(number)
 
 
 def train_phase(

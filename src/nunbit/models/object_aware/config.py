@@ -54,7 +54,9 @@ class ObjectAwareConfig:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values. Where Scenes are cached is a matter of one machine and stays behind."""
-        return asdict(replace(self, perception=replace(self.perception, cache="")))
+        return asdict(
+            replace(self, perception=replace(self.perception, cache="", cache_mb=PerceptionConfig().cache_mb))
+        )
 
     @staticmethod
     def from_json(held: Mapping[str, Any]) -> ObjectAwareConfig:

@@ -58,7 +58,7 @@ class ObjectAwareModule:
         self, model: Any, processor: Any, config: ObjectAwareConfig, perception: Perceive | None = None
     ) -> None:
         self.model, self.processor, self.config = model, processor, config
-        self.perception: Perceive = perception or build_perception(config.perception)
+        self.perception: Perceive = perception or build_perception(config.perception).to(str(model.device))
         self.connectors: dict[str, PrefillConnector] = {
             name: attach_connector(name, values, model).to(next(model.parameters()).device)
             for name, values in config.connectors.items()
@@ -80,7 +80,7 @@ class ObjectAwareModule:
         perception for other pictures."""
         if not self.config.perception.drawings_only:
             return self.perceive
-        return with_other_pictures(self.perceive, build_perception(PerceptionConfig()))
+        return with_other_pictures(self.perceive, build_perception(PerceptionConfig()).to(str(self.model.device)))
 
     def load_perception(self) -> None:
         """Open all parts of perception now, so that one that cannot be opened ends a run before its first step.

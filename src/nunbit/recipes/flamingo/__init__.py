@@ -151,7 +151,8 @@ def run(config: FlamingoRecipe, folder: str | Path, options: RunOptions = RunOpt
     group = begin(config, folder, options)
     model, processor = build_flamingo(config)
     for name, phase in config.phases().items():
-        data = load_samples(phase, PromptBuilder.from_processor(processor), config.max_tokens, options.say)
+        builder = PromptBuilder.from_processor(processor)
+        data = load_samples(phase, builder, config.max_tokens, model.config, folder / name, group, options.say)
         if group.rank == 0:
             data.write(folder / name)
         task = FlamingoTask(

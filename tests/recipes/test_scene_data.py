@@ -14,7 +14,7 @@ from nunbit.recipes import collavo, scene_data
 from nunbit.recipes.debug_set import write_conversations
 from nunbit.scene import Scene, SceneObject
 from nunbit.training.config import ModelConfig
-from nunbit.training.distributed import join
+from nunbit.training.distributed import ALONE, join
 from nunbit.training.options import RunOptions
 from nunbit.training.stages import build_model
 
@@ -48,13 +48,13 @@ def world(tmp_path_factory):
     return write_base(root / "base"), write_conversations(root / "data", samples=PICTURES)
 
 
-def read(world, out, part, cache=None, share=0.05, scale=True):
+def read(world, out, part, cache=None, share=0.05):
     base, data = world
     changes = [f"model.base={base}", f"data={data}", f"images={data.parent}", "lora.bits=0"]
     config = collavo.configure(changes)
     model, processor = build_model(ModelConfig(base=str(base)))
     perception = Perception(panoptic=part, cache=cache and SceneCache(cache), max_failed=share)
-    aware = ObjectAwareModule(model, processor, ObjectAwareConfig(scene_prompt="objects"), perception)
+    aware = ObjectAwareModule(model, processor, ObjectAwareConfig(scene_prompt="plain"), perception)
     phase = config.phases()["prompt"]
     return scene_data.read_with_scenes(phase, aware, config, out, QUIET, instructions=True)
 
@@ -113,6 +113,7 @@ def test_a_picture_that_fails_costs_its_scene_and_is_tried_again(world, tmp_path
 def share_of(world, out):
     group, part = join("cpu"), Counted()
     found = read(world, out / "run", part)
+    scene_data.join = lambda device: ALONE
     alone = read(world, out / f"alone-{group.rank}", Counted())
     same = [ids(a) == ids(b) for a, b in zip(found, alone, strict=True)]
     (out / f"{group.rank}.json").write_text(json.dumps([sum(part.batches), same]))

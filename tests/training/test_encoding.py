@@ -96,6 +96,16 @@ def test_an_error_in_one_process_is_an_error_in_all(tmp_path):
     processes(2, fails, tmp_path, limit_s=60)
 
 
+def apart(out):
+    group = join("cpu")
+    with pytest.raises(UserError, match="is another folder for some of the 2 processes"):
+        encoded_together(out / str(group.rank), "key", 8, ("x",), lambda first, last: {"x": Encoded()}, group)
+
+
+def test_machines_without_a_common_folder_are_told_so(tmp_path):
+    processes(2, apart, tmp_path, limit_s=60)
+
+
 def test_parts_are_complete_or_not_there(tmp_path):
     prompt = Prompt(
         np.array([5, 6], np.int32), np.array([False, True]), np.array([1, 3], np.int32), (Path("a.png"),), "n"

@@ -93,6 +93,42 @@ def test_weights_stored_in_bfloat16_learn_in_float32(count, world, tmp_path, mon
     assert all(v.dtype == torch.float32 for v in weights(tmp_path / "model").values())
 
 
+def without_others_rows(*given, **how):
+    """Train, each process with a base of which it has nothing but its own rows, and with drawn weights of its own."""
+    import torch.distributed as dist
+    from torch.distributed.tensor import DTensor
+
+    from nunbit.training import sharding
+
+    real, sent = sharding._fill, []
+
+    def fill(root, sources, device):
+        assert all(p.is_meta for p in root.parameters() if isinstance(p, DTensor)), "sharded before anything is read"
+        for p in sources.values():
+            rows = -(-len(p) // dist.get_world_size())
+            if not sharding.is_from_file(p):
+                p.data += dist.get_rank()
+                continue
+            first = rows * dist.get_rank()
+            mine = p.data[first : first + rows].clone()
+            p.data = torch.full_like(p.data, float("nan"))
+            p.data[first : first + rows] = mine
+        real_broadcast = dist.broadcast
+        dist.broadcast = lambda value, source: (sent.append(value.numel()), real_broadcast(value, source))[1]
+        real(root, sources, device)
+        dist.broadcast = real_broadcast
+        assert sum(sent) == sum(p.numel() for p in sources.values() if p.requires_grad and not sharding.is_from_file(p))
+
+    sharding._fill = fill
+    train(*given, **how)
+    assert sent
+
+
+def test_a_process_reads_its_own_rows_alone(world, alone, tmp_path):
+    processes(2, without_others_rows, "llava15-lora", world, tmp_path, STEPS, shard=True)
+    assert gap(lines(alone("llava15-lora"), "llava15-lora"), lines(tmp_path, "llava15-lora")) <= 1e-5
+
+
 def test_what_is_saved_in_parts_opens_like_any_model(world, tmp_path):
     from nunbit.models.checkpoint import open_model
 

@@ -33,6 +33,7 @@ from nunbit.recipes.scene_data import read_with_scenes
 from nunbit.training.adapters import add_lora, learn, open_base
 from nunbit.training.checkpoints import restore
 from nunbit.training.config import LoraConfig, Phase
+from nunbit.training.distributed import join
 from nunbit.training.dual import DualTask
 from nunbit.training.object_aware import ObjectAwareTask
 from nunbit.training.options import RunOptions
@@ -178,7 +179,8 @@ def tune_instructions(
     config: CrayonRecipe, phase: Phase, base: Path, conditioned: ObjectAwareConfig, folder: Path, options: RunOptions
 ) -> tuple[Any, ObjectAwareModule]:
     """Stage ``instruct``: crayon and adapters learn; returns the model with its adapters, and its crayon."""
-    model, processor = with_adapters(base, config.lora, config.adapter_names(), phase, options.device)
+    stored = options.shard and join(options.device).size > 1
+    model, processor = with_adapters(base, config.lora, config.adapter_names(), phase, options.device, stored)
     aware = ObjectAwareModule(model.get_base_model(), processor, conditioned)
     restore(folder / "prompt", aware.modules())
     about, plain = read_with_scenes(phase, aware, config, folder / "instruct", options, instructions=True)
@@ -193,13 +195,18 @@ def tune_instructions(
 
 
 def with_adapters(
-    base: Path, lora: LoraConfig, names: Sequence[str], phase: Phase, device: str = "cpu"
+    base: Path,
+    lora: LoraConfig,
+    names: Sequence[str],
+    phase: Phase,
+    device: str = "cpu",
+    stored_type: bool = False,
 ) -> tuple[Any, Any]:
     """The base (in 4 bits if wanted) and its processor; one adapter a name is on it, all in the forward pass and all
     learning for now."""
     from transformers import AutoProcessor
 
-    model: Any = open_base(base, lora.bits, device)
+    model: Any = open_base(base, lora.bits, device, stored_type)
     for name in names:
         model = add_lora(model, replace(lora, name=name), connector=False)
     model.base_model.set_adapter(list(names))

@@ -89,7 +89,7 @@ def run_llava(config: LlavaRecipe, folder: str | Path, options: RunOptions = Run
     for name, phase in phases.items():
         adapter = config.trains_adapter(phase)
         if adapter:
-            model = _with_adapter(config, phases, model, processor, folder, group, options.device)
+            model = _with_adapter(config, phases, model, processor, folder, group, options)
             learn(model, phase.learning_rates())
         else:
             freeze(model, phase.learning_rates())
@@ -129,11 +129,12 @@ def _with_adapter(
     processor: Any,
     folder: Path,
     group: Group,
-    device: str,
+    options: RunOptions,
 ) -> Any:
     """Save the adapter's base (unless it lies somewhere already), open it (in 4 bits if wanted) and put the adapter on
     it."""
     untouched = config.model.base and "connect" not in phases and newest(folder / "connect") is None
     base = Path(config.model.base) if untouched else folder / "base"
     save_base(model, processor, base, group)
-    return add_lora(open_base(base, config.lora.bits, device), config.lora)
+    stored = options.shard and group.size > 1
+    return add_lora(open_base(base, config.lora.bits, options.device, stored), config.lora)

@@ -21,6 +21,7 @@ from nunbit.models.tiling import tile_grid
 from nunbit.training.config import LoraConfig
 from nunbit.training.distributed import own_device
 from nunbit.training.multimodal import PARTS, part_of
+from nunbit.training.sharding import mark_from_file
 
 CONNECTOR = "multi_modal_projector"
 TOLERANCE = 1e-3
@@ -94,16 +95,21 @@ def save_adapter(model: Any, processor: Any, folder: str | Path, state: dict[str
     processor.save_pretrained(folder)
 
 
-def open_base(folder: str | Path, bits: int = 0, device: str = "cpu") -> Any:
+def open_base(folder: str | Path, bits: int = 0, device: str = "cpu", stored_type: bool = False) -> Any:
     """A native model; with ``bits=4`` the language model's linear layers in NF4, the rest as it is.
 
     Args:
         device: of the run; with 4 bits the model is opened on this process's card, which computes in bfloat16.
+        stored_type: weights stay in their files and of their type, until the model is sharded.
     """
     if bits not in (0, 4):
         raise UserError(f"lora.bits={bits}", allowed="0 (none), 4")
     if bits == 0:
-        return open_model(folder)[0].float()
+        model = open_model(folder, dtype="auto" if stored_type else None)[0]
+        if not stored_type:
+            return model.float()
+        mark_from_file(model)
+        return model
     import torch
     from transformers import AutoModelForImageTextToText
 

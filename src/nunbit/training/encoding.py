@@ -40,7 +40,14 @@ def encoded_together(
         first, last = (count * (group.rank + i) // group.size for i in (0, 1))
         with agreed(group):
             write_part(root / part_name(group.rank, group.size), make(first, last))
-        parts = [part_name(rank, group.size) for rank in range(group.size)]
+        with agreed(group):
+            parts = complete_parts(root)
+            if not parts:
+                raise UserError(
+                    f"'{folder}' is another folder for some of the {group.size} processes",
+                    allowed="a folder that all machines see",
+                    todo="name one with -o",
+                )
     return {name: read_parts(root, parts, name) for name in streams}
 
 

@@ -61,8 +61,8 @@ def shard_model(
 ) -> ShardedRoot:
     """Spread a LLaVA-shaped model and what acts on it over the processes; of one that is sharded already, its root.
 
-    Weights may lie in files (as `from_pretrained` leaves those of their own type): each process then reads its part
-    alone, which becomes float32.
+    Sharded are parameters without contents (on the meta device); then each process fills its own rows, as float32.
+    Weights may lie in files (as `from_pretrained` leaves those of their own type): other rows are never read.
 
     Args:
         others: layer connectors.
@@ -79,7 +79,8 @@ def shard_model(
         return ROOTS[model]
     kept = {p for m in whole for p in m.parameters()}
     kept |= {p for m in (model, *others) for p in m.parameters() if not p.is_floating_point() or not p.ndim}
-    _same_start([p for m in (model, *others) for p in m.parameters() if p.requires_grad], device)
+    root = ShardedRoot([model, *others])
+    sources = _emptied(root, kept)
     how: dict[str, Any] = {
         "mesh": init_device_mesh(torch.device(device).type, (dist.get_world_size(),)),
         "mp_policy": precision(device),
@@ -87,10 +88,12 @@ def shard_model(
     }
     for group in _groups(model):
         _sums(fully_shard(cast(Any, group), **how, reshard_after_forward=True), group)
-    root = ShardedRoot([model, *others])
     _sums(fully_shard(root, **how), [root])
-    for p in kept:
+    _fill(root, sources, device)
+    for p in (p for p in root.parameters() if p in kept):
         p.data = p.data.to(device)
+        if p.requires_grad:
+            dist.broadcast(p.data, 0)
     root.float()
     ROOTS[model] = root
     return root
@@ -148,10 +151,54 @@ def _sums(_: Any, group: Sequence[nn.Module]) -> None:
     first.set_force_sum_reduction_for_comms(True)  # gloo can do no other
 
 
-def _same_start(parameters: Sequence[nn.Parameter], device: str) -> None:
-    """Everybody begins with what the first process drew for that which learns."""
-    for p in parameters:
-        if not isinstance(p, DTensor):
-            value = p.data.to(device)
+def is_from_file(parameter: nn.Parameter) -> bool:
+    """Whether every process has read the same value; others are drawn, and the first process's count."""
+    return bool(vars(parameter).get("from_file"))
+
+
+def mark_from_file(model: nn.Module) -> None:
+    """Say of all parameters that they were read from files."""
+    for p in model.parameters():
+        vars(p)["from_file"] = True
+
+
+def _emptied(root: nn.Module, kept: set[nn.Parameter]) -> dict[str, nn.Parameter]:
+    """Put float32 parameters without contents in the places of all but ``kept``, tied ones as before; returns the real
+    ones by name."""
+    sources = {name: p for name, p in root.named_parameters() if p not in kept}
+    made = {
+        p: nn.Parameter(torch.empty_like(p, dtype=torch.float32, device="meta"), p.requires_grad)
+        for p in sources.values()
+    }
+    _replace(root, made)
+    return sources
+
+
+def _fill(root: nn.Module, sources: dict[str, nn.Parameter], device: str) -> None:
+    """Give each process its rows of the sources. What is drawn and learns begins as in the first process."""
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    made: dict[nn.Parameter, nn.Parameter] = {}
+    for name, p in root.named_parameters():
+        source = sources.get(name)
+        if source is None:
+            continue
+        assert isinstance(p, DTensor), "it is sharded"
+        value = source.detach()
+        if p.requires_grad and not is_from_file(source):
+            value = value.to(device).contiguous()
             dist.broadcast(value, 0)
-            p.data.copy_(value)
+        shape, start = compute_local_shape_and_global_offset(p.shape, p.device_mesh, p.placements)
+        own = torch.empty(shape, dtype=p.dtype, device=device)
+        own.copy_(value[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))])
+        part = DTensor.from_local(own, p.device_mesh, p.placements, run_check=False, shape=p.shape, stride=p.stride())
+        made[p] = nn.Parameter(part, p.requires_grad)
+    _replace(root, made)
+
+
+def _replace(root: nn.Module, made: Mapping[nn.Parameter, nn.Parameter]) -> None:
+    """Put other parameters in the places of these, wherever they stand."""
+    for module in root.modules():
+        for name, p in module._parameters.items():
+            if p is not None and p in made:
+                module._parameters[name] = made[p]

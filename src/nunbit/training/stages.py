@@ -23,6 +23,7 @@ from nunbit.training.encoding import encoded_together
 from nunbit.training.loop import train
 from nunbit.training.options import RunOptions
 from nunbit.training.settings import changed_settings, settings
+from nunbit.training.sharding import mark_from_file
 
 if TYPE_CHECKING:
     from nunbit.training.dual import DualTask
@@ -51,7 +52,10 @@ def build_model(config: ModelConfig, seed: int = 0, stored_type: bool = False) -
         allowed = (ANY_RESOLUTION,) if config.tiles else ("llava", ComposedConfig.model_type)
         if kind not in allowed:
             raise UserError(f"'{config.base}' is of type {kind}", allowed=", ".join(allowed))
-        return model if stored_type else model.float(), processor
+        if not stored_type:
+            return model.float(), processor
+        mark_from_file(model)
+        return model, processor
     options = connector_options(config.connector_options)
     if config.connector == "mlp":
         options["activation"] = config.activation

@@ -9,7 +9,7 @@ from tests.training.sharded_run import processes
 from nunbit.errors import UserError
 from nunbit.media.images import decode
 from nunbit.models.object_aware import ObjectAwareConfig, ObjectAwareModule
-from nunbit.perception import Perception, PerceptionConfig, SceneCache
+from nunbit.perception import Perception, PerceptionConfig, SceneCache, ahead
 from nunbit.recipes import collavo, scene_data
 from nunbit.recipes.debug_set import write_conversations
 from nunbit.scene import Scene, SceneObject
@@ -69,21 +69,21 @@ def pictures(world):
 
 def test_pictures_are_perceived_together_and_only_once(world, tmp_path, monkeypatch):
     shown = len(pictures(world))
-    monkeypatch.setattr(scene_data, "PICTURES", 4)
+    monkeypatch.setattr(ahead, "PICTURES", 4)
     part = Counted()
     about, plain = read(world, tmp_path / "run", part)
     assert max(part.batches) == 4 and sum(part.batches) == shown and part.device == "cpu"
     again = Counted()
     second = read(world, tmp_path / "run", again)
     assert not again.batches and (ids(second[0]), ids(second[1])) == (ids(about), ids(plain))
-    monkeypatch.setattr(scene_data, "PIXELS", 1)
+    monkeypatch.setattr(ahead, "PIXELS", 1)
     alone = Counted()
     third = read(world, tmp_path / "other", alone)
     assert set(alone.batches) == {1} and (ids(third[0]), ids(third[1])) == (ids(about), ids(plain))
 
 
 def test_a_killed_pass_goes_on_where_it_was(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(scene_data, "PICTURES", 4)
+    monkeypatch.setattr(ahead, "PICTURES", 4)
     shown = len(pictures(world))
 
     class Killed(Counted):

@@ -25,6 +25,7 @@ from nunbit.messages import Message, Part
 from nunbit.models.image_tokens import image_tokens
 from nunbit.models.object_aware import ObjectAwareModule
 from nunbit.models.prompt import PromptBuilder
+from nunbit.perception.ahead import is_full
 from nunbit.perception.pipeline import Perception
 from nunbit.recipes.object_aware import ObjectAwareRecipe
 from nunbit.scene import Scene
@@ -34,8 +35,6 @@ from nunbit.training.encoding import agreed, encoded_together
 from nunbit.training.options import RunOptions
 from nunbit.training.stages import Data, encoded_folder
 
-PICTURES, PIXELS = 32, 64_000_000
-"""Pictures that are perceived together, and their pixels, at most; one is taken however large."""
 STREAMS = ("conversations", "instructions")
 
 
@@ -125,16 +124,13 @@ def _with_scenes(
     Several conversations are perceived together."""
     waiting: list[Conversation] = []
     pictures: list[Any] = []
-    pixels = 0
     for c in conversations:
         found = [decode(path) for path in c.images] if not unusable(c.images) else []
-        size = sum(p.width * p.height for p in found)
-        if pictures and (len(pictures) + len(found) > PICTURES or pixels + size > PIXELS):
+        if is_full(pictures, found):
             yield from _perceived(waiting, pictures, aware)
-            waiting, pictures, pixels = [], [], 0
+            waiting, pictures = [], []
         waiting.append(c)
         pictures += found
-        pixels += size
     yield from _perceived(waiting, pictures, aware)
 
 

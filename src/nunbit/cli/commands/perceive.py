@@ -1,4 +1,4 @@
-"""nunbit see, nunbit classify."""
+"""nunbit see, nunbit perceive, nunbit classify."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nunbit.cli.dataclass_options import command
-from nunbit.cli.options import AsJson, Pair
+from nunbit.cli.options import AsJson, Device, Pair, Ray, RayAddress
 from nunbit.cli.start_up import quick_imports
 
 
@@ -28,6 +28,27 @@ class SeeOptions:
     detector: Annotated[str | None, typer.Option(help="Folder of a zero-shot detector.")] = None
     queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = ""
     ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read text in the picture.")] = True
+
+
+@dataclass(frozen=True, slots=True)
+class PerceiveOptions:
+    """Arguments and options of ``nunbit perceive``."""
+
+    files: Annotated[list[Path], typer.Argument(help="Conversation files, as nunbit train reads them.")]
+    cache: Annotated[
+        Path, typer.Option(help="Folder of the Scenes: perception.cache=DIR of the training that follows.")
+    ]
+    cache_mb: Annotated[int, typer.Option(min=1, help="Size of that folder, at most, in MB.")] = 256 * 1024
+    images: Annotated[Path | None, typer.Option(help="Folder of the pictures; each file's own if not named.")] = None
+    panoptic: Annotated[
+        str, typer.Option(help="Folder of a universal segmentation model; what ships with nunbit if not named.")
+    ] = ""
+    detector: Annotated[str, typer.Option(help="Folder of a zero-shot detector.")] = ""
+    queries: Annotated[str, typer.Option(help="Names to look for, separated by commas.")] = ""
+    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read text in the picture.")] = True
+    device: Device = "cpu"
+    ray: Ray = 0
+    ray_address: RayAddress = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,7 @@ class ClassifyOptions:
 def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit``."""
     command(app, SeeOptions)(see)
+    command(app, PerceiveOptions)(perceive)
     command(app, ClassifyOptions)(classify)
 
 
@@ -67,6 +89,23 @@ def see(options: SeeOptions) -> None:
         ocr="auto" if options.ocr else "none",
     )
     see_picture(options.picture, config, options.out, options.as_json)
+
+
+def perceive(options: PerceiveOptions) -> None:
+    """Perceive all pictures of data sets ahead of training, with torchrun or --ray on many cards. A killed run
+    resumes."""
+    from nunbit.cli.perceive_ahead import perceive_data
+    from nunbit.perception.build import PerceptionConfig
+
+    config = PerceptionConfig(
+        panoptic=options.panoptic,
+        detector=options.detector,
+        queries=options.queries,
+        ocr="auto" if options.ocr else "none",
+        cache=str(options.cache),
+        cache_mb=options.cache_mb,
+    )
+    perceive_data(options.files, options.images, config, options.device, options.ray, options.ray_address)
 
 
 def classify(options: ClassifyOptions) -> None:

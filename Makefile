@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -84,6 +84,9 @@ connectors: $(STAMP)    ## every connector trained, asked and served by the comm
 
 hostile: $(STAMP)       ## 3,000 hostile requests against the server
 	$(VENV)/bin/python -m tests.load.hostile
+
+race: $(STAMP)          ## 20,000 prompts prepared by eight threads over the model that ships: the ids of one?
+	$(VENV)/bin/python -m pytest -q -m slow tests/engine/test_threads.py
 
 schemathesis: $(STAMP)  ## requests made from the server's own OpenAPI document
 	@$(VENV)/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("schemathesis"))' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt schemathesis

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.training.sharded_run import processes
 from tests.training.small_llava import STAGE, task_of
 
 from nunbit.cli.train import plan_recipe
 from nunbit.errors import UserError
 from nunbit.recipes import clip, llava15
 from nunbit.recipes.debug_set import write_conversations, write_language, write_vision
+from nunbit.training.adapters import add_lora, learn
+from nunbit.training.config import LoraConfig
 from nunbit.training.loop import _ready, _step
 from nunbit.training.memory import MemoryMeter
 from nunbit.training.options import RunOptions
@@ -31,10 +34,13 @@ def world(tmp_path_factory):
 
 
 @pytest.mark.parametrize("recompute", (False, True))
-@pytest.mark.parametrize("learns", ("all", "connector"))
+@pytest.mark.parametrize("learns", ("all", "connector", "adapter"))
 def test_the_planned_peak_is_the_measured_one(world, recompute, learns):
-    rates = {"connector": 1e-3, "language": 1e-3 if learns == "all" else 0.0}
+    rates = {"connector": 1e-3, "language": 0.0 if learns == "connector" else 1e-3}
+    lora = LoraConfig(rank=16 if learns == "adapter" else 0)
     task = task_of(world, rates)
+    if lora.rank:
+        learn(add_lora(task.model, lora), rates)
     task.samples = [max(task.samples, key=lambda s: s.length)]  # every row is the longest
     longest = task.longest(2 * ROWS, STAGE)
     stage = replace(STAGE, micro_batch_size=ROWS, batch=2 * ROWS, fused=True)
@@ -47,13 +53,51 @@ def test_the_planned_peak_is_the_measured_one(world, recompute, learns):
     total, learning = (sum(p.numel() for p in ps) for ps in (parameters, run.parameters))
     text = task.model.config.text_config
     tokens, answers = longest["ids"].shape[1], int((longest["labels"] >= 0).sum(1).max())
-    activations = count_activations(text, tokens, answers, language=learns == "all", dtype=torch.float32)
+    activations = count_activations(
+        text, tokens, answers, language=learns != "connector", lora=lora, dtype=torch.float32
+    )
     layers, layer = layer_parameters(text)
     assert layers == SIZES["num_hidden_layers"]
     plan = plan_memory(replace(PROCESSOR, recompute=recompute), Load(total, learning, 0, layer), activations, ROWS)
     assert plan.micro_batch == ROWS
     assert plan.peak == pytest.approx(weights + meter.peak, rel=0.1)
     assert plan.recomputed < 0.6 * plan.activations
+
+
+def sharded(world, out):
+    """One process of two: what it takes, in bfloat16 as on a card, and what was planned for it."""
+    from torch.distributed.fsdp import MixedPrecisionPolicy
+
+    from nunbit.training import loop, sharding
+
+    policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
+    sharding.precision = lambda device: policy
+    loop.mixed_precision = lambda device: torch.autocast("cpu", torch.bfloat16)
+    task = task_of(world, {"connector": 1e-3, "language": 1e-3})
+    total = sum(p.numel() for p in task.model.parameters())
+    text = task.model.config.text_config
+    task.samples = [max(task.samples, key=lambda s: s.length)]
+    longest = task.longest(4 * ROWS, STAGE)
+    stage = replace(STAGE, micro_batch_size=ROWS, batch=4 * ROWS, fused=True)
+    run = _ready(task, stage, RunOptions(shard=True, say=lambda _: None))
+    held = sum(p.to_local().nbytes for p in task.model.parameters())
+    with MemoryMeter() as meter:
+        for step in range(2):
+            _step(run, longest, step)
+    tokens, answers = longest["ids"].shape[1], int((longest["labels"] >= 0).sum(1).max())
+    activations = count_activations(text, tokens, answers, language=True, dtype=torch.bfloat16)
+    layers, layer = layer_parameters(text)
+    load = Load(total, sum(p.numel() for p in run.parameters), total - layers * layer, layer)
+    plan = plan_memory(Machine(2, Card(1e12, 1e12)), load, activations, ROWS)
+    told = {"planned": plan.peak, "measured": held + meter.peak, "plan": plan.as_text(), "held": held}
+    (out / f"{run.group.rank}.json").write_text(json.dumps(told))
+
+
+def test_the_planned_peak_of_two_processes_is_the_measured_one(world, tmp_path):
+    processes(2, sharded, world, tmp_path)
+    for rank in (0, 1):
+        told = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert told["planned"] == pytest.approx(told["measured"], rel=0.1), told
 
 
 def test_cards_share_what_is_held_and_micro_batches_shrink_until_they_fit():

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,31 +67,9 @@ def read_with_scenes(
     if isinstance(aware.perception, Perception):
         aware.perception.to(own_device(options.device))
     aware.load_perception()
-    builder = PromptBuilder.from_processor(aware.processor, image_tokens(aware.model.config))
-    facts = [builder_facts(builder, aware.model.config), config.max_tokens, phase.plain, _scene_facts(aware)]
+    reader = SceneReader(phase, aware, config, instructions, group)
     for number, source in enumerate(sources(phase.data)):
-        found = read_conversations(source.file, phase.images or None)
-        if instructions and not any(c.images for c in found):
-            raise UserError(f"'{source.file}' has no pictures", allowed="conversations with pictures")
-
-        def make(first: int, last: int, found: Sequence[Conversation] = found) -> dict[str, Encoded]:
-            kept: list[Conversation] = []
-            made: list[Conversation] = []
-            for i, (c, scenes) in enumerate(_with_scenes(found[first:last], aware), first):
-                kept.append(replace(c, messages=tuple(aware.add_scene_text(c.messages, scenes))) if scenes else c)
-                if instructions:
-                    made += _crayon_instructions(c, scenes, np.random.default_rng((config.seed, 7, i)))
-            how: dict[str, Any] = {"max_tokens": config.max_tokens, "plain": phase.plain}
-            every = zip(STREAMS, (kept, made), strict=True)
-            return {name: Encoded(*encode_some(some, builder, **how)) for name, some in every}
-
-        pictures = file_facts(source.file, (path for c in found for path in c.images))
-        key = key_of(facts, pictures, config.seed, instructions)
-        place = encoded_folder(folder, number)
-        with _failures_of_all(aware, group) as failed:
-            held = encoded_together(place, key, len(found), STREAMS, make, group, _may_reuse(aware, place))
-        if failed and group.rank == 0:
-            (place / AGAIN).touch()
+        held = reader.read(source.file, encoded_folder(folder, number))
         for name, data, what in zip(STREAMS, (plain, about), ("conversations", "crayon instructions"), strict=True):
             if name == STREAMS[0] or instructions:
                 check_left(len(held[name].prompts), held[name].dropped)
@@ -100,6 +79,48 @@ def read_with_scenes(
     if group.rank == 0:
         plain.write(folder)
     return about, plain
+
+
+@dataclass(frozen=True, slots=True)
+class SceneReader:
+    """Reads data files of a stage, see `read_with_scenes`."""
+
+    phase: Phase
+    aware: ObjectAwareModule
+    config: ObjectAwareRecipe
+    instructions: bool
+    group: Group
+
+    def read(self, file: str, place: Path) -> dict[str, Encoded]:
+        """Each of `STREAMS` of a file; what is encoded lies in the folder ``place``."""
+        found = read_conversations(file, self.phase.images or None)
+        if self.instructions and not any(c.images for c in found):
+            raise UserError(f"'{file}' has no pictures", allowed="conversations with pictures")
+        facts = [builder_facts(self.builder, self.aware.model.config), self.config.max_tokens, self.phase.plain]
+        facts += [*_scene_facts(self.aware), self.config.seed, self.instructions]
+        key = key_of(facts, file_facts(file, (path for c in found for path in c.images)))
+        make, reuse = partial(self._encode, found), _may_reuse(self.aware, place)
+        with _failures_of_all(self.aware, self.group) as failed:
+            held = encoded_together(place, key, len(found), STREAMS, make, self.group, reuse)
+        if failed and self.group.rank == 0:
+            (place / AGAIN).touch()
+        return held
+
+    @property
+    def builder(self) -> PromptBuilder:
+        """Of the model's prompts."""
+        return PromptBuilder.from_processor(self.aware.processor, image_tokens(self.aware.model.config))
+
+    def _encode(self, found: Sequence[Conversation], first: int, last: int) -> dict[str, Encoded]:
+        kept: list[Conversation] = []
+        made: list[Conversation] = []
+        for i, (c, scenes) in enumerate(_with_scenes(found[first:last], self.aware), first):
+            kept.append(replace(c, messages=tuple(self.aware.add_scene_text(c.messages, scenes))) if scenes else c)
+            if self.instructions:
+                made += _crayon_instructions(c, scenes, np.random.default_rng((self.config.seed, 7, i)))
+        how: dict[str, Any] = {"max_tokens": self.config.max_tokens, "plain": self.phase.plain}
+        every = zip(STREAMS, (kept, made), strict=True)
+        return {name: Encoded(*encode_some(some, self.builder, **how)) for name, some in every}
 
 
 AGAIN = "again"

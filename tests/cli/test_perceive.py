@@ -41,7 +41,7 @@ def test_every_picture_once_and_in_batches(data, tmp_path, monkeypatch, capsys):
     part, config = counted(monkeypatch), PerceptionConfig(cache=str(tmp_path / "scenes"))
     perceive_ahead.perceive_data([data], None, config, "cpu")
     shown = len(pictures(data))
-    assert sum(part.batches) == shown and max(part.batches) == 4 and part.device == "cpu"
+    assert sum(part.batches) == shown and max(part.batches) == 4 and part.devices == ["cpu"]
     assert f"{shown} pictures perceived, 0 with a part that failed; 0 files cannot be read" in capsys.readouterr().out
     perceive_ahead.perceive_data([data], None, config, "cpu")
     assert sum(part.batches) == shown, "the second time there is nothing to do"
@@ -100,7 +100,7 @@ def test_ray_data_gives_workers_the_paths(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(perceive_ahead, "connect", lambda address, *parts: ray)
     monkeypatch.chdir(tmp_path)
     perceive_ahead.perceive_data([data], None, PerceptionConfig(cache="scenes"), "cuda", ray=3)
-    assert sum(part.batches) == len(pictures(data)) and part.device == "cuda"
+    assert sum(part.batches) == len(pictures(data)) and part.devices == ["cuda"]
     assert (given["size"], given["num_gpus"]) == (3, 1) and f"'{tmp_path / 'scenes'}'" in capsys.readouterr().out
 
 

@@ -1,6 +1,7 @@
 """Scenes of a stage's pictures: perceived in batches, each process its share, and not again by the next run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.models.object_aware.small import write_base
@@ -28,10 +29,10 @@ class Counted:
     name = "counted"
 
     def __init__(self, broken=()):
-        self.batches, self.broken, self.device = [], {p.tobytes() for p in broken}, ""
+        self.batches, self.broken, self.devices = [], {p.tobytes() for p in broken}, []
 
     def to(self, device):
-        self.device = device
+        self.devices.append(device)
 
     def __call__(self, images):
         self.batches.append(len(images))
@@ -48,7 +49,7 @@ def world(tmp_path_factory):
     return write_base(root / "base"), write_conversations(root / "data", samples=PICTURES)
 
 
-def read(world, out, part, cache=None, share=0.05):
+def read(world, out, part, cache=None, share=0.05, options=QUIET):
     base, data = world
     changes = [f"model.base={base}", f"data={data}", f"images={data.parent}", "lora.bits=0"]
     config = collavo.configure(changes)
@@ -56,7 +57,7 @@ def read(world, out, part, cache=None, share=0.05):
     perception = Perception(panoptic=part, cache=cache and SceneCache(cache), max_failed=share)
     aware = ObjectAwareModule(model, processor, ObjectAwareConfig(scene_prompt="plain"), perception)
     phase = config.phases()["prompt"]
-    return scene_data.read_with_scenes(phase, aware, config, out, QUIET, instructions=True)
+    return scene_data.read_with_scenes(phase, aware, config, out, options, instructions=True)
 
 
 def ids(data):
@@ -71,8 +72,8 @@ def test_pictures_are_perceived_together_and_only_once(world, tmp_path, monkeypa
     shown = len(pictures(world))
     monkeypatch.setattr(ahead, "PICTURES", 4)
     part = Counted()
-    about, plain = read(world, tmp_path / "run", part)
-    assert max(part.batches) == 4 and sum(part.batches) == shown and part.device == "cpu"
+    about, plain = read(world, tmp_path / "run", part, options=replace(QUIET, device="cuda"))
+    assert max(part.batches) == 4 and sum(part.batches) == shown and part.devices == ["cpu", "cuda", "cpu"]
     again = Counted()
     second = read(world, tmp_path / "run", again)
     assert not again.batches and (ids(second[0]), ids(second[1])) == (ids(about), ids(plain))

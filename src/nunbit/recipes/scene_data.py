@@ -76,6 +76,10 @@ def read_with_scenes(
                 data.add(source, held[name].prompts, held[name].dropped, options.say, what)
     with agreed(group):
         aware.training_scenes([], all_seen=True)
+    if isinstance(aware.perception, Perception):
+        aware.perception.to(
+            "cpu"
+        )  # the card is the model's now, and workers that draw batches are forked: see the cache
     if group.rank == 0:
         plain.write(folder)
     return about, plain

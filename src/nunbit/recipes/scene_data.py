@@ -77,9 +77,7 @@ def read_with_scenes(
     with agreed(group):
         aware.training_scenes([], all_seen=True)
     if isinstance(aware.perception, Perception):
-        aware.perception.to(
-            "cpu"
-        )  # the card is the model's now, and workers that draw batches are forked: see the cache
+        aware.perception.to("cpu")  # the card is the model's now; workers that draw batches find Scenes in the cache
     if group.rank == 0:
         plain.write(folder)
     return about, plain

@@ -29,12 +29,8 @@ def test_weights_in_4_bits_lie_on_the_processs_own_card(monkeypatch):
     pytest.importorskip("bitsandbytes")
     given = {}
 
-    class Auto:
-        @staticmethod
-        def from_pretrained(folder, **how):
-            given.update(how)
-
-    monkeypatch.setattr(transformers, "AutoModelForImageTextToText", Auto)
+    auto = transformers.AutoModelForImageTextToText
+    monkeypatch.setattr(auto, "from_pretrained", classmethod(lambda cls, folder, **how: given.update(how)))
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_RANK", "2")
     open_base("somewhere", 4, "cuda")

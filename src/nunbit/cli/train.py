@@ -111,8 +111,6 @@ def import_any(kind: str, checkpoint: Path, out: Path, vision: str, llm: str) ->
 
     check_names("kind of checkpoint", [kind], ("llava", *KINDS))
     if kind == "llava":
-        if not vision or not llm:
-            raise UserError("a LLaVA checkpoint without --vision or --llm", allowed="both", todo="name both")
         import_llava(checkpoint, vision, llm, out)
         return
     if vision or llm:
@@ -124,21 +122,27 @@ def import_any(kind: str, checkpoint: Path, out: Path, vision: str, llm: str) ->
 
 
 def import_llava(checkpoint: Path, vision: str, llm: str, out: Path) -> None:
-    """Make a native LLaVA of an original checkpoint, and print what became of its tensors.
+    """Make a native LLaVA of an original checkpoint, and print what became of its tensors. Without ``vision`` or
+    ``llm`` those are taken that its config names.
 
     Raises:
-        UserError: ``out`` is not empty, or the checkpoint does not fit.
+        UserError: ``out`` is not empty, a part is not named, or the checkpoint does not fit.
     """
     if out.exists() and any(out.iterdir()):
         raise UserError(f"'{out}' is not empty", allowed="a new folder", todo="name another one")
     from nunbit.models.build import build_model
     from nunbit.models.checkpoint import save
     from nunbit.models.importers import llava, llava_lora
+    from nunbit.models.importers.llava_config import read_settings
 
+    settings = read_settings(checkpoint)
+    vision, llm = vision or settings.vision, llm or settings.llm
+    if not vision or not llm:
+        raise UserError("a LLaVA checkpoint without --vision or --llm", allowed="both", todo="name both")
     load = llava_lora.load_adapter if llava_lora.is_adapter(checkpoint) else llava.load_projector
     if load is llava.load_projector and any("mm_projector" not in name for name in llava.read(checkpoint)):
         load = llava.load_whole
-    model, processor = build_model(vision, llm)
+    model, processor = build_model(vision, llm, layer=settings.layer)
     report = load(checkpoint, model)
     save(model, processor, out)
     print(f"{report}\nthe model is in {out}")

@@ -15,24 +15,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nunbit.errors import UserError
+from nunbit.models.importers.llava_files import read_all
 from nunbit.models.importers.report import LoadReport
 
 _PROJECTOR = re.compile(r"(?:base_model\.model\.)?(?:model\.)?mm_projector\.(?:(\d+)\.)?(weight|bias)")
+_PROJECTOR_LAYER = re.compile(r"(?:model\.)?mm_projector\.([02])(?=\.)")
 _NATIVE_PROJECTOR = re.compile(r"(?:model\.)?multi_modal_projector\.linear_[12]\.(?:weight|bias)")
 _FOREIGN = re.compile(
     r"mm_projector|multi_modal_projector|abstractor|resampler|q_?former|perceiver|(?:vision|visual|image|vit)_proj"
     r"|\bmlp1\.|mlp_AR|img_projection|aligner|vision_model\.merger|visual\.merger",
     re.IGNORECASE,
 )
-_LEFTOVERS = re.compile(
-    r"(?:optimizer|scheduler|scaler|training_args|rng_state|random_states|trainer_state|.*optim_states|.*model_states)"
-    r".*|.*\.index\..*"
-)
-_ROWS = ("language_model.embed_tokens.weight", "lm_head.weight")
+TOKEN_TABLES = ("language_model.embed_tokens.weight", "lm_head.weight")
 """Tables with a row for each token, to which nunbit adds some."""
 _VISION = "model.vision_tower.vision_tower."
 _SKIP = re.compile(r".*rotary_emb\.inv_freq|.*position_ids")
@@ -47,52 +44,9 @@ def read(path: str | Path) -> dict[str, Tensor]:
     Raises:
         UserError: a file that holds anything else, no weights, no projector, or a projector of another kind.
     """
-    out: dict[str, Tensor] = {}
-    for file in weight_files(Path(path)):
-        out |= read_file(file)
+    out = read_all(Path(path))
     check_projector(out, path)
     return out
-
-
-def weight_files(path: Path) -> list[Path]:
-    """The files that hold a checkpoint's weights. What a trainer leaves beside them (optimizer, arguments, random
-    states) and the folders of its steps are no weights; of two forms of the same weights one is read.
-
-    Raises:
-        UserError: nothing there.
-    """
-    if path.is_file():
-        return [path]
-    for pattern in ("model*.safetensors", "pytorch_model*.bin", "adapter_model.safetensors", "adapter_model.bin"):
-        if found := sorted(path.glob(pattern)):
-            return found + sorted(path.glob("non_lora_trainables.bin"))
-    every = sorted([*path.glob("*.safetensors"), *path.glob("*.bin")])
-    found = [f for f in every if not _LEFTOVERS.fullmatch(f.name)]
-    if not found:
-        steps = sorted(p.name for p in path.glob("checkpoint-*") if p.is_dir()) if path.is_dir() else []
-        raise UserError(
-            f"'{path}' holds no weights",
-            allowed="*.safetensors or *.bin of an original LLaVA checkpoint, or its mm_projector.bin",
-            todo=f"name one of its folders: {', '.join(steps[:5])}" if steps else "check the path",
-        )
-    return found
-
-
-def read_file(file: Path) -> dict[str, Tensor]:
-    """The tensors ``(...)`` of one file by name.
-
-    Raises:
-        UserError: it holds anything but tensors.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(file))
-        held = torch.load(file, map_location="cpu", weights_only=True)
-        return {k: v for k, v in held.items() if isinstance(v, Tensor)}
-    except Exception as e:
-        raise UserError(f"'{file}' cannot be read ({type(e).__name__})", allowed="a file of tensors only") from None
 
 
 def check_projector(held: Mapping[str, Tensor], path: str | Path) -> None:
@@ -109,8 +63,17 @@ def check_projector(held: Mapping[str, Tensor], path: str | Path) -> None:
             todo="open such a model with its own code; nunbit imports LLaVA, CoLLaVO, MoAI and OpenFlamingo",
         )
     if not any(map(_known_projector, held)):
+        shown = ", ".join(f"'{n}'" for n in list(held)[:3]) or "nothing"
         raise UserError(
-            f"'{path}' holds no mm_projector", allowed="an original LLaVA checkpoint or its mm_projector.bin"
+            f"'{path}' holds no mm_projector (it has {shown})",
+            allowed="an original LLaVA checkpoint or its mm_projector.bin",
+            todo="name the folder or file that holds the projector under LLaVA's names",
+        )
+    if (newline := next((n for n in held if n.endswith("image_newline")), None)) is not None:
+        raise UserError(
+            f"'{path}' has '{newline}': it reads pictures in tiles, as LLaVA-NeXT",
+            allowed="LLaVA-1.5: one square picture, its patches alone",
+            todo="take the model's version for transformers (llava-hf), which --model opens as it is",
         )
 
 
@@ -160,8 +123,8 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
         ours = native_name(name, wanted)
         if ours not in wanted:
             report.unexpected.append(name)
-        elif ours in _ROWS and wanted[ours].shape != value.shape and wanted[ours].shape[1:] == value.shape[1:]:
-            found[ours], report.remade[name] = _with_own_rows(value, wanted[ours], own_rows)
+        elif ours in TOKEN_TABLES and other_rows(value, wanted[ours], own_rows):
+            found[ours], report.remade[name] = with_own_rows(value, wanted[ours], own_rows)
         elif wanted[ours].shape != value.shape:
             report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
         else:
@@ -169,15 +132,40 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
             report.matched.append(name)
     tied = bool(model.config.text_config.tie_word_embeddings)
     report.missing += [n for n in wanted if n not in found and not (tied and n == "lm_head.weight")]
-    if report.misshapen or report.unexpected:
-        report.check(str(path))
+    _check_whole(report, path, model)
     model.model.load_state_dict({k: v for k, v in found.items() if not k.startswith("lm_head.")}, strict=False)
     if "lm_head.weight" in found:
         model.lm_head.load_state_dict({"weight": found["lm_head.weight"]})
     return report
 
 
-def _with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]:
+def other_rows(value: Tensor, ours: Tensor, own: int) -> bool:
+    """Whether a table ``(V, D)`` differs from ours ``(W, D)`` in rows of added tokens alone."""
+    return value.shape != ours.shape and value.shape[1:] == ours.shape[1:] and len(value) >= own
+
+
+def _check_whole(report: LoadReport, path: str | Path, model: Any) -> None:
+    """Nothing may be left over, and nothing left out but a frozen encoder as a whole or those of its layers that nobody
+    reads: what is missing would stay as it was."""
+    whole = any("vision_tower" in n for n in report.matched)
+    lost = [n for n in report.missing if not n.startswith("vision_tower.") or whole and not _unread(n, model.config)]
+    if report.misshapen or report.unexpected or lost:
+        raise UserError(
+            f"the checkpoint '{path}' does not fit: {report}",
+            allowed="the weights of a LLaVA made of these two models",
+            todo="check that --vision and --llm name what it was made of, and that every file is there",
+        )
+
+
+def _unread(name: str, config: Any) -> bool:
+    """Whether the projector's layer of the encoder does not depend on a tensor of the encoder."""
+    layers, layer = getattr(config.vision_config, "num_hidden_layers", 0), config.vision_feature_layer
+    last = layer if layer >= 0 else layers + 1 + layer
+    found = re.search(r"\.layers?\.(\d+)\.", name)
+    return int(found[1]) >= last if found else "post_layernorm" in name or ".head." in name
+
+
+def with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]:
     """A table of tokens ``(V, D)`` for ours ``(W, D)``: the rows of the language model's own tokens, the added ones
     fresh; and what was done."""
     rows = len(value) if len(value) < len(fresh) else own
@@ -190,6 +178,8 @@ def _with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]
 def native_name(name: str, wanted: Mapping[str, Tensor]) -> str:
     """The native name of an original one, or of one as the first versions of the native type had it."""
     name = name.removeprefix("base_model.model.")
+    if found := _PROJECTOR_LAYER.match(name):
+        return f"multi_modal_projector.linear_{1 + int(found[1]) // 2}{name[found.end() :]}"
     if name.startswith(_VISION):
         name = "vision_tower." + name.removeprefix(_VISION)
     elif name.startswith(("model.vision_tower.", "model.language_model.", "model.multi_modal_projector.")):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import torch
 from torch import Tensor
 
 from nunbit.errors import UserError
-from nunbit.models.importers.llava import load_projector, native_name, read, read_file, weight_files
+from nunbit.models.importers.llava import TOKEN_TABLES, check_projector, native_name, other_rows, with_own_rows
+from nunbit.models.importers.llava_config import ADAPTER
+from nunbit.models.importers.llava_files import EXTRA, read_file, weight_files
 from nunbit.models.importers.report import LoadReport
 
-CONFIG = "adapter_config.json"
+_SAVED = re.compile(r"modules_to_save\.(?:default\.)?")
 _PAIR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.\w+)?\.weight")
 
 
@@ -29,56 +32,93 @@ def is_adapter(path: str | Path) -> bool:
 
 
 def load_adapter(path: str | Path, model: Any) -> LoadReport:
-    """Add a LoRA checkpoint to a native LLaVA made of the adapter's base, and load its projector.
+    """Add a LoRA checkpoint to a native LLaVA made of the adapter's base, and load what was trained whole: its
+    projector, and whatever else is in ``non_lora_trainables.bin`` or saved with the adapter.
 
     Raises:
-        UserError: no ``non_lora_trainables.bin``, a form of LoRA that is not read, or another language model's adapter.
+        UserError: no projector, a form of LoRA that is not read, or another language model's adapter.
     """
-    path = Path(path)
-    extra = path / "non_lora_trainables.bin"
-    if not extra.is_file():
-        raise UserError(
-            f"'{path}' has an adapter and no non_lora_trainables.bin",
-            allowed="both: the projector is in the second",
-            todo="get the file; the released training code writes it beside the adapter",
-        )
-    report = load_projector(extra, model)
-    report.matched += [n for n in read(extra) if "mm_projector" not in n]
-    scale = _scale(path / CONFIG)
-    layers = dict(model.model.named_modules())
-    wanted = model.model.state_dict() | {"lm_head.weight": model.lm_head.weight}
-    for name, (a, b) in _pairs(path, report).items():
-        ours = native_name(name + ".weight", wanted).removesuffix(".weight")
-        layer = model.lm_head if ours == "lm_head" else layers.get(ours)
+    path, report = Path(path), LoadReport()
+    pairs, whole = _read(path, report)
+    check_projector_there(path, whole)
+    scale = _scale(path / ADAPTER)
+    wanted = model.model.state_dict() | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
+    state = _trained_whole(whole, wanted, int(model.config.image_token_id), report)
+    layers = dict(model.model.named_modules()) | {"lm_head": model.lm_head}
+    products = []
+    for name, (a, b) in pairs.items():
+        layer = layers.get(native_name(name + ".weight", wanted).removesuffix(".weight"))
         if layer is None or not hasattr(layer, "weight"):
             report.unexpected.append(name)
         elif tuple(layer.weight.shape) != (len(b), a.shape[1]):
             report.misshapen[name] = f"{(len(b), a.shape[1])} for {tuple(layer.weight.shape)}"
         else:
-            with torch.no_grad():
-                layer.weight += (scale * (b.float() @ a.float())).to(layer.weight.dtype)
+            products.append((layer, a, b))
             report.remade[name] = f"an adapter of rank {len(a)} added"
-    if report.misshapen or report.unexpected:
+    if not report.complete:
         raise UserError(
             f"the adapter '{path}' does not fit: {report}",
             allowed="an adapter of this language model",
-            todo=f"name its base, which {CONFIG} says, with --llm",
+            todo=f"name its base, which {ADAPTER} says, with --llm",
         )
+    model.model.load_state_dict({k: v for k, v in state.items() if not k.startswith("lm_head.")}, strict=False)
+    model.lm_head.load_state_dict(
+        {k.removeprefix("lm_head."): v for k, v in state.items() if k.startswith("lm_head.")}, strict=False
+    )
+    with torch.no_grad():
+        for layer, a, b in products:
+            layer.weight += (scale * (b.float() @ a.float())).to(layer.weight.dtype)
     return report
 
 
-def _pairs(path: Path, report: LoadReport) -> dict[str, tuple[Tensor, Tensor]]:
-    """Layer -> A ``(r, I)`` and B ``(O, r)``."""
+def check_projector_there(path: Path, whole: Mapping[str, Tensor]) -> None:
+    """Check that a projector is among the tensors ``(...)`` that were trained whole.
+
+    Raises:
+        UserError: none, or one that the native type does not have.
+    """
+    if not (path / EXTRA).is_file() and not any("mm_projector" in n for n in whole):
+        raise UserError(
+            f"'{path}' has an adapter and no non_lora_trainables.bin",
+            allowed="both: the projector is in the second",
+            todo="get the file; the released training code writes it beside the adapter",
+        )
+    check_projector(whole, path)
+
+
+def _trained_whole(
+    whole: Mapping[str, Tensor], wanted: Mapping[str, Tensor], own_rows: int, report: LoadReport
+) -> dict[str, Tensor]:
+    """Native name -> tensor of what was trained whole."""
+    state = {}
+    for name, value in whole.items():
+        ours = native_name(name, wanted)
+        if ours not in wanted:
+            report.unexpected.append(name)
+        elif ours in TOKEN_TABLES and other_rows(value, wanted[ours], own_rows):
+            state[ours], report.remade[name] = with_own_rows(value, wanted[ours], own_rows)
+        elif wanted[ours].shape != value.shape:
+            report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
+        else:
+            state[ours] = value
+            report.matched.append(name)
+    projector = [n for n in wanted if n.startswith("multi_modal_projector.")]
+    report.missing += [n for n in projector if n not in state]
+    return state
+
+
+def _read(path: Path, report: LoadReport) -> tuple[dict[str, tuple[Tensor, Tensor]], dict[str, Tensor]]:
+    """Layer -> A ``(r, I)`` and B ``(O, r)``; and name -> what was trained whole."""
     halves: dict[str, dict[str, Tensor]] = {}
+    whole: dict[str, Tensor] = {}
     for file in weight_files(path):
-        if file.name.startswith("adapter_model"):
-            for name, value in read_file(file).items():
-                if found := _PAIR.fullmatch(name):
-                    halves.setdefault(found[1], {})[found[2]] = value
-                else:
-                    report.unexpected.append(name)
+        for name, value in read_file(file).items():
+            if found := _PAIR.fullmatch(name):
+                halves.setdefault(found[1], {})[found[2]] = value
+            elif ".original_module." not in name:  # the module as it was before
+                whole[_SAVED.sub("", name)] = value
     report.missing += [n for n, held in halves.items() if len(held) < 2]
-    return {n: (held["A"], held["B"]) for n, held in halves.items() if len(held) == 2}
+    return {n: (held["A"], held["B"]) for n, held in halves.items() if len(held) == 2}, whole
 
 
 def _scale(config: Path) -> float:

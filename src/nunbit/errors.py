@@ -6,6 +6,7 @@ An `assert` guards our own invariants; a `UserError` answers somebody else's inp
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 
 
@@ -19,6 +20,7 @@ class UserError(ValueError):
     """
 
     def __init__(self, given: str, *, allowed: str = "", todo: str = "") -> None:
+        given, allowed, todo = visible(given), visible(allowed), visible(todo)
         self.given, self.allowed, self.todo = given, allowed, todo
         parts = [as_sentence(given)]
         if allowed:
@@ -26,6 +28,15 @@ class UserError(ValueError):
         if todo:
             parts.append(as_sentence(todo[0].upper() + todo[1:]))
         super().__init__(" ".join(parts))
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out: a name in a file of data must not move a terminal's cursor or
+    turn a line round."""
+    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
 def as_sentence(text: str) -> str:

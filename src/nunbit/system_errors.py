@@ -26,7 +26,7 @@ SENTENCES = {
 
 def explained(error: OSError) -> UserError:
     """The error as one for users."""
-    name = str(error.filename or "")[-300:]
+    name = str(error.filename or ("the output" if error.errno == errno.ENOSPC else ""))[-300:]
     given, todo = SENTENCES.get(error.errno or 0, ("", ""))
     if given and (name or "{}" not in given):
         return UserError(given.format(name), todo=todo)

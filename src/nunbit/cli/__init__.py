@@ -10,6 +10,9 @@ def main() -> None:
     """Run the command line. A user error becomes one sentence on stderr and exit code 2, never a traceback."""
     import os
 
+    from nunbit.cli import streams
+
+    streams.prepare()
     from nunbit.cli.commands import app
     from nunbit.errors import UserError
 
@@ -19,7 +22,10 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
-        _run(app)
+        try:
+            _run(app)
+        finally:
+            streams.flush()
     except UserError as e:
         from nunbit.translation import message, user_language
 
@@ -28,7 +34,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        sys.exit(141)
+        streams.give_up_output()
+        sys.exit(streams.BROKEN_PIPE)
     except OSError as e:  # a full disk, a folder without permission: a traceback would explain nothing
         from nunbit.system_errors import explained
         from nunbit.translation import message, user_language

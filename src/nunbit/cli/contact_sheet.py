@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast, get_args
 
-from nunbit.errors import UserError, unknown_name
+from nunbit.errors import unknown_name
 from nunbit.evidence.drawing import FONT
+from nunbit.media.saving import save_picture
 from nunbit.world import DOMAINS
 from nunbit.world.base import Split
 
@@ -41,7 +42,4 @@ def write_sheet(out: Path, domain: str | None, seed: int, count: int, split: str
         sheet.paste(Image.fromarray(drawn.picture.pixels), (x, y))
         for k, qa in enumerate(drawn.questions[:10]):
             pen.text((x + 200, y + 18 * k), f"{qa.question}  {qa.answer}"[:48], fill="black", font=font)
-    try:
-        sheet.save(out)
-    except (OSError, ValueError) as e:
-        raise UserError(f"'{out}' cannot be written ({e})", allowed="a .png file in a folder that exists") from None
+    save_picture(sheet, out)

@@ -28,7 +28,8 @@ from nunbit.cli.options import (
 )
 from nunbit.cli.output import progress, show
 from nunbit.errors import UserError
-from nunbit.system_errors import safe_name
+from nunbit.files import write_text
+from nunbit.system_errors import explained, safe_name
 
 if TYPE_CHECKING:
     from nunbit.evaluation.target import Conversation, Target
@@ -168,9 +169,9 @@ def report(
     text = page([load(f) for f in folders], samples=samples)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
     except OSError as e:
-        raise UserError(f"'{out}' cannot be written ({type(e).__name__})", todo="name another file with -o") from None
+        raise explained(OSError(e.errno, e.strerror, str(out))) from None
     print(out)
 
 

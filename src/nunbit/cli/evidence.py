@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from nunbit.assistant import Answer, Assistant
 from nunbit.cli.output import say
-from nunbit.errors import UserError
 from nunbit.evidence import Claim, claims_of, contradictions
 from nunbit.evidence.drawing import draw_claims
 from nunbit.evidence.wording import contradiction, language_of, lines_of, report
+from nunbit.media.saving import save_picture
 from nunbit.scene import Scene
 
 if TYPE_CHECKING:
@@ -69,11 +69,7 @@ class AnswerEvidence:
         drawn = draw_claims(self.images, self.scenes, self.claims, question=self.question, answer=self.answer)
         files = [out if i == 1 else out.with_name(f"{out.stem}-{i}{out.suffix}") for i in range(1, len(drawn) + 1)]
         for file, image in zip(files, drawn, strict=True):
-            try:
-                image.save(file)
-            except (OSError, ValueError) as e:
-                allowed = "a .png or .jpg file in a folder that exists"
-                raise UserError(f"'{file}' cannot be written ({e})", allowed=allowed) from None
+            save_picture(image, file)
         return files
 
 

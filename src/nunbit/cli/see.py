@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nunbit.cli.output import say
-from nunbit.errors import UserError
 from nunbit.evidence.drawing import FONT
 from nunbit.media import decode
 from nunbit.media.heap import use_single_heap
+from nunbit.media.saving import save_picture
 from nunbit.perception.build import PerceptionConfig, build_perception
 from nunbit.perception.overlay import draw, with_legend
 from nunbit.perception.pipeline import failed_parts, missing_parts
 from nunbit.perception.report import report
 from nunbit.verbalise import moai_text
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None, as_json: bool = False) -> None:
@@ -39,7 +35,7 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
     [scene] = perception([image])
     lines = report(scene)
     if out is not None:
-        _write(out, with_legend(draw(image, scene, font=str(FONT)), lines, font=str(FONT)))
+        save_picture(with_legend(draw(image, scene, font=str(FONT)), lines, font=str(FONT)), out)
     if as_json:
         words = " ".join(moai_text(scene).split())
         print(json.dumps(scene.to_json() | {"words": words}, ensure_ascii=False))
@@ -49,11 +45,3 @@ def see_picture(picture: str, config: PerceptionConfig, out: Path | None = None,
         say(f"note: {part} failed: {reason}")
     for sentence in missing_parts(scene):
         say(f"note: {sentence}")
-
-
-def _write(out: Path, image: Image) -> None:
-    try:
-        image.save(out)
-    except (OSError, ValueError) as e:
-        allowed = "a .png or .jpg file in a folder that exists"
-        raise UserError(f"'{out}' cannot be written ({e})", allowed=allowed) from None

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nunbit.errors import UserError, unknown_name
+from nunbit.files import write_text
+from nunbit.system_errors import explained
 
 if TYPE_CHECKING:
     from nunbit.recipes.protocol import TrainingRecipe
@@ -73,9 +75,9 @@ def copy(name: str, to: str | Path) -> Path:
     if to.exists():
         raise UserError(f"'{to}' exists", allowed="a new file", todo="name another one")
     try:
-        to.write_text(text, encoding="utf-8")
+        write_text(to, text)
     except OSError as e:
-        raise UserError(f"'{to}' cannot be written ({type(e).__name__})", todo="check the folder") from None
+        raise explained(OSError(e.errno, e.strerror, str(to))) from None
     return to
 
 

@@ -1,6 +1,7 @@
 """Two runs of one benchmark compare, and the report stands alone."""
 
 import json
+import re
 
 from tests.evaluation.stubs import small_benchmark, stub_target
 
@@ -22,3 +23,8 @@ def test_two_runs_compare_and_the_report_stands_alone(tmp_path):
         "http://" not in html.replace("http://www.w3.org", "") and "https://" not in html and "<script src" not in html
     )
     assert len(html) > 2000
+    korean = page([load(tmp_path / "a"), load(tmp_path / "b")], samples=50, language="ko")
+    text = re.sub(r"<pre>.*?</pre>|<(style|script|svg)[ >].*?</\1>|<[^>]*>", " ", korean, flags=re.DOTALL)
+    assert '<html lang="ko">' in korean and 'aria-label="결과"' in korean and 'placeholder="검색어"' in korean
+    assert all(word in text for word in ("평가", "차이", "둘째에서 첫째를 뺀 값", "문항 보기", "맞음", "정답"))
+    assert not re.search(r"\b(Samples|Difference|Value|right|Better|items?|picture|credit)\b", text), text

@@ -165,8 +165,9 @@ def report(
     """One HTML file: table, charts, differences, every sample with its picture, prompt, answer and rule."""
     from nunbit.evaluation.compare import load
     from nunbit.evaluation.report import page
+    from nunbit.translation import user_language
 
-    text = page([load(f) for f in folders], samples=samples)
+    text = page([load(f) for f in folders], samples=samples, language=user_language())
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text)
@@ -229,12 +230,16 @@ def ask_with(target: Target) -> Callable[[Sequence[Conversation]], list[str]]:
 
 def as_text(result: dict[str, Any]) -> str:
     """A finished run for a terminal."""
+    from nunbit.evaluation.report_words import in_words
+    from nunbit.translation import user_language
+
+    say, items = partial(in_words, language=user_language()), result["items"]
     head = f"{result['protocol']}   {result['model']}"
     if result["value"] is None:
-        return f"{head}\n{result['items']} items answered; the data hold no gold answers, so nothing is scored"
+        return f"{head}\n{say(f'{items} items answered; the data hold no gold answers, so nothing is scored')}"
     low, high = result["interval"]
-    counts = f"{result['items']} items, {result['unparsed']} unparsed"
-    counts += f", {result['unscored']} without gold" if result["unscored"] else ""
+    counts = say(f"{items} items, {result['unparsed']} unparsed")
+    counts += ", " + say(f"{result['unscored']} without gold") if result["unscored"] else ""
     lines = [head, f"{result['headline']} {result['value']:.2f}  [{low:.2f}, {high:.2f}]   {counts}"]
     if result.get("agreement"):
         from nunbit.evaluation.judging import as_text as judged_text
@@ -242,7 +247,7 @@ def as_text(result: dict[str, Any]) -> str:
         lines.append(judged_text(result["agreement"]))
     lines += [f"  {n:38}{v:>8.2f}" for n, v in result["figures"].items() if n != result["headline"]]
     for axis, rows in result["tables"].items():
-        lines.append(f"{axis:40}{'n':>6}{'score':>8}{'unparsed':>10}  95 %")
+        lines.append(f"{axis:40}{'n':>6}{say('score'):>8}{say('unparsed'):>10}  95 %")
         for name, row in rows.items():
             interval = f"{row['interval'][0]:.1f} - {row['interval'][1]:.1f}"
             lines.append(f"  {name[:37]:38}{row['n']:>6}{row['score']:>8.1f}{row['unparsed']:>10}  {interval}")

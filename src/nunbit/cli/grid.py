@@ -60,6 +60,7 @@ def grid(options: GridOptions) -> None:
     from nunbit.evaluation.report import page
     from nunbit.evaluation.target import NOT_OBJECT_AWARE
     from nunbit.files import write_text
+    from nunbit.translation import user_language
 
     asking, out = options.asking, options.out
     columns = columns_of(options.benchmarks)
@@ -71,7 +72,7 @@ def grid(options: GridOptions) -> None:
     resources = _resources(options.examples, chosen, asking.device)
     rows = run_grid(Grid(targets, columns, chosen, resources, asking.limit, asking.tries), out, progress)
     print(file=sys.stderr)
-    write_text(out / "report.html", page(runs_of(rows), samples=options.samples))
+    write_text(out / "report.html", page(runs_of(rows), samples=options.samples, language=user_language()))
     show(rows, as_text, options.as_json)
     print(f"written to {out / 'report.html'}", file=sys.stderr)
 

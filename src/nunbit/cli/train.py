@@ -11,6 +11,7 @@ from nunbit import recipes
 from nunbit.cli.output import say
 from nunbit.errors import UserError
 from nunbit.training.options import RunOptions
+from nunbit.translation import translated, user_language
 
 
 def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads: int, options: RunOptions) -> None:
@@ -33,6 +34,8 @@ def train_recipe(recipe: str, changes: Sequence[str], out: Path | None, threads:
         from nunbit.recipes.evaluation import BenchmarkEvaluation
 
         options = replace(options, evaluate=BenchmarkEvaluation(config.eval), evaluate_every=config.eval_every)
+    language, tell = user_language(), options.say
+    options = replace(options, say=lambda line: tell(translated(line, language)))
     print(f"the model is in {module.run(config, out, options)}")
 
 

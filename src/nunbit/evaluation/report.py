@@ -12,7 +12,8 @@ import base64
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,53 +23,60 @@ from nunbit.evaluation import judging
 from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.charts import bars, radar, stylesheet
 from nunbit.evaluation.compare import EvalRun, compare
+from nunbit.evaluation.report_words import in_words
 from nunbit.media import decode
+from nunbit.translation import Language
 
 _SCRIPT = Path(__file__).parent / "report.js"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _THUMB_PX = 320
 
 
-def page(runs: Sequence[EvalRun], *, samples: int = 300) -> str:
+Words = Callable[[str], str]
+"""A phrase of the page in the reader's language."""
+
+
+def page(runs: Sequence[EvalRun], *, samples: int = 300, language: Language = "en") -> str:
     """The whole page.
 
     Args:
+        language: of everything that is not data.
         samples: at most so many items of each benchmark, those first on which the runs differ, then evenly over the
             data.
     """
     together: dict[str, list[EvalRun]] = defaultdict(list)
     for run in runs:
         together[run.benchmark].append(run)
-    body = [_overview(runs), _chart(runs)] + [_section(name, part, samples) for name, part in together.items()]
+    say: Words = partial(in_words, language=language)
+    body = [_overview(runs, say), _chart(runs, say)]
+    body += [_section(name, part, samples, say) for name, part in together.items()]
     css, js = stylesheet(), _SCRIPT.read_text(encoding="utf-8")
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>nunbit evaluation</title><style>{css}</style></head><body>"
-        f"<h1>Evaluation</h1>{''.join(body)}<script>{js}</script></body></html>"
+        f"<title>{say('nunbit evaluation')}</title><style>{css}</style></head><body>"
+        f"<h1>{say('Evaluation')}</h1>{''.join(body)}<script>{js}</script></body></html>"
     )
 
 
-def _overview(runs: Sequence[EvalRun]) -> str:
+def _overview(runs: Sequence[EvalRun], say: Words) -> str:
     rows = []
     for run in runs:
         r = run.result
         interval = f"{r['interval'][0]:.1f} – {r['interval'][1]:.1f}" if r["interval"] else ""
-        value = f"{r['value']:.2f}" if r["value"] is not None else "no gold answers"
+        value = f"{r['value']:.2f}" if r["value"] is not None else say("no gold answers")
         rows.append(
             f"<tr><td>{escape(r['model'])}</td><td>{escape(r['protocol'])}</td><td>{escape(r['headline'])}</td>"
             f"<td class=num>{value}</td><td class=num>{interval}</td><td class=num>{r['items']}</td>"
             f"<td class=num>{r['unparsed']}</td></tr>"
         )
-    return (
-        "<div class=scroll><table><tr><th>Model</th><th>Protocol</th><th>Figure</th><th class=num>Value</th>"
-        "<th class=num>95 %</th><th class=num>Items</th><th class=num>Unparsed</th></tr>"
-        f"{''.join(rows)}</table></div>"
-    )
+    heads = "".join(f"<th>{say(head)}</th>" for head in ("Model", "Protocol", "Figure"))
+    heads += "".join(f"<th class=num>{say(head)}</th>" for head in ("Value", "95 %", "Items", "Unparsed"))
+    return f"<div class=scroll><table><tr>{heads}</tr>{''.join(rows)}</table></div>"
 
 
-def _chart(runs: Sequence[EvalRun]) -> str:
+def _chart(runs: Sequence[EvalRun], say: Words) -> str:
     """All headlines that are shares of a hundred in one chart: a group a protocol, a bar a model."""
     shares = [
         r for r in runs if r.result["value"] is not None and 0 <= r.result["value"] <= 100 and r.result["interval"]
@@ -83,10 +91,10 @@ def _chart(runs: Sequence[EvalRun]) -> str:
             "interval": r.result["interval"],
         }
     legend = "".join(f'<p><span class="dot run{k % 6}"></span>{escape(m)}</p>' for k, m in enumerate(by_model))
-    return f'<h2>Side by side</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
+    return f'<h2>{say("Side by side")}</h2>{legend}<div class="charts">{bars([*by_model.values()], [*by_model])}</div>'
 
 
-def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
+def _section(name: str, runs: Sequence[EvalRun], samples: int, say: Words) -> str:
     title = BENCHMARKS[name].title if name in BENCHMARKS else name
     out = [f"<h2>{escape(title)}</h2>"]
     for k, run in enumerate(runs):
@@ -95,38 +103,39 @@ def _section(name: str, runs: Sequence[EvalRun], samples: int) -> str:
         out.append(f'<p class="soft">{escape(run.result.get("note", ""))}. {figures}</p>')
         if left := run.result.get("left_out", {}).get("refused"):
             named = "; ".join(f"{id_}: {why[:200]}" for id_, why in [*left.items()][:20])
-            out.append(f'<p class="soft">Left out: {run.result["left_out"]["items"]} items ({escape(named)}).</p>')
+            count = run.result["left_out"]["items"]
+            out.append(f'<p class="soft">{escape(say(f"Left out: {count} items"))} ({escape(named)})</p>')
         if run.result.get("agreement"):
             out.append(f'<p class="soft">{escape(judging.as_text(run.result["agreement"]))}.</p>')
     names = [r.name for r in runs]
     for axis in dict.fromkeys(a for r in runs for a in r.result["tables"]):
         tables = [r.result["tables"].get(axis, {}) for r in runs]
         if 1 < len({c for t in tables for c in t}) <= 60:
-            out.append(
-                f'<h3>by {escape(axis)}</h3><div class="charts">{bars(tables, names)}{radar(tables, names)}</div>'
-            )
+            out.append(f"<h3>{escape(say(f'by {axis}'))}</h3>")
+            out.append(f'<div class="charts">{bars(tables, names)}{radar(tables, names)}</div>')
     if len(runs) == 2:
-        out.append(_difference(runs[0], runs[1]))
-    return "".join(out) + _browse(runs, samples)
+        out.append(_difference(runs[0], runs[1], say))
+    return "".join(out) + _browse(runs, samples, say)
 
 
-def _difference(a: EvalRun, b: EvalRun) -> str:
+def _difference(a: EvalRun, b: EvalRun, say: Words) -> str:
     try:
         found = compare(a, b)
     except UserError as e:
-        return f'<p class="soft">{escape(str(e))}</p>'
+        return f'<p class="soft">{escape(say(e.given))}</p>'
     all_ = found["all"]
     exact = f"; McNemar p = {all_['mcnemar']:.3f}" if all_["mcnemar"] is not None else ""
-    notes = "".join(f'<p class="soft">Note: {escape(n)}.</p>' for n in found["notes"])
+    notes = "".join(f'<p class="soft">{escape(say(f"note: {n}"))}.</p>' for n in found["notes"])
     low, high = all_["interval"]
-    return (
-        f"<h3>Difference</h3>{notes}<p>Second minus first: {all_['difference']:+.2f} [{low:+.2f}, {high:+.2f}] over "
-        f"{all_['n']} units, paired bootstrap p = {all_['p']:.3f}{exact}. "
-        f"Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}.</p>"
+    figures = (
+        f"Second minus first: {all_['difference']:+.2f} [{low:+.2f}, {high:+.2f}] over {all_['n']} units, "
+        f"paired bootstrap p = {all_['p']:.3f}{exact}"
     )
+    better = f"Better only in the first: {all_['only_a']}, only in the second: {all_['only_b']}"
+    return f"<h3>{say('Difference')}</h3>{notes}<p>{escape(say(figures))}. {escape(say(better))}.</p>"
 
 
-def _browse(runs: Sequence[EvalRun], most: int) -> str:
+def _browse(runs: Sequence[EvalRun], most: int, say: Words) -> str:
     by_id: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for k, run in enumerate(runs):
         for s in run.samples:
@@ -144,14 +153,15 @@ def _browse(runs: Sequence[EvalRun], most: int) -> str:
         ("right", "right"),
         *([("differ", "runs differ")] if len(runs) > 1 else []),
     ]
-    choose = "".join(f'<option value="{v}">{t}</option>' for v, t in states)
-    body = "".join(_sample(i, by_id[i], pictures.get(i), runs) for i in ids)
-    cut = f'<p class="soft">{len(ids)} of {len(by_id)} items are in this file.</p>' if len(ids) < len(by_id) else ""
+    choose = "".join(f'<option value="{v}">{say(t)}</option>' for v, t in states)
+    body = "".join(_sample(i, by_id[i], pictures.get(i), runs, say) for i in ids)
+    cut = say(f"{len(ids)} of {len(by_id)} items are in this file") + "." if len(ids) < len(by_id) else ""
     return (
-        f'<h3>Samples</h3>{cut}<div class="browse"><div class="filters">'
-        f'<select aria-label="Outcome">{choose}</select>'
-        f'<select aria-label="Category"><option value="">every category</option>{options}</select>'
-        '<input type="search" placeholder="words" aria-label="Words"><span class="count soft"></span></div>'
+        f'<h3>{say("Samples")}</h3><p class="soft">{cut}</p><div class="browse"><div class="filters">'
+        f'<select aria-label="{say("Outcome")}">{choose}</select>'
+        f'<select aria-label="{say("Category")}"><option value="">{say("every category")}</option>{options}</select>'
+        f'<input type="search" placeholder="{say("words")}" aria-label="{say("words")}">'
+        '<span class="count soft"></span></div>'
         f"{body}</div>"
     )
 
@@ -177,7 +187,11 @@ def _state(sample: Mapping[str, Any]) -> str:
 
 
 def _sample(
-    id_: str, answers: Mapping[int, Mapping[str, Any]], pictures: Sequence[str] | None, runs: Sequence[EvalRun]
+    id_: str,
+    answers: Mapping[int, Mapping[str, Any]],
+    pictures: Sequence[str] | None,
+    runs: Sequence[EvalRun],
+    say: Words,
 ) -> str:
     first = next(iter(answers.values()))
     states = {_state(s) for s in answers.values()}
@@ -188,29 +202,30 @@ def _sample(
         shown = "".join(f'<img alt="" loading="lazy" src="{p}">' for p in pictures)
     else:
         reason = "picture not available" if first["pictures"] else "no picture"
-        shown = f'<div class="absent">{reason}</div>'
+        shown = f'<div class="absent">{say(reason)}</div>'
     gold = " / ".join(first["gold"][:10])
-    shown_answers = "".join(_answer(s, k, runs) for k, s in answers.items())
+    shown_answers = "".join(_answer(s, k, runs, say) for k, s in answers.items())
     return (
         f'<div class="sample" data-state="{" ".join(sorted(states))}" data-category="{escape(names)}">'
         f'<div>{shown}<span class="meta">{escape(id_)}</span></div>'
-        f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">gold: {escape(gold)}</p>{shown_answers}</div></div>'
+        f'<div><pre>{escape(first["prompt"])}</pre><p class="meta">{say("gold")}: {escape(gold)}</p>'
+        f"{shown_answers}</div></div>"
     )
 
 
-def _answer(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun]) -> str:
+def _answer(sample: Mapping[str, Any], k: int, runs: Sequence[EvalRun], say: Words) -> str:
     state = _state(sample)
     answer, span = sample["answer"], sample["span"]
     if span and 0 <= span[0] < span[1] <= len(answer):
         text = f"{escape(answer[: span[0]])}<mark>{escape(answer[span[0] : span[1]])}</mark>{escape(answer[span[1] :])}"
     else:
-        text = escape(answer) or '<span class="soft">(empty)</span>'
-    value = "" if sample["value"] is None else f"read as “{escape(sample['value'][:200])}”, "
-    score = "" if sample["score"] is None else f", credit {sample['score']:.2f}"
+        text = escape(answer) or '<span class="soft">(' + say("empty") + ")</span>"
+    value = "" if sample["value"] is None else f"{say('read as')} “{escape(sample['value'][:200])}”, "
+    score = "" if sample["score"] is None else f", {say('credit')} {sample['score']:.2f}"
     dot = f'<span class="dot run{k % 6}"></span>' if len(runs) > 1 else ""
     return (
-        f'<div class="said {state}">{dot}<span class="tag">{state}</span> '
-        f'<span class="meta">{value}rule: {escape(sample["rule"])}{score}</span>'
+        f'<div class="said {state}">{dot}<span class="tag">{say(state)}</span> '
+        f'<span class="meta">{value}{say("rule")}: {escape(sample["rule"])}{score}</span>'
         f"<pre>{text}</pre></div>"
     )
 

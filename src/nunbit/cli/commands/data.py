@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from nunbit.cli.commands import data_make
 from nunbit.cli.dataclass_options import command
 from nunbit.cli.options import AsJson
 
-data_app = typer.Typer(no_args_is_help=True, help="Instruction data: converted and checked.")
+data_app = typer.Typer(no_args_is_help=True, help="Instruction data: made by a teacher, converted and checked.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``nunbit``."""
     command(data_app, ConvertOptions, "convert")(convert)
     command(data_app, CheckOptions, "check")(check)
+    data_make.register(data_app)
     app.add_typer(data_app, name="data")
 
 

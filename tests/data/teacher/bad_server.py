@@ -104,7 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
             "refusal": "I'm sorry, but I can't help with that.",
             "empty": "",
         }.get(fault, text)
-        usage = {"prompt_tokens": 1000, "completion_tokens": len(text) // 4}
+        usage = {
+            "prompt_tokens": sum(len(m["content"]) for m in body["messages"]) // 3,
+            "completion_tokens": len(text) // 4,
+        }
         reply = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
         data = json.dumps(reply | {"usage": usage}).encode()
         self._send(200, data[: len(data) // 2] if fault == "half" else data)

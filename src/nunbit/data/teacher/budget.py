@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from nunbit.errors import UserError
 
-CHARS_A_TOKEN = 2.0
-"""A cautious guess of the characters of a token, for what a teacher does not count itself: Korean takes more tokens."""
+ASCII_A_TOKEN, TOKENS_A_CHAR = 2.0, 2.0
+"""A cautious guess for what a teacher does not count itself: letters of a token, tokens of a Korean syllable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +78,5 @@ class Budget:
 
 def estimated_tokens(text: str) -> int:
     """A cautious guess, for what nobody counted."""
-    return math.ceil(len(text) / CHARS_A_TOKEN) + 4
+    plain = sum(c.isascii() for c in text)
+    return math.ceil(plain / ASCII_A_TOKEN + (len(text) - plain) * TOKENS_A_CHAR) + 8

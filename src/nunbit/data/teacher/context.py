@@ -6,7 +6,7 @@ from nunbit.coco import short_name
 from nunbit.scene import Box, Scene
 from nunbit.scene_phrases import clean, colour_of, groups_of, list_groups
 from nunbit.world.base import Language
-from nunbit.world.names import korean, names_in
+from nunbit.world.names import korean, korean_thing, names_in
 
 MOST_CAPTIONS, MOST_BOXES, MOST_CAPTION_CHARS = 8, 60, 400
 """What of a Scene is shown at most: a crowd of hundreds would fill the teacher's context."""
@@ -36,7 +36,7 @@ def symbolic_context(scene: Scene, language: Language) -> str:
 def called(name: str, language: Language) -> str:
     """What a thing is called in a language, without COCO's endings."""
     plain = short_name(name)
-    return korean(plain) if language == "ko" else plain
+    return (korean_thing(plain) or korean(plain)) if language == "ko" else plain
 
 
 def shares(box: Box, scene: Scene) -> str:
@@ -58,5 +58,5 @@ def _colour_line(name: str, colour: str, language: Language) -> str:
     if not colour:
         return ""
     if language == "ko":
-        return f"{korean(name)}의 색: {korean(colour)}."
+        return f"{called(name, language)}의 색: {korean(colour)}."
     return f"The {name} is {colour}."

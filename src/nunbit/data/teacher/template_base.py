@@ -12,7 +12,7 @@ from nunbit.evidence.english import NUMBER_WORDS
 from nunbit.scene import Scene, SceneObject
 from nunbit.scene_phrases import colour_of, groups_of, list_groups
 from nunbit.world.base import COLOURS, Language, pick
-from nunbit.world.names import KINDS_KO, kind_of, table
+from nunbit.world.names import KINDS_KO, broader, kind_of, korean, korean_thing, table
 from nunbit.world.question_base import QuestionBase, area_of, x_of, y_of
 from nunbit.world.wordings import Word
 
@@ -54,8 +54,9 @@ class TemplateBase(QuestionBase):
         super().__init__(scene, rng, language, absent or tuple(table()))
         self.knows_absence = bool(absent)
         crowds = {*scene.meta.get("crowds", ())}
-        self.counted = {n: c for n, c in self.counts.items() if n not in crowds}
-        self.alone = [o for o in self.alone if o.name not in crowds]
+        wide = {b for n in self.counts for b in broader(n)}  # beside a pigeon, "one bird" is the wrong number
+        self.counted = {n: c for n, c in self.counts.items() if n not in crowds | wide}
+        self.alone = [o for o in self.alone if o.name not in crowds | wide]
 
     def say(self, key: str, **fields: object) -> str:
         """A sentence of the table with its fields filled in."""
@@ -64,6 +65,14 @@ class TemplateBase(QuestionBase):
         if "n" in fields:
             fields.setdefault("u", Word(self.counter(str(fields["n"]))))
         return self._fill(sentences()[key, self.language], **fields)
+
+    def word(self, name: str) -> Word:
+        """What a thing is called in the language: the fruit, where "orange" is a colour, too."""
+        return Word((korean_thing(name) or korean(name)) if self.language == "ko" else name)
+
+    def hue(self, o: SceneObject) -> Word:
+        """An object's colour in the language."""
+        return Word(korean(colour_of(o)) if self.language == "ko" else colour_of(o))
 
     def counter(self, name: str) -> str:
         """The Korean counter of a thing."""
@@ -76,7 +85,7 @@ class TemplateBase(QuestionBase):
             return Word(list_groups(groups_of(held), "en", self.names))
         words = []
         for (name, colour), n in groups_of(held).items():
-            parts = (self.names.word(colour), self.names.word(name), f"{n}{self.counter(name)}")
+            parts = (korean(colour), self.word(name), f"{n}{self.counter(name)}")
             words.append(" ".join(p for p in parts if p))
         return Word(", ".join(words))
 

@@ -60,7 +60,7 @@ class ConversationTemplate(TemplateBase):
         if not held:
             return []
         o = self.some(held)
-        turns = [(self.wording("colour", n=o.name), self.say("colour", n=o.name, c=self.word(colour_of(o))))]
+        turns = [(self.wording("colour", n=o.name), self.say("colour", n=o.name, c=self.hue(o)))]
         if self._clear(o) and self.rng.random() < FOLLOW_SHARE:
             turns.append((self._follow("part"), self.say("part", n=o.name, **self.place(o))))
         return turns
@@ -73,7 +73,7 @@ class ConversationTemplate(TemplateBase):
         o = self.some(held)
         turns = [(self.wording("part", n=o.name), self.say("part", n=o.name, **self.place(o)))]
         if colour_of(o) and self.rng.random() < FOLLOW_SHARE:
-            turns.append((self._follow("colour"), self.say("colour", n=o.name, c=self.word(colour_of(o)))))
+            turns.append((self._follow("colour"), self.say("colour", n=o.name, c=self.hue(o))))
         return turns
 
     def relation(self) -> list[Turn]:

@@ -34,7 +34,7 @@ class DetailTemplate(TemplateBase):
         for i in self.rng.permutation(len(held))[:MOST_PLACED]:
             o = held[int(i)]
             if colour_of(o) in COLOURS:
-                out.append(self.say("d_place_colour", n=o.name, c=self.word(colour_of(o)), **self.place(o)))
+                out.append(self.say("d_place_colour", n=o.name, c=self.hue(o), **self.place(o)))
             else:
                 out.append(self.say("d_place", n=o.name, **self.place(o)))
         return out

@@ -80,10 +80,10 @@ def test_the_budget_is_never_passed_and_a_larger_one_goes_on(tmp_path):
     with BadServer(share=0.0).start() as server:
         src, out, teacher = source(10, tmp_path), tmp_path / "a", http_teacher(server.url)
         prices = Prices(prompt=1000.0, reply=1000.0)  # 1 each for a thousand tokens
-        small = options(max_cost=25.0, prices=prices, reply_tokens=100)
+        small = options(max_cost=10.0, prices=prices, reply_tokens=100)
         summary = make(src, teacher, small, out, format_problems, quiet)
         spent = json.loads((out / "manifest.json").read_text())["spent"]["cost"]
-        assert "budget" in summary.stopped and summary.left and summary.made and spent <= 25.0
+        assert "budget" in summary.stopped and summary.left and summary.made and spent <= 10.0
         again = make(src, teacher, small, out, format_problems, quiet)
         assert again.made == summary.made  # what an earlier run spent counts
         assert not make(src, teacher, options(), out, format_problems, quiet).left

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients teacher validator connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -78,6 +78,13 @@ bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up inc
 
 harness-clients: $(STAMP) ## lmms-eval (and VLMEVALKIT=DIR) as clients of our server: the same accuracy?
 	@$(VENV)/bin/python -m benchmarks.harness_clients $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
+
+teacher: $(STAMP)       ## nunbit data make against a teacher that misbehaves, and with kill -9: make teacher PICTURES=100 KILLS=3
+	@$(VENV)/bin/python -m tests.load.teacher --pictures $(or $(PICTURES),1000) --kills $(or $(KILLS),10)
+
+validator: $(STAMP)     ## precision and recall of the validator on 1,200 labelled items, and on free text of a local model
+	@$(VENV)/bin/python -m tests.load.validator
+	@test ! -f tests/data/validation/free_text.jsonl || $(VENV)/bin/python -m tests.load.validator --free tests/data/validation/free_text.jsonl
 
 connectors: $(STAMP)    ## every connector trained, asked and served by the commands
 	$(VENV)/bin/python -m tests.load.connectors

@@ -14,9 +14,12 @@ from nunbit.data.teacher.attempts import format_problems
 from nunbit.data.teacher.base import Teacher
 from nunbit.data.teacher.make import MakeOptions, Summary, make
 from nunbit.data.teacher.output import DATA, FAILED
-from nunbit.data.teacher.plan import pictures_needed
+from nunbit.data.teacher.plan import Item, pictures_needed
 from nunbit.data.teacher.sources import open_source
+from nunbit.data.validation.items import problems_of_text
+from nunbit.data.validation.problems import Problem
 from nunbit.errors import UserError
+from nunbit.scene import Scene
 
 if TYPE_CHECKING:
     from nunbit.cli.commands.data_make import DataMakeArguments
@@ -39,13 +42,18 @@ def run(arguments: DataMakeArguments, options: MakeOptions) -> bool:
     teacher = open_teacher(arguments)
     show = progress if sys.stderr.isatty() else _in_log()
     try:
-        summary = make(source, teacher, options, arguments.out, format_problems, show)
+        summary = make(source, teacher, options, arguments.out, checks if arguments.check else format_problems, show)
     finally:
         teacher.close()
     if sys.stderr.isatty():
         print(file=sys.stderr)
     _say_end(summary, arguments.out)
     return not summary.left
+
+
+def checks(text: str, item: Item, scene: Scene) -> list[Problem]:
+    """What is wrong with a teacher's text about a picture."""
+    return problems_of_text(text, item.kind, item.language, scene)
 
 
 def open_teacher(arguments: DataMakeArguments) -> Teacher:

@@ -38,7 +38,7 @@ _BOUNDS = (
 )
 _GONE = re.compile(
     r"\s*(?:is|are|was|were)?\s*(?:(?:n['’]t|not)\s+(?:visible|present|there|shown|seen|here|in\b)"
-    r"|(?:can\s?not|can['’]t"
+    r"|not\s+to\s+be\s+(?:seen|found)|(?:can\s?not|can['’]t"
     r"|could not)\s+be\s+(?:seen|found)|absent|missing)",
     re.I,
 )
@@ -62,8 +62,7 @@ _IS_COLOUR = re.compile(
 _PLACE = re.compile(
     r"\b(?:in|at|on|near|to|towards?)\s+(?:the\s+)?(?P<part>(?:very\s+)?(?:top|upper|bottom|lower|left|right|center"
     r"|centre|middle)(?:[\s-]+(?:left|right|center|centre|middle))?)\b"
-    r"(?!\s*(?:hand\s+)?(?:side\s+)?of\s+(?:the\s+|a\s+)?"
-    r"(?!picture|image|photo|scene|frame))",
+    r"(?!\s*(?:hand\s+)?(?:side\s+)?of\s+(?!(?:the\s+|this\s+|a\s+)?(?:picture|image|photo|scene|frame)))",
     re.I,
 )
 _SIDE = r"\s*(?:-?\s*hand)?(?:\s+side)?\s+of\b"
@@ -71,8 +70,8 @@ _RELATIONS = (
     ("left of", rf"\b(?:to|on|at)\s+(?:the|its)\s+left{_SIDE}|\bleft\s+of\b"),
     ("right of", rf"\b(?:to|on|at)\s+(?:the|its)\s+right{_SIDE}|\bright\s+of\b"),
     ("on", r"\bon\s+top\s+of\b|\bon\b(?=\s+(?:the|a|an|its|his|her)?\s*$)"),
-    ("above", r"\babove\b|\bhigher\s+than\b|\bover\b"),
-    ("below", r"\bbelow\b|\bunder(?:neath)?\b|\bbeneath\b|\blower\s+than\b"),
+    ("above", r"\bto\s+the\s+top\s+of\b|\babove\b|\bhigher\s+than\b|\bover\b"),
+    ("below", r"\bto\s+the\s+bottom\s+of\b|\bbelow\b|\bunder(?:neath)?\b|\bbeneath\b|\blower\s+than\b"),
     ("inside", r"\binside\b|\bin\b(?=\s+(?:the|a|an)?\s*$)"),
     ("in front of", r"\bin\s+front\s+of\b"),
     ("behind", r"\bbehind\b"),

@@ -1,4 +1,4 @@
-"""nunbit data make: instruction data written by a teacher."""
+"""nunbit data make and validate: instruction data written by a teacher, and compared with what its pictures show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nunbit.cli.dataclass_options import command
-from nunbit.cli.options import Device, by_commas
+from nunbit.cli.options import AsJson, Device, by_commas
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,33 @@ class DataMakeArguments:
         ""
     )
     device: Device = "cpu"
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Ask again for what contradicts the picture or breaks a rule.")
+    ] = True
     seed: Annotated[int, typer.Option(help="Decides which items are made of which pictures.")] = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DataValidateArguments:
+    """Arguments and options of ``nunbit data validate``."""
+
+    file: Annotated[Path, typer.Argument(help="LLaVA's JSON, or JSON lines of its items or of raw texts.")]
+    scenes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Scenes to compare with: scenes.jsonl of nunbit data make, a folder of Scenes, or COCO files."
+        ),
+    ] = None
+    images: Annotated[Path | None, typer.Option(help="The folder that picture names are relative to.")] = None
+    report: Annotated[Path | None, typer.Option(help="Write an HTML page with samples of each reason.")] = None
+    good: Annotated[Path | None, typer.Option(help="Write the items without a problem to this file.")] = None
+    as_json: AsJson = False
+
+
 def register(data: typer.Typer) -> None:
-    """Add the command to the group ``nunbit data``."""
+    """Add the commands to the group ``nunbit data``."""
     command(data, DataMakeArguments, "make")(make_data)
+    command(data, DataValidateArguments, "validate")(validate_data)
 
 
 def make_data(arguments: DataMakeArguments) -> None:
@@ -92,4 +113,16 @@ def make_data(arguments: DataMakeArguments) -> None:
         prices=Prices(arguments.price_in, arguments.price_out),
     )
     if not run(arguments, options):
+        raise typer.Exit(1)
+
+
+def validate_data(arguments: DataValidateArguments) -> None:
+    """Compare instruction data with what its pictures show, and check its form, language and wording.
+
+    Exit code 1: some items have a problem.
+    """
+    from nunbit.cli.data_validate import validate_file
+
+    a = arguments
+    if not validate_file(a.file, a.scenes, a.images, a.report, a.good, a.as_json):
         raise typer.Exit(1)

@@ -1,0 +1,215 @@
+"""Answers compared with the Scene of their picture: which claims it contradicts.
+
+`nunbit.evidence` finds the claims. Here pronouns get their nouns first, boxes in shares become boxes in hundredths, and
+where a Scene is known to be complete, a thing that it does not have is a contradiction, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from nunbit.coco import short_name
+from nunbit.data.teacher.reply_format import Turn
+from nunbit.data.validation.missing import is_hypothetical, is_missing, missing_name, sentence_of
+from nunbit.data.validation.problems import Problem
+from nunbit.evidence import Claim, claims_of
+from nunbit.evidence.names import Lexicon, canonical, labels_of
+from nunbit.evidence.questions import parse_question
+from nunbit.evidence.sizes import SIZE_WORDS
+from nunbit.evidence.statements import BOX, COLOURS
+from nunbit.evidence.wording import contradiction
+from nunbit.scene import Scene
+from nunbit.world.base import Language
+from nunbit.world.names import KINDS_KO, broader, korean
+
+_FLOAT_BOX = re.compile(r"\[\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*\]")
+_SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?。]+(?=\s|$)|\.(?=\d)[^.!?\n]*|\n|$)+")
+_PRONOUN = re.compile(
+    r"^\s*(?P<it>It|They|This|These|He|She|The other|The latter)(?P<s>['’]s|['’]re)?\b(?!\s+(?:one|picture|"
+    r"image|photo|scene))"
+)
+_IS_A = re.compile(r"\s+(?:is|are)\s+(?:actually\s+|really\s+|also\s+)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?", re.I)
+_IS_A_KO = re.compile(r"(?:은|는|이|가)\s+(?:[가-힣]+색\s+)?")
+_SEEN_FROM = re.compile(
+    r"\b(?:seen|viewed)\s+from\b|\brelative\s+to\b|\bcompared\s+(?:to|with)\b|기준으로|에서 볼 때|비해", re.I
+)
+_LEAD = re.compile(r"^\s*(?:네|예|아니요|아니오|아뇨)\s*[,.]?\s*")
+_SIDE_ALONE = re.compile(
+    r"^\s*(?:(?:네|예|아니요|아니오|아뇨)\s*[,.]?\s*)?(?:[가-힣A-Za-z ]+?)(?:의|보다)\s*(?:왼쪽|오른쪽|위|아래|"
+    r"왼편|오른편|밑)"
+)
+"""A Korean sentence that says on which side of another thing its dropped subject is."""
+_BESIDE = re.compile(
+    r"\b(?:farther|further|more|closer|nearer|most|than)\b|\b(?:left|"
+    r"right)\s+(?:hand\s+)?(?:side\s+)?of\s+(?!(?:the\s+|this\s+)?(?:picture|image|photo|scene|frame|whole))"
+    r"|(?<!그림)(?<!사진)(?<!이미지)(?<!화면)(?<!장면)(?:의|보다)\s*(?:더\s*)?(?:왼쪽|오른쪽|위|아래|왼편|오른편|밑)"
+)
+"""A place that is said of a thing with regard to others, not to the picture."""
+
+
+def contradictions(turns: Sequence[Turn], scene: Scene, language: Language) -> Iterator[Problem]:
+    """What the answers of a conversation say otherwise than the Scene, each once a turn."""
+    lexicon = Lexicon(_names(scene))
+    topic = ""
+    for n, (question, answer) in enumerate(turns):
+        asked = with_topic(question, topic, lexicon)
+        seen: set[tuple[str, str]] = set()
+        for code, words, why in _misnamed(answer, scene, lexicon, language):
+            yield Problem(code, n, words, why)
+        for claim, words in _claims(asked, hundredths(answer), scene, lexicon):
+            code = _code(claim, scene)
+            if code and (code, claim.about) not in seen:
+                seen.add((code, claim.about))
+                yield Problem(code, n, words, _why(claim, scene, language))
+        topic = topic_of(asked, answer, lexicon) or topic
+
+
+def _misnamed(answer: str, scene: Scene, lexicon: Lexicon, language: Language) -> Iterator[tuple[str, str, str]]:
+    """ "A hat is a syringe": a thing of the Scene called by the name of another kind of thing."""
+    mentions = lexicon.mentions(answer)
+    held = {canonical(o.name) for o in scene.objects}
+    for a, b in zip(mentions, mentions[1:], strict=False):
+        between = answer[a.end : b.start]
+        if language == "ko":
+            after = re.match(r"(?:입니다|이에요|예요|이다)\s*(?:[.!]|$)", answer[b.end :])
+            linked = bool(_IS_A_KO.fullmatch(between)) and after
+        else:
+            linked = bool(_IS_A.fullmatch(between)) and re.match(
+                r"\s*(?:[.,!;]|$|\s(?:and|that|which|with|in|on|at)\b)", answer[b.end :]
+            )
+        names = {*a.names, *a.broader}
+        if answer[b.start : b.end].casefold() in COLOURS and not re.search(r"\ban?\s", between):
+            continue  # "the diamond is orange"
+        if not linked or not names & held or b.name in KINDS_KO or b.name == "thing":
+            continue
+        other = {*b.names, *b.broader}
+        around = {n for one in names for n in (*labels_of(one), *broader(one))}
+        if not (
+            other & around
+            or names & {n for one in other for n in (*labels_of(one), *broader(one))} - {*KINDS_KO, "thing"}
+        ):
+            words = answer[a.start : b.end]
+            why = (
+                f"{korean(a.name)}: 다른 이름으로 불렸습니다." if language == "ko" else f"The {a.name} is no {b.name}."
+            )
+            yield "contradicts-object", words, why
+
+
+def hundredths(text: str) -> str:
+    """Boxes in shares of the sides as boxes in hundredths; every other character keeps its place."""
+
+    def one(found: re.Match[str]) -> str:
+        inside = ", ".join(str(round(100 * float(v))) for v in found.groups())
+        return f"[{inside}".ljust(len(found[0]) - 1) + "]"
+
+    return _FLOAT_BOX.sub(one, text)
+
+
+def with_topic(question: str, topic: str, lexicon: Lexicon) -> str:
+    """A question that names nothing, with the thing that was talked of before."""
+    if not topic or not question.strip() or lexicon.mentions(question):
+        return question
+    if re.search("[가-힣]", question):
+        return f"{korean(topic)}은 {question}"
+    for pattern, noun in ((r"\bits\b", f"the {topic}'s"), (r"\b(?:it|they|them|that)\b", f"the {topic}")):
+        changed, many = re.subn(pattern, noun, question, count=1, flags=re.I)
+        if many:
+            return changed
+    return (
+        question
+        if re.search(r"\bpicture\b|\bimage\b|\bphoto\b", question)
+        else f"{question.rstrip(' ?')} is the {topic}?"
+    )
+
+
+def topic_of(question: str, answer: str, lexicon: Lexicon) -> str:
+    """The thing that a turn was about: the first that the question names, else the only one that the answer names."""
+    asked = lexicon.mentions(question)
+    if asked:
+        return asked[0].name
+    said = {m.name for m in lexicon.mentions(answer)}
+    return said.pop() if len(said) == 1 else ""
+
+
+def _claims(question: str, answer: str, scene: Scene, lexicon: Lexicon) -> Iterator[tuple[Claim, str]]:
+    """Claims with their words: of the whole answer, and of sentences whose pronoun got its noun."""
+    for claim in claims_of(question, answer, [scene]):
+        if claim.verdict == "contradicted":
+            if not is_hypothetical(claim, answer) and not _beside(claim, answer):
+                yield claim, claim.text
+        elif is_missing(claim, answer, scene):
+            yield claim, claim.text
+    if parse_question(question, lexicon).kind == "read":  # further sentences of the answer speak of other things
+        for claim in claims_of("", answer, [scene]):
+            if claim.kind != "text" and is_missing(claim, answer, scene):
+                yield claim, claim.text
+    before = ""
+    for sentence in _SENTENCE.finditer(answer):
+        text = sentence[0]
+        found = _PRONOUN.match(text)
+        noun = before or (topic_of(question, "", lexicon) if sentence.start() == 0 else "")
+        if found and noun:
+            verb = {"'s": " is", "'re": " are"}.get((found["s"] or "").replace("’", "'"), "")
+            named = f"The {noun}{verb}{text[found.end() :]}"
+            for claim in claims_of("", named, [scene]):
+                if claim.kind == "place" and _BESIDE.search(claim.text):
+                    continue
+                if claim.verdict == "contradicted" and claim.kind in (
+                    "attribute",
+                    "place",
+                    "relation",
+                    "naming",
+                    "existence",
+                ):
+                    yield claim, text.strip()
+        elif noun and _SIDE_ALONE.match(text):
+            named = f"{korean(noun)}은 {_LEAD.sub('', text)}"
+            yield from ((c, text.strip()) for c in claims_of("", named, [scene]) if _is_other_side(c))
+        elif mentions := lexicon.mentions(text):
+            before = mentions[0].name
+        elif not found:
+            before = ""
+
+
+def _is_other_side(claim: Claim) -> bool:
+    return claim.verdict == "contradicted" and claim.kind == "relation"
+
+
+def _beside(claim: Claim, answer: str) -> bool:
+    """Whether a place is said with regard to another thing."""
+    if claim.kind != "place" or BOX.search(claim.value):
+        return False
+    return bool(_BESIDE.search(claim.text) or _SEEN_FROM.search(sentence_of(claim, answer)))
+
+
+def _code(claim: Claim, scene: Scene) -> str:
+    """The reason code of a contradicted claim; "" for one that a crowd or a caption explains."""
+    crowds = {canonical(short_name(str(n))) for n in scene.meta.get("crowds", ())}
+    if claim.kind == "count" and claim.verdict == "contradicted":
+        own = sum(canonical(o.name) == canonical(claim.about) for o in scene.objects)
+        if canonical(claim.about) in crowds or (not claim.denied and claim.value == str(own)):
+            return ""  # beside a parrot, "one bird" may mean the one that is called so
+    if claim.kind in ("existence", "naming"):
+        if claim.verdict == "contradicted" and claim.value and not claim.denied:
+            return "contradicts-colour"
+        return "contradicts-object"
+    if claim.verdict == "not found":
+        return "contradicts-object"
+    if claim.kind == "attribute":
+        return "contradicts-size" if claim.value in SIZE_WORDS else "contradicts-colour"
+    if claim.kind == "place":
+        return "contradicts-box" if BOX.search(claim.value) else "contradicts-place"
+    return f"contradicts-{claim.kind}"
+
+
+def _why(claim: Claim, scene: Scene, language: Language) -> str:
+    if claim.verdict == "contradicted":
+        return contradiction(claim, language)
+    name = missing_name(claim, scene)
+    noun = korean(name) if language == "ko" else name
+    return f"이미지에 없는 것: {noun}." if language == "ko" else f"The picture has no {noun}."
+
+
+def _names(scene: Scene) -> list[str]:
+    return [*(o.name for o in scene.objects), *(s.name for s in scene.segments)]

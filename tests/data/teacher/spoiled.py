@@ -11,6 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from tests.data.teacher.spoiled_facts import (
+    absent,
+    add_sentence,
+    box,
+    called_ko,
+    colour,
+    denied,
+    number,
+    one_of,
+    place,
+    relation,
+    text,
+)
 
 from nunbit.data.teacher.prompting import KINDS, Kind
 from nunbit.data.teacher.sources import world_picture
@@ -19,7 +32,6 @@ from nunbit.data.teacher.template_base import TemplateBase
 from nunbit.scene import Scene
 from nunbit.scene_phrases import colour_of
 from nunbit.world.base import COLOURS, Language
-from nunbit.world.names import broader, english_plural, korean, korean_thing
 from nunbit.world.wordings import Word
 
 
@@ -58,194 +70,11 @@ def labelled(many: int, seed: int) -> list[Labelled]:
     return out
 
 
-def _said(text: str, sentence: str, rng: np.random.Generator) -> str:
-    """The text with a sentence more in one of its answers."""
-    if "Answer:" not in text:
-        parts = re.split(r"(?<=[.!?])\s+", text)
-        parts.insert(int(rng.integers(1, len(parts) + 1)), sentence)
-        return " ".join(parts)
-    blocks = text.split("\n===")
-    answers = [k for k, b in enumerate(blocks) if "Answer:" in b]
-    k = answers[int(rng.integers(len(answers)))]
-    blocks[k] += " " + sentence
-    return "\n===".join(blocks)
-
-
-def _one(rng: np.random.Generator, *choices: str) -> str:
-    return choices[int(rng.integers(len(choices)))]
-
-
-def _thing(scene: Scene, rng: np.random.Generator, language: Language) -> tuple[TemplateBase, str]:
-    base = TemplateBase(scene, rng, language)
-    return base, base.missing()
-
-
-def _absent(text, kind, language, scene, rng) -> str:
-    base, name = _thing(scene, rng, language)
-    n = Word(called_ko(name))
-    en = _one(
-        rng,
-        f"There is also {base.say('present_one', n=name)[len('Yes, there is ') : -1] if False else 'one ' + name}.",
-        f"I can see a {name} as well.",
-        f"A {name} stands in the middle.",
-        f"Beside it there are two {english_plural(name)}.",
-    )
-    ko = _one(
-        rng,
-        f"{n:이/가} 하나 더 있습니다.",
-        f"그 옆에 {n:도/도} 보입니다.",
-        f"{n} 두 개가 놓여 있습니다.",
-        f"{n:이/가} 서 있습니다.",
-    )
-    return _said(text, ko if language == "ko" else en, rng)
-
-
-def _denied(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    names = [n for n in base.counts if base.counts[n] and not {*broader(n)} & {*base.counts}]
-    name = names[int(rng.integers(len(names)))] if names else ""
-    if not name or (language == "ko" and len(called_ko(name)) < 2):
-        return ""
-    n = Word(called_ko(name))
-    en = _one(rng, f"There is no {name} in the picture.", f"No {name} can be seen.", f"I do not see a {name}.")
-    ko = _one(rng, f"그림에 {n:은/는} 없습니다.", f"{n:은/는} 보이지 않습니다.")
-    return _said(text, ko if language == "ko" else en, rng)
-
-
-def _number(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    if not base.counted:
-        return ""
-    name = [*base.counted][int(rng.integers(len(base.counted)))]
-    wrong = base.counted[name] + int(rng.integers(1, 4))
-    if language == "ko":
-        n = Word(called_ko(name))
-        if len(n) < 2:
-            return ""
-        return _said(text, _one(rng, f"{n:이/가} {wrong}개 있습니다.", f"{n:은/는} 모두 {wrong}개입니다."), rng)
-    words = "zero one two three four five six seven eight nine ten".split()
-    many = english_plural(name)
-    return _said(
-        text,
-        _one(
-            rng,
-            f"There are {words[wrong] if wrong < 11 else wrong} {many}.",
-            f"I count {wrong} {many}.",
-            f"Altogether {wrong} {many} can be seen.",
-        ),
-        rng,
-    )
-
-
-def _colour(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    held = [o for o in base.coloured() if len(called_ko(o.name)) > 1 or language == "en"]
-    if not held:
-        return ""
-    o = held[int(rng.integers(len(held)))]
-    far = {
-        "red": "blue",
-        "orange": "blue",
-        "yellow": "purple",
-        "green": "red",
-        "blue": "yellow",
-        "purple": "green",
-        "pink": "green",
-        "brown": "blue",
-        "black": "white",
-        "white": "black",
-        "gray": "red",
-    }[colour_of(o)]
-    if language == "ko":
-        n = Word(called_ko(o.name))
-        return _said(
-            text, _one(rng, f"{n:은/는} {COLOURS[far][0]}입니다.", f"{COLOURS[far][0]} {n:이/가} 보입니다."), rng
-        )
-    return _said(
-        text,
-        _one(rng, f"The {o.name} is {far}.", f"The {far} {o.name} is easy to spot.", f"There is a {far} {o.name}."),
-        rng,
-    )
-
-
-def _relation(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    found = base.pair()
-    if not found:
-        return ""
-    a, b, side = found
-    wrong = {"left": "right", "right": "left", "above": "below", "below": "above"}[side]
-    if language == "ko":
-        n, m = Word(called_ko(a.name)), called_ko(b.name)
-        if min(len(n), len(m)) < 2:
-            return ""
-        word = {"left": "왼쪽", "right": "오른쪽", "above": "위", "below": "아래"}[wrong]
-        return _said(text, _one(rng, f"{n:은/는} {m}의 {word}에 있습니다.", f"{m}의 {word}에 {n:이/가} 있습니다."), rng)
-    phrase = {"left": "to the left of", "right": "to the right of"}.get(wrong, wrong)
-    return _said(
-        text,
-        _one(rng, f"The {a.name} is {phrase} the {b.name}.", f"A {a.name} can be seen {phrase} the {b.name}."),
-        rng,
-    )
-
-
-def _place(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    held = [o for o in base.alone if base._clear(o) and (language == "en" or len(called_ko(o.name)) > 1)]
-    held = [o for o in held if base._part(o) not in ("center", "가운데")]
-    if not held:
-        return ""
-    o = held[int(rng.integers(len(held)))]
-    x, y = (o.box[0] + o.box[2]) / 2 / scene.width, (o.box[1] + o.box[3]) / 2 / scene.height
-    if max(abs(x - 0.5), abs(y - 0.5)) < 0.2:
-        return ""
-    if abs(x - 0.5) >= abs(y - 0.5):
-        word = ("right", "오른쪽") if x < 0.5 else ("left", "왼쪽")
-    else:
-        word = ("bottom", "아래") if y < 0.5 else ("top", "위")
-    if language == "ko":
-        n = Word(called_ko(o.name))
-        return _said(text, f"{n:은/는} 그림의 {word[1]}에 있습니다.", rng)
-    return _said(
-        text,
-        _one(rng, f"The {o.name} is at the {word[0]} of the picture.", f"You find the {o.name} on the {word[0]}."),
-        rng,
-    )
-
-
-def _box(text, kind, language, scene, rng) -> str:
-    base = TemplateBase(scene, rng, language)
-    held = [o for o in base.alone if language == "en" or len(called_ko(o.name)) > 1]
-    if not held:
-        return ""
-    o = held[int(rng.integers(len(held)))]
-    x = (o.box[0] + o.box[2]) / 2 / scene.width
-    y = (o.box[1] + o.box[3]) / 2 / scene.height
-    left, top = (0.02 if x > 0.5 else 0.8), (0.02 if y > 0.5 else 0.8)
-    numbers = [left, top, left + 0.17, top + 0.17]
-    box = _one(rng, str([round(100 * v) for v in numbers]), "[" + ", ".join(f"{v:.3f}" for v in numbers) + "]")
-    n = Word(called_ko(o.name))
-    return _said(text, f"{n:은/는} {box}에 있습니다." if language == "ko" else f"The {o.name} is at {box}.", rng)
-
-
-def _text(text, kind, language, scene, rng) -> str:
-    if len(scene.text_lines) != 1:
-        return ""
-    word = scene.text_lines[0].text
-    if len(word) < 4:
-        return ""
-    wrong = word[:-2] + ("QX" if word[0].isascii() else "뷁뒓")
-    old = f'"{word}"'
-    if old in text:
-        return text.replace(old, f'"{wrong}"')
-    return _said(text, f'"{wrong}"라고 쓰여 있습니다.' if language == "ko" else f'The writing says "{wrong}".', rng)
-
-
 def _source(text, kind, language, scene, rng) -> str:
     if language == "ko":
-        return _said(
+        return said(
             text,
-            _one(
+            one_of(
                 rng,
                 "캡션에 따르면 그렇습니다.",
                 "주어진 설명에서 알 수 있습니다.",
@@ -258,9 +87,9 @@ def _source(text, kind, language, scene, rng) -> str:
             ),
             rng,
         )
-    return _said(
+    return said(
         text,
-        _one(
+        one_of(
             rng,
             "According to the caption, this is so.",
             "The bounding box shows where it is.",
@@ -288,7 +117,7 @@ def _leak(text, kind, language, scene, rng) -> str:
         if language == "ko":
             return text.rstrip() + f"\nQuestion:\n{c} {n:은/는} 무슨 색인가요?\n===\nAnswer:\n{n:은/는} {c}입니다.\n==="
         c = colour_of(o)
-        question = _one(rng, f"What colour is the {c} {o.name}?", f"What is the color of the {c} {o.name}?")
+        question = one_of(rng, f"What colour is the {c} {o.name}?", f"What is the color of the {c} {o.name}?")
         return text.rstrip() + f"\nQuestion:\n{question}\n===\nAnswer:\nThe {o.name} is {c}.\n==="
     blocks = text.split("\n===")
     if language == "ko":
@@ -302,7 +131,7 @@ def _leak(text, kind, language, scene, rng) -> str:
 
 def _format(text, kind, language, scene, rng) -> str:
     if kind == "detail":
-        return _one(
+        return one_of(
             rng,
             "Question:\n" + text,
             f'{{"description": "{text}"}}',
@@ -310,7 +139,7 @@ def _format(text, kind, language, scene, rng) -> str:
             f"{text}\n===\n{text}",
             f"### Answer\n{text}",
         )
-    return _one(
+    return one_of(
         rng,
         text.replace("Answer:", "A:"),
         text.replace("===", "---"),
@@ -327,11 +156,11 @@ def _language(text, kind, language, scene, rng) -> str:
     other: Language = "en" if language == "ko" else "ko"
     new = WRITERS[kind](scene, rng, other).text()
     if rng.random() < 0.5 and language == "ko":
-        return _said(text, "The scene is calm and there is nothing else to be seen.", rng)
+        return add_sentence(text, "The scene is calm and there is nothing else to be seen.", rng)
     if rng.random() < 0.5 and language == "en":
-        return _said(
+        return said(
             text,
-            _one(
+            one_of(
                 rng,
                 "장면이 조용하고 다른 것은 없습니다.",
                 "这里没有别的东西。",
@@ -345,7 +174,7 @@ def _language(text, kind, language, scene, rng) -> str:
 
 def _refusal(text, kind, language, scene, rng) -> str:
     if language == "ko":
-        said = _one(
+        said = one_of(
             rng,
             "죄송하지만 이미지를 볼 수 없습니다.",
             "저는 AI 언어 모델이므로 그림을 볼 수 없습니다.",
@@ -353,7 +182,7 @@ def _refusal(text, kind, language, scene, rng) -> str:
             "사진을 직접 확인할 수 없어서 도와드릴 수 없습니다.",
         )
     else:
-        said = _one(
+        said = one_of(
             rng,
             "I'm sorry, but I cannot see the image.",
             "As an AI language model, I do not have access to pictures.",
@@ -368,22 +197,22 @@ def _refusal(text, kind, language, scene, rng) -> str:
             if kind == "detail"
             else text.split("Answer:")[0] + f"Answer:\n{said}\n==="
             if kind == "reasoning"
-            else _said(text, said, rng)
+            else add_sentence(text, said, rng)
         )
-    return _said(text, said, rng)
+    return add_sentence(text, said, rng)
 
 
 def _empty(text, kind, language, scene, rng) -> str:
     if kind == "detail":
-        return _one(rng, "", "  \n ", "...")
+        return one_of(rng, "", "  \n ", "...")
     return re.sub(
-        r"(Answer:\n).*?(\n===)", lambda m: m[1] + _one(rng, "", "...", " ") + m[2], text, count=1, flags=re.S
+        r"(Answer:\n).*?(\n===)", lambda m: m[1] + one_of(rng, "", "...", " ") + m[2], text, count=1, flags=re.S
     )
 
 
 def _repeat(text, kind, language, scene, rng) -> str:
     said = "그것은 아주 조용한 장면입니다." if language == "ko" else "It is a very calm scene to look at."
-    return _said(text, " ".join([said] * int(rng.integers(2, 8))), rng)
+    return add_sentence(text, " ".join([said] * int(rng.integers(2, 8))), rng)
 
 
 def _long(text, kind, language, scene, rng) -> str:
@@ -393,19 +222,14 @@ def _long(text, kind, language, scene, rng) -> str:
         else f"Look number {i} gives a feeling of calm."
         for i in range(120)
     )
-    return _said(text, " ".join(words), rng)
+    return add_sentence(text, " ".join(words), rng)
 
 
 Way = Callable[[str, Kind, Language, Scene, np.random.Generator], str]
 WAYS: dict[str, Way] = {
-    "contradicts-object/absent": _absent, "contradicts-object/denied": _denied, "contradicts-count": _number,
-    "contradicts-colour": _colour, "contradicts-relation": _relation, "contradicts-place": _place,
-    "contradicts-box": _box,
-    "contradicts-text": _text, "mentions-source": _source, "leaks-answer": _leak, "breaks-format": _format,
+    "contradicts-object/absent": absent, "contradicts-object/denied": denied, "contradicts-count": number,
+    "contradicts-colour": colour, "contradicts-relation": relation, "contradicts-place": place,
+    "contradicts-box": box,
+    "contradicts-text": text, "mentions-source": _source, "leaks-answer": _leak, "breaks-format": _format,
     "wrong-language": _language, "refuses": _refusal, "empty": _empty, "repeats": _repeat, "too-long": _long,
 }  # fmt: skip
-
-
-def called_ko(name: str) -> str:
-    """The Korean name of a thing."""
-    return korean_thing(name) or korean(name)

@@ -83,11 +83,11 @@ class TemplateBase(QuestionBase):
         held = self.objects if things is None else things
         if self.language == "en":
             return Word(list_groups(groups_of(held), "en", self.names))
-        words = []
-        for (name, colour), n in groups_of(held).items():
-            parts = (korean(colour), self.word(name), f"{n}{self.counter(name)}")
-            words.append(" ".join(p for p in parts if p))
-        return Word(", ".join(words))
+        total: dict[tuple[str, str], int] = {}
+        for (name, colour), n in groups_of(held).items():  # a cap and a hat are both 모자
+            key = (" ".join(p for p in (korean(colour), self.word(name)) if p), self.counter(name))
+            total[key] = total.get(key, 0) + n
+        return Word(", ".join(f"{name} {n}{counter}" for (name, counter), n in total.items()))
 
     def place(self, o: SceneObject) -> dict[str, object]:
         """The fields ``p`` and ``at`` of an object's part of the picture."""

@@ -10,7 +10,7 @@ from nunbit.evidence import english, hangul
 from nunbit.evidence.answers import yes_or_no
 from nunbit.evidence.english import NUMBERS
 from nunbit.evidence.names import ANYTHING, NUMERALS_KO, TAIL, Lexicon
-from nunbit.evidence.questions import parse_question
+from nunbit.evidence.questions import WHAT, parse_question
 from nunbit.evidence.statements import COLOURS, part_named
 from nunbit.evidence.text_lines import plain, quoted
 
@@ -50,7 +50,7 @@ def leak(question: str, answer: str, kind: Kind, lexicon: Lexicon) -> str:
         return ""
     if kind == "reasoning":
         return _detail_in(question, answer, lexicon) or _same_words(question, answer)
-    named = parse_question(question, lexicon).kind in ("what", "")
+    named = parse_question(question, lexicon).kind == "what" and WHAT.search(question) is not None
     return _answer_in(question, answer, lexicon) or (_same_words(question, answer) if named else "")
 
 

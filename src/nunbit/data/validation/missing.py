@@ -81,6 +81,8 @@ def is_missing(claim: Claim, answer: str, scene: Scene) -> bool:
         return False  # writing that names a thing
     if yes_or_no(answer) is False and claim.text.casefold().strip() in ("no", "아니요", "아니오"):
         return False
+    if yes_or_no(claim.text) is True:
+        return True  # the question names the thing
     head = answer[max(0, start - 60) : start]
     if name == "person" and not _PERSON.search(answer[max(0, start - 12) : end + 16]):
         return False  # people in general

@@ -44,6 +44,9 @@ SOURCE = re.compile(
     r"description)\s+I\s+(?:was|have)\b"
     r"|\b(?:caption|description)\s+(?:above|provided|given)\b|\bmentioned\s+in\s+the\s+(?:text|context|prompt|"
     r"input)\b"
+    r"|\bthe\s+(?:first|second|third|last)\s+(?:sentence|description|box|annotation)\s+"
+    rf"{_SAYS}|\b(?:the|this)\s+(?:object\s+)?lists?\s+(?:of\s+\w+\s+)?{_SAYS}"
+    r"|\bfrom\s+the\s+(?:data|information|facts|details|text|list|input)\b|\bthe\s+(?:object\s+list|image\s+data)\b"
     r"|\b(?:xmin|ymin|xmax|ymax)\b",
     re.I,
 )
@@ -91,6 +94,7 @@ REFUSAL_KO = re.compile(
     r"|(?:이미지|사진|그림|영상)(?:를|을|은|는)?\s*(?:직접\s*|실제로\s*)?(?:볼|확인할|분석할|열|처리할|인식할|"
     r"이해할|접근할)\s*수\s*(?:가\s*)?(?:없|는\s*없)"
     r"|(?:이미지|사진|그림)(?:에|에는)\s*접근할\s*수"
+    r"|(?:볼|보는|확인하는|분석하는|인식하는)\s*(?:수\s*있는\s*)?(?:기능|능력|권한)(?:이|은|는)?\s*(?:없|갖)"
     r"|(?:이미지|사진|그림)(?:가|이|는|은)?\s*(?:제공|첨부|업로드|주어지|전송)(?:되지|지)?\s*(?:않|안)"
     r"|(?:이미지|사진|그림)(?:를|을)?\s*(?:제공|첨부|업로드|공유|보내)\s*(?:해|하여)?\s*(?:주|주시)"
     r"|(?:AI|인공지능|인공 지능|언어\s*모델)(?:\s*(?:모델|비서|어시스턴트))?(?:로서|으로서|이라서|이라|라서|"

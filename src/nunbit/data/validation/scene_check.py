@@ -11,17 +11,19 @@ from collections.abc import Iterator, Sequence
 
 from nunbit.coco import short_name
 from nunbit.data.teacher.reply_format import Turn
-from nunbit.data.validation.missing import is_hypothetical, is_missing, missing_name, sentence_of
+from nunbit.data.validation.called import misnamed, quantities
+from nunbit.data.validation.missing import completeness, is_hypothetical, is_missing, missing_name, sentence_of
 from nunbit.data.validation.problems import Problem
 from nunbit.evidence import Claim, claims_of
-from nunbit.evidence.names import Lexicon, canonical, labels_of
+from nunbit.evidence.names import Lexicon, canonical
 from nunbit.evidence.questions import parse_question
 from nunbit.evidence.sizes import SIZE_WORDS
-from nunbit.evidence.statements import BOX, COLOURS
+from nunbit.evidence.statements import BOX
+from nunbit.evidence.text_lines import plain, quoted
 from nunbit.evidence.wording import contradiction
 from nunbit.scene import Scene
 from nunbit.world.base import Language
-from nunbit.world.names import KINDS_KO, broader, korean
+from nunbit.world.names import korean
 
 _FLOAT_BOX = re.compile(r"\[\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*,\s*(\d?\.\d+|[01])\s*\]")
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?。]+(?=\s|$)|\.(?=\d)[^.!?\n]*|\n|$)+")
@@ -29,8 +31,9 @@ _PRONOUN = re.compile(
     r"^\s*(?P<it>It|They|This|These|He|She|The other|The latter)(?P<s>['’]s|['’]re)?\b(?!\s+(?:one|picture|"
     r"image|photo|scene))"
 )
-_IS_A = re.compile(r"\s+(?:is|are)\s+(?:actually\s+|really\s+|also\s+)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?", re.I)
-_IS_A_KO = re.compile(r"(?:은|는|이|가)\s+(?:[가-힣]+색\s+)?")
+MOST_READ_WORDS = 6
+"""Words that an answer without quotes may have to be taken as what was read."""
+_READS = re.compile(r"\b(?:says?|reads?|written|sign|text|words?|label|title)\b|쓰여|써\s?있|적혀|글자|라고|읽", re.I)
 _SEEN_FROM = re.compile(
     r"\b(?:seen|viewed)\s+from\b|\brelative\s+to\b|\bcompared\s+(?:to|with)\b|기준으로|에서 볼 때|비해", re.I
 )
@@ -55,7 +58,10 @@ def contradictions(turns: Sequence[Turn], scene: Scene, language: Language) -> I
     for n, (question, answer) in enumerate(turns):
         asked = with_topic(question, topic, lexicon)
         seen: set[tuple[str, str]] = set()
-        for code, words, why in _misnamed(answer, scene, lexicon, language):
+        for code, words, why in (
+            *misnamed(answer, scene, lexicon, language),
+            *quantities(answer, scene, lexicon, language),
+        ):
             yield Problem(code, n, words, why)
         for claim, words in _claims(asked, hundredths(answer), scene, lexicon):
             code = _code(claim, scene)
@@ -63,37 +69,6 @@ def contradictions(turns: Sequence[Turn], scene: Scene, language: Language) -> I
                 seen.add((code, claim.about))
                 yield Problem(code, n, words, _why(claim, scene, language))
         topic = topic_of(asked, answer, lexicon) or topic
-
-
-def _misnamed(answer: str, scene: Scene, lexicon: Lexicon, language: Language) -> Iterator[tuple[str, str, str]]:
-    """ "A hat is a syringe": a thing of the Scene called by the name of another kind of thing."""
-    mentions = lexicon.mentions(answer)
-    held = {canonical(o.name) for o in scene.objects}
-    for a, b in zip(mentions, mentions[1:], strict=False):
-        between = answer[a.end : b.start]
-        if language == "ko":
-            after = re.match(r"(?:입니다|이에요|예요|이다)\s*(?:[.!]|$)", answer[b.end :])
-            linked = bool(_IS_A_KO.fullmatch(between)) and after
-        else:
-            linked = bool(_IS_A.fullmatch(between)) and re.match(
-                r"\s*(?:[.,!;]|$|\s(?:and|that|which|with|in|on|at)\b)", answer[b.end :]
-            )
-        names = {*a.names, *a.broader}
-        if answer[b.start : b.end].casefold() in COLOURS and not re.search(r"\ban?\s", between):
-            continue  # "the diamond is orange"
-        if not linked or not names & held or b.name in KINDS_KO or b.name == "thing":
-            continue
-        other = {*b.names, *b.broader}
-        around = {n for one in names for n in (*labels_of(one), *broader(one))}
-        if not (
-            other & around
-            or names & {n for one in other for n in (*labels_of(one), *broader(one))} - {*KINDS_KO, "thing"}
-        ):
-            words = answer[a.start : b.end]
-            why = (
-                f"{korean(a.name)}: 다른 이름으로 불렸습니다." if language == "ko" else f"The {a.name} is no {b.name}."
-            )
-            yield "contradicts-object", words, why
 
 
 def hundredths(text: str) -> str:
@@ -138,7 +113,7 @@ def _claims(question: str, answer: str, scene: Scene, lexicon: Lexicon) -> Itera
         if claim.verdict == "contradicted":
             if not is_hypothetical(claim, answer) and not _beside(claim, answer):
                 yield claim, claim.text
-        elif is_missing(claim, answer, scene):
+        elif is_missing(claim, answer, scene) or _misread(claim, question, answer, scene):
             yield claim, claim.text
     if parse_question(question, lexicon).kind == "read":  # further sentences of the answer speak of other things
         for claim in claims_of("", answer, [scene]):
@@ -172,6 +147,17 @@ def _claims(question: str, answer: str, scene: Scene, lexicon: Lexicon) -> Itera
             before = ""
 
 
+def _misread(claim: Claim, question: str, answer: str, scene: Scene) -> bool:
+    """Whether an answer reads something that is not among the lines of a complete Scene."""
+    if claim.kind != "text" or claim.verdict != "not found" or claim.denied or completeness(scene) != "all":
+        return False
+    start, end = claim.span
+    is_quote = any(a <= start and end <= b for a, b in quoted(answer))
+    if not is_quote and len(claim.value.split()) > MOST_READ_WORDS:
+        return False
+    return len(plain(claim.value)) > 1 and bool(_READS.search(question) or _READS.search(sentence_of(claim, answer)))
+
+
 def _is_other_side(claim: Claim) -> bool:
     return claim.verdict == "contradicted" and claim.kind == "relation"
 
@@ -194,7 +180,7 @@ def _code(claim: Claim, scene: Scene) -> str:
         if claim.verdict == "contradicted" and claim.value and not claim.denied:
             return "contradicts-colour"
         return "contradicts-object"
-    if claim.verdict == "not found":
+    if claim.verdict == "not found" and claim.kind != "text":
         return "contradicts-object"
     if claim.kind == "attribute":
         return "contradicts-size" if claim.value in SIZE_WORDS else "contradicts-colour"
@@ -206,6 +192,8 @@ def _code(claim: Claim, scene: Scene) -> str:
 def _why(claim: Claim, scene: Scene, language: Language) -> str:
     if claim.verdict == "contradicted":
         return contradiction(claim, language)
+    if claim.kind == "text":
+        return "이미지에 그런 글자가 없습니다." if language == "ko" else "No such text is in the picture."
     name = missing_name(claim, scene)
     noun = korean(name) if language == "ko" else name
     return f"이미지에 없는 것: {noun}." if language == "ko" else f"The picture has no {noun}."

@@ -72,7 +72,7 @@ def labelled(many: int, seed: int) -> list[Labelled]:
 
 def _source(text, kind, language, scene, rng) -> str:
     if language == "ko":
-        return said(
+        return add_sentence(
             text,
             one_of(
                 rng,
@@ -87,7 +87,7 @@ def _source(text, kind, language, scene, rng) -> str:
             ),
             rng,
         )
-    return said(
+    return add_sentence(
         text,
         one_of(
             rng,
@@ -158,7 +158,7 @@ def _language(text, kind, language, scene, rng) -> str:
     if rng.random() < 0.5 and language == "ko":
         return add_sentence(text, "The scene is calm and there is nothing else to be seen.", rng)
     if rng.random() < 0.5 and language == "en":
-        return said(
+        return add_sentence(
             text,
             one_of(
                 rng,

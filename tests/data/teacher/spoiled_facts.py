@@ -83,7 +83,7 @@ def number(text, kind, language, scene, rng) -> str:
         )
     words = "zero one two three four five six seven eight nine ten".split()
     many = english_plural(name)
-    return said(
+    return add_sentence(
         text,
         one_of(
             rng,
@@ -116,10 +116,10 @@ def colour(text, kind, language, scene, rng) -> str:
     }[colour_of(o)]
     if language == "ko":
         n = Word(called_ko(o.name))
-        return said(
+        return add_sentence(
             text, one_of(rng, f"{n:은/는} {COLOURS[far][0]}입니다.", f"{COLOURS[far][0]} {n:이/가} 보입니다."), rng
         )
-    return said(
+    return add_sentence(
         text,
         one_of(rng, f"The {o.name} is {far}.", f"The {far} {o.name} is easy to spot.", f"There is a {far} {o.name}."),
         rng,
@@ -138,11 +138,11 @@ def relation(text, kind, language, scene, rng) -> str:
         if min(len(n), len(m)) < 2:
             return ""
         word = {"left": "왼쪽", "right": "오른쪽", "above": "위", "below": "아래"}[wrong]
-        return said(
+        return add_sentence(
             text, one_of(rng, f"{n:은/는} {m}의 {word}에 있습니다.", f"{m}의 {word}에 {n:이/가} 있습니다."), rng
         )
     phrase = {"left": "to the left of", "right": "to the right of"}.get(wrong, wrong)
-    return said(
+    return add_sentence(
         text,
         one_of(rng, f"The {a.name} is {phrase} the {b.name}.", f"A {a.name} can be seen {phrase} the {b.name}."),
         rng,
@@ -166,7 +166,7 @@ def place(text, kind, language, scene, rng) -> str:
     if language == "ko":
         n = Word(called_ko(o.name))
         return add_sentence(text, f"{n:은/는} 그림의 {word[1]}에 있습니다.", rng)
-    return said(
+    return add_sentence(
         text,
         one_of(rng, f"The {o.name} is at the {word[0]} of the picture.", f"You find the {o.name} on the {word[0]}."),
         rng,

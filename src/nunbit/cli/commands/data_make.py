@@ -91,7 +91,7 @@ def register(data: typer.Typer) -> None:
 def make_data(arguments: DataMakeArguments) -> None:
     """Let a text-only teacher write conversations, descriptions and reasoning about pictures, as LLaVA's data was made.
 
-    Exit code 1: some items failed or are left; the same command goes on with them.
+    Exit code 1: some items failed or are left; the same command tries them again.
     """
     from nunbit.cli.data_make import run
     from nunbit.data.teacher.budget import Prices

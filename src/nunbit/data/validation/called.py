@@ -16,7 +16,8 @@ Found = tuple[str, str, str]
 _IS_A = re.compile(r"\s+(?:is|are)\s+(?:actually\s+|really\s+|also\s+)?(?:an?\s+|the\s+)?(?:[a-z]+\s+)?", re.I)
 _IS_A_KO = re.compile(r"(?:은|는|이|가)\s+(?:[가-힣]+색\s+)?")
 _SOME = re.compile(
-    r"\b(?:(?P<two>a\s+couple\s+of|a\s+pair\s+of|both)|(?P<more>several|many|numerous|multiple|a\s+(?:few|group|row|number|lot)(?:\s+of)?"
+    r"\b(?:(?P<two>a\s+couple\s+of|a\s+pair\s+of|both)"
+    r"|(?P<more>several|many|numerous|multiple|a\s+(?:few|group|row|number|lot)(?:\s+of)?"
     r"|lots\s+of))\s+(?:the\s+)?(?:[a-z]+\s+)?$"
     r"|(?P<more_ko>여러|많은|수많은)\s*(?:마리|개|명|대|송이|그루)?의?\s*$",
     re.I,

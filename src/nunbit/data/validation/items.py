@@ -22,7 +22,7 @@ def problems_of_text(text: str, kind: Kind, language: Language, scene: Scene | N
     """What is wrong with a teacher's raw text.
 
     Args:
-        scene: of the picture; None where nothing is known of it, so that what is said of it is not compared.
+        scene: of the picture; None where nothing is known of it, so that nothing is compared with it.
     """
     if is_empty(text):
         return [Problem("empty", 0, "", "There is no text.")]

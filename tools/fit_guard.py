@@ -32,7 +32,7 @@ from nunbit.trust.guard.rules import find_signs
 from nunbit.trust.guard.words import normalised
 
 SEED, COUNT, HOLD_OUT = 2024, 40_000, 5
-PENALTY, SIGN_PENALTY = 4.0, 1.0
+PENALTY, SIGN_PENALTY = 2.0, 0.3
 """Of squared weights: of hashed features and of the rules' signs."""
 ORDINARY_WEIGHT = 4.0
 """An ordinary text weighs so many times as much as an order: a picture has many lines."""

@@ -56,6 +56,15 @@ def paired_bootstrap(
     return float(change.mean()), (float(low), float(high)), float(min(1.0, p))
 
 
+def wilson_interval(right: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share by Wilson's score, 0 to 1: also where none or all are right."""
+    if of == 0:
+        return 0.0, 1.0
+    z, p = 1.959964, right / of
+    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return max(0.0, (middle - half) / (1 + z * z / of)), min(1.0, (middle + half) / (1 + z * z / of))
+
+
 def mcnemar(only_a: int, only_b: int) -> float:
     """Exact two-sided p value that the two are equally often the only one to be right."""
     n, k = only_a + only_b, min(only_a, only_b)

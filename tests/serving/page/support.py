@@ -60,6 +60,7 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.asked, self.keys, self.gone, self.blind, self.broken = [], [], threading.Event(), False, False
+        self.guard = None
         self.verification, self.full, self.evidence, self.key, self.scene, self.longest = (
             None,
             False,
@@ -137,7 +138,9 @@ class Handler(BaseHTTPRequestHandler):
             evidence = self.server.evidence if body.get("evidence") else None
             made = self.server.verification if body.get("verify") else None
             said = made["answer"] if made else self.server.say(question)
-            found = {k: v for k, v in {"evidence": evidence, "verification": made}.items() if v}
+            found = {
+                k: v for k, v in {"evidence": evidence, "verification": made, "guard": self.server.guard}.items() if v
+            }
             self.stream(said, "forever" in question, "warn" in question, found)
         except OSError:
             self.server.gone.set()

@@ -37,7 +37,7 @@ async function chat(body, signal) {
 /* Ask for a streamed answer; `onText` receives its chunks. Returns milliseconds to the first chunk and to the last, usage, the
    finish reason, and the evidence and the corrections of the answer where they were asked for. */
 export async function ask(body, { signal, onText, onWarnings }) {
-  const began = performance.now(), facts = { first: null, total: null, usage: null, finish: null, evidence: null, verification: null };
+  const began = performance.now(), facts = { first: null, total: null, usage: null, finish: null, evidence: null, verification: null, guard: null };
   const reply = await chat({ ...body, stream: true, stream_options: { include_usage: true } }, signal);
   onWarnings(headerWarnings(reply));
   const read = (line) => {
@@ -51,6 +51,7 @@ export async function ask(body, { signal, onText, onWarnings }) {
     facts.finish = choice.finish_reason || facts.finish;
     facts.evidence = choice.evidence || facts.evidence;
     facts.verification = choice.verification || facts.verification;
+    facts.guard = choice.guard || facts.guard;
     const piece = (choice.delta && choice.delta.content) || "";
     if (!piece) return;
     facts.first ??= performance.now() - began;

@@ -33,7 +33,7 @@ function showKept() {
 }
 
 const PICTURE = ["uri", "kind", "thumb", "marks", "past", "gone", "seen"];
-const TURN = ["question", "pictures", "steps", "answer", "thinking", "facts", "evidence", "verification", "shown", "warnings", "error", "stopped", "leftOut", "forgot"];
+const TURN = ["question", "pictures", "steps", "answer", "thinking", "facts", "evidence", "verification", "guard", "shown", "warnings", "error", "stopped", "leftOut", "forgot"];
 const taken = (from, names) => Object.fromEntries(names.map((n) => [n, from[n]]));
 function record() {
   const at = (items) => items.map((p) => state.pictures.indexOf(p));

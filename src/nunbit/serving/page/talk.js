@@ -13,7 +13,7 @@ const THINK = { en: "Let's think step by step.", ko: "차근차근 생각해 봅
 const CONCLUDE = { en: "Therefore, the answer is:", ko: "따라서 답만 쓰면:" };
 
 export const newTurn = (facts) => ({
-  answer: "", thinking: "", facts: {}, evidence: null, verification: null, shown: [], warnings: [], error: "", stopped: false, running: false, ...facts,
+  answer: "", thinking: "", facts: {}, evidence: null, verification: null, guard: null, shown: [], warnings: [], error: "", stopped: false, running: false, ...facts,
   asked: make("li", { className: "turn user" }), reply: make("li", { className: "turn assistant" }),
 });
 export function fitQuestion() {
@@ -49,7 +49,7 @@ function askForPicture() {
   ]);
 }
 export async function answer(turn) {
-  Object.assign(turn, { answer: "", thinking: "", facts: {}, evidence: null, verification: null, shown: [], warnings: [], error: "", stopped: false, leftOut: false, forgot: false, running: true });
+  Object.assign(turn, { answer: "", thinking: "", facts: {}, evidence: null, verification: null, guard: null, shown: [], warnings: [], error: "", stopped: false, leftOut: false, forgot: false, running: true });
   state.abort = new AbortController();
   turn.going.forEach((p, i) => { p.gone = turn.pictures[i].uri; });
   emit("pictures");
@@ -109,9 +109,10 @@ async function generateOnce(turn, into, turns, shots) {
   };
   const facts = await ask(request, { signal: state.abort.signal, onText, onWarnings: warn });
   announce(unsaid);
+  turn.guard = facts.guard || turn.guard;
+  if (facts.evidence || facts.guard) turn.shown = messages.flatMap((m) => (Array.isArray(m.content) ? m.content : [])).filter((p) => p.type === "image_url").map((p) => p.image_url.url);
   if (facts.evidence) {
     turn.evidence = facts.evidence;
-    turn.shown = messages.flatMap((m) => (Array.isArray(m.content) ? m.content : [])).filter((p) => p.type === "image_url").map((p) => p.image_url.url);
     conflictsOf(turn).forEach(announce);
   }
   turn.verification = facts.verification || turn.verification;

@@ -43,14 +43,26 @@ function changed(changes) {
   const said = changes.slice(0, CHANGES).map(({ before, after }) => (after ? `“${before}” → “${after}”` : say("takenOut", { before })));
   return [...said, ...(changes.length > CHANGES ? [say("moreChanges", { n: changes.length - CHANGES })] : [])].join("; ");
 }
+/* Text in the pictures that orders the model about: one line, whose quotes show the regions. */
+const QUOTED = 80, OF_GUARD = /order to a model/;
+function guarded({ guard, shown }) {
+  const quotes = guard.findings.map(({ picture, box, text }) => {
+    const whole = text.replace(/\s+/g, " "), words = whole.length > QUOTED ? `${whole.slice(0, QUOTED)}…` : whole, item = itemOf(shown[picture]);
+    return item ? thing({ text: `“${words}”`, item, boxes: [{ box, name: say("guardBox"), filled: true }] }, "thing against", languageNow() === "ko" ? guard.reason_ko : guard.reason) : `“${words}”`;
+  });
+  return make("p", { className: "quiet guarded" }, `${say("guardFound", { done: say(guard.action) })} `, ...quotes);
+}
+const itemOf = (uri) => state.pictures.find((p) => [p.gone, p.uri, sent(p).uri].includes(uri));
 /* What answer and picture do not agree on, warnings, and errors. */
 function notesOf(turn) {
   const out = conflictsOf(turn).map((text) => note(text, "guard conflict")), changes = turn.verification ? turn.verification.corrections : [];
   if (changes.length) out.unshift(make("p", { className: "quiet corrected", textContent: say("corrected", { what: changed(changes) }), title: changes.map((c) => (languageNow() === "ko" ? c.reason_ko : c.reason)).join("\n") }));
+  const held = Boolean(turn.guard && turn.guard.found);
+  if (held) out.unshift(guarded(turn));
   if (explains(turn)) out.push(make("p", { className: "quiet legend", textContent: say("aboutEvidence") }));
   if (turn.leftOut) out.push(note(say("leftOut", { n: mostPictures() })));
   if (turn.forgot) out.push(note(say("forgot")));
-  out.push(...turn.warnings.map((w) => note(warningOf(w))));
+  out.push(...turn.warnings.filter((w) => !(held && OF_GUARD.test(w))).map((w) => note(warningOf(w))));
   if (turn.stopped) out.push(make("p", { className: "quiet", textContent: say("stopped") }));
   if (turn.facts.finish === "length") out.push(make("p", { className: "quiet", textContent: say("cut") }));
   if (turn.error) out.push(Object.assign(note(turn.error, "guard", button(say("again"), () => deeds.retry(turn))), { role: "alert" }));
@@ -85,8 +97,7 @@ export const conflictsOf = (turn) => (turn.evidence ? turn.evidence.contradictio
 /* The answer; the words of claims become buttons that show the boxes they rest on, those that were not found say so. */
 function linked(turn) {
   if (!turn.evidence) return named(turn);
-  const itemOf = (n) => state.pictures.find((p) => [p.gone, p.uri, sent(p).uri].includes(turn.shown[n]));
-  return linkClaims(turn.answer, turn.evidence, itemOf).map((piece) => (typeof piece === "string" ? piece : claimed(piece)));
+  return linkClaims(turn.answer, turn.evidence, (n) => itemOf(turn.shown[n])).map((piece) => (typeof piece === "string" ? piece : claimed(piece)));
 }
 function claimed(piece) {
   const has = (verdict) => piece.claims.some((c) => c.verdict === verdict), against = has("contradicted"), found = has("supported");

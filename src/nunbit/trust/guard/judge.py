@@ -20,7 +20,7 @@ STRONG = frozenset(GROUPS) - {"address", "control", "speech"}
 _ORDINARY_PAIRS = frozenset((("address", "image"), ("address", "reveal"), ("address", "tags"), ("address", "user")))
 FEW_LINES, CLEAR, LIKELY = 3, 0.8, 0.6
 """A run of so few lines has at least the first score with two strong signs or the marks of a chat template, and at
-least the second with one strong sign and a model addressed or its answer dictated."""
+least the second where a model is addressed and its answer dictated, or either beside one strong sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +83,7 @@ def _least(shown: set[str]) -> float:
     strong = shown & STRONG
     if len(strong) > 1 or "tokens" in strong:
         return CLEAR
+    if {"address", "control"} <= shown:
+        return LIKELY
     pairs = ((weak, s) for weak in ("address", "control") if weak in shown for s in strong)
     return LIKELY if any(p not in _ORDINARY_PAIRS for p in pairs) else 0.0

@@ -28,7 +28,7 @@ from nunbit.trust.guard.codes import read_codes
 from nunbit.trust.guard.judge import Passage, judge
 from nunbit.trust.guard.reading import Viewed, given_lines, read_views
 from nunbit.trust.guard.verdict import POLICIES, Finding, Policy, Verdict, around
-from nunbit.trust.guard.words import ReadLine
+from nunbit.trust.guard.words import ReadLine, with_neighbours
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 THRESHOLD = 0.5
 MOST_KEPT = 64
 """Pictures whose views are remembered."""
-SAME = 0.5
-"""Lines of other passages are part of a finding from this score on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,36 +100,33 @@ class Guard:
         small = [reduced(p) for p in pictures]
         known = [scaled_copy(s, p.size) for s, p in zip(scenes, small, strict=True)] if scenes else [None] * len(small)
         lines = [line for i, scene in enumerate(known) if scene is not None for line in given_lines(i, scene)]
-        best = self._best(lines)
+        passages = judge(lines)
         viewed = [Viewed() for _ in small]
-        if self.config.views and (best is None or chosen == "strip"):
+        if self.config.views and (chosen == "strip" or not self._suspicious(passages)):
             shown = [*tensors, *[None] * (len(small) - len(tensors))]
             viewed = [self._views(i, p, s, t) for i, (p, s, t) in enumerate(zip(small, known, shown, strict=True))]
-            lines += [line for v in viewed for line in v.lines]
-            best = self._best(lines)
+            seen = [line for v in viewed for line in v.lines]
+            lines = [*lines, *seen]
+            passages = judge(lines) if seen else passages
         unread = tuple(dict.fromkeys(v.unread for v in viewed if v.unread))
         views, ms = tuple(v.views for v in viewed), tuple(v.ms for v in viewed)
-        if best is None:
-            return Verdict(chosen, self._score(lines), (), (), views, ms, unread)
+        score = passages[0].score if passages else 0.0
+        if not self._suspicious(passages):
+            return Verdict(chosen, score, (), (), views, ms, unread)
         scales = [(p.width / s.width, p.height / s.height) for p, s in zip(pictures, small, strict=True)]
-        findings = _findings(self._parts(lines, best), scales)
-        return Verdict(chosen, best.score, best.signs, findings, views, ms, unread)
+        parts = self._parts(passages)
+        findings = _findings(with_neighbours(parts, lines) if chosen == "strip" else parts, scales)
+        return Verdict(chosen, score, passages[0].signs, findings, views, ms, unread)
 
-    def _best(self, lines: Sequence[ReadLine]) -> Passage | None:
-        passages = judge(lines)
-        return passages[0] if passages and passages[0].score >= self.config.threshold else None
+    def _suspicious(self, passages: Sequence[Passage]) -> bool:
+        return bool(passages) and passages[0].score >= self.config.threshold
 
-    @staticmethod
-    def _score(lines: Sequence[ReadLine]) -> float:
-        passages = judge(lines)
-        return passages[0].score if passages else 0.0
-
-    def _parts(self, lines: Sequence[ReadLine], best: Passage) -> list[ReadLine]:
-        """The lines of the finding: of the best passage and of every other above the threshold, each once."""
-        held = [p for p in judge(lines) if p.score >= max(SAME, self.config.threshold)]
-        out: dict[int, ReadLine] = {id(x): x for x in best.lines}
-        for passage in held:  # the shortest that suffice: a long run of lines holds others that say nothing
-            if not any(id(x) in out for x in passage.lines):
+    def _parts(self, passages: Sequence[Passage]) -> list[ReadLine]:
+        """The lines of the finding: of the most suspicious passage and of every other above the threshold that shares
+        none with those before it. They come shortest first: a long run holds lines that say nothing."""
+        out: dict[int, ReadLine] = {}
+        for passage in passages:
+            if passage.score >= self.config.threshold and not any(id(x) in out for x in passage.lines):
                 out |= {id(x): x for x in passage.lines}
         return [*out.values()]
 
@@ -152,7 +147,7 @@ class Guard:
         return made
 
     def _settles(self, given: Sequence[ReadLine], read: Sequence[ReadLine]) -> bool:
-        return self._best([*given, *read]) is not None
+        return self._suspicious(judge([*given, *read]))
 
 
 def _findings(lines: Sequence[ReadLine], scales: Sequence[tuple[float, float]]) -> tuple[Finding, ...]:

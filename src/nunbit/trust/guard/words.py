@@ -19,6 +19,8 @@ MOST_LINES = 400
 FAR, TALLER, BESIDE = 1.6, 1.9, 3.0
 """Lines of one block lie at most so many heights under each other and differ in height by at most this factor; parts
 of a row stand at most so many heights apart."""
+BEFORE, AFTER = 1, 3
+"""Lines around a suspicious one that are masked with it."""
 _LETTERS = "аa еe оo рp сc уy хx іi јj ѕs ԁd һh ӏl ԛq ԝw вb нh кk мm тt αa εe οo ρp υu νv ιi τt ηn βb κk"
 _LOOKALIKES = str.maketrans(
     {pair[0]: pair[1] for pair in _LETTERS.split()}
@@ -128,6 +130,19 @@ def blocks(lines: Sequence[ReadLine]) -> list[list[ReadLine]]:
         merged = [x for g in joined for x in g] + [line]
         groups = [g for g in groups if g not in joined] + [merged]
     return [_rows(g) for g in groups]
+
+
+def with_neighbours(found: Sequence[ReadLine], lines: Sequence[ReadLine]) -> list[ReadLine]:
+    """Lines with those around them in their blocks, `BEFORE` and `AFTER`: an order goes on where it is no longer
+    suspicious by itself (``... and say BANANA``)."""
+    held = set(map(id, found))
+    out = {id(x): x for x in found}
+    for key in dict.fromkeys((x.picture, x.view) for x in found):
+        for block in blocks([x for x in lines if (x.picture, x.view) == key]):
+            for i, line in enumerate(block):
+                if id(line) in held:
+                    out |= {id(x): x for x in block[max(0, i - BEFORE) : i + AFTER + 1]}
+    return [*out.values()]
 
 
 def _rows(group: list[ReadLine]) -> list[ReadLine]:

@@ -34,7 +34,10 @@ _MORE = re.compile(rf"(?:\s*,\s*{_NAMED}{_OPTION})*\s*,?\s*\b(?:or|nor)\b\s*{_NA
 _COMMA = re.compile(rf"(?:{_DENY_EN}{_FILLER_EN}){_NAMED}(?:{_OPTION}\s*,\s*{_NAMED})+[\[(\"'“‘<]*\s*$", re.IGNORECASE)
 
 _GAP = r"[\])」』\"'”’>]*[ \t]*(?:\([^()\n]{2,60}\)[ \t]*)?[-–—:]?[ \t]*"
-_REST_OF_LIST = rf"(?:(?:\s*,\s*{_NAMED}{_OPTION}){{0,9}}{_JOIN}{_NAMED}{_OPTION})?"
+_REST_OF_LIST = (
+    rf"(?:(?:\s*,\s*{_NAMED}{_OPTION}){{0,9}}{_JOIN}{_NAMED}{_OPTION}|(?:\s*도\s*,?\s*{_OPTION}(?=\s*도)){{1,9}})?"
+)
+"""More letters of a list that ends in a denial: "A, B and C", "A도 B도"."""
 _BE = r"(?:is|are|was|were|seems?|looks?|appears?|must\s+be|would\s+be|could\s+be|being|['’]s)"
 _SURELY = (
     r"(?:\s*(?:also|clearly|definitely|obviously|simply|therefore|thus|both|all|just|completely|totally|an?|the)\b)*"

@@ -30,7 +30,8 @@ BEHIND = re.compile(
 """Behind a number: scales, roots, pi, fractions, powers, a second point or comma, a variable."""
 BEFORE = re.compile(
     r"(?:\\[dtc]?frac\s*\{?\s*|(?:√|∛|∜|\\sqrt|\bsqrt)\s*(?:\[[^\]]*\]\s*)?[({]?\s*"
-    r"|[±∓]\s*|\\pm\s*|\\(?:overline|bar|dot)\s*\{?\s*|\d\s*[⁄/]\s*|분의\s*|分之\s*|\^\s*[({]?\s*)$"
+    r"|[±∓]\s*|\\pm\s*|\\(?:overline|bar|dot)\s*\{?\s*|\d\s*[⁄/]\s*|분의\s*|分之\s*|\^\s*[({]?\s*"
+    r"|(?<!\d)\d{1,3}(?:\.\d{3})+,)$"
 )
 UNIT = r"(?:\s?(?:[A-Za-z%°μ€$£¥₩㎝㎞㎏²³]{1,4}|\\%|\^\s*\{?\\circ\}?|[가-힣一-鿿]{1,2}))?"
 _SIGNS = r"//|[-–—‒−~∼〜～∶:/⁄×✕✖÷*·⋅±∓+^]|\*\*|\\(?:times|cdot|div|pm|mp|over|sim)\b|x"

@@ -23,8 +23,9 @@ from nunbit.trust.guard.words import ReadLine
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-LETTER_PX, PAD = 30, 0.55
-"""Height of a letter in a line's picture, and room around the line in heights."""
+LETTER_PX, ABOVE, BESIDE = 30, 0.3, 0.55
+"""Height of a letter in a line's picture, and room above and below it (more would show the next line) and beside it, in
+heights."""
 MOST_READ, WEAK = 28, 0.75
 """Pictures of lines that are read in one run; readings below the second are tried upside down."""
 SURE, LEAST_SCORE, LEAST_LETTERS = 0.6, 0.35, 4
@@ -149,8 +150,8 @@ def line_pixels(plane: Plane, line: Line) -> np.ndarray | None:
     values, as edges of things have."""
     from PIL import Image as images
 
-    height = line.height_px * (1 + 2 * PAD)
-    length = line.length_px + 2 * PAD * line.height_px
+    height = line.height_px * (1 + 2 * ABOVE)
+    length = line.length_px + 2 * BESIDE * line.height_px
     factor = LETTER_PX / max(line.height_px, 1.0)
     size = max(16, round(length * factor)), max(16, round(height * factor))
     if size[0] > 60 * LETTER_PX:

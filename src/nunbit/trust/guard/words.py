@@ -27,7 +27,7 @@ _LOOKALIKES = str.maketrans(
     | dict.fromkeys("“”„‟«»「」『』", '"')
     | dict.fromkeys("‘’‚‛`´", "'")
     | dict.fromkeys("–—―−", "-")
-    | {"｜": "|", "¦": "|", "…": ".", "·": " ", "•": " "}
+    | {"｜": "|", "¦": "|", "…": ".", "·": " ", "•": " ", "_": " "}
 )
 _LEET = str.maketrans("013457@$|!", "oieastasli")
 _MIXED = re.compile(r"[a-z0-9@$|!]*[a-z][a-z0-9@$|!]*[a-z0-9]")

@@ -6,7 +6,7 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled bench-eval bench-gpu harness-clients teacher validator connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled gateway-backends sdk-checks attack-check bench-eval bench-gpu harness-clients teacher validator connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -72,6 +72,18 @@ bench-gateway: $(STAMP) ## what the gateway adds to a request
 
 gateway-cancelled: $(STAMP) ## a thousand streams through the gateway, hung up on together, four times: is anything kept?
 	@$(VENV)/bin/python -m tests.load.cancelled_streams
+
+LLAMA_CPP ?= $(VENV)/bin/python
+ATTACK_VENV ?= .venv-attacks
+gateway-backends: $(STAMP) ## the openai package at llama.cpp, vLLM and transformers serve, directly and through the gateway: LLAMA_CPP=PYTHON VLLM=EXECUTABLE
+	@$(VENV)/bin/python -W ignore -m tests.load.gateway_backends --llama-cpp $(LLAMA_CPP) $(if $(VLLM),--vllm $(VLLM))
+
+sdk-checks: $(STAMP)    ## the openai package's checks at any server: make sdk-checks URL=http://127.0.0.1:8000/v1
+	@$(VENV)/bin/python -m tests.load.sdk_checks $(or $(URL),http://127.0.0.1:8000/v1)
+
+attack-check: $(STAMP)  ## our PGD beside torchattacks' and the adversarial-robustness-toolbox's, in an environment of its own
+	@sh tools/attack_env.sh $(ATTACK_VENV) $(VENV)
+	@OMP_NUM_THREADS=1 $(ATTACK_VENV)/bin/python -W ignore -m tests.load.attack_check
 
 bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up included: N=200 make bench-eval
 	@$(VENV)/bin/python -m benchmarks.eval
@@ -150,4 +162,4 @@ docs: $(STAMP)          ## the pages of docs/ and the Python API as a site in ou
 	$(VENV)/bin/python -m mkdocs build --quiet --strict
 
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) $(VLLM_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(COMPAT_VENV) $(VLLM_VENV) $(ATTACK_VENV) .page-checks .pytest_cache .mypy_cache .ruff_cache

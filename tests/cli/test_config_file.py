@@ -97,3 +97,22 @@ def test_the_command_line_reads_the_file_of_its_folder(tmp_path):
         [sys.executable, "-m", "nunbit", "recipes", "list"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 2 and "Did you mean 'serve'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_number_is_no_text(tmp_path):
+    made = typer.Typer()
+
+    @made.command()
+    def serve(model: str = "", port: int = 1):
+        print(model, port)
+
+    @made.command()
+    def other():
+        pass
+
+    assert said(made, tmp_path, '[serve]\nmodel = "5"\nport = 9\n', "serve") == "5 9"
+    file = tmp_path / "nunbit.toml"
+    for wrong in ("5", "1.5", "2020-01-01"):
+        file.write_text(f"[serve]\nmodel = {wrong}\n", encoding="utf-8")
+        with pytest.raises(UserError, match="a text"):
+            default_map(file, typer.main.get_command(made))

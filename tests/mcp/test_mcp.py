@@ -1,9 +1,13 @@
 """The tools through the protocol's own client: over stdin and stdout, and in memory."""
 
 import base64
+import contextlib
 import io
 import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -142,6 +146,33 @@ def test_the_sdk_starts_it_over_stdin_and_stdout():
     tools, [refused] = over_stdio(("see", {"picture": "/etc/passwd"}))
     assert [t.name for t in tools] == [*TOOLS] and all(t.output_schema and t.description for t in tools)
     assert refused.is_error and "local file" in refused.content[0].text
+
+
+def test_the_sdk_reaches_it_over_http():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    words = ["-m", "nunbit", "mcp", "--root", str(EXAMPLES), "--model", "nunbit-tiny", "--http", "--port", str(port)]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    server = subprocess.Popen([sys.executable, *words], env=env, stdout=subprocess.PIPE)
+
+    async def run():
+        async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+            tools = (await client.list_tools()).tools
+            return tools, await client.call_tool("see", {"picture": "/etc/passwd"})
+
+    try:
+        assert b"/mcp" in server.stdout.readline()
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            time.sleep(0.1)
+        tools, refused = anyio.run(run)
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert [t.name for t in tools] == [*TOOLS] and refused.is_error and "local file" in refused.content[0].text
 
 
 @pytest.mark.slow  # loads perception and a model: make mcp

@@ -92,4 +92,6 @@ def _value(option: Any, key: str, value: Any, place: str) -> Any:
         raise UserError(
             f"{key} = {value!r} of {place}", allowed="true or false" if option.is_flag else "a text or number"
         )
+    if option.bare_type() == "str" and not isinstance(value, str):
+        raise UserError(f"{key} = {value!r} of {place}", allowed=f'a text: {key} = "{value}"')
     return value

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from nunbit.assistant import Assistant
 
 
+MOST_MB = 1 << 22
+"""Of a cache: four terabytes, more than any machine of today gives to one."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineArguments:
     """What ``ask``, ``chat`` and ``serve`` share."""
@@ -36,10 +40,11 @@ class EngineArguments:
     ] = 0
     prefix_cache: Annotated[
         int | None,
-        typer.Option(min=0, help="MB of prompts that are kept; by free memory if not named."),
+        typer.Option(min=0, max=MOST_MB, help="MB of prompts that are kept; by free memory if not named."),
     ] = None
     feature_cache: Annotated[
-        int | None, typer.Option(min=0, help="MB of picture features that are kept; by the device if not named.")
+        int | None,
+        typer.Option(min=0, max=MOST_MB, help="MB of picture features that are kept; by the device if not named."),
     ] = None
     cuda_graphs: Annotated[bool, typer.Option(help="Decode by CUDA graphs, on a CUDA device.")] = True
 

@@ -130,7 +130,7 @@ class ZeroShotClassifier:
                 padding="max_length" if self.sigmoid else True,
             )
             known = {k: v for k, v in inputs.items() if k in ("input_ids", "attention_mask")}
-            rows.append(normalize(_vectors(self.model.get_text_features(**known)), dim=-1))
+            rows.append(normalize(vectors_of(self.model.get_text_features(**known)), dim=-1))
         return normalize(torch.cat(rows).unflatten(0, (len(labels), -1)).mean(1), dim=-1)
 
     @torch.inference_mode()
@@ -139,8 +139,14 @@ class ZeroShotClassifier:
         rows = []
         for start in range(0, len(images), IMAGE_BATCH):
             inputs = processed(self.processor.image_processor, images[start : start + IMAGE_BATCH])
-            rows.append(_vectors(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
+            rows.append(vectors_of(self.model.get_image_features(pixel_values=inputs["pixel_values"])))
         return normalize(torch.cat(rows), dim=-1)
+
+    @torch.inference_mode()
+    def logits(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Scaled similarities ``(B, K)`` of unit vectors ``(B, D)`` and ``(K, D)``."""
+        scaled: torch.Tensor = images @ labels.T * self.model.logit_scale.exp()
+        return scaled
 
     @torch.inference_mode()
     def probabilities(self, images: torch.Tensor, labels: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -151,7 +157,7 @@ class ZeroShotClassifier:
             labels: unit vectors ``(K, D)``, as `encode_labels` gives.
             temperature: above 1 makes the probabilities more even.
         """
-        logits = images @ labels.T * self.model.logit_scale.exp()
+        logits = self.logits(images, labels)
         if self.sigmoid:
             return ((logits + self.model.logit_bias) / temperature).sigmoid()
         return (logits / temperature).softmax(-1)
@@ -236,6 +242,6 @@ def fill_template(template: str, label: str) -> str:
     return re.sub(r"\{([^{}]*)\}", lambda m: josa(label, m[1]) if "/" in m[1] else label, template)
 
 
-def _vectors(found: Any) -> torch.Tensor:
-    """transformers 5 returns the projected vectors inside an output object."""
+def vectors_of(found: Any) -> torch.Tensor:
+    """The projected vectors ``(B, D)`` of what a model returns: transformers 5 puts them inside an output object."""
     return (found if isinstance(found, torch.Tensor) else found.pooler_output).float()

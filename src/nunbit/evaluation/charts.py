@@ -1,4 +1,4 @@
-"""Two charts as inline SVG: bars with intervals, and a radar.
+"""Charts as inline SVG: bars with intervals, a radar, curves.
 
 Colours are the page's variables, so that they follow light and dark.
 """
@@ -82,6 +82,41 @@ def radar(tables: Sequence[Table], names: Sequence[str]) -> str:
         shares = [max(0.0, min(1.0, table[c]["score"] / 100)) if c in table else 0.0 for c in categories]
         out.append(
             f'<polygon class="shape run{k % 6}" points="{ring(shares)}"><title>{escape(names[k])}</title></polygon>'
+        )
+    return "".join(out) + "</svg>"
+
+
+def curves(series: Mapping[str, Sequence[float]], ticks: Sequence[str], label: str) -> str:
+    """Lines over evenly spaced ticks, 0 to 100, a colour a name.
+
+    Args:
+        series: name -> one score for each tick.
+        label: what the ticks are.
+    """
+    wide, high, left, top = 420, 200, 34, 10
+
+    def at(k: int, score: float) -> tuple[float, float]:
+        x = left + (wide - left - 10) * k / max(1, len(ticks) - 1)
+        return x, top + high * (1 - max(0.0, min(100.0, score)) / 100)
+
+    out = [f'<svg class="radar" role="img" aria-label="{escape(label)}" viewBox="0 0 {wide} {high + 46}">']
+    for tick in range(0, 101, 25):
+        y = at(0, tick)[1]
+        out.append(f'<line class="grid" x1="{left}" x2="{wide - 10}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        out.append(f'<text class="tick" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>')
+    for k, name in enumerate(ticks):
+        x = at(k, 0)[0]
+        out.append(f'<text class="tick" x="{x:.1f}" y="{high + top + 16}" text-anchor="middle">{escape(name)}</text>')
+    out.append(f'<text class="tick" x="{wide / 2}" y="{high + top + 32}" text-anchor="middle">{escape(label)}</text>')
+    for k, (name, scores) in enumerate(series.items()):
+        points = [at(i, s) for i, s in enumerate(scores)]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        said = ", ".join(f"{t}: {s:.1f}" for t, s in zip(ticks, scores, strict=True))
+        out.append(
+            f'<g class="shape run{k % 6}" style="fill:none"><title>{escape(name)} ({escape(said)})</title>'
+            f'<polyline points="{line}"/>'
+            + "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
+            + "</g>"
         )
     return "".join(out) + "</svg>"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RECIPES = {
     "clip": "the embedded contrastive pair, from nothing, on portraits of the procedural world",
     "collavo": "the Crayon Prompt and two adapters on a trained LLaVA, as in CoLLaVO (arXiv 2402.11248)",
+    "fare": "adversarial fine-tuning of a contrastive model's image encoder, without labels (arXiv 2402.12336)",
     "flamingo": "resampler and gated cross-attention between a frozen encoder and language model (arXiv 2204.14198)",
     "llava15": "any vision encoder, any connector, any language model; two stages as in LLaVA-1.5 (arXiv 2310.03744)",
     "llava_next": "any vision encoder, any language model, pictures of any resolution in tiles, as in LLaVA-NeXT",

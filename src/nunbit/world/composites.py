@@ -120,6 +120,11 @@ def _background(rng: np.random.Generator, side: str, w: int, h: int) -> tuple[np
     return pixels, "plain"
 
 
+def background(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A square background ``(side, side, 3)`` uint8 of held-out pictures: of a photograph, drawn or plain."""
+    return _background(rng, "test", side, side)[0]
+
+
 def _crop(rng: np.random.Generator, whole: np.ndarray, w: int, h: int) -> np.ndarray:
     """A random part of a photograph, at the size that is wanted."""
     from PIL import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from nunbit.cli.commands import ask, data, evaluate, inspect, mcp, models, perceive, redteam, serve, train
+from nunbit.cli.commands import ask, data, evaluate, inspect, mcp, models, perceive, redteam, robust, serve, train
 
 app = typer.Typer(
     name="nunbit",
@@ -15,5 +15,5 @@ app = typer.Typer(
     rich_markup_mode=None,  # the tables of `rich` would take a third of the time of --help
     help="Ask questions about pictures. Nunbit answers, and shows what in the picture the answer rests on.",
 )
-for group in (ask, perceive, train, data, serve, mcp, evaluate, redteam, inspect, models):
+for group in (ask, perceive, train, data, serve, mcp, evaluate, redteam, robust, inspect, models):
     group.register(app)

@@ -76,7 +76,7 @@ def kill_and_resume(coco: Path, out: Path, url: str, kills: int, seconds: float,
             time.sleep(0.02)
         while process.poll() is None and (out / "journal.jsonl").stat().st_size == before:
             time.sleep(0.005)
-        time.sleep(chance.uniform(0, seconds / (kills + 2)))
+        time.sleep(chance.uniform(0, seconds / (2 * kills + 2)))
         if process.poll() is not None:
             break
         os.kill(process.pid, signal.SIGKILL)

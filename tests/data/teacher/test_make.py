@@ -158,3 +158,14 @@ def test_a_bound_on_cost_needs_a_price():
         Budget(Prices(), max_cost=1.0)
     budget = Budget(Prices(1.0, 1.0), max_tokens=100)
     assert budget.reserve(40, 40) and not budget.reserve(20, 10) and budget.under_way and math.isinf(budget.max_cost)
+
+
+def test_a_damaged_picture_fails_its_items_alone(tmp_path):
+    def damaged() -> Scene:
+        raise UserError("'p001.png' is damaged")
+
+    src = source(3, tmp_path)
+    src.pictures[1] = SourcePicture("p001", "p001.png", damaged)
+    summary = make(src, template_teacher(), options(), tmp_path / "a", format_problems, quiet)
+    assert summary.made and summary.failed and {*summary.failed.values()} == {"'p001.png' is damaged."}
+    assert all(item.startswith("p001-") for item in summary.failed) and summary.left == len(summary.failed)

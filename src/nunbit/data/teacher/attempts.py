@@ -17,6 +17,7 @@ from nunbit.data.teacher.plan import Item, mixed
 from nunbit.data.teacher.prompting import messages
 from nunbit.data.teacher.reply_format import parse
 from nunbit.data.validation.problems import Problem
+from nunbit.errors import UserError
 from nunbit.scene import Scene
 
 LONGEST_PAUSE_S = 60.0
@@ -78,13 +79,21 @@ class Attempts:
     backoff_s: float
     reply_tokens: int
 
-    def make(self, item: Item, scene: Scene) -> None:
+    def make(self, item: Item, look: Callable[[], Scene]) -> None:
         """Make one item, or write into the journal why it was given up.
+
+        Args:
+            look: gives the Scene of the item's picture; a picture that cannot be read fails its items alone.
 
         Raises:
             Stop: the budget does not allow another request, or the run stops.
             UserError: of the teacher; it ends the run.
         """
+        try:
+            scene = look()
+        except UserError as e:
+            self.journal.append({"item": item.id, "ok": False, "why": str(e), "given_up": True})
+            return
         asked = messages(item.kind, item.language, symbolic_context(scene, item.language))
         attempt = failures = 0
         while True:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.data.teacher.base import ItemError, Teacher, TeacherReply, TeacherRequest
+from nunbit.data.teacher.prompting import ChatMessage
 from nunbit.errors import UserError
 
 TEMPERATURE, TOP_P = 0.7, 0.95
@@ -35,10 +36,7 @@ def local_teacher(folder: Path, device: str = "cpu") -> Teacher:
     lock = threading.Lock()
 
     def ask(request: TeacherRequest) -> TeacherReply:
-        given: Any = tokenizer.apply_chat_template(
-            request.messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
-        given = given.to(device)
+        given = _encoded(tokenizer, request.messages).to(device)
         length = int(given["input_ids"].shape[1])
         if length + request.max_tokens > limit:
             raise ItemError(f"{length} tokens of prompt and {request.max_tokens} of reply in a context of {limit}")
@@ -53,3 +51,17 @@ def local_teacher(folder: Path, device: str = "cpu") -> Teacher:
         return TeacherReply(str(tokenizer.decode(new, skip_special_tokens=True)).strip(), length, len(new))
 
     return Teacher(f"local:{folder.name}", ask, most_at_once=1)
+
+
+def _encoded(tokenizer: Any, messages: list[ChatMessage]) -> Any:
+    """The prompt's tokens. Templates that refuse a system turn (Gemma, Mistral) get the rules with the first
+    example."""
+    from jinja2 import TemplateError
+
+    settings = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}
+    try:
+        return tokenizer.apply_chat_template(messages, **settings)
+    except TemplateError:
+        rules, first, *rest = messages
+        joined = {"role": "user", "content": f"{rules['content']}\n\n{first['content']}"}
+        return tokenizer.apply_chat_template([joined, *rest], **settings)

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _run(
             except queue.Empty:
                 return
             try:
-                maker.make(item, scene(item.picture))
+                maker.make(item, partial(scene, item.picture))
             except BaseException as e:  # the first one ends the run; it is raised again below
                 ends.put(e)
                 gate.stopped.set()

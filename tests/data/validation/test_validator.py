@@ -129,3 +129,19 @@ def test_files_are_read_and_a_report_stands_alone(tmp_path):
     with pytest.raises(UserError, match="holds no item"):
         (tmp_path / "e.json").write_text("[]")
         list(check_file(tmp_path / "e.json", lambda image: None))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "language"),
+    [
+        ("Is anyone there?", "No, there are neither people nor bicycles.", "en"),
+        ("Why?", "The dog may wait for its owner. If a cat were to appear, it might run off.", "en"),
+        ("What is above the apples?", "A brown dog is in the upper left, while a red car is in the upper right.", "en"),
+        ("Where is the dog?", "It is to the left of the car.", "en"),
+        ("사과는 어디에 있나요?", "사과 하나는 개 아래에 있고, 다른 하나는 자동차 아래에 있습니다.", "ko"),
+        ("고양이도 있나요?", "아니요, 고양이는 없고 개만 한 마리 있습니다.", "ko"),
+        ("자동차는 어디에 쓰나요?", "자동차는 사람이나 짐을 실어 나르는 데 씁니다.", "ko"),
+    ],
+)
+def test_fluent_answers_are_left_alone(question, answer, language):
+    assert codes(question, answer, language=language) == set()

@@ -33,6 +33,9 @@ _PRONOUN = re.compile(
 )
 MOST_READ_WORDS = 6
 """Words that an answer without quotes may have to be taken as what was read."""
+_NEXT_TO_KO = re.compile(r"[가-힣](?<![은는이가도의])\s+(?:위|아래|밑|왼쪽|오른쪽|왼편|오른편)(?:쪽|편)?(?:에|$)?\s*$")
+"""벤치 위: on the bench, not in the upper part of the picture."""
+_OTHER = re.compile(r"\b(?:another|the\s+other)\b|(?:다른|또)\s*(?:하나|한|것)|나머지", re.I)
 _READS = re.compile(r"\b(?:says?|reads?|written|sign|text|words?|label|title)\b|쓰여|써\s?있|적혀|글자|라고|읽", re.I)
 _SEEN_FROM = re.compile(
     r"\b(?:seen|viewed)\s+from\b|\brelative\s+to\b|\bcompared\s+(?:to|with)\b|기준으로|에서 볼 때|비해", re.I
@@ -111,7 +114,7 @@ def _claims(question: str, answer: str, scene: Scene, lexicon: Lexicon) -> Itera
     """Claims with their words: of the whole answer, and of sentences whose pronoun got its noun."""
     for claim in claims_of(question, answer, [scene]):
         if claim.verdict == "contradicted":
-            if not is_hypothetical(claim, answer) and not _beside(claim, answer):
+            if not (is_hypothetical(claim, answer) or _beside(claim, answer) or _one_of_several(claim, answer)):
                 yield claim, claim.text
         elif is_missing(claim, answer, scene) or _misread(claim, question, answer, scene):
             yield claim, claim.text
@@ -162,11 +165,18 @@ def _is_other_side(claim: Claim) -> bool:
     return claim.verdict == "contradicted" and claim.kind == "relation"
 
 
+def _one_of_several(claim: Claim, answer: str) -> bool:
+    """ "One dog ..., the other": a number that is said of one among others."""
+    return claim.kind == "count" and claim.value == "1" and bool(_OTHER.search(answer, claim.span[1]))
+
+
 def _beside(claim: Claim, answer: str) -> bool:
     """Whether a place is said with regard to another thing."""
     if claim.kind != "place" or BOX.search(claim.value):
         return False
-    return bool(_BESIDE.search(claim.text) or _SEEN_FROM.search(sentence_of(claim, answer)))
+    return bool(
+        _BESIDE.search(claim.text) or _NEXT_TO_KO.search(claim.text) or _SEEN_FROM.search(sentence_of(claim, answer))
+    )
 
 
 def _code(claim: Claim, scene: Scene) -> str:

@@ -83,7 +83,8 @@ class Teacher:
     """A teacher.
 
     Attributes:
-        name: what the manifest says of it; it never holds a key.
+        name: what the manifest says of it, and what a resumed run compares.
+        address: where it is; it may move between two runs. Neither holds a key.
         ask: one request to one reply; called by several threads. Raises `RetryableError`, `ItemError`, and `UserError`
             for what ends the run: a wrong key, no such model.
         most_at_once: requests that it takes side by side.
@@ -93,3 +94,4 @@ class Teacher:
     ask: Callable[[TeacherRequest], TeacherReply]
     close: Callable[[], None] = lambda: None
     most_at_once: int = 256
+    address: str = ""

@@ -64,7 +64,7 @@ def http_teacher(
         }
         return _reply(server.call("/chat/completions", body))
 
-    return Teacher(f"{name} at {base}", ask, client.close)
+    return Teacher(name, ask, client.close, address=base)
 
 
 class _Server:

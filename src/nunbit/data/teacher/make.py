@@ -91,7 +91,9 @@ def make(
         journal = Journal(out / JOURNAL)
         try:
             stopped = _run(source, teacher, options, items, journal, check, say)
-            return _write(source, options, items, journal, settings, out, stopped)
+            return _write(
+                source, options, items, journal, settings | {"teacher_address": teacher.address}, out, stopped
+            )
         finally:
             journal.close()
 

@@ -47,6 +47,7 @@ SOURCE = re.compile(
     r"|\bthe\s+(?:first|second|third|last)\s+(?:sentence|description|box|annotation)\s+"
     rf"{_SAYS}|\b(?:the|this)\s+(?:object\s+)?lists?\s+(?:of\s+\w+\s+)?{_SAYS}"
     r"|\bfrom\s+the\s+(?:data|information|facts|details|text|list|input)\b|\bthe\s+(?:object\s+list|image\s+data)\b"
+    r"|\bthis\s+(?:sentence|description|question|riddle|statement|prompt|problem|example)\s+(?:[a-z]+s|can|could|may|might)\b"
     r"|\b(?:xmin|ymin|xmax|ymax)\b",
     re.I,
 )
@@ -60,6 +61,7 @@ SOURCE_KO = re.compile(
     r"캡션|바운딩\s*박스|경계\s*(?:상자|박스)|어노테이션|메타\s*데이터|박스\s*(?:좌표|정보)|상자\s*(?:좌표|"
     r"정보)|라벨링"
     rf"|(?:설명|문장|설명문|좌표|좌푯값|좌표값|주석|목록|데이터|프롬프트|입력|정보|리스트){_KO_AS}"
+    r"|이\s*(?:문장|질문|설명|수수께끼|프롬프트)(?:은|는|이|에는)\s"
     rf"|{_KO_GIVEN}\s*(?:설명|문장|좌표|정보|데이터|목록|상자|맥락|텍스트|글|자료|캡션|내용)"
     r"|(?:설명|문장|목록|주석|좌표)(?:은|는|이|가|들은|들이)?\s*(?:말해|알려|언급|보여|나타내|가리)"
 )

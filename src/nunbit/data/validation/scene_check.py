@@ -167,7 +167,10 @@ def _is_other_side(claim: Claim) -> bool:
 
 def _one_of_several(claim: Claim, answer: str) -> bool:
     """ "One dog ..., the other": a number that is said of one among others."""
-    return claim.kind == "count" and claim.value == "1" and bool(_OTHER.search(answer, claim.span[1]))
+    if claim.kind != "count" or claim.value != "1":
+        return False
+    some = claim.text.startswith("한 ") and not re.match(r"\S*\s*(?:만|뿐)", answer[claim.span[1] :])
+    return some or bool(_OTHER.search(answer, claim.span[1]))  # 한 사람: somebody
 
 
 def _beside(claim: Claim, answer: str) -> bool:

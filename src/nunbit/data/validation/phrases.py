@@ -47,7 +47,8 @@ SOURCE = re.compile(
     r"|\bthe\s+(?:first|second|third|last)\s+(?:sentence|description|box|annotation)\s+"
     rf"{_SAYS}|\b(?:the|this)\s+(?:object\s+)?lists?\s+(?:of\s+\w+\s+)?{_SAYS}"
     r"|\bfrom\s+the\s+(?:data|information|facts|details|text|list|input)\b|\bthe\s+(?:object\s+list|image\s+data)\b"
-    r"|\bthis\s+(?:sentence|description|question|riddle|statement|prompt|problem|example)\s+(?:[a-z]+s|can|could|may|might)\b"
+    r"|\bthis\s+(?:sentence|description|question|riddle|statement|prompt|problem|example)"
+    r"\s+(?:[a-z]+s|can|could|may|might)\b"
     r"|\b(?:xmin|ymin|xmax|ymax)\b",
     re.I,
 )

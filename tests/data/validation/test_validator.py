@@ -145,3 +145,10 @@ def test_files_are_read_and_a_report_stands_alone(tmp_path):
 )
 def test_fluent_answers_are_left_alone(question, answer, language):
     assert codes(question, answer, language=language) == set()
+
+
+def test_more_of_a_thing_than_there_is():
+    assert "contradicts-count" in codes("What do you see?", "A brown dog and a white dog.")
+    assert codes("What do you see?", "A dog and another dog.") == {"contradicts-count"}
+    assert codes("What do you see?", "A red apple and a green apple.") == set()
+    assert codes("What do you see?", "Several cars.") == {"contradicts-count"}

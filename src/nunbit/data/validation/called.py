@@ -41,7 +41,7 @@ def misnamed(answer: str, scene: Scene, lexicon: Lexicon, language: Language) ->
         names = {*a.names, *a.broader}
         if answer[b.start : b.end].casefold() in COLOURS and not re.search(r"\ban?\s", between):
             continue  # "the diamond is orange"
-        if not linked or not names & held or b.name in KINDS_KO or b.name == "thing":
+        if not linked or not names & held or b.name in {*KINDS_KO, "thing"} - {"person"}:
             continue
         other = {*b.names, *b.broader}
         around = {n for one in names for n in (*labels_of(one), *broader(one))}
@@ -71,3 +71,30 @@ def quantities(answer: str, scene: Scene, lexicon: Lexicon, language: Language) 
             words = answer[m.start - len(found[0]) if found else m.start : m.end]
             many = f"이미지에는 {len(held)}개 있습니다." if language == "ko" else f"The picture shows {len(held)}."
             yield "contradicts-count", words, many
+    yield from _two_of_one(answer, scene, lexicon, language)
+
+
+def _two_of_one(answer: str, scene: Scene, lexicon: Lexicon, language: Language) -> Iterator[Found]:
+    """ "A gray penguin and a white penguin", "another penguin", where there is one penguin."""
+    told: dict[str, set[str]] = {}
+    for m in lexicon.mentions(answer):
+        held = [o for o in scene.objects if labels_of(o.name) & {*m.names}]
+        if not held or any(o.score < 1 for o in held) or m.name in {*KINDS_KO, "thing"} - {"person"}:
+            continue
+        before = re.search(r"(?P<another>\banother\s+|또\s?다른\s+)?(?P<colour>[A-Za-z가-힣]+)?\s*$", answer[: m.start])
+        colour = COLOURS.get((before["colour"] or "").casefold(), "") if before else ""
+        seen = told.setdefault(m.name, set())
+        seen |= (
+            {colour}
+            if colour
+            else {"another"}
+            if before and (before["colour"] or "").casefold() == "another"
+            else set()
+        )
+        if len(seen - {"another"}) > len(held) or ("another" in seen and len(held) < 2):
+            yield (
+                "contradicts-count",
+                answer[max(0, m.start - 12) : m.end],
+                f"{len(held)}: {korean(m.name) if language == 'ko' else m.name}.",
+            )
+            told[m.name] = set()

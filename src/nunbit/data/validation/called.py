@@ -22,6 +22,7 @@ _SOME = re.compile(
     r"|(?P<more_ko>여러|많은|수많은)\s*(?:마리|개|명|대|송이|그루)?의?\s*$",
     re.I,
 )
+_BEFORE = re.compile(r"(?:[A-Za-z가-힣]+\s+){1,2}$")
 _SOME_KO = re.compile(r"(?:이|가|은|는)?\s*(?:여러\s*(?:마리|개|명|대|송이|그루)|많이)\s*(?:가\s*|이\s*)?(?:있|보)")
 
 
@@ -81,20 +82,12 @@ def _two_of_one(answer: str, scene: Scene, lexicon: Lexicon, language: Language)
         held = [o for o in scene.objects if labels_of(o.name) & {*m.names}]
         if not held or any(o.score < 1 for o in held) or m.name in {*KINDS_KO, "thing"} - {"person"}:
             continue
-        before = re.search(r"(?P<another>\banother\s+|또\s?다른\s+)?(?P<colour>[A-Za-z가-힣]+)?\s*$", answer[: m.start])
-        colour = COLOURS.get((before["colour"] or "").casefold(), "") if before else ""
+        before = _BEFORE.search(answer[: m.start])
+        words = before[0].casefold().split() if before else []
         seen = told.setdefault(m.name, set())
-        seen |= (
-            {colour}
-            if colour
-            else {"another"}
-            if before and (before["colour"] or "").casefold() == "another"
-            else set()
-        )
-        if len(seen - {"another"}) > len(held) or ("another" in seen and len(held) < 2):
-            yield (
-                "contradicts-count",
-                answer[max(0, m.start - 12) : m.end],
-                f"{len(held)}: {korean(m.name) if language == 'ko' else m.name}.",
-            )
+        seen |= {COLOURS[w] for w in words[-1:] if w in COLOURS}
+        more = bool({"another", "또", "또다른"} & {*words}) and len(held) < 2
+        if more or len(seen) > len(held):
+            many = korean(m.name) if language == "ko" else m.name
+            yield "contradicts-count", answer[max(0, m.start - 12) : m.end], f"{many}: {len(held)}."
             told[m.name] = set()

@@ -33,6 +33,7 @@ TRAINS = page(
     ("KTX 305", "대구", "11:05", "2"),
 )
 RECEIPT = page(("Sourdough bread", "3.40"), ("Olive oil", "6.50"), ("Desk lamps", "35.50"), ("TOTAL", "45.40"))
+PIECES = page(("1 x Cheese bagel", "4.25"), ("2 x Latte", "8.40"))
 HOURS = page(("Mon - Fri", "9:00 - 20:00"), ("Saturday: 10:00 - 16:00",), ("Sunday", "closed"))
 ZOO = Scene(
     100,
@@ -70,6 +71,8 @@ def lines(scene, question, language="en"):
         (RECEIPT, "What is the most expensive item?", "en", ["most expensive Desk lamps (35.50)"]),
         (RECEIPT, "가장 싼 것은 무엇인가요?", "ko", ["가장 싼 것 Sourdough bread (3.40)"]),
         (RECEIPT, "What does line 2 say?", "en", ["Olive oil | 6.50"]),
+        (PIECES, "How much is the cheese bagel?", "en", ["Cheese bagel | 4.25"]),
+        (PIECES, "How many lattes were bought?", "en", ["2 x Latte | 8.40"]),
         (HOURS, "When does it close on Tuesday?", "en", ["Mon - Fri | 9:00 - 20:00", "Mon - Fri | closes: 20:00"]),
         (HOURS, "토요일에는 몇 시에 여나요?", "ko", ["Saturday: 10:00 - 16:00", "Saturday | 여는 시각: 10:00"]),
         (HOURS, "What are the hours on Tuesday?", "en", ["Mon - Fri | 9:00 - 20:00"]),

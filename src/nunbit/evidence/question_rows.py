@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -34,7 +34,7 @@ from nunbit.evidence.question_patterns import (
     WORKDAY_ROW,
     WORKDAYS,
 )
-from nunbit.evidence.questions import COLOUR, READ_ALL, WHERE, WHERE_KO
+from nunbit.evidence.questions import COLOUR, COUNT, READ_ALL, WHERE, WHERE_KO
 from nunbit.evidence.text_lines import quoted
 from nunbit.scene import Scene, TextLine
 from nunbit.scene_layout import MARKS, Layout
@@ -71,6 +71,7 @@ class QuestionRows:
         self.rows = [*layout.rows, *_chart_rows(layout)]
         self.writer = RowWriter(scene, self.rows, language, names, boxed=False)
         self.tables: list[Table] = self.writer.tables
+        self._counts = False
 
     def lines(self, question: str) -> list[str]:
         """The rows and extremes that a question names, as few lines."""
@@ -78,6 +79,7 @@ class QuestionRows:
             return []
         asked = question.casefold()
         self.writer.boxed = bool(WHERE.search(asked) or WHERE_KO.search(asked) or BOX.search(asked))
+        self._counts = bool(COUNT.search(asked))  # "2 x Latte": the number of pieces is asked for
         heads = self._heads(asked)
         named = self._named(asked, heads)
         chosen = list(dict.fromkeys(n.row for n in named))[:ROWS_NAMED_MAX]
@@ -175,7 +177,7 @@ class QuestionRows:
 
     def _keys(self, text: str) -> set[str]:
         """By what a cell may be named."""
-        plain = _PIECES.sub("", " ".join(text.split()).strip(" :.,·*-"))
+        plain = PIECES.sub("", " ".join(text.split()).strip(" :.,·*-"))
         if not plain or len(plain) > KEY_CHARS_MAX:
             return set()
         label = plain.partition(": ")[0]  # of a line "Saturday: 10:00 - 16:00"
@@ -216,7 +218,8 @@ class QuestionRows:
         at = next((k for k, t in enumerate(self.tables) if t.first <= i <= t.last), None)
         row = self.rows[i]
         if at is None:
-            return " | ".join(self.writer.cell(c, "") for c in row)
+            first = replace(row[0], text=PIECES.sub("", row[0].text)) if not self._counts else row[0]
+            return " | ".join(self.writer.cell(c, "") for c in (first, *row[1:]))
         table = self.tables[at]
         wanted = {j for j in range(len(row)) if (at, table.places[i][j]) in heads}
         shown = sorted({0, *named, *wanted}) if wanted - {*named} else range(len(row))
@@ -264,7 +267,7 @@ def _places(asked: str, key: str, shortest: int = 2) -> list[tuple[int, int]]:
     return [m.span() for m in islice(re.finditer(pattern, asked), PLACES_MAX)]
 
 
-_PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
+PIECES = re.compile(r"^\d{1,3}\s?[x×]\s+")
 
 
 def _chart_rows(layout: Layout) -> list[list[TextLine]]:

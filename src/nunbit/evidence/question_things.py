@@ -31,11 +31,12 @@ ENDS = {
     "top": re.compile(r"top\s?-?most|highest up|(?:맨|가장|제일) 위", re.I),
     "bottom": re.compile(r"bottom\s?-?most|lowest down|(?:맨|가장|제일) 아래", re.I),
 }
+TONE = re.compile(r"in colou?r\b|black[- ]and[- ]white|흑백|컬러", re.I)
 WHOLE = re.compile(
     r"(?:photo|photograph|drawing|document|picture) or\b|(?:kind|sort|type) of (?:picture|image|photo)"
-    r"|main(?:ly)? colou?rs?|colou?rs? (?:of|in) the (?:picture|image|photo)|in colou?r\b|black[- ]and[- ]white"
+    r"|main(?:ly)? colou?rs?|colou?rs? (?:of|in) the (?:picture|image|photo)"
     r"|dark or bright|bright or dark|사진인가요|그림인가요|사진이에요|종류의 (?:그림|사진)|(?:그림|사진)은 어떤 종류"
-    r"|주된 색|주요 색|주로 무슨 색|흑백|컬러|어두운|밝은",
+    r"|주된 색|주요 색|주로 무슨 색|어두운|밝은",
     re.I,
 )
 """Questions about the picture as a whole."""
@@ -81,7 +82,7 @@ class QuestionThings:
             out.append(self.writer.groups([t.thing for t in self.layout.things]))
         out += self._relation(asked) + self._yes(asked, question) + self._placed(asked, question)
         out += self._board(question) + self._steps(question)
-        out += self.writer.kind() if WHOLE.search(question) else []
+        out += self._whole(question)
         return [line for line in (*out, *self._shown(question)) if line]
 
     def _of(self, m: Mention, asked: Asked, written: bool) -> str:
@@ -203,6 +204,13 @@ class QuestionThings:
             (s[2], t.labels[0]) for t in self.layout.things if t.labels and (s := t.thing.name.partition(" step "))[1]
         ]
         return [", ".join(label for _, label in sorted(steps))] if len(steps) > 1 and ORDER.search(question) else []
+
+    def _whole(self, question: str) -> list[str]:
+        """What was measured of the whole picture: whether it has colour, or what kind of picture it is."""
+        tone = str(dict(facts_of(self.scene).get("picture") or {}).get("colour") or "")
+        if tone and TONE.search(question):
+            return [self.names.word(tone)]
+        return self.writer.kind() if WHOLE.search(question) else []
 
     def _side_name(self, side: str) -> str:
         return f"맨 {PARTS_KO[side]}" if self.language == "ko" else f"{side}most"

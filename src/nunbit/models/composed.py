@@ -22,6 +22,8 @@ from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.modeling_utils import PreTrainedModel
 
+# Registered, so that a folder of nunbit-small opens by its path.
+import nunbit.encoders.efficientnet_lite  # noqa: F401
 from nunbit.connectors import TokenConnector, build
 from nunbit.encoders.vision import hidden_states, picture_features
 from nunbit.errors import UserError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 import zipfile
@@ -191,3 +192,14 @@ def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatc
     assert hub.cache_folder() == Path("/x/nunbit")
     monkeypatch.setenv("NUNBIT_CACHE", "/y")
     assert hub.cache_folder() == Path("/y")
+
+
+def test_of_what_earlier_weights_became_the_newest_alone_stays(tmp_path: Path) -> None:
+    for age, version in enumerate(("1-c", "1-b", "1-a")):  # the last is the oldest
+        made = tmp_path / f"nunbit-small-{version}"
+        made.mkdir()
+        (made / hub.FACTS).write_text("{}")
+        os.utime(made, (1_000_000 - age, 1_000_000 - age))
+    (tmp_path / "nunbit-small-other").mkdir()  # not ours: it has no facts
+    hub._remove_older("nunbit-small", tmp_path / "nunbit-small-2-new")
+    assert {f.name for f in tmp_path.iterdir()} == {"nunbit-small-1-c", "nunbit-small-other"}

@@ -127,7 +127,16 @@ def _assembled(name: str, say: Callable[[str], None]) -> Path:
         facts = {"name": name, "base": model.base, "licence": model.licence}
         (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         _move(out, folder)
+    _remove_older(name, folder)
     return folder
+
+
+def _remove_older(name: str, folder: Path) -> None:
+    """Delete what earlier weights became, but the newest of them, which another installation may use; some 300 MB
+    each. One that cannot be deleted stays."""
+    older = [f for f in folder.parent.glob(f"{name}-*") if f != folder and (f / FACTS).is_file()]
+    for gone in sorted(older, key=lambda f: f.stat().st_mtime)[:-1]:
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _download(part: Part, work: Path) -> Path:

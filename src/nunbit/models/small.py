@@ -33,7 +33,7 @@ from nunbit.models.syllables import add_syllables, grow_table
 SHIPPED = Path(__file__).parent / "weights" / "nunbit-small"
 DELTA, FACTS = "delta.safetensors", "delta.json"
 CONNECTOR = "connector."
-ASSEMBLY = 1
+ASSEMBLY = 2
 """Raised with any change of `assemble` or `TEMPLATE`, so that a folder that was assembled before is not used."""
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"

@@ -51,7 +51,7 @@ def test_pictures_are_drawn_into_numbered_files(tmp_path):
     files = found("What is there?", "a dog", pictures=2).draw(tmp_path / "out.png")
     assert [f.name for f in files] == ["out.png", "out-2.png"]
     assert all(Image.open(f).height > 200 for f in files)
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match="there is no '.*none'"):
         found("What is there?", "a dog").draw(tmp_path / "none" / "out.png")
 
 

@@ -71,14 +71,15 @@ def test_each_process_takes_its_share(data, tmp_path):
     assert sum(counts) == len(pictures(data)) and min(counts) >= len(pictures(data)) // 2
 
 
-def test_what_is_made_is_what_training_looks_for(data, tmp_path):
+def test_what_is_made_is_what_training_looks_for(data, tmp_path, monkeypatch):
     given = ["perceive", str(data), "--cache", str(tmp_path / "scenes"), "--no-ocr"]
     found = CliRunner().invoke(app, given)
     assert found.exit_code == 0, found.output
     kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "scenes").glob("*.json")}
     assert len(kept) == len(pictures(data))
     perception = build_perception(PerceptionConfig(ocr="none", cache=str(tmp_path / "scenes"))).load()
-    perception.parts["panoptic"].get().__class__.__call__ = lambda *given: pytest.fail("perceived again")
+    part = type(perception.parts["panoptic"].get())
+    monkeypatch.setattr(part, "__call__", lambda *given: pytest.fail("perceived again"))
     perception([decode(p) for p in pictures(data)])
 
 

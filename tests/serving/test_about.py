@@ -20,7 +20,12 @@ def test_a_known_model_has_limits_in_both_languages_and_any_other_a_warning():
 
 def test_the_card_of_the_model_says_it_over_the_api(running):
     [card] = httpx.get(running.url + "/v1/models").json()["data"]
-    assert card["about"] == about_model("nunbit-tiny") | {"max_pictures": 8, "max_tokens": 64, "verify": False}
+    assert card["about"] == about_model("nunbit-tiny") | {
+        "max_pictures": 8,
+        "max_tokens": 64,
+        "verify": False,
+        "guard": "off",
+    }
 
 
 def test_names_and_samples_need_no_key_and_other_files_are_not_served(start):

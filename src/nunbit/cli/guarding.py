@@ -42,6 +42,8 @@ class AskedGuard:
         """
         from nunbit.perception.build import PerceptionConfig, build_perception
 
+        if self.guard.config.policy == "off":  # nothing is opened for it
+            return GuardedConversation([*messages])
         aware = self.assistant.aware
         perceive = aware.shown if aware is not None else build_perception(PerceptionConfig())
         processor = getattr(self.assistant.processor, "image_processor", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,4 +32,5 @@ def save_picture(image: Image, out: str | os.PathLike[str]) -> None:
         with whole(os.path.realpath(out)) as beside:
             image.save(beside, format=kind)
     except OSError as e:
-        raise explained(OSError(e.errno, e.strerror or str(e), str(out))) from None
+        missing = e.errno == errno.ENOENT and not out.parent.is_dir()
+        raise explained(OSError(e.errno, e.strerror or str(e), str(out.parent if missing else out))) from None

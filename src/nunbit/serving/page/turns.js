@@ -11,6 +11,7 @@ import { choose, drawing, setPane } from "./viewer.js";
 /* What the buttons of a turn do; the conversation sets it, so that this file need not know it. */
 export const deeds = { edit: () => {}, retry: () => {}, keepShot: () => {} };
 
+const DONE = ["passed", "marked", "stripped"]; // what the guard may have done; each is a string of the page
 const who = (name) => make("span", { className: "hidden", textContent: `${name}: ` });
 const note = (text, className = "guard", ...actions) =>
   make("div", { className }, icon("note"), make("span", { className: "hidden", textContent: `${say("guard")}: ` }), make("span", { textContent: text }), ...actions);
@@ -50,7 +51,7 @@ function guarded({ guard, shown }) {
     const whole = text.replace(/\s+/g, " "), words = whole.length > QUOTED ? `${whole.slice(0, QUOTED)}…` : whole, item = itemOf(shown[picture]);
     return item ? thing({ text: `“${words}”`, item, boxes: [{ box, name: say("guardBox"), filled: true }] }, "thing against", languageNow() === "ko" ? guard.reason_ko : guard.reason) : `“${words}”`;
   });
-  return make("p", { className: "quiet guarded" }, `${say("guardFound", { done: say(guard.action) })} `, ...quotes);
+  return make("p", { className: "quiet guarded" }, `${say("guardFound", { done: say(DONE.includes(guard.action) ? guard.action : "passed") })} `, ...quotes);
 }
 const itemOf = (uri) => state.pictures.find((p) => [p.gone, p.uri, sent(p).uri].includes(uri));
 /* What answer and picture do not agree on, warnings, and errors. */

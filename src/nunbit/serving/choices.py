@@ -124,9 +124,7 @@ class ChoiceStream:
         self.outputs.clear()
 
 
-async def stream_events(
-    choices: ChoiceStream, formatter: ResponseFormatter, *, include_usage: bool
-) -> AsyncIterator[str]:
+async def stream_events(choices: ChoiceStream, formatter: ResponseFormatter) -> AsyncIterator[str]:
     """The server-sent events of a streamed response. A caller who disconnects ends the work."""
     try:
         for i in range(choices.count):
@@ -142,7 +140,7 @@ async def stream_events(
                 if choices.holds_back:
                     yield formatter.chunk(i, TokenChunk(item.text, item.tokens))
                 yield formatter.closing(i, item, choices.added.get(i, {}))
-        if include_usage:
+        if formatter.include_usage:
             yield formatter.final_usage(choices.ordered)
         yield STREAM_END
     finally:

@@ -50,9 +50,15 @@ def error_body(message: str, kind: str, code: str | None = None, param: str | No
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def context_length_exceeded(message: str) -> dict[str, Any]:
-    """The JSON of the error for a prompt, or a prompt and its answer, that the model's context does not hold."""
-    return error_body(message, "invalid_request_error", "context_length_exceeded", "messages")
+def context_length_exceeded(message: str, path: str) -> dict[str, Any]:
+    """The JSON of the error for a prompt, or a prompt and its answer, that the model's context does not hold.
+
+    Args:
+        path: of the request; the prompt's field depends on it.
+    """
+    fields = {"/v1/completions": "prompt", "/v1/embeddings": "input", "/v1/responses": "input"}
+    param = next((field for start, field in fields.items() if path.startswith(start)), "messages")
+    return error_body(message, "invalid_request_error", "context_length_exceeded", param)
 
 
 def describe_failure(output: RequestOutput) -> tuple[str, str, int]:
@@ -81,7 +87,7 @@ async def _user_error(request: Request, error: Exception) -> Response:
     if isinstance(error, Busy):
         return JSONResponse(error_body(text, "overloaded_error", "queue_full"), 503, headers={"Retry-After": "1"})
     if isinstance(error, ContextLengthError):
-        return JSONResponse(context_length_exceeded(text), 400)
+        return JSONResponse(context_length_exceeded(text, request.url.path), 400)
     if isinstance(error, BlockedPicture):
         body = error_body(text, "invalid_request_error", "picture_blocked", "messages")
         body["error"]["guard"] = error.verdict.to_json()

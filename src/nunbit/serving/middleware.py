@@ -70,7 +70,8 @@ class AccessMiddleware:
         """The caller's name: its key's place in the list, else its address; None when a key is needed and wrong."""
         if not self.settings.api_keys:
             return str((scope.get("client") or ["?"])[0])
-        given = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+        given = headers.get(b"authorization", b"")
+        given = given[7:].strip() if given[:7].lower() == b"bearer " else given  # a scheme's case does not matter
         matches = [i for i, key in enumerate(self.settings.api_keys) if hmac.compare_digest(key.encode(), given)]
         return f"key {matches[0]}" if matches else None
 

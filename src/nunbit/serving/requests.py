@@ -120,7 +120,7 @@ def _calls(message: ChatMessage) -> list[dict[str, Any]]:
 
 def _part(part: ContentPart, name: str, settings: ServerSettings) -> Part:
     if part.type in ("text", "input_text", "refusal"):
-        return Part.text(part.text or "")
+        return Part.text(part.text or part.refusal or "")
     if part.type == "image_url" and part.image_url is not None:
         source = part.image_url if isinstance(part.image_url, str) else part.image_url.url
         return Part.image(decode_picture(source, name, settings))
@@ -225,6 +225,10 @@ def sampling_of(
 
 def _logprobs(request: GenerationRequest) -> int | None:
     if isinstance(request, ChatRequest):
+        if request.top_logprobs and not request.logprobs:
+            raise RequestError(
+                f"top_logprobs={request.top_logprobs} without logprobs", allowed="logprobs=true", param="top_logprobs"
+            )
         return (request.top_logprobs or 0) if request.logprobs else None
     return request.logprobs if isinstance(request, CompletionRequest) else None
 

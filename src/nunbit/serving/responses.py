@@ -50,6 +50,9 @@ class ResponseFormatter:
         warnings: sentences that go along with the answer.
         tool_choice: what turns answers into tool calls.
         echo: the prompts, where the response repeats them.
+
+    Attributes:
+        include_usage: whether a stream ends with its usage; the other events then say that they have none.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ResponseFormatter:
         self.tool_choice, self.echo = tool_choice, echo
         self.base = {"id": _new_id("chatcmpl-" if chat else "cmpl-"), "created": int(time.time()), "model": model}
         self._before: dict[int, bytes] = {}
+        self.include_usage = False
 
     def whole(
         self,
@@ -154,7 +158,8 @@ class ResponseFormatter:
         choice |= added
         choice |= {"delta": delta} if self.chat else {"text": delta.get("content", "")}
         warned = {"nunbit_warnings": self.warnings} if self.warnings and first else {}
-        return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | warned | dict(extra))
+        unused = {"usage": None} if self.include_usage else {}
+        return event(self.base | {"object": self._chunk_object(), "choices": [choice]} | unused | warned | dict(extra))
 
     def _chunk_object(self) -> str:
         return "chat.completion.chunk" if self.chat else "text_completion"

@@ -184,8 +184,8 @@ class ApiServer(SharedRoutes):
         headers = warning_headers(formatter.warnings)
         await self.in_thread(choices.submit)
         if body.stream:
-            include_usage = bool(body.stream_options and body.stream_options.include_usage)
-            events = stream_events(choices, formatter, include_usage=include_usage)
+            formatter.include_usage = bool(body.stream_options and body.stream_options.include_usage)
+            events = stream_events(choices, formatter)
             return StreamingResponse(
                 events, media_type="text/event-stream", headers=headers | {"Cache-Control": "no-store"}
             )

@@ -13,6 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nunbit.files import whole_values
 
+NEUTRAL: dict[str, Any] = {
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "best_of": 1,
+    "store": False,
+    "modalities": ["text"],
+}
+"""Values of fields that nothing reads with which the answer is the same: clients send every field they know."""
 Text = Annotated[str, Field(max_length=400_000)]
 TokenIds = Annotated[list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1, max_length=100_000)]
 DataUri = Annotated[str, Field(max_length=40_000_000)]
@@ -31,7 +39,9 @@ class RequestModel(BaseModel):
 
     def unknown_fields(self) -> list[str]:
         """Names of the fields that nothing reads, with those of objects within, at most 20 and shortened."""
-        return [path[-80:] for path, value in self.unknown_values() if value not in ([], {}, "")][:20]
+        empty = ([], {}, "")
+        found = ((p, v) for p, v in self.unknown_values() if v not in empty and (p not in NEUTRAL or v != NEUTRAL[p]))
+        return [path[-80:] for path, _ in found][:20]
 
     def unknown_values(self) -> Iterator[tuple[str, Any]]:
         """The place and the value of every field that nothing reads."""
@@ -57,6 +67,7 @@ class ContentPart(RequestModel):
 
     type: Annotated[str, Field(max_length=40)]
     text: Text | None = None
+    refusal: Text | None = None
     image_url: ImageUrl | str | None = None
 
 
@@ -75,6 +86,8 @@ class JsonSchema(RequestModel):
     """The schema that an answer must match."""
 
     name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
@@ -93,7 +106,10 @@ class StreamOptions(RequestModel):
 
 
 class GenerationRequest(RequestModel):
-    """Fields that chat and text completions share."""
+    """Fields that chat and text completions share.
+
+    The fields after ``user`` are taken and have no effect: they steer the accounts and caches of the hosted API.
+    """
 
     model: str | None = None
     stream: bool = False
@@ -109,6 +125,11 @@ class GenerationRequest(RequestModel):
     logit_bias: Annotated[dict[str, float], Field(max_length=1024)] | None = None
     n: Annotated[int, Field(ge=1)] = 1
     user: str | None = None
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
 
 
 class ChatRequest(GenerationRequest):

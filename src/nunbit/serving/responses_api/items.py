@@ -152,11 +152,17 @@ def _tools(body: ResponsesRequest) -> tuple[list[dict[str, Any]], str | dict[str
             )
     choice = body.tool_choice
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        names = {t.get("name") for t in choice.get("tools") or () if isinstance(t, dict)}
-        return _chat_tools(t for t in body.tools if t.get("name") in names), str(choice.get("mode") or "auto")
-    if isinstance(choice, dict) and choice.get("type") == "function":
-        choice = {"type": "function", "function": {"name": choice.get("name")}}
+        listed = choice.get("tools")
+        named = [_chat_choice(t) for t in listed if isinstance(t, dict)] if isinstance(listed, list) else []
+        choice = {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode") or "auto", "tools": named}}
+    elif isinstance(choice, dict):
+        choice = _chat_choice(choice)
     return _chat_tools(body.tools), choice if body.tools or choice not in ("auto", "none") else None
+
+
+def _chat_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    """A named tool in the form that chat requests have."""
+    return {"type": choice.get("type"), "function": {"name": choice.get("name")}}
 
 
 def _chat_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -42,6 +42,9 @@ def test_sampling_cuts_where_it_says():
     assert set(drawn(bias={0: -100.0, 1: -100.0})) == {2, 3, 4}
     greedy = Sampler(SamplingParams(repetition=5.0), 5, [0])
     assert [choose_all([greedy], LOGITS[None])[0].token for _ in range(2)] == [1, 2]
+    for options, tokens in (({"frequency": 1.5}, [0, 1, 0, 2, 1]), ({"presence": 1.5}, [0, 1, 0, 0, 0])):
+        penalised = Sampler(SamplingParams(**options), 5, [0, 0])  # a prompt's own tokens are not counted
+        assert [choose_all([penalised], LOGITS[None])[0].token for _ in range(5)] == tokens
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 4}, {"top_p": 0.95}])

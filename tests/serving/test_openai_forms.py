@@ -5,6 +5,10 @@ import json
 import httpx
 import pytest
 
+from nunbit.serving.requests import sampling_of
+from nunbit.serving.schemas import ChatRequest
+from nunbit.serving.settings import ServerSettings
+
 CHAT, TEXT, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 USER = {"role": "user", "content": "Hi."}
 ONE = {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"]}
@@ -42,7 +46,7 @@ def test_fields_without_a_wish_are_no_reason_to_warn(running, path, body):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"frequency_penalty": 1}, {"store": True}, {"modalities": ["text", "audio"]}, {"verbosity": "low"}]
+    "fields", [{"best_of": 2}, {"store": True}, {"modalities": ["text", "audio"]}, {"verbosity": "low"}]
 )
 def test_wishes_that_nothing_fulfils_are_named(running, fields):
     warned = post(running, CHAT, max_tokens=1, **fields).headers["x-nunbit-warnings"]
@@ -128,8 +132,6 @@ def test_a_stream_with_usage_says_so_in_each_event(running, path):
 
 
 def test_the_case_of_the_key_scheme_does_not_matter(start):
-    from nunbit.serving.settings import ServerSettings
-
     server = start(ServerSettings(api_keys=("one",), max_tokens=4))
     for sent, status in (
         ("Bearer one", 200),
@@ -139,3 +141,13 @@ def test_the_case_of_the_key_scheme_does_not_matter(start):
         ("", 401),
     ):
         assert httpx.get(server.url + "/v1/models", headers={"Authorization": sent}).status_code == status
+
+
+@pytest.mark.parametrize("name", ["frequency_penalty", "presence_penalty"])
+def test_penalties_reach_the_sampler_within_their_bounds(running, name):
+    request = ChatRequest(messages=[USER], **{name: 1.5})
+    made = sampling_of(request, ServerSettings(), 4)
+    assert getattr(made, name.removesuffix("_penalty")) == 1.5
+    got = post(running, CHAT, **{name: 2.5})
+    assert got.status_code == 400 and got.json()["error"]["param"] == name
+    assert "x-nunbit-warnings" not in post(running, CHAT, max_tokens=2, **{name: 1.5}).headers

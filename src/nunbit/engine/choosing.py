@@ -35,7 +35,7 @@ def choose_all(samplers: Sequence[Sampler], logits: Tensor) -> list[Logprob | Ex
 
 
 def _adjusted(samplers: Sequence[Sampler], raw: Tensor) -> tuple[Tensor, dict[int, Exception]]:
-    """Logits ``(B, V)`` with repetition, biases and grammars applied, and which rows failed at that."""
+    """Logits ``(B, V)`` with penalties, biases and grammars applied, and which rows failed at that."""
     changed = [i for i, s in enumerate(samplers) if s.adjusts]
     z, failures = (raw.clone() if changed else raw), dict[int, Exception]()
     for i in changed:

@@ -24,6 +24,8 @@ class SamplingParams:
         temperature: 0 is greedy.
         top_p, top_k, min_p: cut the tail of the distribution (1, 0 and 0 leave it whole).
         repetition: above 1, tokens already in the sequence are made less likely (Keskar et al. 2019).
+        frequency, presence: taken from the logits of tokens of the answer so far, the first once for each time that the
+            token was chosen, the second once (OpenAI's ``frequency_penalty`` and ``presence_penalty``).
         seed: the same request with the same seed gives the same answer, whatever runs beside it.
         bias: added to the logits of token ids.
         stop: the answer ends before any of these strings.
@@ -38,6 +40,8 @@ class SamplingParams:
     top_k: int = 0
     min_p: float = 0.0
     repetition: float = 1.0
+    frequency: float = 0.0
+    presence: float = 0.0
     seed: int | None = None
     bias: Mapping[int, float] = field(default_factory=dict)
     stop: Sequence[str] = ()
@@ -53,6 +57,8 @@ class SamplingParams:
             ("top_k", 0, 1 << 20),
             ("min_p", 0, 1),
             ("repetition", 0.1, 10),
+            ("frequency", -2, 2),
+            ("presence", -2, 2),
         ):
             value = getattr(self, name)
             if not low <= value <= high:  # also refuses NaN
@@ -98,16 +104,20 @@ class Sampler:
         if sampling.repetition != 1:
             self._seen = torch.zeros(vocabulary, dtype=torch.bool)
             self._seen[[i for i in prompt if 0 <= i < vocabulary]] = True
+        self._counts: torch.Tensor | None = None
+        if sampling.frequency or sampling.presence:
+            self._counts = torch.zeros(vocabulary)
         self._bias_at = torch.tensor(list(sampling.bias), dtype=torch.long)
         self._bias = torch.tensor(list(sampling.bias.values()), dtype=torch.float32)
 
     @property
     def adjusts(self) -> bool:
         """Whether logits are changed before a token is chosen."""
-        return self._seen is not None or bool(len(self._bias_at)) or self.matcher is not None
+        penalised = self._seen is not None or self._counts is not None
+        return penalised or bool(len(self._bias_at)) or self.matcher is not None
 
     def adjusted(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logits ``(V,)`` with repetition, bias and grammar applied, on their device.
+        """Logits ``(V,)`` with penalties, bias and grammar applied, on their device.
 
         Raises:
             UserError: the grammar cannot be followed within its limits.
@@ -117,6 +127,9 @@ class Sampler:
             self._seen = self._seen.to(z.device)
             penalty = self.sampling.repetition
             z = torch.where(self._seen, torch.where(z > 0, z / penalty, z * penalty), z)
+        if self._counts is not None:
+            self._counts = self._counts.to(z.device)
+            z = z - self.sampling.frequency * self._counts - self.sampling.presence * (self._counts > 0)
         if len(self._bias_at):
             z = z.index_add(0, self._bias_at.to(z.device), self._bias.to(z.device))
         return z if self.matcher is None else self.matcher.mask(z)
@@ -125,5 +138,7 @@ class Sampler:
         """Follow the answer by a token."""
         if self._seen is not None:
             self._seen[token] = True
+        if self._counts is not None:
+            self._counts[token] += 1
         if self.matcher is not None:
             self.matcher.take(token)

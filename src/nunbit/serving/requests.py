@@ -214,6 +214,8 @@ def sampling_of(
         top_k=max(0, request.top_k or 0),
         min_p=request.min_p or 0.0,
         repetition=request.repetition_penalty or 1.0,
+        frequency=request.frequency_penalty or 0.0,
+        presence=request.presence_penalty or 0.0,
         seed=None if request.seed is None else (request.seed + index) % 2**63,
         bias=bias,
         stop=tuple(stop),

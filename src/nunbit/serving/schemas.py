@@ -14,8 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nunbit.files import whole_values
 
 NEUTRAL: dict[str, Any] = {
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
     "best_of": 1,
     "store": False,
     "modalities": ["text"],
@@ -39,7 +37,7 @@ class RequestModel(BaseModel):
 
     def unknown_fields(self) -> list[str]:
         """Names of the fields that nothing reads, with those of objects within, at most 20 and shortened."""
-        empty = ([], {}, "")
+        empty: tuple[Any, ...] = ([], {}, "")
         found = ((p, v) for p, v in self.unknown_values() if v not in empty and (p not in NEUTRAL or v != NEUTRAL[p]))
         return [path[-80:] for path, _ in found][:20]
 
@@ -120,6 +118,8 @@ class GenerationRequest(RequestModel):
     top_k: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: Text | Annotated[list[Text], Field(max_length=16)] | None = None
     logit_bias: Annotated[dict[str, float], Field(max_length=1024)] | None = None

@@ -166,3 +166,30 @@ def test_the_real_server_answers_the_page(open_page, running, assistant):
     page.click("#tab-boxes")
     until(page, "!document.querySelector('.busy') && document.querySelector('#found').innerText", 60)
     assert page.locator("#notice").is_hidden()
+
+
+def test_the_enter_that_ends_a_syllable_sends_nothing(open_page, stub, picture):
+    page = open_page(stub.url)
+    add(page, picture)
+    page.fill("#question", "안녕")
+    enter = """more => document.querySelector('#question').dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, cancelable: true, ...more}))"""
+    for composing in ({"isComposing": True}, {"keyCode": 229}):  # the second is how Safari has it
+        page.evaluate(enter, composing)
+        assert page.locator("#question").input_value() == "안녕" and page.locator(".turn").count() == 0
+    page.evaluate(enter, {"keyCode": 13})
+    page.locator(".foot").wait_for()
+    assert len(stub.chats) == 1
+
+
+def test_numbers_of_the_settings_are_sent_within_their_bounds(open_page, stub, picture):
+    page = open_page(stub.url)
+    add(page, picture)
+    given = [("9", "0"), ("-1", "99999"), ("", "1.6"), ("0.5", "-3")]
+    for temperature, longest in given:
+        page.click("#options")
+        page.fill("#temperature", temperature)
+        page.fill("#longest", longest)
+        page.keyboard.press("Escape")
+        ask(page, "What is there?")
+    assert [(c["temperature"], c["max_tokens"]) for c in stub.chats] == [(2, 256), (0, 4096), (0, 2), (0.5, 1)]

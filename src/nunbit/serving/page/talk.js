@@ -82,6 +82,8 @@ async function converse(turn) {
   const thought = { role: "assistant", text: turn.thinking }, conclude = { role: "user", text: CONCLUDE[tongue], pictures: [] };
   await generate(turn, "answer", [...past, asked, thought, conclude], shots, 3);
 }
+/* A number of the settings, within the bounds of its field. */
+function setting(id, other) { const e = $(id); return Math.min(e.max, Math.max(e.min, Number(e.value) || other)); }
 /* Without its first question and answer; the pictures of that question go to the next one. */
 function shorter([first, , next, ...rest]) { return [{ ...next, pictures: [...first.pictures, ...next.pictures] }, ...rest]; }
 /* Of a conversation that the model cannot read as a whole, the beginning is left out. The last `fixed` messages stay. */
@@ -96,9 +98,9 @@ async function generateOnce(turn, into, turns, shots) {
   const { messages, left } = assemble(turns, shots, mostPictures());
   const warn = (list) => list.forEach((w) => { if (!turn.warnings.includes(String(w))) turn.warnings.push(String(w)); });
   turn.leftOut = left;
-  const evidence = into === "answer" && $("auto").checked, setting = (id, other) => Number($(id).value) || other;
+  const evidence = into === "answer" && $("auto").checked;
   const verify = into === "answer" && $("verify").checked, says = verify || Boolean(state.about && state.about.verify);
-  const request = { ...(state.model && { model: state.model }), messages, temperature: setting("temperature", 0), max_tokens: setting("longest", 256), ...(evidence && { evidence }), ...(says && { verify }) };
+  const request = { ...(state.model && { model: state.model }), messages, temperature: setting("temperature", 0), max_tokens: Math.round(setting("longest", 256)), ...(evidence && { evidence }), ...(says && { verify }) };
   let unsaid = "";
   const onText = (piece) => {
     turn[into] += piece; unsaid += piece;
@@ -193,7 +195,8 @@ export function wireTalk() {
   $("ask").onsubmit = (e) => { e.preventDefault(); send(); };
   $("question").oninput = fitQuestion;
   $("question").onkeydown = (e) => {
-    if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(); }
+    const composing = e.isComposing || e.keyCode === 229; // Safari ends the composition of a syllable before its Enter
+    if (e.key === "Enter" && !e.shiftKey && !composing) { e.preventDefault(); send(); }
     if (e.key !== "Escape") return;
     if (state.abort) state.abort.abort(); else if (state.editing) cancelEdit();
   };

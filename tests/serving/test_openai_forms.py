@@ -131,6 +131,22 @@ def test_a_stream_with_usage_says_so_in_each_event(running, path):
     assert last["choices"] == [] and last["usage"]["completion_tokens"] > 0
 
 
+@pytest.mark.parametrize("wanted", ["required", {"type": "function", "function": {"name": "f"}}])
+def test_a_streamed_call_has_no_words(running, wanted):
+    pytest.importorskip("llguidance")
+    body = {"tools": [function("f")], "tool_choice": wanted, "parallel_tool_calls": False, "stream": True}
+    text = post(running, CHAT, **body).text
+    deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in text.splitlines() if line.startswith("data: {")]
+    assert deltas[0]["role"] == "assistant" and all(d.get("content") is None for d in deltas)
+
+
+def test_the_events_of_a_response_are_not_streamed_again(running):
+    url = running.url + "/v1/responses/" + post(running, RESPONSES, input="a", max_output_tokens=1).json()["id"]
+    assert httpx.get(url).status_code == 200 and httpx.get(url + "?stream=false").status_code == 200
+    got = httpx.get(url + "?stream=true")
+    assert got.status_code == 400 and got.json()["error"]["param"] == "stream"
+
+
 def test_the_case_of_the_key_scheme_does_not_matter(start):
     server = start(ServerSettings(api_keys=("one",), max_tokens=4))
     for sent, status in (

@@ -95,9 +95,9 @@ class ResponseFormatter:
             prompt = self._echoed(index)
             logprobs = self._logprobs(index, ()) if self.logprobs and prompt is not None else None
             return self._event(index, {"content": prompt.text if prompt else ""}, None, logprobs, first=True)
-        delta: dict[str, Any] = {"role": "assistant", "content": ""}
+        delta: dict[str, Any] = {"role": "assistant", "content": None if self.tool_choice.forced else ""}
         if self.tool_choice.function:
-            delta |= {"content": None, "tool_calls": [{"index": 0, **_call(self.tool_choice.function, "")}]}
+            delta["tool_calls"] = [{"index": 0, **_call(self.tool_choice.function, "")}]
         return self._event(index, delta, None, first=True)
 
     def chunk(self, index: int, chunk: TokenChunk) -> str:

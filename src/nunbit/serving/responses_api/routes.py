@@ -59,7 +59,9 @@ class ResponsesApi:
         return JSONResponse(response, headers=headers)
 
     async def retrieve(self, response_id: str, request: Request) -> Response:
-        """Return a response that is still held."""
+        """Return a response that is still held, whole: the events of its stream are not kept."""
+        if request.query_params.get("stream", "").lower() == "true":
+            raise RequestError("stream=true", allowed="a response that is held, whole", param="stream")
         found = self.store.get(response_id, self._owner(request))
         if found is None:
             raise _not_found(response_id)

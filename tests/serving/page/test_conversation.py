@@ -193,3 +193,24 @@ def test_numbers_of_the_settings_are_sent_within_their_bounds(open_page, stub, p
         page.keyboard.press("Escape")
         ask(page, "What is there?")
     assert [(c["temperature"], c["max_tokens"]) for c in stub.chats] == [(2, 256), (0, 4096), (0, 2), (0.5, 1)]
+
+
+def test_what_has_to_wait_for_an_answer_says_so(open_page, stub, picture):
+    page = open_page(stub.url)
+    add(page, picture)
+    ask(page, "First?")
+    ask(page, "forever", wait=False)
+    page.wait_for_selector(".turn.assistant.running .answer-words")
+    notice = page.locator("#notice")
+    for act in (page.locator(".edit").first.click, page.locator(".foot button").first.click):
+        act()
+        assert "still being written" in notice.inner_text() and page.locator(".turn.user").count() == 2
+        page.evaluate("document.querySelector('#notice').hidden = true")
+    page.fill("#question", "Third?")
+    page.press("#question", "Enter")
+    assert "still being written" in notice.inner_text() and page.locator("#question").input_value() == "Third?"
+    notice.locator("button").click()
+    until(page, "document.querySelectorAll('.turn.assistant[aria-busy=false]').length === 2")
+    assert notice.is_hidden() and len(stub.chats) == 2
+    page.press("#question", "Enter")
+    page.locator(".turn.user").nth(2).wait_for()

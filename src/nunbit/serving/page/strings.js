@@ -147,6 +147,7 @@ export const STRINGS = {
   first: ["The first words came after {n} s.", "첫 글자가 나오기까지 {n}초 걸렸습니다."],
   tokens: ["The model read {read} tokens (pieces of words and images) and wrote {written}.", "모델이 {read}토큰(단어와 이미지 조각)을 읽고 {written}토큰을 썼습니다."],
   cached: ["It still knew {n} of them from before, which saves time.", "그중 {n}토큰은 앞서 읽은 것이라 다시 읽지 않았습니다."],
+  stillWriting: ["An answer is still being written. Wait for it, or stop it.", "아직 답변을 쓰고 있습니다. 끝날 때까지 기다리거나 중지해 주세요."],
   stopped: ["You stopped the answer.", "답변을 중지했습니다."],
   cut: ["The answer reached the longest length.", "최대 길이에 이르러 답변이 끊겼습니다."],
   again: ["Try again", "다시 시도"],

@@ -27,7 +27,7 @@ function setQuestion(text) { $("question").value = text; fitQuestion(); }
 /* ---- asking ---- */
 export function send() {
   const text = $("question").value.trim();
-  if (!text || state.abort) return;
+  if (!text || stillWriting()) return;
   const edited = state.editing, going = pending(), pictures = going.map(sent), again = [], kept = [];
   if (edited) edited.going.forEach((p, i) => { if (!going.includes(p)) { again.push(p); kept.push(edited.pictures[i]); } });
   const shown = state.pictures.length > 0 || state.turns.some((t) => t.pictures.length);
@@ -41,6 +41,14 @@ export function send() {
   setPane("talk");
   emit("turns");
   answer(turn);
+}
+/* Whether an answer is being written. Who asks for something else meanwhile is told. */
+let told = false;
+function stillWriting() {
+  if (!state.abort) return false;
+  notice(say("stillWriting"), [[say("stop"), () => state.abort && state.abort.abort()]]);
+  told = true;
+  return true;
 }
 function askForPicture() {
   notice(say("needPicture"), [
@@ -59,6 +67,7 @@ export async function answer(turn) {
   try { await converse(turn); } catch (e) { if (e.name === "AbortError") turn.stopped = true; else turn.error = messageOf(e); }
   if (!turn.answer && !turn.error && !turn.stopped) turn.error = say("noAnswer");
   turn.running = false; state.abort = null;
+  if (told) { told = false; notice(""); }
   if (!turn.answer) takeBack(turn);
   $("send").hidden = false; $("stop").hidden = true;
   if ((document.activeElement === $("stop") || document.activeElement === document.body) && !isNarrow()) $("question").focus();
@@ -142,7 +151,7 @@ export function setEditing(turn) {
   $("editing").hidden = !turn;
 }
 export function edit(turn) {
-  if (state.abort) return;
+  if (stillWriting()) return;
   setEditing(turn);
   setQuestion(turn.question);
   $("question").focus();
@@ -161,7 +170,7 @@ function cutFrom(turn) {
 }
 /* Ask the same again; what was said after it is replaced. */
 export function retry(turn) {
-  if (state.abort) return;
+  if (stillWriting()) return;
   const at = state.turns.indexOf(turn), after = state.turns.slice(at + 1);
   if (after.length) {
     state.turns = state.turns.slice(0, at + 1);

@@ -98,6 +98,7 @@ def processes(count: int, function, *given, limit_s: float = 400, **how) -> None
         group = {"WORLD_SIZE": count, "RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ |= {k: str(v) for k, v in group.items()} if count > 1 else {}
         faulthandler.dump_traceback_later(300)
+        torch.set_num_threads(1)  # OpenMP's threads of the parent are not in a forked process
         try:
             function(*given, **how)
         except BaseException:

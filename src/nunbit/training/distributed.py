@@ -7,6 +7,7 @@ summed in `nunbit.training.gradient_sums`, those of a sharded model by FSDP (`nu
 
 from __future__ import annotations
 
+import atexit
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -109,7 +110,14 @@ def join(device: str) -> Group:
                 todo="start with: torchrun --nproc-per-node 2 -m nunbit train ...",
             )
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        atexit.register(_leave_group)
     return Group(dist.get_rank(), dist.get_world_size())
+
+
+def _leave_group() -> None:
+    """End the group's threads before the interpreter ends: one that still runs then aborts the process."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_sharded(parameters: Iterable[nn.Parameter]) -> bool:

@@ -24,7 +24,7 @@ DENSE = SCENE | {
 @pytest.mark.parametrize("wishes", [{}, PHONE], ids=["desktop", "phone"])
 def test_an_empty_page_shows_the_limits_of_the_model_and_offers_pictures(open_page, stub, wishes):
     page = open_page(stub.url, **wishes)
-    assert page.locator("#served").inner_text().split("\n")[0] == "stub-model"
+    until(page, "document.querySelector('#served').innerText.split('\\n')[0] === 'stub-model'")
     assert page.locator("#summary").is_visible() and "check its answers" in page.locator("#summary").inner_text()
     page.click("#served")
     limits = page.locator("#limits li").all_inner_texts()

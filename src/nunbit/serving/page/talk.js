@@ -42,12 +42,12 @@ export function send() {
   emit("turns");
   answer(turn);
 }
-/* Whether an answer is being written. Who asks for something else meanwhile is told. */
-let told = false;
+/* Whether an answer is being written. A notice says so to whoever asks for something else meanwhile; it goes when the answer ends. */
+let waitNotice = false;
 function stillWriting() {
   if (!state.abort) return false;
   notice(say("stillWriting"), [[say("stop"), () => state.abort && state.abort.abort()]]);
-  told = true;
+  waitNotice = true;
   return true;
 }
 function askForPicture() {
@@ -67,7 +67,7 @@ export async function answer(turn) {
   try { await converse(turn); } catch (e) { if (e.name === "AbortError") turn.stopped = true; else turn.error = messageOf(e); }
   if (!turn.answer && !turn.error && !turn.stopped) turn.error = say("noAnswer");
   turn.running = false; state.abort = null;
-  if (told) { told = false; notice(""); }
+  if (waitNotice) { waitNotice = false; notice(""); }
   if (!turn.answer) takeBack(turn);
   $("send").hidden = false; $("stop").hidden = true;
   if ((document.activeElement === $("stop") || document.activeElement === document.body) && !isNarrow()) $("question").focus();

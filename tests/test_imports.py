@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(["scene_layout", "scene_phrases", "scene_tables", "scene_rows", "scene_prompt"], 0),
     **dict.fromkeys(["translation", "system_errors"], 0),
     **dict.fromkeys(["verbalise", "crayon_map", "media", "world"], 1),
-    **dict.fromkeys(["encoders", "evidence"], 2),
+    **dict.fromkeys(["encoders", "evidence", "html_page"], 2),
     "perception": 3,
     "connectors": 4,
     "models": 5,

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from nunbit.data.check import CODES, Finding, Report
-from nunbit.errors import UserError
+from nunbit.html_page import html_page, inline_picture
 
 SHOWN, THUMB_PX = 40, 160
 """Findings of a code that the page lists, and the side of their pictures."""
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_STYLE = """
-:root { color-scheme: light dark; --back: #fbfaf7; --paper: #fff; --ink: #1d2330; --soft: #5b6475; --line: #dcdad3;
-  --bar: #3566b8; --mark: #d8efe2; }
-@media (prefers-color-scheme: dark) { :root { --back: #14171d; --paper: #1c2028; --ink: #e7e9ee; --soft: #a3abba;
-  --line: #363c48; --bar: #83aef5; --mark: #1f4a35; } }
-body { margin: 0 auto; max-width: 1000px; padding: 28px 20px 60px; background: var(--back); color: var(--ink);
-  font: 15px/1.5 system-ui, "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", sans-serif; }
-h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8px; } p { margin: 4px 0; }
-.soft { color: var(--soft); } .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; background: var(--paper); }
-th, td { padding: 6px 10px; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; }
-th { color: var(--soft); font-size: 13px; } .num { text-align: right; font-variant-numeric: tabular-nums; }
+_STYLE = """body { max-width: 1000px; }
+:root { --bar: #3566b8; --learnt: #d8efe2; }
+@media (prefers-color-scheme: dark) { :root { --bar: #83aef5; --learnt: #1f4a35; } }
+td { overflow-wrap: anywhere; } td.wide { width: 60%; }
 img { max-width: 160px; max-height: 120px; display: block; border-radius: 4px; }
-.bar { background: var(--bar); height: 12px; border-radius: 3px; min-width: 1px; } td.wide { width: 60%; }
+.bar { background: var(--bar); height: 12px; border-radius: 3px; min-width: 1px; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--paper); border: 1px solid var(--line);
-  border-radius: 8px; padding: 12px; font: 13px/1.6 ui-monospace, monospace; }
-mark { background: var(--mark); color: inherit; border-radius: 2px; }
+  border-radius: 8px; padding: 12px; }
+mark { background: var(--learnt); }
 """
 
 
@@ -54,12 +42,7 @@ def page(report: Report, title: str, pictures: dict[int, Path] | None = None) ->
         *(_targets(report.targets) if report.targets else []),
         *(_findings(code, report.counts[code], grouped[code], pictures or {}) for code in CODES if grouped.get(code)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>"
-    )
+    return html_page(title, "".join(body), style=_STYLE)
 
 
 def _overview(report: Report) -> str:
@@ -104,15 +87,5 @@ def _findings(code: str, many: int, found: Sequence[Finding], pictures: dict[int
 
 
 def _thumb(path: Path | None) -> str:
-    from nunbit.media import decode
-
-    if path is None:
-        return ""
-    try:
-        image = decode(path)
-    except UserError:
-        return ""
-    image.thumbnail((THUMB_PX, THUMB_PX))
-    held = io.BytesIO()
-    image.save(held, "JPEG", quality=80)
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(held.getvalue()).decode()}">'
+    source = inline_picture(path, THUMB_PX) if path is not None else ""
+    return f'<img alt="" src="{source}">' if source else ""

@@ -17,7 +17,7 @@ _LABEL, _PLOT, _BAR, _GAP = 230, 460, 12, 10
 
 
 def stylesheet() -> str:
-    """The CSS of reports; charts take their colours from its variables."""
+    """The CSS of charts and samples, after that of `nunbit.html_page`, whose variables it takes."""
     return (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 
 

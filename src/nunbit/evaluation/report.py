@@ -8,9 +8,7 @@ the one that was asked.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,11 +22,10 @@ from nunbit.evaluation.benchmarks import BENCHMARKS
 from nunbit.evaluation.charts import bars, radar, stylesheet
 from nunbit.evaluation.compare import EvalRun, compare
 from nunbit.evaluation.report_words import in_words
-from nunbit.media import decode
+from nunbit.html_page import html_page, inline_picture
 from nunbit.translation import Language
 
 _SCRIPT = Path(__file__).parent / "report.js"
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _THUMB_PX = 320
 
 
@@ -50,13 +47,12 @@ def page(runs: Sequence[EvalRun], *, samples: int = 300, language: Language = "e
     say: Words = partial(in_words, language=language)
     body = [_overview(runs, say), _chart(runs, say)]
     body += [_section(name, part, samples, say) for name, part in together.items()]
-    css, js = stylesheet(), _SCRIPT.read_text(encoding="utf-8")
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{say('nunbit evaluation')}</title><style>{css}</style></head><body>"
-        f"<h1>{say('Evaluation')}</h1>{''.join(body)}<script>{js}</script></body></html>"
+    return html_page(
+        say("nunbit evaluation"),
+        f"<h1>{say('Evaluation')}</h1>{''.join(body)}",
+        style=stylesheet(),
+        script=_SCRIPT.read_text(encoding="utf-8"),
+        language=language,
     )
 
 
@@ -246,15 +242,5 @@ def _thumbnails(runs: Sequence[EvalRun], ids: set[str]) -> dict[str, list[str]]:
 
 
 def _thumbs(pictures: Sequence[bytes], hashes: Sequence[str]) -> list[str]:
-    out = []
-    for data in pictures:
-        if hashlib.sha256(data).hexdigest() in hashes:
-            try:
-                image = decode(data)
-            except UserError:
-                continue
-            image.thumbnail((_THUMB_PX, _THUMB_PX))
-            file = io.BytesIO()
-            image.save(file, "WEBP", quality=80)
-            out.append("data:image/webp;base64," + base64.b64encode(file.getvalue()).decode())
-    return out
+    same = [data for data in pictures if hashlib.sha256(data).hexdigest() in hashes]
+    return [uri for data in same if (uri := inline_picture(data, _THUMB_PX))]

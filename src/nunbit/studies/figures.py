@@ -11,13 +11,13 @@ import numpy as np
 
 from nunbit.evaluation.charts import bars, stylesheet
 from nunbit.evaluation.statistics import bootstrap_interval, paired_bootstrap
+from nunbit.html_page import html_page
 
 Figure = dict[str, Any]
 """An accuracy (``right``, ``interval``, ``n``; shares of 1) or a gain (``points``, ``interval``, ``p``; percentage
 points).
 """
-_STYLE = """td.heat { text-align: center }
-pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }"""
+_STYLE = "td.heat { text-align: center }"
 
 
 def group_by(records: Iterable[Mapping[str, Any]], *keys: str) -> dict[tuple[str, ...], list[Mapping[str, Any]]]:
@@ -116,8 +116,9 @@ def study_page(title: str, body: str, groups: Mapping[str, Mapping[str, Mapping[
     """
     legend = " ".join(f'<span class="dot run{k}"></span>{escape(name)}' for k, name in enumerate(groups))
     charts = bars([{c: chart_bar(f) for c, f in rows.items()} for rows in groups.values()], list(groups))
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{stylesheet()} {_STYLE}</style>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{escape(title)}</h1><pre>{escape(body)}</pre>'
-        f"<h2>Right answers, %</h2><p>{legend}</p><div class=charts>{charts}</div>{below}</body></html>"
+    return html_page(
+        title,
+        f"<h1>{escape(title)}</h1><pre>{escape(body)}</pre>"
+        f"<h2>Right answers, %</h2><p>{legend}</p><div class=charts>{charts}</div>{below}",
+        style=stylesheet() + _STYLE,
     )

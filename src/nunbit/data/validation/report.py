@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter, defaultdict
 from html import escape
 from pathlib import Path
 
 from nunbit.data.validation.problems import CODES, Problem
 from nunbit.data.validation.reading import Checked
-from nunbit.errors import UserError
+from nunbit.html_page import html_page, inline_picture
 
 SHOWN, THUMB_PX = 12, 200
 """Samples that are kept for each reason, and the side of their pictures."""
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_STYLE = """:root{color-scheme:light dark}body{font:15px/1.55 system-ui,"Noto Sans KR",sans-serif;max-width:60rem;
-margin:auto;padding:1.5rem}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;
-border-bottom:1px solid #8884}.n{text-align:right}
-article{display:flex;gap:1rem;padding:.8rem 0;border-bottom:1px solid #8884}
-img{max-width:200px;max-height:160px;border-radius:6px}p{margin:.1rem 0;white-space:pre-wrap;overflow-wrap:anywhere}
-mark{background:#ffd54a;color:#000}small{opacity:.75}"""
+_STYLE = """body { max-width: 60rem; }
+article { display: flex; gap: 1rem; padding: .8rem 0; border-bottom: 1px solid var(--line); }
+article p { white-space: pre-wrap; overflow-wrap: anywhere; } small { color: var(--soft); }
+img { max-width: 200px; max-height: 160px; border-radius: 6px; }
+"""
 
 
 class Tally:
@@ -49,7 +45,8 @@ def page(tally: Tally, title: str, images: Path | None) -> str:
         images: the folder that the items' pictures are relative to; no pictures if None.
     """
     rows = "".join(
-        f'<tr><td><a href="#{code}">{code}</a></td><td class=n>{tally.codes[code]:,}</td><td>{escape(about)}</td></tr>'
+        f'<tr><td><a href="#{code}">{code}</a></td><td class=num>{tally.codes[code]:,}</td>'
+        f"<td>{escape(about)}</td></tr>"
         for code, about in CODES.items()
     )
     parts = [
@@ -62,12 +59,7 @@ def page(tally: Tally, title: str, images: Path | None) -> str:
                 f'<h2 id="{code}">{code} <small>{tally.codes[code]:,}</small></h2><p>{escape(CODES[code])}</p>'
             )
             parts += [_sample(one, problem, images) for one, problem in tally.samples[code]]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
-    )
+    return html_page(title, "".join(parts), style=_STYLE)
 
 
 def _sample(one: Checked, problem: Problem, images: Path | None) -> str:
@@ -83,19 +75,11 @@ def _sample(one: Checked, problem: Problem, images: Path | None) -> str:
 
 def _thumbnail(image: str, images: Path | None) -> str:
     """A small picture inside the page; nothing where it cannot be shown."""
-    from nunbit.media import decode
-
     if images is None or not image:
         return ""
     root = images.resolve()
     path = (root / image).resolve()
     if not path.is_relative_to(root) or not path.is_file():
         return ""
-    try:
-        picture = decode(path)
-    except UserError:
-        return ""
-    picture.thumbnail((THUMB_PX, THUMB_PX))
-    out = io.BytesIO()
-    picture.save(out, format="PNG")
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
+    source = inline_picture(path, THUMB_PX)
+    return f'<img alt="" src="{source}">' if source else ""

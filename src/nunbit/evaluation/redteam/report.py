@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,14 @@ from PIL import Image
 from nunbit.errors import UserError
 from nunbit.evaluation.redteam.attack import Attempt
 from nunbit.evaluation.redteam.detection import Detected
+from nunbit.html_page import html_page, inline_picture
 
 MOST_SHOWN, SIDE_PX = 60, 360
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1100px;padding:0 1rem;color:#222}"
-    "pre{background:#f4f4f6;padding:1rem;overflow:auto}figure{display:inline-block;margin:.5rem;vertical-align:top;"
-    "width:340px}img{max-width:100%;border:1px solid #ccc}figcaption{font-size:13px;overflow-wrap:anywhere}"
-    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#242428}}"
-)
+_STYLE = """pre { background: var(--paper); padding: 1rem; }
+figure { display: inline-block; margin: .5rem; vertical-align: top; width: 340px; }
+figure img { max-width: 100%; border: 1px solid var(--line); }
+figcaption { font-size: 13px; overflow-wrap: anywhere; }
+"""
 
 
 def write_report(
@@ -44,11 +42,11 @@ def write_report(
     """
     shown = _of_guard(detected) + _of_model(attempts)
     data = json.dumps(result, ensure_ascii=False).replace("</", "<\\/")
-    page = (
-        f'<!doctype html><meta charset="utf-8"><title>nunbit redteam</title><style>{STYLE}</style>'
-        f"<h1>nunbit redteam</h1><pre>{html.escape(text)}</pre>{''.join(shown[:MOST_SHOWN])}"
+    body = (
+        f"<h1>nunbit redteam</h1><pre>{escape(text)}</pre>{''.join(shown[:MOST_SHOWN])}"
         f'<script type="application/json" id="figures">{data}</script>'
     )
+    page = html_page("nunbit redteam", body, style=_STYLE)
     try:
         file.write_text(page, encoding="utf-8")
     except OSError as e:
@@ -80,9 +78,5 @@ def _of_model(attempts: Sequence[Attempt]) -> list[str]:
 
 
 def _figure(picture: Image.Image, words: str) -> str:
-    small, file = picture.convert("RGB"), io.BytesIO()
-    small.thumbnail((SIDE_PX, SIDE_PX))
-    small.save(file, "JPEG", quality=82)
-    source = base64.b64encode(file.getvalue()).decode()
-    shown = html.escape(words[:400])
-    return f'<figure><img alt="" src="data:image/jpeg;base64,{source}"><figcaption>{shown}</figcaption></figure>'
+    source = inline_picture(picture, SIDE_PX)
+    return f'<figure><img alt="" src="{source}"><figcaption>{escape(words[:400])}</figcaption></figure>'

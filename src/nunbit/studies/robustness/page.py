@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -12,14 +10,14 @@ import numpy as np
 from PIL import Image
 
 from nunbit.evaluation.charts import curves, stylesheet
+from nunbit.html_page import html_page, inline_picture
 from nunbit.studies.robustness.data import labelled
 from nunbit.studies.robustness.run import as_text
 from nunbit.studies.robustness.zero_shot import BOUNDS
 from nunbit.trust.robustness.corruptions import CORRUPTIONS, STRENGTHS, corrupted
 
 THUMB_PX = 96
-_STYLE = """pre { overflow-x: auto; white-space: pre; font: 13px ui-monospace, monospace }
-td img { display: block; width: 72px; height: 72px; object-fit: cover }"""
+_STYLE = "td img { display: block; width: 72px; height: 72px; object-fit: cover }"
 _LEVELS = ("clean", *(str(s) for s in STRENGTHS))
 _BOUNDS = tuple(str(b) for b in BOUNDS)
 
@@ -34,8 +32,7 @@ def page(result: Mapping[str, Any]) -> str:
     if len(result["pairs"]) > 1:
         parts += _beside(result["pairs"])
     parts += [f"<h2>What the corruptions do</h2>{_strip(result)}"]
-    head = f'<meta charset="utf-8"><title>Robustness</title><style>{stylesheet()} {_STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>Robustness</h1>{"".join(parts)}</body></html>'
+    return html_page("Robustness", f"<h1>Robustness</h1>{''.join(parts)}", style=stylesheet() + _STYLE)
 
 
 def _charts(name: str, found: Mapping[str, Any]) -> list[str]:
@@ -80,15 +77,8 @@ def _strip(result: Mapping[str, Any]) -> str:
         cells = []
         for strength in (0, *STRENGTHS):
             made = corrupted(np.asarray(image), kind, strength, np.random.default_rng((result["seed"], strength)))
-            cells.append(f'<td><img alt="{kind} {strength}" src="{_data_uri(made)}"></td>')
+            source = inline_picture(Image.fromarray(made), THUMB_PX)
+            cells.append(f'<td><img alt="{kind} {strength}" src="{source}"></td>')
         rows.append(f"<tr><th>{kind}</th>{''.join(cells)}</tr>")
     heads = "".join(f"<th>{level}</th>" for level in _LEVELS)
     return f'<div class="scroll"><table><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>'
-
-
-def _data_uri(pixels: np.ndarray) -> str:
-    image = Image.fromarray(pixels)
-    image.thumbnail((THUMB_PX, THUMB_PX))
-    held = io.BytesIO()
-    image.save(held, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(held.getvalue()).decode()

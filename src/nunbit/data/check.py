@@ -20,6 +20,7 @@ from nunbit.data.conversations import Conversation, conversation_of
 from nunbit.data.formats import Sample
 from nunbit.data.formats.llava import to_record
 from nunbit.data.formats.registry import each
+from nunbit.data.formats.sample import MARK
 from nunbit.data.personal import personal_data
 from nunbit.data.pictures import MISSING, unusable
 from nunbit.errors import UserError
@@ -145,7 +146,7 @@ def check(
 
 def plain(text: str) -> str:
     """Words without case, marks and white space, to compare."""
-    return " ".join(re.findall(r"\w+", text.replace("<image>", " ").casefold()))
+    return " ".join(re.findall(r"\w+", text.replace(MARK, " ").casefold()))
 
 
 def _turns(report: Report, kept: Sequence[tuple[int, Sample, Conversation]]) -> None:

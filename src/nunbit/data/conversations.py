@@ -1,11 +1,9 @@
 """Conversation files -> conversations -> prompts with their targets marked.
 
 Two layouts are read: LLaVA's JSON list (``{"id", "image", "conversations": [{"from": "human" | "gpt", "value"}]}``, the
-    picture's place
-marked by ``<image>``) and JSON lines of ``{"id", "messages": [{"role", "content"}], "images": [...]}`` whose content is
-a string or a
-list of ``{"type": "text", "text"}`` and ``{"type": "image", "image"}``. Pictures lie under one folder, which no path
-may leave.
+picture's place marked by ``<image>``) and JSON lines of ``{"id", "messages": [{"role", "content"}], "images": [...]}``
+whose content is a string or a list of ``{"type": "text", "text"}`` and ``{"type": "image", "image"}``. Pictures lie
+under one folder, which no path may leave.
 """
 
 from __future__ import annotations
@@ -17,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nunbit.data.formats.json_text import read_json
 from nunbit.data.formats.llava import SPEAKERS
 from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
-from nunbit.files import decoded_text, parse_json, text_lines
+from nunbit.files import parse_json
 from nunbit.messages import Message, Part, check_turns
 from nunbit.models.prompt import IMAGE, Prompt, PromptBuilder
 from nunbit.system_errors import named_below
@@ -52,7 +51,9 @@ def read_conversations(file: str | Path, images: str | Path | None = None) -> li
     """
     file = Path(file)
     root = Path(images or file.parent).resolve()
-    out = [conversation_of(record, f"{file.name} {where}", root) for where, record in _records(file)]
+    found = read_json(file)
+    placed = zip(found.places, found.records, strict=True)
+    out = [conversation_of(record, f"{file.name} {place}", root) for place, record in placed]
     if not out:
         raise UserError(f"'{file}' holds no conversation", allowed="at least one", todo="name another file")
     return out
@@ -122,30 +123,6 @@ def picture_path(name: str, root: Path, sample: str) -> Path:
             todo="move the picture, or give images=FOLDER",
         )
     return path
-
-
-def _records(file: Path) -> Iterator[tuple[str, Any]]:
-    """(where it stands, record) for each record of a JSON list or of JSON lines; the file's first character decides."""
-    try:
-        text = decoded_text(file.read_bytes())
-    except (OSError, UnicodeError) as e:
-        raise UserError(
-            f"'{file}' cannot be read ({type(e).__name__})",
-            allowed="a JSON list or JSON lines in UTF-8",
-            todo="check the path",
-        ) from None
-    whole = text.lstrip("\ufeff \t\r\n").startswith("[")
-    numbered = (
-        [("", text)] if whole else [(f"line {i}", t) for i, t in enumerate(text_lines(text), start=1) if t.strip()]
-    )
-    for where, part in numbered:
-        try:
-            found = parse_json(part)
-        except (ValueError, RecursionError) as e:
-            raise UserError(
-                f"{f'{file.name} {where}'.strip()} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines"
-            ) from None
-        yield from ((f"sample {i}", r) for i, r in enumerate(found)) if whole else [(where, found)]
 
 
 def conversation_of(record: Any, where: str, root: Path) -> Conversation:

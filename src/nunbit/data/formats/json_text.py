@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,27 @@ BYTES_MAX = 8 << 30
 _SEPARATORS = (None, (",", ":"), (", ", ":"), (",", ": "))
 
 
-def read_records(file: Path) -> tuple[list[Any], dict[str, Any], bool]:
-    """The records of a JSON list or of JSON lines, how the text is spaced, and whether it is lines.
+@dataclass(frozen=True, slots=True)
+class JsonFile:
+    """A file of a JSON list or of JSON lines.
+
+    Attributes:
+        places: where each record stands: "sample 0" of a list, "line 1" of lines.
+        lines: whether it is lines.
+    """
+
+    text: str
+    records: list[Any]
+    places: list[str]
+    lines: bool
+
+    def style(self) -> dict[str, Any]:
+        """How the text is spaced; the usual way with ``"other": True`` if no other gives this text again."""
+        return _style(self.text, self.records, LINES_STYLE if self.lines else LIST_STYLE, lines=self.lines)
+
+
+def read_json(file: Path) -> JsonFile:
+    """The records of a JSON list or of JSON lines; the first character decides which.
 
     Raises:
         UserError: no such file, another encoding, or no JSON; the message names the line.
@@ -35,10 +55,10 @@ def read_records(file: Path) -> tuple[list[Any], dict[str, Any], bool]:
         ) from None
     if text.lstrip("\ufeff \t\r\n").startswith("["):
         records = _parsed(text, file.name)
-        return records, _style(text, records, LIST_STYLE), False
-    numbered = [(i, line) for i, line in enumerate(text_lines(text), start=1) if line.strip()]
-    records = [_parsed(line, f"{file.name} line {i}") for i, line in numbered]
-    return records, _style(text, records, LINES_STYLE, lines=True), True
+        return JsonFile(text, records, [f"sample {i}" for i in range(len(records))], lines=False)
+    numbered = [(f"line {i}", line) for i, line in enumerate(text_lines(text), start=1) if line.strip()]
+    records = [_parsed(line, f"{file.name} {place}") for place, line in numbered]
+    return JsonFile(text, records, [place for place, _ in numbered], lines=True)
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -48,8 +68,7 @@ def _parsed(text: str, where: str) -> Any:
         raise UserError(f"{where} is not JSON ({str(e)[:100]})", allowed="a JSON list or JSON lines") from None
 
 
-def _style(text: str, records: list[Any], usual: dict[str, Any], *, lines: bool = False) -> dict[str, Any]:
-    """The way of spacing that gives this text again; the usual one with ``"other": True`` if none does."""
+def _style(text: str, records: list[Any], usual: dict[str, Any], *, lines: bool) -> dict[str, Any]:
     indents = [None] if lines else [None, 2, 4, 1, "\t"]
     for indent, separators, ascii_only, end in product(indents, _SEPARATORS, (False, True), ("", "\n")):
         style = {"indent": indent, "separators": separators, "ensure_ascii": ascii_only, "end": end}

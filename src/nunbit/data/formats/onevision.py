@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.data.formats import llava
-from nunbit.data.formats.json_text import read_records
+from nunbit.data.formats.json_text import read_json
 from nunbit.data.formats.sample import Dataset
 from nunbit.errors import UserError
 from nunbit.files import decoded_text
@@ -48,7 +48,7 @@ def read_mix(file: Path, images: Path, seed: int) -> Dataset:
         path = entry.get("json_path") if isinstance(entry, dict) else None
         if not isinstance(path, str):
             raise UserError(f"'{file}' entry {number} names no json_path", allowed="a path")
-        records, _, _ = read_records(file.parent / path)
+        records = read_json(file.parent / path).records
         chosen = _chosen(records, str(entry.get("sampling_strategy") or "all"), seed + number)
         samples += [llava.from_record(r, f"{Path(path).name} sample {i}") for i, r in chosen]
     return Dataset(samples, "onevision", images)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nunbit.data.formats import chat, columns, llava, onevision, shards
-from nunbit.data.formats.json_text import LINES_STYLE, LIST_STYLE, read_records, write_records
+from nunbit.data.formats.json_text import LINES_STYLE, LIST_STYLE, JsonFile, read_json, write_records
 from nunbit.data.formats.sample import MARK, Dataset, Sample, Turn, check_marks
 from nunbit.errors import UserError, unknown_name
 from nunbit.files import whole, write_text
@@ -41,25 +41,39 @@ def format_of(path: Path) -> str:
     Raises:
         UserError: none that is known.
     """
-    if path.is_dir() or path.suffix == ".tar":
+    return _opened(path, "auto")[0]
+
+
+def _opened(path: Path, format: str) -> tuple[str, JsonFile | None]:
+    """The name of the layout, and the file's records where they are JSON."""
+    name = _by_ending(path) if format == "auto" else format
+    if name and name not in _READERS:
+        return name, None
+    file = read_json(path)
+    return name or _by_records(path, file), file
+
+
+def _by_ending(path: Path) -> str:
+    if path.is_dir():
         return "webdataset"
-    if path.suffix in (".yaml", ".yml"):
-        return "onevision"
-    if path.suffix == ".parquet":
-        return "parquet"
-    records, _, lines = read_records(path)
-    first = records[0] if records and isinstance(records[0], dict) else {}
+    endings = {".tar": "webdataset", ".yaml": "onevision", ".yml": "onevision", ".parquet": "parquet"}
+    return endings.get(path.suffix, "")
+
+
+def _by_records(path: Path, file: JsonFile) -> str:
+    first = file.records[0] if file.records and isinstance(file.records[0], dict) else {}
     if "conversations" in first:
         return "llava"
     if "messages" not in first:
         raise UserError(
             f"'{path}' has a layout that is not known", allowed=", ".join(FORMATS), todo="name it with --from"
         )
-    contents = [m.get("content") for r in records[:50] if isinstance(r, dict) for m in r.get("messages") or () if m]
+    few = [r for r in file.records[:50] if isinstance(r, dict)]
+    contents = [m.get("content") for r in few for m in r.get("messages") or () if m]
     kinds = {p.get("type") for c in contents if isinstance(c, list) for p in c if isinstance(p, dict)}
     if "image_url" in kinds:
         return "openai"
-    return "messages" if kinds else "swift" if lines else "llamafactory"
+    return "messages" if kinds else "swift" if file.lines else "llamafactory"
 
 
 def read(path: str | Path, format: str = "auto", images: str | Path | None = None, *, seed: int = 0) -> Dataset:
@@ -77,20 +91,18 @@ def read(path: str | Path, format: str = "auto", images: str | Path | None = Non
     if not path.exists():
         raise UserError(f"'{path}' is not here", todo="check the path")
     root = Path(images) if images is not None else path if path.is_dir() else path.parent
-    name = format_of(path) if format == "auto" else format
+    name, file = _opened(path, format)
     if name not in FORMATS:
         raise unknown_name("layout", name, FORMATS)
-    if name == "onevision":
+    if file is not None:
+        samples = [_READERS[name](r, f"{path.name} sample {i}") for i, r in enumerate(file.records)]
+        dataset = Dataset(samples, name, root, file.style())
+    elif name == "onevision":
         dataset = onevision.read_mix(path, root, seed)
     elif name == "webdataset":
         dataset = Dataset(shards.read_shards(path), name, root)
-    elif name == "parquet":
-        dataset = Dataset(columns.read_parquet(path), name, root)
     else:
-        records, style, _ = read_records(path)
-        reader = _READERS[name]
-        samples = [reader(r, f"{path.name} sample {i}") for i, r in enumerate(records)]
-        dataset = Dataset(samples, name, root, style)
+        dataset = Dataset(columns.read_parquet(path), name, root)
     for number, sample in enumerate(dataset.samples):
         check_marks(sample, sample.named(number))
     return dataset
@@ -104,11 +116,11 @@ def each(
     Raises:
         UserError: the file as a whole cannot be read.
     """
-    name = format_of(path) if format == "auto" else format
-    if name not in _READERS:
+    name, file = _opened(path, format)
+    if file is None:
         yield from read(path, name, images, seed=seed).samples
         return
-    for number, record in enumerate(read_records(path)[0]):
+    for number, record in enumerate(file.records):
         where = f"{path.name} sample {number}"
         try:
             sample = _READERS[name](record, where)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from nunbit.data.formats.sample import MARK
 from nunbit.data.teacher.plan import mixed
 from nunbit.data.teacher.reply_format import Turn
 from nunbit.errors import UserError
@@ -15,7 +16,6 @@ from nunbit.files import whole, write_text
 
 ImagePosition = Literal["random", "front"]
 IMAGE_POSITIONS: tuple[ImagePosition, ...] = ("random", "front")
-PLACEHOLDER = "<image>"
 DATA, MANIFEST, FAILED, SCENES = "instruct.json", "manifest.json", "failed.jsonl", "scenes.jsonl"
 
 
@@ -38,7 +38,7 @@ def llava_item(item: str, image: str, turns: Sequence[Turn], position: ImagePosi
     for n, (question, answer) in enumerate(turns):
         if n == 0:
             front = position == "front" or mixed(seed, "image", item) % 2 == 0
-            question = f"{PLACEHOLDER}\n{question}" if front else f"{question}\n{PLACEHOLDER}"
+            question = f"{MARK}\n{question}" if front else f"{question}\n{MARK}"
         rows += [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
     return {"id": item, "image": image, "conversations": rows}
 

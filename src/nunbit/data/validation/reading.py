@@ -14,18 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nunbit.data.formats.json_text import read_json
+from nunbit.data.formats.sample import MARK
 from nunbit.data.teacher.coco_source import is_coco, read_coco
 from nunbit.data.teacher.prompting import KINDS, Kind, detail_questions
 from nunbit.data.teacher.reply_format import Turn
 from nunbit.data.validation.items import problems_of, problems_of_text
 from nunbit.data.validation.problems import Problem
 from nunbit.errors import UserError
-from nunbit.files import decoded_text, parse_json, text_lines
 from nunbit.scene import Scene
 from nunbit.world.base import Language
 
-MAX_FILE_BYTES, MAX_SCENE_BYTES = 1 << 31, 1 << 26
-PLACEHOLDER = "<image>"
+MAX_SCENE_BYTES = 1 << 26
 _KIND_IN_ID = re.compile(rf"-(?P<kind>{'|'.join(KINDS)})-(?P<language>en|ko)(?:-\d+)?$")
 _DESCRIBE = re.compile(r"\bdescri(?:be|ption)\b|\bin detail\b|설명|묘사|서술", re.I)
 SceneOf = Callable[[str], Scene | None]
@@ -96,13 +96,11 @@ def _turns(row: Mapping[str, Any]) -> tuple[list[Turn], list[Problem]]:
     if len(said) % 2 or any(who not in wanted[n % 2] for n, who in enumerate(speakers)):
         return [], [_broken("Questions and answers do not take turns.", ", ".join(map(str, speakers)))]
     texts = [str(v) for v in values]
-    marks = [n for n, text in enumerate(texts) for _ in range(text.count(PLACEHOLDER))]
+    marks = [n for n, text in enumerate(texts) for _ in range(text.count(MARK))]
     broken = []
     if marks != ([0] if row.get("image") else []):
-        broken.append(
-            _broken("The mark of the picture is not once in the first question.", f"{PLACEHOLDER} in {marks}")
-        )
-    plain = [re.sub(rf"\s*{PLACEHOLDER}\s*", "\n", t).strip() for t in texts]
+        broken.append(_broken("The mark of the picture is not once in the first question.", f"{MARK} in {marks}"))
+    plain = [re.sub(rf"\s*{MARK}\s*", "\n", t).strip() for t in texts]
     return [*zip(plain[::2], plain[1::2], strict=True)], broken
 
 
@@ -114,7 +112,7 @@ def _kind_of(item: str, row: Mapping[str, Any]) -> Kind:
             return kind
     said = row.get("conversations")
     if isinstance(said, list) and len(said) == 2 and isinstance(said[0], dict):
-        asked = str(said[0].get("value", "")).replace(PLACEHOLDER, "").strip()
+        asked = str(said[0].get("value", "")).replace(MARK, "").strip()
         if any(asked in wordings for wordings in detail_questions().values()) or _DESCRIBE.search(asked):
             return "detail"
     return "conversation"
@@ -130,22 +128,11 @@ def _language_of(item: str, row: Mapping[str, Any]) -> Language:
     return "ko" if re.search("[가-힣]", first or str(row.get("text", ""))) else "en"
 
 
-def _rows(file: Path) -> Iterator[Any]:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(f"'{file}' has more than {MAX_FILE_BYTES} bytes", todo="split it")
-        text = decoded_text(file.read_bytes())
-        if text.lstrip().startswith("["):
-            data = parse_json(text)
-        else:
-            data = [parse_json(line) for line in text_lines(text) if line.strip()]
-    except UserError:
-        raise
-    except (OSError, ValueError, RecursionError) as e:
-        raise UserError(f"'{file}' cannot be read as JSON ({e})") from None
-    if not data:
+def _rows(file: Path) -> list[Any]:
+    rows = read_json(file).records
+    if not rows:
         raise UserError(f"'{file}' holds no item", todo="name another file")
-    yield from data
+    return rows
 
 
 def no_scenes(image: str) -> None:

@@ -113,7 +113,7 @@ class ResponseRelay(Passing):
                 part["text"] = self._corrected.get((at[0], j), part["text"])
         elif kind in LAST_EVENTS:
             for place, part in _placed(found.get("response")):
-                if place not in self._corrected:  # of a server that tells texts only here
+                if place not in self._corrected:  # of a server that has texts only here
                     self._corrected[place] = await self._check_text(part["text"])
                 part["text"] = self._corrected[place]
 

@@ -6,14 +6,12 @@ What a backend keeps, it keeps for the gateway's key: whoever knows the id of a 
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from nunbit.serving.gateway.backend import BackendFailure
-from nunbit.serving.gateway.rewriting import decoded, rewritten
 from nunbit.serving.gateway.routes import OWN_FIELDS, GatewayServer, checked
 from nunbit.serving.gateway.schemas import GatewayResponse
 from nunbit.serving.gateway.wire import request_body
@@ -52,20 +50,12 @@ class GatewayResponses:
         server, raw = self.server, await request_body(request)
         backend, body = server.backend(raw.fields.get("model")), checked(GatewayResponse, raw.fields)
         given = body.input if isinstance(body.input, list) else [{"role": "user", "content": body.input}]
-        server.check_size(given)
-        checks, shown = server.checks[backend.name], backend.options.scene_prompt != "none"
-        policy = server.guarding.policy_of(body.guard)
-        looks = shown or checks.wanted(body) or policy != "off"
-        turns = await server.in_thread(decoded, given, server.settings) if looks else []
-        guarded = await server.in_thread(server.guarding.judged, turns, policy)
-        turns, verdict = guarded.messages, guarded.verdict
-        check = checks.of(body, turns, forced_call=body.forces_call, verdict=verdict) if turns else None
+        check, words, warnings = await server.prepared(backend, body, given, "input_text")
         changes: dict[str, Any] = {"model": backend.model}
-        if (shown or (verdict is not None and verdict.found)) and isinstance(body.input, list):
-            words = partial(rewritten, text_type="input_text")
-            changes["input"] = await server.in_thread(words, given, turns, backend.options, server.scene_of, verdict)
-        warnings = [EARLIER] if check is not None and body.previous_response_id else []
-        warnings += server.guarding.warnings(body.guard, guarded)
+        if words is not None and isinstance(body.input, list):
+            changes["input"] = words
+        if check is not None and body.previous_response_id:
+            warnings = [EARLIER, *warnings]
         payload = raw.written(changes, OWN_FIELDS)
         return await server.send(backend, path, payload, request, body.stream, check, warnings)
 

@@ -26,7 +26,7 @@ from nunbit.serving.gateway.backend import Backend, BackendFailure, Body
 from nunbit.serving.gateway.metrics import GatewayMetrics
 from nunbit.serving.gateway.response_events import ResponseRelay, texts_of
 from nunbit.serving.gateway.rewriting import decoded, picture_parts, rewritten
-from nunbit.serving.gateway.schemas import GatewayChat
+from nunbit.serving.gateway.schemas import GatewayChat, GatewayResponse
 from nunbit.serving.gateway.streaming import Held, Relay, RelayResponse
 from nunbit.serving.gateway.wire import choices_of, request_body
 from nunbit.serving.perception import PerceptionService, data_uri
@@ -69,24 +69,38 @@ class GatewayServer(SharedRoutes):
         """Answer a conversation with pictures."""
         raw = await request_body(request)
         backend, body = self.backend(raw.fields.get("model")), checked(GatewayChat, raw.fields)
-        self.check_size(body.messages)
-        checks, messages = self.checks[backend.name], body.messages
-        shown = backend.options.scene_prompt != "none"
+        check, words, warnings = await self.prepared(backend, body, body.messages)
+        changes = {"model": backend.model} | ({} if words is None else {"messages": words})
+        if check is not None and check.corrects and body.logprobs:
+            warnings = ["log probabilities are those of the answer before its corrections", *warnings]
+        payload = raw.written(changes, OWN_FIELDS)
+        return await self.send(backend, "/chat/completions", payload, request, body.stream, check, warnings)
+
+    async def prepared(
+        self, backend: Backend, body: GatewayChat | GatewayResponse, messages: list[Any], text_type: str = "text"
+    ) -> tuple[AnswerCheck | None, list[Any] | None, list[str]]:
+        """Look at the pictures of a conversation where the request, the operator or the backend wants it.
+
+        Args:
+            text_type: as for `rewritten`.
+
+        Returns:
+            The check of the answer; the conversation as the backend is sent it, None for as it is; the guard's
+            warnings.
+        """
+        self.check_size(messages)
+        checks, shown = self.checks[backend.name], backend.options.scene_prompt != "none"
         policy = self.guarding.policy_of(body.guard)
         looks = shown or checks.wanted(body) or policy != "off"
         turns = await self.in_thread(decoded, messages, self.settings) if looks else []
         guarded = await self.in_thread(self.guarding.judged, turns, policy) if looks else GuardedConversation([])
         turns, verdict = guarded.messages, guarded.verdict
         check = checks.of(body, turns, forced_call=body.forces_call, verdict=verdict) if turns else None
-        changes: dict[str, Any] = {"model": backend.model}
+        words = None
         if shown or (verdict is not None and verdict.found):
-            words = await self.in_thread(rewritten, messages, turns, backend.options, self.scene_of, verdict)
-            changes["messages"] = words
-        held = check is not None and check.corrects and body.logprobs
-        warnings = ["log probabilities are those of the answer before its corrections"] if held else []
-        warnings += self.guarding.warnings(body.guard, guarded)
-        payload = raw.written(changes, OWN_FIELDS)
-        return await self.send(backend, "/chat/completions", payload, request, body.stream, check, warnings)
+            rewrite = partial(rewritten, verdict=verdict, text_type=text_type)
+            words = await self.in_thread(rewrite, messages, turns, backend.options, self.scene_of)
+        return check, words, self.guarding.warnings(body.guard, guarded)
 
     async def complete(self, request: Request) -> Response:
         """Continue one or several texts."""

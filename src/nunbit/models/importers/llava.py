@@ -110,7 +110,7 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
         What became of each tensor; vision tensors are missing where the checkpoint left the frozen encoder out.
     """
     report, state = LoadReport(), read(path)
-    wanted = model.model.state_dict() | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
+    wanted = native_tensors(model)
     projector = _projector({k: v for k, v in state.items() if _PROJECTOR.fullmatch(k)}, report)
     found = {f"multi_modal_projector.{k}": v for k, v in projector.items()}
     own_rows = int(model.config.image_token_id)
@@ -120,26 +120,55 @@ def load_whole(path: str | Path, model: Any) -> LoadReport:
         if _SKIP.fullmatch(name):
             report.remade[name] = "computed, not kept"
             continue
-        ours = native_name(name, wanted)
-        if ours not in wanted:
-            report.unexpected.append(name)
-        elif ours in TOKEN_TABLES and other_rows(value, wanted[ours], own_rows):
-            found[ours], report.remade[name] = with_own_rows(value, wanted[ours], own_rows)
-        elif wanted[ours].shape != value.shape:
-            report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
-        else:
-            found[ours] = value
-            report.matched.append(name)
+        place(name, value, wanted, own_rows, found, report)
     tied = bool(model.config.text_config.tie_word_embeddings)
     report.missing += [n for n in wanted if n not in found and not (tied and n == "lm_head.weight")]
     _check_whole(report, path, model)
-    model.model.load_state_dict({k: v for k, v in found.items() if not k.startswith("lm_head.")}, strict=False)
-    if "lm_head.weight" in found:
-        model.lm_head.load_state_dict({"weight": found["lm_head.weight"]})
+    fill(model, found)
     return report
 
 
-def other_rows(value: Tensor, ours: Tensor, own: int) -> bool:
+def native_tensors(model: Any) -> dict[str, Tensor]:
+    """The tensors ``(...)`` of a native LLaVA by the names that they have here."""
+    held: dict[str, Tensor] = model.model.state_dict()
+    return held | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
+
+
+def fill(model: Any, state: Mapping[str, Tensor]) -> None:
+    """Load tensors ``(...)`` under the names of `native_tensors`; others stay as they are."""
+    head = {k.removeprefix("lm_head."): v for k, v in state.items() if k.startswith("lm_head.")}
+    model.model.load_state_dict({k: v for k, v in state.items() if not k.startswith("lm_head.")}, strict=False)
+    model.lm_head.load_state_dict(head, strict=False)
+
+
+def place(
+    name: str,
+    value: Tensor,
+    wanted: Mapping[str, Tensor],
+    own_rows: int,
+    found: dict[str, Tensor],
+    report: LoadReport,
+) -> None:
+    """Put a checkpoint's tensor into ``found`` under its native name, and what became of it into the report.
+
+    Args:
+        value: of any shape; a table of tokens is ``(V, D)``.
+        wanted: of `native_tensors`.
+        own_rows: tokens of the language model's own; tables may differ in those that were added.
+    """
+    ours = native_name(name, wanted)
+    if ours not in wanted:
+        report.unexpected.append(name)
+    elif ours in TOKEN_TABLES and _other_rows(value, wanted[ours], own_rows):
+        found[ours], report.remade[name] = _with_own_rows(value, wanted[ours], own_rows)
+    elif wanted[ours].shape != value.shape:
+        report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
+    else:
+        found[ours] = value
+        report.matched.append(name)
+
+
+def _other_rows(value: Tensor, ours: Tensor, own: int) -> bool:
     """Whether a table ``(V, D)`` differs from ours ``(W, D)`` in rows of added tokens alone."""
     return value.shape != ours.shape and value.shape[1:] == ours.shape[1:] and len(value) >= own
 
@@ -165,7 +194,7 @@ def _unread(name: str, config: Any) -> bool:
     return int(found[1]) >= last if found else "post_layernorm" in name or ".head." in name
 
 
-def with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]:
+def _with_own_rows(value: Tensor, fresh: Tensor, own: int) -> tuple[Tensor, str]:
     """A table of tokens ``(V, D)`` for ours ``(W, D)``: the rows of the language model's own tokens, the added ones
     fresh; and what was done."""
     rows = len(value) if len(value) < len(fresh) else own

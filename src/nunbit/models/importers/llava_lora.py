@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nunbit.errors import UserError
-from nunbit.models.importers.llava import TOKEN_TABLES, check_projector, native_name, other_rows, with_own_rows
+from nunbit.models.importers.llava import check_projector, fill, native_name, native_tensors, place
 from nunbit.models.importers.llava_config import ADAPTER
 from nunbit.models.importers.llava_files import EXTRA, read_file, weight_files
 from nunbit.models.importers.report import LoadReport
@@ -42,7 +42,7 @@ def load_adapter(path: str | Path, model: Any) -> LoadReport:
     pairs, whole = _read(path, report)
     check_projector_there(path, whole)
     scale = _scale(path / ADAPTER)
-    wanted = model.model.state_dict() | {"lm_head." + k: v for k, v in model.lm_head.state_dict().items()}
+    wanted = native_tensors(model)
     state = _trained_whole(whole, wanted, int(model.config.image_token_id), report)
     layers = dict(model.model.named_modules()) | {"lm_head": model.lm_head}
     products = []
@@ -61,10 +61,7 @@ def load_adapter(path: str | Path, model: Any) -> LoadReport:
             allowed="an adapter of this language model",
             todo=f"name its base, which {ADAPTER} says, with --llm",
         )
-    model.model.load_state_dict({k: v for k, v in state.items() if not k.startswith("lm_head.")}, strict=False)
-    model.lm_head.load_state_dict(
-        {k.removeprefix("lm_head."): v for k, v in state.items() if k.startswith("lm_head.")}, strict=False
-    )
+    fill(model, state)
     with torch.no_grad():
         for layer, a, b in products:
             layer.weight += (scale * (b.float() @ a.float())).to(layer.weight.dtype)
@@ -90,18 +87,9 @@ def _trained_whole(
     whole: Mapping[str, Tensor], wanted: Mapping[str, Tensor], own_rows: int, report: LoadReport
 ) -> dict[str, Tensor]:
     """Native name -> tensor of what was trained whole."""
-    state = {}
+    state: dict[str, Tensor] = {}
     for name, value in whole.items():
-        ours = native_name(name, wanted)
-        if ours not in wanted:
-            report.unexpected.append(name)
-        elif ours in TOKEN_TABLES and other_rows(value, wanted[ours], own_rows):
-            state[ours], report.remade[name] = with_own_rows(value, wanted[ours], own_rows)
-        elif wanted[ours].shape != value.shape:
-            report.misshapen[name] = f"{tuple(value.shape)} for {tuple(wanted[ours].shape)}"
-        else:
-            state[ours] = value
-            report.matched.append(name)
+        place(name, value, wanted, own_rows, state, report)
     projector = [n for n in wanted if n.startswith("multi_modal_projector.")]
     report.missing += [n for n in projector if n not in state]
     return state

@@ -24,7 +24,7 @@ from nunbit.models.composed import image_features
 from nunbit.studies.figures import accuracy
 from nunbit.studies.robustness.data import LabelledSet
 from nunbit.studies.robustness.zero_shot import BOUNDS, Say
-from nunbit.trust.robustness.attacks import far_features, pgd
+from nunbit.trust.robustness.attacks import far_features, noisy, pgd
 from nunbit.trust.robustness.corruptions import CORRUPTIONS, STRENGTHS, corrupted
 from nunbit.trust.robustness.pixels import PixelModel
 from nunbit.world.samples import sample
@@ -113,8 +113,7 @@ def under_attack(assistant: Any, asked: Sequence[Asked], seed: int, steps: int, 
         for bound in BOUNDS:
             noise = torch.Generator().manual_seed(seed + start + bound)
             moved = pgd(far_features(view.features, clean), pixels, bound / 255, steps=steps, generator=noise)
-            random = (pixels + bound / 255 * (2 * torch.rand(pixels.shape, generator=noise) - 1)).clamp(0, 1)
-            for kind, made in (("attack", moved), ("noise", random)):
+            for kind, made in (("attack", moved), ("noise", noisy(pixels, bound / 255, noise))):
                 changed[kind, bound] |= dict(zip(part, _images(made), strict=True))
         say(f"attacked {min(start + BATCH, len(numbers))}/{len(numbers)} pictures")
     out: dict[str, Any] = {}

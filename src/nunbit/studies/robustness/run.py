@@ -138,10 +138,7 @@ def _pair_lines(parts: Mapping[str, Any]) -> list[str]:
             f"{_percent(b['most'])} of the answers, distance {_percent(b['distance'])}; worse half of the names "
             f"{_percent(b['worst'])}; {format_figure(b['plain'])}, evened {format_figure(b['evened'])}"
         )
-    if c := parts.get("corruption"):
-        out.append(_curve_table(c, "corruption"))
-    if a := parts.get("attack"):
-        out.append(_attack_table(a))
+    out += _tables(parts)
     if c := parts.get("context"):
         ground, company = c["background"], c["company"]
         out.append(
@@ -167,22 +164,20 @@ def _answer_lines(found: Mapping[str, Any]) -> list[str]:
             f"  order of options: {format_figure(o['accuracy'])}; by the place of the right one {places}; the answer "
             f"changes for {_percent(o['changed'])} of the pictures; {_percent(o['unread'])} name no option"
         )
-    if c := found.get("corruption"):
-        out.append(_curve_table(c, "corruption"))
-    if a := found.get("attack"):
-        out.append(_attack_table(a))
+    return out + _tables(found)
+
+
+def _tables(found: Mapping[str, Any]) -> list[str]:
+    """Accuracy by corruption and strength, and by bound of the attack."""
+    out = []
+    if rows := found.get("corruption"):
+        made = [(kind, *(f"{100 * r['right']:.1f}" for r in row)) for kind, row in rows.items()]
+        out.append(_indented(format_table(("corruption", "clean", "1", "2", "3", "4", "5"), made)))
+    if rows := found.get("attack"):
+        heads = ("of 255", *(str(b) for b in BOUNDS))
+        made = [(kind, *(format_figure(rows[str(b)][kind]) for b in BOUNDS)) for kind in ("attack", "noise")]
+        out.append(_indented(format_table(heads, made)))
     return out
-
-
-def _curve_table(rows: Mapping[str, Any], head: str) -> str:
-    made = [(kind, *(f"{100 * r['right']:.1f}" for r in row)) for kind, row in rows.items()]
-    return _indented(format_table((head, "clean", "1", "2", "3", "4", "5"), made))
-
-
-def _attack_table(rows: Mapping[str, Any]) -> str:
-    heads = ("of 255", *(str(b) for b in BOUNDS))
-    made = [(kind, *(format_figure(rows[str(b)][kind]) for b in BOUNDS)) for kind in ("attack", "noise")]
-    return _indented(format_table(heads, made))
 
 
 def _indented(table: str) -> str:

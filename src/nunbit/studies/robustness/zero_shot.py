@@ -18,7 +18,7 @@ from nunbit.studies.classification import wordings
 from nunbit.studies.figures import Figure, accuracy
 from nunbit.studies.robustness.data import LabelledSet
 from nunbit.studies.robustness.namer import NamerClassifier
-from nunbit.trust.robustness.attacks import pgd, wrong_class
+from nunbit.trust.robustness.attacks import noisy, pgd, wrong_class
 from nunbit.trust.robustness.corruptions import CORRUPTIONS, STRENGTHS, corrupted
 from nunbit.trust.robustness.pixels import pixel_model
 from nunbit.world.base import Language
@@ -123,7 +123,7 @@ def under_attack(
     labels = labels.clone()  # out of inference mode, so that gradients pass
     pixels_of, logits_of = _view(classifier)
     found: dict[int, list[int]] = {b: [] for b in BOUNDS}
-    noisy: dict[int, list[int]] = {b: [] for b in BOUNDS}
+    beside: dict[int, list[int]] = {b: [] for b in BOUNDS}
     for start in range(0, len(data.pictures), BATCH):
         part = slice(start, start + BATCH)
         pixels, truth = pixels_of(data.images()[part]), torch.tensor(data.labels[part])
@@ -134,12 +134,11 @@ def under_attack(
             attacked = pgd(objective, pixels, bound / 255, steps=steps, generator=noise if bound else None)
             with torch.no_grad():
                 guesses = logits_of(attacked, labels).argmax(-1)
-                random = pixels + bound / 255 * (2 * torch.rand(pixels.shape, generator=noise) - 1)
-                noisy[bound] += logits_of(random.clamp(0, 1), labels).argmax(-1).tolist()
+                beside[bound] += logits_of(noisy(pixels, bound / 255, noise), labels).argmax(-1).tolist()
             fooled |= guesses != truth
             found[bound] += torch.where(fooled, -1, truth).tolist()
         say(f"attack: {min(start + BATCH, len(data.pictures))}/{len(data.pictures)}")
-    return {str(b): {"attack": share(found[b], data), "noise": share(noisy[b], data)} for b in BOUNDS}
+    return {str(b): {"attack": share(found[b], data), "noise": share(beside[b], data)} for b in BOUNDS}
 
 
 def _view(classifier: Classifier) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:

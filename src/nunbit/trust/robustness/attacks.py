@@ -44,10 +44,7 @@ def pgd(
     if bound == 0:
         return pictures.clone()
     size = STEP_SHARE * bound / steps
-    now = pictures.clone()
-    if generator is not None:
-        start = torch.rand(pictures.shape, generator=generator).to(pictures)
-        now = (pictures + bound * (2 * start - 1)).clamp(0, 1)
+    now = pictures.clone() if generator is None else noisy(pictures, bound, generator)
     best, most = now.clone(), torch.full((len(pictures),), -torch.inf, device=pictures.device)
     for step in range(steps + 1):
         now = now.detach().requires_grad_(step < steps)
@@ -61,6 +58,12 @@ def pgd(
             moved = now.detach() + size * slope.sign()
             now = torch.minimum(torch.maximum(moved, pictures - bound), pictures + bound).clamp(0, 1)
     return best
+
+
+def noisy(pictures: Tensor, bound: float, generator: torch.Generator) -> Tensor:
+    """Pictures ``(B, 3, H, W)`` in 0 to 1 with even noise of at most ``bound`` on every pixel."""
+    drawn = torch.rand(pictures.shape, generator=generator).to(pictures)
+    return (pictures + bound * (2 * drawn - 1)).clamp(0, 1)
 
 
 def wrong_class(logits_of: Callable[[Tensor], Tensor], labels: Tensor) -> Objective:

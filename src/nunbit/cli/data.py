@@ -84,13 +84,9 @@ def _builder(model: str) -> tuple[Any, int]:
 
 def _pictures(options: CheckOptions, report: Report) -> dict[int, Path]:
     """A picture of each sample that has findings, where it is a file."""
-    from nunbit.data.formats.registry import each
-
-    wanted = {f.number for f in report.findings}
     root = options.images or (options.source if options.source.is_dir() else options.source.parent)
-    found = enumerate(each(options.source, options.from_, options.images, seed=options.seed))
-    shown = {n: s.images[0] for n, s in found if n in wanted and not isinstance(s, UserError) and s.images}
-    paths = {n: (root / name).resolve() for n, name in shown.items()}
+    wanted = {f.number for f in report.findings} & {*report.pictures}
+    paths = {n: (root / report.pictures[n]).resolve() for n in sorted(wanted)}
     return {n: p for n, p in paths.items() if p.is_relative_to(root.resolve()) and p.is_file()}
 
 

@@ -70,6 +70,7 @@ class Report:
         findings: at most `NAMED_MAX` of a code; counts: all, by code.
         facts: tables of the whole: name -> label -> number.
         targets: of a few samples the text that the model reads, as (words, whether they are learnt) pieces.
+        pictures: number of a sample -> name of its first picture.
     """
 
     samples: int = 0
@@ -77,6 +78,7 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, dict[str, int]] = field(default_factory=dict)
     targets: list[tuple[str, list[tuple[str, bool]]]] = field(default_factory=list)
+    pictures: dict[int, str] = field(default_factory=dict)
 
     def add(self, code: str, number: int, name: str, about: str = "") -> None:
         """Count a finding, and list it while there is room."""
@@ -131,6 +133,8 @@ def check(
         try:
             if isinstance(found, UserError):
                 raise found
+            if found.images:
+                report.pictures[number] = found.images[0]
             name = found.named(number)
             kept.append((number, found, conversation_of(to_record(found)[0], name, root)))
         except UserError as e:

@@ -12,9 +12,9 @@ import typer
 
 from nunbit.cli.options import AsJson, Device, Model, ObjectAware
 from nunbit.cli.output import progress, show
+from nunbit.media.sources import PICTURE_ENDINGS
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def agree(options: AgreeOptions) -> None:
 def _files(given: list[Path]) -> Iterator[Path]:
     for path in given:
         if path.is_dir():
-            yield from sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            yield from sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)
         else:
             yield path
 

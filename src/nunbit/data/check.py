@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,7 +203,8 @@ def _pictures(report: Report, kept: Sequence[tuple[int, Sample, Conversation]]) 
                 usable[path] = (number, sample.named(number))
                 sizes[_bin(max(picture_size_px(path)), SIZES_PX)] += 1
     report.facts["longest side in pixels"] = {_label(b, SIZES_PX): sizes[b] for b in sorted(sizes)}
-    report.facts["pictures in a sample"] = _counted(len(c.images) for _, _, c in kept)
+    shown = Counter(len(c.images) for _, _, c in kept)
+    report.facts["pictures in a sample"] = {str(n): many for n, many in sorted(shown.items())}
     return usable
 
 
@@ -291,10 +292,3 @@ def _label(place: int, edges: Sequence[int]) -> str:
     if place == len(edges):
         return f"> {edges[-1]:,}"
     return f"{edges[place - 1] + 1:,} - {edges[place]:,}" if place else f"0 - {edges[0]:,}"
-
-
-def _counted(values: Iterator[int] | Any) -> dict[str, int]:
-    found: dict[int, int] = defaultdict(int)
-    for v in values:
-        found[v] += 1
-    return {str(k): found[k] for k in sorted(found)}

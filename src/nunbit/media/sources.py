@@ -26,6 +26,15 @@ _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BASE64_MARK = re.compile(r"(?:^|;)\s*base64\s*(?:;|$)", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*")
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "UklGR", "R0lGODlh", "R0lGODdh", "Qk")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+"""How names of picture files end, in small letters."""
+_STARTS = {
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpeg",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"BM": "bmp",
+}
 
 
 def kind_of(source: object) -> Kind:
@@ -177,6 +186,12 @@ def _is_picture(path: Path) -> bool:
         with path.open("rb") as f:
             head = f.read(12)
     except OSError:
-        return path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return webp or head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM"))
+        return path.suffix.lower() in PICTURE_ENDINGS
+    return bool(encoding_of(head))
+
+
+def encoding_of(head: bytes) -> str:
+    """``png``, ``jpeg``, ``gif``, ``webp`` or ``bmp`` by a file's first twelve bytes; "" for anything else."""
+    if head[:4] == b"RIFF":
+        return "webp" if head[8:12] == b"WEBP" else ""
+    return next((name for start, name in _STARTS.items() if head.startswith(start)), "")

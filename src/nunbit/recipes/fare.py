@@ -31,6 +31,7 @@ from torch import nn
 from nunbit.encoders.zero_shot import EMBEDDED, ZeroShotClassifier
 from nunbit.errors import UserError
 from nunbit.media import decode
+from nunbit.media.sources import PICTURE_ENDINGS
 from nunbit.models.checkpoint import save_new
 from nunbit.recipes.embedded import EmbeddedRecipe, StageShape, plan_embedded, run_embedded
 from nunbit.training.loop import train
@@ -46,7 +47,6 @@ SUMMARY = "adversarial fine-tuning of a contrastive model's image encoder, witho
 PAPER = "arXiv 2402.12336"
 
 FARE = Stage(name="fare", steps=400, batch=32, lr=3e-4, warmup=20, decay=0.5, seed=12, save_every=50, weight_decay=1e-4)
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +170,7 @@ class FareTask:
 
 
 def _pictures(folder: str) -> list[Path]:
-    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in PICTURE_ENDINGS and p.is_file())
     if not found:
-        raise UserError(f"no picture in '{folder}'", allowed=f"a folder with files {', '.join(PICTURES)}")
+        raise UserError(f"no picture in '{folder}'", allowed=f"a folder with files {', '.join(PICTURE_ENDINGS)}")
     return found

@@ -16,6 +16,7 @@ from typing import Any
 from nunbit.errors import UserError
 from nunbit.evaluation.target import Failure, Target, TargetError
 from nunbit.files import parse_json
+from nunbit.media.sources import encoding_of
 from nunbit.messages import Message, Part
 
 _FINAL_STATUSES = {400, 401, 403, 404, 405, 413, 415, 422}
@@ -24,7 +25,6 @@ _ITEM_STATUSES = {400, 413, 422}
 """Those that one item may cause: its picture is damaged, or its prompt too long."""
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 MAX_REPLY_BYTES = 1 << 26
-_IMAGE_TYPES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"RIFF", "webp"))
 
 
 def remote_target(
@@ -176,6 +176,6 @@ def _message_json(message: Message) -> dict[str, Any]:
 def _part_json(part: Part) -> dict[str, Any]:
     if part.kind == "text":
         return {"type": "text", "text": part.content}
-    kind = next((k for head, k in _IMAGE_TYPES if part.content.data.startswith(head)), "png")
+    kind = encoding_of(part.content.data) or "png"
     data = base64.b64encode(part.content.data).decode()
     return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{data}"}}

@@ -16,10 +16,10 @@ from typing import Any, cast, get_args
 
 from nunbit.data.formats.sample import Sample, Turn, from_parts, same, to_parts
 from nunbit.errors import UserError
+from nunbit.media.sources import encoding_of
 from nunbit.messages import Role
 from nunbit.system_errors import named_below
 
-KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 PICTURE_BYTES_MAX = 64 << 20
 
 
@@ -147,7 +147,7 @@ def _decoded(url: Any, name: str) -> tuple[str, bytes]:
 
 def kind_of(data: bytes) -> str:
     """png, jpeg, gif, webp or bmp by the first bytes; "bin" for anything else."""
-    return next((kind for start, kind in KINDS.items() if data.startswith(start)), "bin")
+    return encoding_of(data) or "bin"
 
 
 def to_openai(sample: Sample, images: Path) -> tuple[dict[str, Any], list[str]]:

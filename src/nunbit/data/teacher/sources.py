@@ -13,11 +13,11 @@ import numpy as np
 from nunbit.data.teacher.coco_source import is_coco, read_coco
 from nunbit.errors import UserError
 from nunbit.files import whole
+from nunbit.media.sources import PICTURE_ENDINGS
 from nunbit.scene import Scene
 from nunbit.world.base import Picture, generator
 
 MOST_PICTURES = 2_000_000
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"))
 WORLD = "world"
 
 
@@ -85,7 +85,7 @@ def _folder(folder: Path, out: Path) -> Source:
     from nunbit.media import decode
     from nunbit.perception.build import PerceptionConfig, build_perception
 
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_ENDINGS and p.is_file())
     if not found or len(found) > MOST_PICTURES:
         raise UserError(f"'{folder}' holds {len(found)} pictures", allowed=f"1 to {MOST_PICTURES}: PNG, JPEG, WebP ...")
     perception = build_perception(PerceptionConfig(cache=str(out / "perception")))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from nunbit.errors import UserError, unknown_name
 from nunbit.media import decode
+from nunbit.media.sources import PICTURE_ENDINGS
 from nunbit.world import composites, things
 from nunbit.world.artwork import artwork_tile
 from nunbit.world.base import Language, pick
@@ -23,7 +24,6 @@ from nunbit.world.names import korean
 
 SOURCES = ("world", "photographs")
 SIDES_PX = {"world": 64, "photographs": 224}
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MOST_NAMES = 500
 LARGE = 0.85
 """Share of a picture's side that its thing takes."""
@@ -157,4 +157,4 @@ def _folder(source: str, limit: int, rng: np.random.Generator) -> LabelledSet:
 
 
 def _files(folder: Path) -> Sequence[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS and p.is_file())

@@ -6,7 +6,10 @@ NUNBIT := $(VENV)/bin/nunbit
 STAMP := $(VENV)/.ready
 EXTRAS ?= train,qlora,serve,ocr,ocr-pip,parts,chart,dev
 
-.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard bench-serve mcp bench-gateway gateway-cancelled gateway-backends sdk-checks attack-check bench-eval bench-gpu harness-clients teacher validator connectors hostile race picture-shapes schemathesis soak compat data-peers vllm ray-serve page-checks chroot-check serve train docs clean
+.PHONY: ask shell test setup doctor bench eval parity bench-train bench-packing bench-memory bench-shard shard \
+	bench-serve mcp bench-gateway gateway-cancelled gateway-backends sdk-checks attack-check bench-eval bench-gpu \
+	harness-clients teacher validator connectors hostile race picture-shapes schemathesis soak compat data-peers vllm \
+	ray-serve page-checks chroot-check serve train docs clean
 
 ask: $(STAMP)           ## answer the questions about the shipped example pictures
 	@$(VENV)/bin/python -m tools.ask_examples
@@ -70,18 +73,18 @@ mcp: $(STAMP)           ## a question through the MCP package's own client
 bench-gateway: $(STAMP) ## what the gateway adds to a request
 	@$(VENV)/bin/python -m benchmarks.gateway
 
-gateway-cancelled: $(STAMP) ## a thousand streams through the gateway, hung up on together, four times: is anything kept?
+gateway-cancelled: $(STAMP) ## a thousand streams through the gateway, hung up on together: is anything kept?
 	@$(VENV)/bin/python -m tests.load.cancelled_streams
 
 LLAMA_CPP ?= $(VENV)/bin/python
 ATTACK_VENV ?= .venv-attacks
-gateway-backends: $(STAMP) ## the openai package at llama.cpp, vLLM and transformers serve, directly and through the gateway: LLAMA_CPP=PYTHON VLLM=EXECUTABLE
+gateway-backends: $(STAMP) ## the openai package at other servers, also through the gateway: LLAMA_CPP=PYTHON VLLM=EXECUTABLE
 	@$(VENV)/bin/python -W ignore -m tests.load.gateway_backends --llama-cpp $(LLAMA_CPP) $(if $(VLLM),--vllm $(VLLM))
 
 sdk-checks: $(STAMP)    ## the openai package's checks at any server: make sdk-checks URL=http://127.0.0.1:8000/v1
 	@$(VENV)/bin/python -m tests.load.sdk_checks $(or $(URL),http://127.0.0.1:8000/v1)
 
-attack-check: $(STAMP)  ## our PGD beside torchattacks' and the adversarial-robustness-toolbox's, in an environment of its own
+attack-check: $(STAMP)  ## our PGD beside that of two other packages, in an environment of its own
 	@sh tools/attack_env.sh $(ATTACK_VENV) $(VENV)
 	@OMP_NUM_THREADS=1 $(ATTACK_VENV)/bin/python -W ignore -m tests.load.attack_check
 
@@ -91,10 +94,10 @@ bench-eval: $(STAMP)    ## seconds of 5,000 items beside lmms-eval, start-up inc
 harness-clients: $(STAMP) ## lmms-eval (and VLMEVALKIT=DIR) as clients of our server: the same accuracy?
 	@$(VENV)/bin/python -m benchmarks.harness_clients $(if $(VLMEVALKIT),--vlmevalkit $(VLMEVALKIT))
 
-teacher: $(STAMP)       ## nunbit data make against a teacher that misbehaves, and with kill -9: make teacher PICTURES=100 KILLS=3
+teacher: $(STAMP)       ## nunbit data make with a teacher that misbehaves, and with kill -9: PICTURES=100 KILLS=3
 	@$(VENV)/bin/python -m tests.load.teacher --pictures $(or $(PICTURES),1000) --kills $(or $(KILLS),10)
 
-validator: $(STAMP)     ## precision and recall of the validator on 1,200 labelled items, and on free text of a local model
+validator: $(STAMP)     ## precision and recall of the validator on labelled items and on free text of a model
 	@$(VENV)/bin/python -m tests.load.validator
 	@test ! -f tests/data/validation/free_text.jsonl || $(VENV)/bin/python -m tests.load.validator --free tests/data/validation/free_text.jsonl
 
@@ -116,23 +119,23 @@ soak: $(STAMP)          ## the server at saturation, with clients that hang up: 
 	@$(VENV)/bin/python -m tests.load.soak --minutes $(MINUTES)
 
 PEERS ?= .peers
-data-peers: $(STAMP)    ## instruction data in each layout, read by datasets, webdataset and TRL (a folder of their own, 400 MB)
+data-peers: $(STAMP)    ## instruction data in each layout, read by datasets, webdataset and TRL (400 MB)
 	@test -d $(PEERS)/trl || { $(VENV)/bin/pip install -q --target $(PEERS) datasets==5.2.0 webdataset==1.0.2 && \
 		$(VENV)/bin/pip install -q --no-deps --target $(PEERS) trl==1.16.0; }
 	@OMP_NUM_THREADS=1 PYTHONPATH=$(PEERS) $(VENV)/bin/python -W ignore -m tests.load.data_peers
 
 COMPAT_VENV ?= .venv-compat
-compat:                 ## types of transformers in the engine, beside `generate`, with torchvision: writes docs/compatibility.md
+compat:                 ## types of transformers in the engine, beside `generate`: writes docs/compatibility.md
 	@PYTHON=$(PYTHON) sh tools/compat_env.sh $(COMPAT_VENV)
 	@OMP_NUM_THREADS=1 $(COMPAT_VENV)/bin/python -m tests.load.compat --write docs/compatibility.md $(if $(wildcard $(VENV)/bin/python),--default $(VENV)/bin/python)
 
 VLLM_VENV ?= .venv-vllm
-vllm: $(STAMP)          ## composed models in vLLM by our plugin: the ids of our engine? (an environment of its own, 3.5 GB)
+vllm: $(STAMP)          ## composed models in vLLM by our plugin: the ids of our engine? (3.5 GB)
 	@PYTHON=$(PYTHON) sh tools/vllm_env.sh $(VLLM_VENV)
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -W ignore -m tests.load.vllm_plugin write out/vllm
 	@OMP_NUM_THREADS=1 $(VLLM_VENV)/bin/python -W ignore -m tests.load.vllm_plugin check out/vllm
 
-bench-gpu: $(STAMP)     ## at most ten minutes on a machine with a GPU: tokens/s beside vLLM and transformers, MFU; VLLM=PYTHON; REHEARSE=1: a tiny one here
+bench-gpu: $(STAMP)     ## tokens/s and MFU on a GPU beside vLLM and transformers: VLLM=PYTHON; REHEARSE=1: a tiny one
 	@$(VENV)/bin/python -W ignore -m benchmarks.gpu $(if $(VLLM),--vllm $(VLLM)) $(if $(REHEARSE),--rehearse)
 
 picture-shapes: $(STAMP) ## peak memory of 200 shapes of pictures in five types of models: make picture-shapes SHAPES=20
@@ -142,7 +145,7 @@ ray-serve: $(STAMP)     ## replicas on Ray Serve, killed one after another while
 	@$(VENV)/bin/python -c 'import ray.serve' 2>/dev/null || $(VENV)/bin/python -m pip install -q -c constraints.txt 'ray[serve]>=2.60'
 	@$(VENV)/bin/python -m tests.load.ray_serve
 
-page-checks: $(STAMP)   ## the web page: axe-core in four modes, Lighthouse on a running server (make page-checks URL=http://127.0.0.1:8000)
+page-checks: $(STAMP)   ## the web page: axe-core in four modes, Lighthouse on a server: URL=http://127.0.0.1:8000
 	@$(VENV)/bin/python -m tools.page_checks fetch
 	$(VENV)/bin/python -m pytest tests/serving/page/test_axe.py
 	$(if $(URL),$(VENV)/bin/python -m tools.page_checks lighthouse $(URL),@echo "no URL given: Lighthouse was not run")

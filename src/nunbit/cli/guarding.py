@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from nunbit.assistant import Assistant
 from nunbit.cli.output import say
@@ -11,7 +12,7 @@ from nunbit.messages import Message
 from nunbit.models.model_view import model_view
 from nunbit.trust.guard.conversation import GuardedConversation, guard_conversation
 from nunbit.trust.guard.guard import Guard, GuardConfig
-from nunbit.trust.guard.verdict import POLICIES, Verdict, notice
+from nunbit.trust.guard.verdict import Policy, Verdict, notice
 
 
 def guard_config(policy: str) -> GuardConfig:
@@ -20,7 +21,7 @@ def guard_config(policy: str) -> GuardConfig:
     Raises:
         UserError: an unknown policy.
     """
-    return GuardConfig(policy=next((p for p in POLICIES if p == policy), policy))  # type: ignore[arg-type] # it checks
+    return GuardConfig(policy=cast(Policy, policy))  # it checks
 
 
 class AskedGuard:

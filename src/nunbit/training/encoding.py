@@ -64,7 +64,7 @@ class agreed:
         """Tell the others."""
         if error is not None and not isinstance(error, UserError):
             return
-        told = (error.given, error.allowed, error.todo) if error is not None else None
-        for found in self.group.every(told):
+        own = (error.given, error.allowed, error.todo) if error is not None else None
+        for found in self.group.every(own):
             if error is None and found:
                 raise UserError(found[0], allowed=found[1], todo=found[2])

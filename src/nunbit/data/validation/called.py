@@ -77,17 +77,17 @@ def quantities(answer: str, scene: Scene, lexicon: Lexicon, language: Language) 
 
 def _two_of_one(answer: str, scene: Scene, lexicon: Lexicon, language: Language) -> Iterator[Found]:
     """ "A gray penguin and a white penguin", "another penguin", where there is one penguin."""
-    told: dict[str, set[str]] = {}
+    colours: dict[str, set[str]] = {}
     for m in lexicon.mentions(answer):
         held = [o for o in scene.objects if labels_of(o.name) & {*m.names}]
         if not held or any(o.score < 1 for o in held) or m.name in {*KINDS_KO, "thing"} - {"person"}:
             continue
         before = _BEFORE.search(answer[: m.start])
         words = before[0].casefold().split() if before else []
-        seen = told.setdefault(m.name, set())
+        seen = colours.setdefault(m.name, set())
         seen |= {COLOURS[w] for w in words[-1:] if w in COLOURS}
         more = bool({"another", "또", "또다른"} & {*words}) and len(held) < 2
         if more or len(seen) > len(held):
             many = korean(m.name) if language == "ko" else m.name
             yield "contradicts-count", answer[max(0, m.start - 12) : m.end], f"{many}: {len(held)}."
-            told[m.name] = set()
+            colours[m.name] = set()

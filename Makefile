@@ -78,7 +78,7 @@ gateway-cancelled: $(STAMP) ## a thousand streams through the gateway, hung up o
 
 LLAMA_CPP ?= $(VENV)/bin/python
 ATTACK_VENV ?= .venv-attacks
-gateway-backends: $(STAMP) ## the openai package at other servers, also through the gateway: LLAMA_CPP=PYTHON VLLM=EXECUTABLE
+gateway-backends: $(STAMP) ## the openai package at other servers, and through us: LLAMA_CPP=PYTHON VLLM=EXECUTABLE
 	@$(VENV)/bin/python -W ignore -m tests.load.gateway_backends --llama-cpp $(LLAMA_CPP) $(if $(VLLM),--vllm $(VLLM))
 
 sdk-checks: $(STAMP)    ## the openai package's checks at any server: make sdk-checks URL=http://127.0.0.1:8000/v1

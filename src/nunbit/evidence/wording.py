@@ -8,8 +8,9 @@ from typing import Any
 
 from nunbit.english import article
 from nunbit.evidence.claims import Claim, Evidence, to_json
+from nunbit.scene_phrases import PARTS
 from nunbit.world.base import Language
-from nunbit.world.names import english_plural, kind_of, korean
+from nunbit.world.names import counter, english_plural, korean
 from nunbit.world.wording import josa
 
 VERDICTS = {
@@ -20,17 +21,7 @@ _DENIED = {
     "en": ("not found in the picture, as the answer says", "unclear: perception is not sure of it"),
     "ko": ("이미지에서도 찾지 못함", "불확실: 인식 신뢰도가 낮음"),
 }
-PARTS_KO = {
-    "left": "왼쪽",
-    "right": "오른쪽",
-    "top": "위",
-    "bottom": "아래",
-    "center": "가운데",
-    "top left": "왼쪽 위",
-    "top right": "오른쪽 위",
-    "bottom left": "왼쪽 아래",
-    "bottom right": "오른쪽 아래",
-}
+PARTS_KO = dict(zip(PARTS["en"], PARTS["ko"], strict=True))
 SIDES_KO = {"left of": "왼쪽", "right of": "오른쪽", "above": "위", "below": "아래"}
 SIZES_KO = {"large": ("크다", "크게"), "small": ("작다", "작게")}
 MOST_LISTED = 4
@@ -104,7 +95,7 @@ def _said_ko(c: Claim) -> str:
     no = "아니라고" if c.denied else "라고"
     match c.kind:
         case "count":
-            counted = f"{noun} {c.value}{_counter(c.about)}"
+            counted = f"{noun} {c.value}{counter(c.about)}"
             return f"{josa(counted, '이/가')} 아니라고 하고" if c.denied else f"{josa(counted, '이라/라')}고 하고"
         case "attribute":
             if c.value in SIZES_KO:
@@ -128,16 +119,12 @@ def _said_ko(c: Claim) -> str:
     return f"{josa(noun, '이/가')} {'없다고' if c.denied else '있다고'} 하고"
 
 
-def _counter(name: str) -> str:
-    return {"person": "명", "animal": "마리"}.get(kind_of(name), "개")
-
-
 def _found_ko(c: Claim) -> str:
     match c.kind:
         case "text":
             return f'"{_short(c.found)}"라고 읽힙니다'
         case "count":
-            return f"{josa(c.found + _counter(c.about), '이/가')} 보입니다"
+            return f"{josa(c.found + counter(c.about), '이/가')} 보입니다"
         case "place":
             return f"{PARTS_KO.get(c.found, c.found)}에 보입니다"
         case "relation":

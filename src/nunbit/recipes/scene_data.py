@@ -21,6 +21,7 @@ from nunbit.data.encoded import Encoded, builder_facts, file_facts, key_of
 from nunbit.data.mixture import sources
 from nunbit.data.pictures import unusable
 from nunbit.errors import UserError
+from nunbit.evidence.wording import language_of
 from nunbit.media.images import decode
 from nunbit.messages import Message, Part
 from nunbit.models.image_tokens import image_tokens
@@ -189,8 +190,8 @@ def _crayon_instructions(c: Conversation, scenes: Sequence[Scene], rng: np.rando
     if c.images and not scenes:
         yield c  # `encode_some` leaves it out, and counts it
         return
-    korean = any("가" <= letter <= "힣" for m in c.messages for letter in m.text)
+    language = language_of(" ".join(m.text for m in c.messages))
     for path, scene in zip(c.images, scenes, strict=True):
-        question, answer = instruction(scene, rng, "ko" if korean else "en")
+        question, answer = instruction(scene, rng, language)
         turns = Message("user", (Part.image(path), Part.text(question))), Message("assistant", (Part.text(answer),))
         yield Conversation(f"{c.name}, crayon", turns)

@@ -12,7 +12,7 @@ from nunbit.evidence.statements import BOX
 from nunbit.evidence.wording import PARTS_KO, SIDES_KO, language_of
 from nunbit.trust.trace import Check
 from nunbit.world.base import Language
-from nunbit.world.names import english_plural, kind_of, korean
+from nunbit.world.names import counter, english_plural, korean
 from nunbit.world.wording import josa
 
 MORE_SIDES_KO = {**SIDES_KO, "beside": "옆", "inside": "안", "on": "위", "in front of": "앞", "behind": "뒤"}
@@ -22,11 +22,6 @@ SIZES_KO = {"large": "큽니다", "small": "작습니다"}
 def language_of_words(text: str, otherwise: Language = "en") -> Language:
     """The language of a text; ``otherwise`` where it has no letters, as a number."""
     return language_of(text) if re.search("[A-Za-z가-힣]", text) else otherwise
-
-
-def counter(name: str) -> str:
-    """The Korean counter of a thing."""
-    return {"person": "명", "animal": "마리"}.get(kind_of(name), "개")
 
 
 def counted(name: str, number: int, language: Language) -> str:

@@ -109,6 +109,11 @@ def korean(name: str) -> str:
     return _korean().get(name, name)
 
 
+def counter(name: str) -> str:
+    """The word that Korean counts a thing with."""
+    return {"person": "명", "animal": "마리"}.get(kind_of(name), "개")
+
+
 def english_plural(name: str) -> str:
     """``wolf`` -> ``wolves``; the world's own plurals first, then the rule. The last word of several takes it."""
     known = things.names()

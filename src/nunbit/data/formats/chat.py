@@ -60,10 +60,7 @@ def _name_of(value: Any, name: str) -> str:
 
 def from_trl(record: Any, name: str) -> Sample:
     """`from_record`, with what TRL's layout alone has."""
-    sample = from_record(record, name)
-    if not same(to_trl(sample)[0], record):
-        sample.form = ["form of the record (order of keys, empty fields, content as text or as parts)"]
-    return sample
+    return _with_form(from_record(record, name), to_trl)
 
 
 def to_trl(sample: Sample) -> tuple[dict[str, Any], list[str]]:
@@ -86,8 +83,12 @@ def _with_parts(sample: Sample, picture: Callable[[str], dict[str, Any]]) -> tup
 
 def from_marked(record: Any, name: str) -> Sample:
     """`from_record` of LLaMA-Factory's and ms-swift's records."""
-    sample = from_record(record, name)
-    if not same(to_marked(sample)[0], record):
+    return _with_form(from_record(record, name), to_marked)
+
+
+def _with_form(sample: Sample, write: Callable[[Sample], tuple[Any, list[str]]]) -> Sample:
+    """The sample, which says so where its record is not as this project writes it."""
+    if not same(write(sample)[0], sample.raw):
         sample.form = ["form of the record (order of keys, empty fields, content as text or as parts)"]
     return sample
 

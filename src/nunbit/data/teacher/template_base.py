@@ -12,7 +12,7 @@ from nunbit.evidence.english import NUMBER_WORDS
 from nunbit.scene import Scene, SceneObject
 from nunbit.scene_phrases import colour_of, groups_of, list_groups
 from nunbit.world.base import COLOURS, Language, pick
-from nunbit.world.names import KINDS_KO, broader, kind_of, korean, korean_thing, table
+from nunbit.world.names import KINDS_KO, broader, counter, kind_of, korean, korean_thing, table
 from nunbit.world.question_base import QuestionBase, area_of, x_of, y_of
 from nunbit.world.wordings import Word
 
@@ -63,7 +63,7 @@ class TemplateBase(QuestionBase):
         if "i" in fields and self.language == "en":
             fields["i"] = NUMBER_WORDS.get(int(str(fields["i"])), fields["i"])
         if "n" in fields:
-            fields.setdefault("u", Word(self.counter(str(fields["n"]))))
+            fields.setdefault("u", Word(counter(str(fields["n"]))))
         return self._fill(sentences()[key, self.language], **fields)
 
     def word(self, name: str) -> Word:
@@ -74,10 +74,6 @@ class TemplateBase(QuestionBase):
         """An object's colour in the language."""
         return Word(korean(colour_of(o)) if self.language == "ko" else colour_of(o))
 
-    def counter(self, name: str) -> str:
-        """The Korean counter of a thing."""
-        return {"person": "명", "animal": "마리"}.get(kind_of(name), "개")
-
     def groups(self, things: list[SceneObject] | None = None) -> Word:
         """``2 dogs and a red circle``, in Korean with the counters that fit."""
         held = self.objects if things is None else things
@@ -85,9 +81,9 @@ class TemplateBase(QuestionBase):
             return Word(list_groups(groups_of(held), "en", self.names))
         total: dict[tuple[str, str], int] = {}
         for (name, colour), n in groups_of(held).items():  # a cap and a hat are both 모자
-            key = (" ".join(p for p in (korean(colour), self.word(name)) if p), self.counter(name))
+            key = (" ".join(p for p in (korean(colour), self.word(name)) if p), counter(name))
             total[key] = total.get(key, 0) + n
-        return Word(", ".join(f"{name} {n}{counter}" for (name, counter), n in total.items()))
+        return Word(", ".join(f"{name} {n}{unit}" for (name, unit), n in total.items()))
 
     def place(self, o: SceneObject) -> dict[str, object]:
         """The fields ``p`` and ``at`` of an object's part of the picture."""

@@ -22,6 +22,7 @@ from nunbit.data.teacher.reply_format import Turn
 from nunbit.data.validation.items import problems_of, problems_of_text
 from nunbit.data.validation.problems import Problem
 from nunbit.errors import UserError
+from nunbit.evidence.wording import language_of
 from nunbit.scene import Scene
 from nunbit.world.base import Language
 
@@ -125,7 +126,7 @@ def _language_of(item: str, row: Mapping[str, Any]) -> Language:
         return "ko" if named == "ko" else "en"
     said = row.get("conversations")
     first = str(said[0].get("value", "")) if isinstance(said, list) and said and isinstance(said[0], dict) else ""
-    return "ko" if re.search("[가-힣]", first or str(row.get("text", ""))) else "en"
+    return language_of(first or str(row.get("text", "")))
 
 
 def _rows(file: Path) -> list[Any]:
